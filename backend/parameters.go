@@ -1,0 +1,147 @@
+package backend
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
+)
+
+// nameField is the last part of a path. It is a field to the framework, but no parameter: a body can't set it.
+const nameField = "name"
+
+// checkParameters refuses a parameter that the operation does not take, and a value of the wrong JSON type. Its errors
+// name the parameter and never hold the value.
+func checkParameters(req *logical.Request, fields map[string]*framework.FieldSchema) error {
+	accepted := parametersOf(req.Operation, fields)
+	if accepted == nil {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(req.Data)) {
+		if !slices.Contains(accepted, name) {
+			return invalidf("unknown parameter %s; %s", quote(name), accepts(accepted))
+		}
+		if err := checkType(name, req.Data[name], fields, req.Operation == logical.PatchOperation); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parametersOf lists what an operation takes: a write every field but the name, others those marked for the query. It
+// is nil for operations that are Vault's own, whose data is not a caller's.
+func parametersOf(operation logical.Operation, fields map[string]*framework.FieldSchema) []string {
+	accepted := []string{}
+	for name, schema := range fields {
+		switch operation {
+		case logical.CreateOperation, logical.UpdateOperation, logical.PatchOperation:
+			if name != nameField {
+				accepted = append(accepted, name)
+			}
+		case logical.ReadOperation, logical.DeleteOperation, logical.ListOperation:
+			if schema.Query {
+				accepted = append(accepted, name)
+			}
+		default:
+			return nil
+		}
+	}
+	slices.Sort(accepted)
+	return accepted
+}
+
+func accepts(parameters []string) string {
+	if len(parameters) == 0 {
+		return "this takes no parameters"
+	}
+	return "this takes " + strings.Join(parameters, ", ")
+}
+
+// quote quotes what a caller sent where a parameter's name should be, up to a length that one may have.
+func quote(name string) string {
+	const longest = 64
+	if len(name) > longest {
+		return strconv.QuoteToASCII(name[:longest]) + "..."
+	}
+	return strconv.QuoteToASCII(name)
+}
+
+func checkType(name string, value any, fields map[string]*framework.FieldSchema, nullable bool) error {
+	if value == nil {
+		if nullable {
+			return nil
+		}
+		return invalidf("%s is null: give it a value, or leave it out", name)
+	}
+	switch fields[name].Type {
+	case framework.TypeString:
+		if _, is := value.(string); !is {
+			return invalidf("%s must be a string, given once", name)
+		}
+	case framework.TypeBool:
+		text, isText := value.(string)
+		_, err := strconv.ParseBool(text)
+		if _, is := value.(bool); !is && (!isText || err != nil) {
+			return invalidf("%s must be true or false", name)
+		}
+	case framework.TypeDurationSecond:
+		switch value.(type) {
+		case string, float64, int, json.Number:
+		default:
+			return invalidf("%s must be a duration: %s", name, durationForms)
+		}
+		data := framework.FieldData{Raw: map[string]any{name: value}, Schema: fields}
+		if _, _, err := data.GetOkErr(name); err != nil {
+			return invalidf("%s is no duration that can be read: it must be %s", name, durationForms)
+		}
+	default:
+		return fmt.Errorf("the field %s is of a type that is not provided for", name)
+	}
+	return nil
+}
+
+const durationForms = "seconds as a whole number, or text such as 150s or 10m"
+
+// parameters takes the values that a write names out of its data. Null, which only a patch may say, is the default.
+type parameters struct {
+	data *framework.FieldData
+}
+
+func (p parameters) given(name string) bool {
+	_, given := p.data.Raw[name]
+	return given
+}
+
+func (p parameters) value(name string) any {
+	if p.data.Raw[name] == nil {
+		return p.data.GetDefaultOrZero(name)
+	}
+	return p.data.Get(name)
+}
+
+// text sets a string where the write names it, to its parameter's value.
+func (p parameters) text(into *string, name string) {
+	if value, is := p.value(name).(string); is && p.given(name) {
+		*into = value
+	}
+}
+
+func (p parameters) secret(into *secret.Text, name string) {
+	if value, is := p.value(name).(string); is && p.given(name) {
+		*into = secret.Text(value)
+	}
+}
+
+// seconds is text for a duration, in whole seconds.
+func (p parameters) seconds(into *int, name string) {
+	if value, is := p.value(name).(int); is && p.given(name) {
+		*into = value
+	}
+}

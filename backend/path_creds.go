@@ -1,0 +1,208 @@
+package backend
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"github.com/apisig/vault-plugin-apisig/internal/avanan"
+	"github.com/apisig/vault-plugin-apisig/internal/pave"
+)
+
+func pathCredsPave(b *backend) *framework.Path {
+	return &framework.Path{
+		Pattern: "creds/pave/" + framework.GenericNameRegex(nameField),
+		DisplayAttrs: &framework.DisplayAttributes{
+			OperationPrefix: operationPrefix, OperationVerb: "generate", OperationSuffix: "pave-credentials",
+		},
+		Fields: map[string]*framework.FieldSchema{nameField: nameSchema()},
+		Operations: readAndUpdate(framework.PathOperation{
+			Callback: b.pathCredsPaveRead,
+			Summary:  "Get freshly signed headers for PAVE.",
+			Responses: map[int][]framework.Response{http.StatusOK: {{
+				Description: "Headers that PAVE takes for five minutes. There is no lease.",
+				Fields: map[string]*framework.FieldSchema{
+					"headers":       {Type: framework.TypeMap, Required: true, Description: "The three headers by name."},
+					"api_key":       {Type: framework.TypeString, Required: true, Description: "Value of the header API-Key."},
+					"api_token":     {Type: framework.TypeString, Required: true, Description: "Value of the header API-Token."},
+					"api_timestamp": {Type: framework.TypeString, Required: true, Description: "Value of the header API-Timestamp."},
+					"base_url":      {Type: framework.TypeString, Required: true, Description: "Address of the API."},
+					"expires_at":    {Type: framework.TypeString, Required: true, Description: "When PAVE stops taking the headers, RFC 3339."},
+					"ttl": {
+						Type: framework.TypeInt, Required: true,
+						Description: "Seconds after which to read again, the config's ttl. Vault Agent and the Secrets Operator go by it.",
+					},
+					"rotation_period": {
+						Type: framework.TypeInt, Required: true,
+						Description: "The same as ttl; its presence has Vault Agent and the Secrets Operator refresh without a lease.",
+					},
+					"last_vault_rotation": {
+						Type: framework.TypeString, Required: true,
+						Description: "When the headers were signed, RFC 3339 with nanoseconds, for the Secrets Operator.",
+					},
+				},
+			}}},
+		}, "pave-credentials-with-parameters"),
+		HelpSynopsis:    "Get freshly signed headers for PAVE.",
+		HelpDescription: pathCredsPaveHelp,
+	}
+}
+
+// readAndUpdate makes one operation serve reads and updates alike: a template in Vault Agent that passes parameters
+// updates, and ones that differ in the query of a read would share one answer.
+func readAndUpdate(operation framework.PathOperation, updateSuffix string) map[logical.Operation]framework.OperationHandler {
+	update := operation
+	update.DisplayAttrs = &framework.DisplayAttributes{OperationVerb: "generate", OperationSuffix: updateSuffix}
+	return map[logical.Operation]framework.OperationHandler{
+		logical.ReadOperation:   &operation,
+		logical.UpdateOperation: &update,
+	}
+}
+
+func (b *backend) pathCredsPaveRead(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
+	config, err := usableConfig(ctx, req, paveKey(nameOf(data)), newPaveConfig(), paveParameters)
+	if err != nil {
+		return respond(err)
+	}
+	now := b.now()
+	headers, err := pave.Credentials{Username: config.Username, APIKey: config.APIKey, APISecret: config.APISecret}.
+		Sign(now, config.TimestampFormat)
+	if err != nil {
+		return nil, fmt.Errorf("signing: %w", err)
+	}
+	return &logical.Response{Data: map[string]any{
+		"headers": map[string]any{
+			pave.HeaderAPIKey:       headers.APIKey,
+			pave.HeaderAPIToken:     headers.APIToken,
+			pave.HeaderAPITimestamp: headers.APITimestamp,
+		},
+		"api_key":             headers.APIKey,
+		"api_token":           headers.APIToken,
+		"api_timestamp":       headers.APITimestamp,
+		"base_url":            config.BaseURL,
+		"expires_at":          rfc3339(now.Add(pave.TokenLife)),
+		"ttl":                 config.TTL,
+		"rotation_period":     config.TTL,
+		"last_vault_rotation": now.UTC().Format(time.RFC3339Nano),
+	}}, nil
+}
+
+func rfc3339(at time.Time) string { return at.UTC().Format(time.RFC3339) }
+
+// usableConfig loads a config to work with. Where there is none, or it was stored by a version with other rules, the
+// error says what to write.
+func usableConfig[C interface {
+	storable
+	check() error
+}](ctx context.Context, req *logical.Request, key string, defaults C, parameters string) (C, error) {
+	config, found, err := loadConfig(ctx, req.Storage, key, defaults)
+	if err != nil {
+		return config, err
+	}
+	if !found {
+		return config, noConfig(req, key, parameters)
+	}
+	if err := config.check(); err != nil {
+		return config, invalidf("the config at %s can not be used: %s; write it again", req.MountPoint+key, err)
+	}
+	return config, nil
+}
+
+func pathCredsAvanan(b *backend) *framework.Path {
+	return &framework.Path{
+		Pattern: "creds/avanan/" + framework.GenericNameRegex(nameField),
+		DisplayAttrs: &framework.DisplayAttributes{
+			OperationPrefix: operationPrefix, OperationVerb: "generate", OperationSuffix: "avanan-credentials",
+		},
+		Fields: map[string]*framework.FieldSchema{nameField: nameSchema()},
+		Operations: readAndUpdate(framework.PathOperation{
+			Callback: b.pathCredsAvananRead,
+			Summary:  "Get a JWT of Avanan's, leased.",
+			Responses: map[int][]framework.Response{http.StatusOK: {{
+				Description: "A JWT, with a lease that ends shortly before it does and can not be renewed.",
+				Fields: map[string]*framework.FieldSchema{
+					"token":      {Type: framework.TypeString, Required: true, Description: "The JWT."},
+					"app_id":     {Type: framework.TypeString, Required: true, Description: "The app id that it was given to."},
+					"region":     {Type: framework.TypeString, Required: true, Description: "Region of the config; empty where base_url stands for it."},
+					"base_url":   {Type: framework.TypeString, Required: true, Description: "Address of the API."},
+					"expires_at": {Type: framework.TypeString, Required: true, Description: "When the JWT expires, RFC 3339."},
+				},
+			}}},
+			ForwardPerformanceStandby: true,
+		}, "avanan-credentials-with-parameters"),
+		HelpSynopsis:    "Get a JWT of Avanan's, leased.",
+		HelpDescription: pathCredsAvananHelp,
+	}
+}
+
+func (b *backend) pathCredsAvananRead(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
+	name := nameOf(data)
+	config, err := usableConfig(ctx, req, avananKey(name), newAvananConfig(), avananParameters)
+	if err != nil {
+		return respond(err)
+	}
+	token, warning, err := b.avananToken(ctx, name, config)
+	if err != nil {
+		return respond(err)
+	}
+	resp := b.Secret(secretAvananTokenType).Response(map[string]any{
+		"token":      token.JWT.Reveal(),
+		"app_id":     config.AppID,
+		"region":     config.Region,
+		"base_url":   config.address(),
+		"expires_at": rfc3339(token.ExpiresAt),
+	}, map[string]any{
+		leaseConfig:  name,
+		leaseTokenID: tokenID(token.JWT),
+	})
+	resp.Secret.TTL = leaseTTL(token.ExpiresAt.Sub(b.now()))
+	if resp.Secret.TTL <= 0 {
+		return nil, logical.CodedError(http.StatusBadGateway, avananKey(name)+": Avanan gave a JWT that expires too soon to be leased")
+	}
+	if warning != "" {
+		resp.AddWarning(warning)
+	}
+	return resp, nil
+}
+
+// avananToken returns a config's JWT: the shared one or a new one. Where a new one is due and can not be had, it is the
+// shared one while that lives, with a warning that says why.
+func (b *backend) avananToken(ctx context.Context, name string, config avananConfig) (token avanan.Token, warning string, err error) {
+	token, err = b.tokens.token(ctx, name, config.account(), config.minTTL(), config.requestTimeout())
+	if err == nil {
+		return token, "", nil
+	}
+	err = fmt.Errorf("%s: %w", avananKey(name), err)
+	if ctx.Err() == nil {
+		b.Logger().Warn("no new JWT from Avanan", "error", err)
+	}
+	if token.JWT == "" {
+		return token, "", err
+	}
+	return token, "no new JWT could be had, so this is one from before that still lives; " + err.Error(), nil
+}
+
+const pathCredsPaveHelp = `
+Returns the three headers of a call to PAVE, signed at that moment, as a map and one by one:
+
+    vault read apisig/creds/pave/main
+
+PAVE takes them for five minutes and for every endpoint of the account: they cover neither method, path nor body. There
+is no lease. Read again after ttl seconds; Vault Agent and the Secrets Operator do so by themselves.
+`
+
+const pathCredsAvananHelp = `
+Returns a JWT of Avanan's, leased:
+
+    vault read apisig/creds/avanan/us
+
+Readers share a JWT while it has the config's min_ttl left. The lease ends a minute before the JWT, or a tenth of its
+life where less than ten minutes are left, and can not be renewed. Avanan has no way to revoke a JWT: revoking the
+lease makes the engine forget it, and it stays valid with Avanan until it expires.
+
+A JWT alone opens nothing: every call to Avanan is signed too. Read sign/avanan/<name> for that.
+`

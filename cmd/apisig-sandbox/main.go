@@ -1,0 +1,64 @@
+// Command apisig-sandbox stands in for the APIs of PAVE and Avanan, on loopback: PAVE under /v1/, Avanan under /v1.0/.
+// It prints a line for each call, with the status and why. Point base_url of a config at it.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "apisig-sandbox:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	behaviour := sandbox.Default()
+	listen := flag.String("listen", "127.0.0.1:8400", "loopback `address` to listen on; port 0 is any that is free")
+	dates := flag.String("avanan-date", string(behaviour.AvananDates), "`form` of x-av-date that is taken: zoneless, zulu or both")
+	refuse := flag.Bool("refuse", false, "refuse every call's credentials")
+	limit := flag.Bool("limit", false, "answer every call with 429")
+	breakDown := flag.Bool("break", false, "answer every call with 500")
+	flag.DurationVar(&behaviour.TokenLife, "token-life", behaviour.TokenLife, "how long a JWT of Avanan's lives")
+	flag.DurationVar(&behaviour.Latency, "latency", 0, "how long to wait before each answer")
+	flag.StringVar(&behaviour.PAVEUsername, "pave-username", behaviour.PAVEUsername, "the account that PAVE knows")
+	flag.StringVar(&behaviour.PAVEAPIKey, "pave-api-key", behaviour.PAVEAPIKey, "its API key")
+	flag.StringVar(&behaviour.PAVEAPISecret, "pave-api-secret", behaviour.PAVEAPISecret, "its API secret, made up")
+	flag.StringVar(&behaviour.AvananAppID, "avanan-app-id", behaviour.AvananAppID, "the app that Avanan knows")
+	flag.StringVar(&behaviour.AvananSecretKey, "avanan-secret-key", behaviour.AvananSecretKey, "its secret key, made up")
+	flag.Parse()
+
+	switch behaviour.AvananDates = sandbox.Dates(*dates); behaviour.AvananDates {
+	case sandbox.Zoneless, sandbox.Zulu, sandbox.Both:
+	default:
+		return fmt.Errorf("-avanan-date is zoneless, zulu or both, not %q", *dates)
+	}
+	switch {
+	case *refuse:
+		behaviour.Fault = sandbox.Refuse
+	case *limit:
+		behaviour.Fault = sandbox.Limit
+	case *breakDown:
+		behaviour.Fault = sandbox.Break
+	}
+	address, err := netip.ParseAddrPort(*listen)
+	if err != nil || !address.Addr().IsLoopback() {
+		return fmt.Errorf("-listen takes a loopback address and a port, such as 127.0.0.1:8400, not %q", *listen)
+	}
+	listener, err := net.Listen("tcp", address.String())
+	if err != nil {
+		return err
+	}
+	fmt.Printf("listening on http://%s\n", listener.Addr())
+	server := http.Server{Handler: sandbox.New(behaviour, time.Now, os.Stdout), ReadHeaderTimeout: 10 * time.Second}
+	return server.Serve(listener)
+}

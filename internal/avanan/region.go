@@ -1,0 +1,29 @@
+package avanan
+
+import (
+	"maps"
+	"slices"
+)
+
+// hosts has the API's host for each region; a key belongs to one region (Avanan's Smart API pages, "Base URLs").
+// The UAE is not supported by the vendor: it is reachable by a base URL only.
+var hosts = map[string]string{
+	"us": "smart-api-production-1-us.avanan.net",
+	"eu": "smart-api-production-1-eu.avanan.net",
+	"au": "smart-api-production-5-ap.avanan.net",
+	"ca": "smart-api-production-1-ca.avanan.net",
+	"uk": "smart-api-production-1-euw2.avanan.net",
+	"in": "smart-api-production-1-aps1.avanan.net",
+}
+
+// Regions lists the regions' names in alphabetical order.
+func Regions() []string { return slices.Sorted(maps.Keys(hosts)) }
+
+// RegionURL returns the base URL of a region's API, or "" where there is no such region.
+func RegionURL(region string) string {
+	host, known := hosts[region]
+	if !known {
+		return ""
+	}
+	return "https://" + host
+}

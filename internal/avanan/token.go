@@ -1,0 +1,71 @@
+package avanan
+
+import (
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
+)
+
+// Token is what a handshake gives.
+type Token struct {
+	// JWT is the token as it goes into x-av-token.
+	JWT secret.Text
+	// ExpiresAt is the JWT's exp claim; an hour after it was asked for where it has none.
+	ExpiresAt time.Time
+	// DateFormat is the one that the handshake worked with, never Auto.
+	DateFormat DateFormat
+}
+
+const (
+	// defaultLife is how long a JWT lives (Avanan's Smart API pages, "Authentication").
+	defaultLife = time.Hour
+	// maxLife cuts an exp that can't be meant, such as one in milliseconds.
+	maxLife = 24 * time.Hour
+)
+
+// tokenText is what may stand in a header as a token (RFC 6750, section 2.1). A web page or a JSON document is not.
+var tokenText = regexp.MustCompile(`^[A-Za-z0-9._~+/=-]+$`)
+
+// parseToken reads the body of a handshake's answer: a JWT, bare or in JSON quotes, with white space around it or not.
+// The reason is "" or what is wrong with it. The signature is not checked: TLS vouches for where the JWT is from, and
+// its only use is to go back there.
+func parseToken(body string, asked time.Time) (token Token, reason string) {
+	text := strings.TrimSpace(body)
+	if len(text) >= 2 && text[0] == '"' && text[len(text)-1] == '"' {
+		text = strings.TrimSpace(text[1 : len(text)-1])
+	}
+	switch {
+	case text == "":
+		return Token{}, "the body is empty"
+	case !tokenText.MatchString(text):
+		return Token{}, "the body is no token"
+	}
+	expiresAt := expiry(text, asked)
+	if !expiresAt.After(asked) {
+		return Token{}, "the token has expired already (is this server's clock right?)"
+	}
+	return Token{JWT: secret.Text(text), ExpiresAt: expiresAt}, ""
+}
+
+// expiry reads exp, in Unix seconds, where the token is a JWT that has one.
+func expiry(token string, asked time.Time) time.Time {
+	claims := jwt.MapClaims{}
+	// An error leaves claims empty, or is about the algorithm, which is the vendor's affair.
+	_, _, _ = jwt.NewParser().ParseUnverified(token, claims)
+	exp, isNumber := claims["exp"].(float64)
+	latest := asked.Add(maxLife)
+	switch {
+	case !isNumber:
+		return asked.Add(defaultLife)
+	case exp >= float64(latest.Unix()):
+		return latest
+	case exp <= 0:
+		return time.Unix(0, 0)
+	default:
+		return time.Unix(int64(exp), 0)
+	}
+}

@@ -1,0 +1,108 @@
+// Package pave computes the headers that authenticate a call to the API of PAVE (openapi.paveapi.com).
+//
+// A call carries three headers: API-Key, API-Timestamp, and API-Token, which is the lower-case hex of
+// HMAC-SHA256 with the API secret as the key and the text
+//
+//	<username>:<api_key>@<timestamp>
+//
+// as the message. It holds neither method, path nor body: one token opens every endpoint of the account until it
+// expires, five minutes later (PAVE's API pages, "Authentication").
+//
+// Everything here is pure: the signing time is an argument.
+package pave
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
+)
+
+// The three headers, spelled as on PAVE's pages.
+const (
+	HeaderAPIKey       = "API-Key"
+	HeaderAPIToken     = "API-Token"
+	HeaderAPITimestamp = "API-Timestamp"
+)
+
+// DefaultBaseURL is the one host of the API; live and test keys share it, the key decides (PAVE's API pages).
+const DefaultBaseURL = "https://openapi.paveapi.com"
+
+// TokenLife is how long PAVE accepts a token after its timestamp (PAVE's API pages: "will expire within 5 minutes").
+const TokenLife = 5 * time.Minute
+
+// TimestampFormat says how the text of API-Timestamp is written. The vendor's pages and working clients disagree,
+// so it is the operator's choice. The zero value is none of the formats.
+type TimestampFormat string
+
+// The four formats, all UTC.
+const (
+	RFC3339      TimestampFormat = "rfc3339"    // 2026-01-02T03:04:05Z, the prose and curl example of PAVE's pages
+	RFC3339Milli TimestampFormat = "rfc3339-ms" // 2026-01-02T03:04:05.123Z, the code of the integrations page
+	HTTPDate     TimestampFormat = "http-date"  // Fri, 02 Jan 2026 03:04:05 GMT, two public Node clients
+	Unix         TimestampFormat = "unix"       // 1767323045, the code of the hotspots page
+)
+
+// TimestampFormats lists the formats, the default first.
+func TimestampFormats() []TimestampFormat {
+	return []TimestampFormat{RFC3339, RFC3339Milli, HTTPDate, Unix}
+}
+
+// Timestamp writes an instant as the format says. An unknown format is an error.
+func (f TimestampFormat) Timestamp(at time.Time) (string, error) {
+	switch f {
+	case RFC3339:
+		return at.UTC().Format("2006-01-02T15:04:05Z"), nil
+	case RFC3339Milli:
+		return at.UTC().Format("2006-01-02T15:04:05.000Z"), nil
+	case HTTPDate:
+		return at.UTC().Format(http.TimeFormat), nil
+	case Unix:
+		return strconv.FormatInt(at.Unix(), 10), nil
+	default:
+		return "", fmt.Errorf("timestamp_format %q is not one of %q", string(f), TimestampFormats())
+	}
+}
+
+// Credentials are what PAVE gave for one account.
+type Credentials struct {
+	// Username is the primary account name, not a user of the dashboard.
+	Username string
+	// APIKey is public: it travels in a header of its own. PAVE's are UUIDs.
+	APIKey string
+	// APISecret is the key of the HMAC.
+	APISecret secret.Text
+}
+
+// Headers are the values of the three headers of one call.
+type Headers struct {
+	APIKey string
+	// APIToken is 64 lower-case hex digits.
+	APIToken string
+	// APITimestamp is the very text that was signed.
+	APITimestamp string
+}
+
+// Sign returns the headers for a call made at an instant. Its error is an unknown format.
+func (c Credentials) Sign(at time.Time, format TimestampFormat) (Headers, error) {
+	timestamp, err := format.Timestamp(at)
+	if err != nil {
+		return Headers{}, err
+	}
+	return Headers{APIKey: c.APIKey, APIToken: c.token(timestamp), APITimestamp: timestamp}, nil
+}
+
+func (c Credentials) token(timestamp string) string {
+	mac := hmac.New(sha256.New, []byte(c.APISecret.Reveal()))
+	mac.Write([]byte(c.message(timestamp)))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+func (c Credentials) message(timestamp string) string {
+	return c.Username + ":" + c.APIKey + "@" + timestamp
+}

@@ -1,0 +1,149 @@
+package pave
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
+)
+
+var signedAt = time.Date(2026, 1, 2, 3, 4, 5, 123_456_789, time.UTC)
+
+// testdata/vectors.json was computed by at least six independent public clients in four languages, which agree.
+func TestTokenVectors(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile("testdata/vectors.json")
+	require.NoError(t, err)
+	var vectors []struct {
+		ID, Username, Timestamp, Token string
+		APIKey                         string      `json:"api_key"`
+		APISecret                      secret.Text `json:"api_secret"`
+	}
+	require.NoError(t, json.Unmarshal(content, &vectors))
+	require.Len(t, vectors, 31)
+	for _, v := range vectors {
+		t.Run(v.ID, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, v.Token, Credentials{v.Username, v.APIKey, v.APISecret}.token(v.Timestamp))
+		})
+	}
+}
+
+// The tokens are from OpenSSL:
+//
+//	printf %s "$message" | openssl dgst -sha256 -hmac "$api_secret"
+func TestTokenAsOpenSSLComputesIt(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		credentials               Credentials
+		timestamp, message, token string
+	}{
+		{
+			Credentials{"acme", "key-1", "sec-1"},
+			"2026-01-02T03:04:05Z", "acme:key-1@2026-01-02T03:04:05Z",
+			"a49e416f8bfe015388cc73df7836b57a2f9491fd2e866fed593eb679bcd79412",
+		},
+		{
+			Credentials{"acme", "key-1", "sec-1"},
+			"2026-01-02T03:04:05.123Z", "acme:key-1@2026-01-02T03:04:05.123Z",
+			"89d52627838ec4514a9108d516877d91f33c4bc192b140d5ae70686d2182b0a5",
+		},
+		{
+			Credentials{"acme", "key-1", "sec-1"},
+			"Fri, 02 Jan 2026 03:04:05 GMT", "acme:key-1@Fri, 02 Jan 2026 03:04:05 GMT",
+			"98addf1857cf7d98d86d90519565341eed462e2376219c007ebd8afcd02a42ff",
+		},
+		{
+			Credentials{"acme", "key-1", "sec-1"},
+			"1767323045", "acme:key-1@1767323045",
+			"e1486a70c4b6cc65eba5d750021064f452f104f62c39203d03c513d212e3ffc0",
+		},
+		{
+			Credentials{"Zoë", "09bc91b9-76e5-4256-8e4f-7a41c1408014", "with space + / = ü"},
+			"1999-12-31T23:59:59Z",
+			"Zoë:09bc91b9-76e5-4256-8e4f-7a41c1408014@1999-12-31T23:59:59Z",
+			"e9e6f6d5888b2e05cf8fd9dc78ea690505ab271a4a0be812150ac0d0aa78363a",
+		},
+		{
+			Credentials{"a@b", "c@d", "it's"},
+			"2038-01-19T03:14:08Z", "a@b:c@d@2038-01-19T03:14:08Z",
+			"7364b8ac37c916086008b5c52feacd5ba1cb1c8191ecb8634d8ec13f542679a5",
+		},
+	} {
+		require.Equal(t, test.message, test.credentials.message(test.timestamp))
+		require.Equal(t, test.token, test.credentials.token(test.timestamp), test.message)
+	}
+}
+
+// The texts are those that PAVE's pages and clients show; `date -u -d @1767323045` gives the instant.
+func TestTimestampFormats(t *testing.T) {
+	t.Parallel()
+	elsewhere := signedAt.In(time.FixedZone("UTC+9", 9*60*60))
+	for format, want := range map[TimestampFormat]string{
+		RFC3339:      "2026-01-02T03:04:05Z",
+		RFC3339Milli: "2026-01-02T03:04:05.123Z",
+		HTTPDate:     "Fri, 02 Jan 2026 03:04:05 GMT",
+		Unix:         "1767323045",
+	} {
+		for _, at := range []time.Time{signedAt, elsewhere} {
+			headers, err := Credentials{"acme", "key-1", "sec-1"}.Sign(at, format)
+			require.NoError(t, err)
+			require.Equal(t, want, headers.APITimestamp)
+			require.Equal(t, "key-1", headers.APIKey)
+		}
+	}
+	require.Len(t, TimestampFormats(), 4)
+	require.Equal(t, RFC3339, TimestampFormats()[0])
+}
+
+func TestUnknownTimestampFormat(t *testing.T) {
+	t.Parallel()
+	for _, format := range []TimestampFormat{"", "RFC3339", "rfc3339-ns"} {
+		_, err := Credentials{"acme", "key-1", "canary"}.Sign(signedAt, format)
+		require.ErrorContains(t, err, `"rfc3339" "rfc3339-ms" "http-date" "unix"`)
+		require.NotContains(t, err.Error(), "canary")
+	}
+}
+
+// FuzzToken holds the token against OpenSSL's where the machine has it, and its shape everywhere.
+func FuzzToken(f *testing.F) {
+	openssl, err := exec.LookPath("openssl")
+	compare := err == nil
+	f.Add("acme", "key-1", "sec-1")
+	f.Add("Zoë", "k+/=%20", " p@ss wörd ")
+	f.Fuzz(func(t *testing.T, username, apiKey, apiSecret string) {
+		credentials := Credentials{username, apiKey, secret.Text(apiSecret)}
+		token := credentials.token("1767323045")
+		require.Regexp(t, "^[0-9a-f]{64}$", token)
+		if compare && apiSecret != "" && len(apiSecret) < 1000 && !strings.Contains(apiSecret, "\x00") {
+			digest := exec.Command(openssl, "dgst", "-sha256", "-hmac", apiSecret, "-r")
+			digest.Stdin = strings.NewReader(credentials.message("1767323045"))
+			printed, err := digest.Output()
+			require.NoError(t, err)
+			require.Equal(t, token, string(printed[:64]))
+		}
+	})
+}
+
+func ExampleCredentials_Sign() {
+	credentials := Credentials{Username: "acme", APIKey: "key-1", APISecret: "sec-1"}
+	headers, err := credentials.Sign(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), RFC3339)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%s: %s\n", HeaderAPIKey, headers.APIKey)
+	fmt.Printf("%s: %s\n", HeaderAPIToken, headers.APIToken)
+	fmt.Printf("%s: %s\n", HeaderAPITimestamp, headers.APITimestamp)
+	// Output:
+	// API-Key: key-1
+	// API-Token: a49e416f8bfe015388cc73df7836b57a2f9491fd2e866fed593eb679bcd79412
+	// API-Timestamp: 2026-01-02T03:04:05Z
+}
