@@ -45,7 +45,7 @@ type Client struct {
 	NewID func() (string, error)
 }
 
-// Handshake asks for a JWT. The context's deadline holds for all of it, retries included. Network errors, 429 (after
+// Handshake asks for a JWT. The context must have a deadline, which holds for all of it, retries included. Network errors, 429 (after
 // its Retry-After, where that lies before the deadline) and 5xx are tried again; no redirect is followed; the proxy
 // variables of the environment hold.
 //
@@ -253,10 +253,7 @@ func explain(err error) (reason string, again bool) {
 	if _, is := errors.AsType[*tls.CertificateVerificationError](err); is {
 		return "TLS: its certificate is not trusted, has expired or is for another name (ca_cert adds a root)", false
 	}
-	if _, is := errors.AsType[tls.AlertError](err); is {
-		return "TLS: it ended the handshake", false
-	}
-	if _, is := errors.AsType[tls.RecordHeaderError](err); is {
+	if _, is := errors.AsType[tls.RecordHeaderError](err); is || errors.Is(err, http.ErrSchemeMismatch) {
 		return "TLS: it does not speak it", false
 	}
 	if dns, is := errors.AsType[*net.DNSError](err); is {
@@ -265,11 +262,16 @@ func explain(err error) (reason string, again bool) {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return "it took longer than request_timeout", false
 	}
-	if operation, is := errors.AsType[*net.OpError](err); is && operation.Op == "dial" {
-		return "the connection could not be made", true
-	}
-	if operation, is := errors.AsType[*net.OpError](err); is && operation.Op == "proxyconnect" {
-		return "the proxy could not be reached", true
+	if operation, is := errors.AsType[*net.OpError](err); is {
+		switch operation.Op {
+		case "dial":
+			return "the connection could not be made", true
+		case "proxyconnect":
+			return "the proxy could not be reached", true
+		case "remote error", "local error":
+			// What crypto/tls calls an alert of the other side's, or of this one's (crypto/tls, conn.go).
+			return "TLS: the two sides could not agree (1.2 is the least)", false
+		}
 	}
 	if _, is := errors.AsType[*url.Error](err); is {
 		return "the connection broke, or it does not speak HTTP", true

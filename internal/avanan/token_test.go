@@ -1,0 +1,102 @@
+package avanan
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// asked is 1767323045 in Unix seconds: `date -u -d 2026-01-02T03:04:05 +%s`.
+var asked = time.Date(2026, 1, 2, 3, 4, 5, 500_000_000, time.UTC)
+
+// unsignedJWT makes a JWT by hand.
+func unsignedJWT(header, claims string) string {
+	encode := base64.RawURLEncoding.EncodeToString
+	return encode([]byte(header)) + "." + encode([]byte(claims)) + ".c2ln"
+}
+
+const headerRS256 = `{"alg":"RS256","typ":"JWT"}`
+
+func TestParseTokenExpiry(t *testing.T) {
+	t.Parallel()
+	inAnHour, inADay := asked.Add(time.Hour), asked.Add(24*time.Hour)
+	for name, test := range map[string]struct {
+		body string
+		want time.Time
+	}{
+		"exp":                        {unsignedJWT(headerRS256, `{"exp":1767326645}`), time.Unix(1767326645, 0)},
+		"exp with decimals":          {unsignedJWT(headerRS256, `{"exp":1767326645.9}`), time.Unix(1767326645, 0)},
+		"exp within the second":      {unsignedJWT(headerRS256, `{"exp":1767323046}`), time.Unix(1767323046, 0)},
+		"exp a day away":             {unsignedJWT(headerRS256, `{"exp":1767409444}`), time.Unix(1767409444, 0)},
+		"exp in milliseconds":        {unsignedJWT(headerRS256, `{"exp":1767326645000}`), inADay},
+		"exp beyond all time":        {unsignedJWT(headerRS256, `{"exp":1e300}`), inADay},
+		"exp beyond floating point":  {unsignedJWT(headerRS256, `{"exp":1e999}`), inAnHour},
+		"exp as a string":            {unsignedJWT(headerRS256, `{"exp":"1767326645"}`), inAnHour},
+		"exp null":                   {unsignedJWT(headerRS256, `{"exp":null}`), inAnHour},
+		"exp missing":                {unsignedJWT(headerRS256, `{"scope":"mt-prod-3:acme"}`), inAnHour},
+		"claims null":                {unsignedJWT(headerRS256, `null`), inAnHour},
+		"claims no object":           {unsignedJWT(headerRS256, `[1]`), inAnHour},
+		"claims no JSON":             {unsignedJWT(headerRS256, `{`), inAnHour},
+		"unknown algorithm":          {unsignedJWT(`{"alg":"XX999"}`, `{"exp":1767326645}`), time.Unix(1767326645, 0)},
+		"no JWT":                     {"jwt-token-value", inAnHour},
+		"three segments of anything": {"a.b.c", inAnHour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			token, reason := parseToken(test.body, asked)
+			require.Empty(t, reason)
+			require.Equal(t, test.body, token.JWT.Reveal())
+			require.True(t, test.want.Equal(token.ExpiresAt), "%s", token.ExpiresAt)
+		})
+	}
+}
+
+func TestParseTokenDress(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{"a.b.c", "a.b.c\n", "\r\n a.b.c\t", `"a.b.c"`, "\"a.b.c\"\r\n", `" a.b.c "`} {
+		token, reason := parseToken(body, asked)
+		require.Empty(t, reason, "%q", body)
+		require.Equal(t, "a.b.c", token.JWT.Reveal())
+	}
+}
+
+func TestParseTokenRefuses(t *testing.T) {
+	t.Parallel()
+	for want, bodies := range map[string][]string{
+		"the body is empty": {"", " \r\n", `""`, `" "`},
+		"the body is no token": {
+			"<html>Welcome</html>", `{"token":"a.b.c"}`, `["a.b.c"]`, `{"responseEnvelope":{},"responseData":[]}`, "a.b c", "a.b.c\x00",
+			"a.b.c\r\nx-av-token: d", `"a.b.c`, `"`, "ä.b.c", "a.b.\xff",
+		},
+		"the token has expired already (is this server's clock right?)": {
+			unsignedJWT(headerRS256, `{"exp":1767323045}`), unsignedJWT(headerRS256, `{"exp":0}`),
+			unsignedJWT(headerRS256, `{"exp":-1}`), unsignedJWT(headerRS256, `{"exp":-1e300}`),
+		},
+	} {
+		for _, body := range bodies {
+			token, reason := parseToken(body, asked)
+			require.Equal(t, want, reason, "%q", body)
+			require.Zero(t, token)
+		}
+	}
+}
+
+// FuzzParseToken: what comes out can stand in a header, and lives from now to a day.
+func FuzzParseToken(f *testing.F) {
+	f.Add(unsignedJWT(headerRS256, `{"exp":1767326645}`))
+	f.Add(`"a.b.c"`)
+	f.Add("<html>")
+	f.Fuzz(func(t *testing.T, body string) {
+		token, reason := parseToken(body, asked)
+		if reason != "" {
+			require.NotContains(t, reason, "html")
+			return
+		}
+		require.Regexp(t, `^[!-~]+$`, token.JWT.Reveal())
+		require.True(t, strings.Contains(body, token.JWT.Reveal()))
+		require.True(t, token.ExpiresAt.After(asked) && !token.ExpiresAt.After(asked.Add(24*time.Hour)))
+	})
+}
