@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
@@ -150,8 +151,12 @@ func (c avananConfig) check() error {
 	)
 }
 
-// certificates holds for PEM with nothing but certificates in it, so that no private key is stored where it is read back.
+// certificates holds for PEM with nothing but certificates in it, so that no private key is stored where it is read
+// back. Text before one is a comment, as in the bundles of browsers.
 func certificates(value string) string {
+	if strings.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) }) {
+		return "holds a control character"
+	}
 	rest := []byte(value)
 	for len(strings.TrimSpace(string(rest))) > 0 {
 		var block *pem.Block

@@ -139,7 +139,7 @@ func TestHandshakeAgainstAnswers(t *testing.T) {
 		"503 for an hour":              {[]http.HandlerFunc{status(503, "Retry-After", "3600")}, avanan.Unavailable, 503, 1, "out of order"},
 		"broken off always":            {[]http.HandlerFunc{breakOff}, avanan.Unavailable, 0, 3, "broke"},
 		"201":                          {[]http.HandlerFunc{status(201)}, avanan.Nonsense, 201, 1, "not what a handshake gives"},
-		"204":                          {[]http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }}, avanan.Nonsense, 204, 1, "not what a handshake gives"},
+		"204":                          {[]http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }}, avanan.Nonsense, 204, 1, "not what a handshake gives"},
 		"404":                          {[]http.HandlerFunc{status(404)}, avanan.Nonsense, 404, 1, "not what a handshake gives"},
 		"301 to another host":          {[]http.HandlerFunc{status(301, "Location", elsewhere.URL)}, avanan.Nonsense, 301, 1, "redirect"},
 		"307 to another host":          {[]http.HandlerFunc{status(307, "Location", elsewhere.URL)}, avanan.Nonsense, 307, 1, "redirect"},

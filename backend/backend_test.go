@@ -1,0 +1,353 @@
+package backend
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/helper/testhelpers/schema"
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
+)
+
+// began is the instant at which every mount below begins: 1767323045 in Unix seconds, and some.
+var began = time.Date(2026, 1, 2, 3, 4, 5, 123_456_789, time.UTC)
+
+// mount is a mounted backend with a clock of its own, counted ids, and a stand-in for both vendors with the same clock.
+type mount struct {
+	*backend
+	t       *testing.T
+	storage *flakyStorage
+	vendor  *sandbox.Sandbox
+	url     string
+	log     *bytes.Buffer
+
+	clock atomic.Int64 // nanoseconds since began
+	ids   atomic.Int64
+}
+
+func newMount(t *testing.T) *mount {
+	t.Helper()
+	m := &mount{t: t, storage: &flakyStorage{Storage: &logical.InmemStorage{}}, log: &bytes.Buffer{}}
+	m.vendor = sandbox.New(sandbox.Default(), m.time, io.Discard)
+	server := httptest.NewServer(m.vendor)
+	t.Cleanup(server.Close)
+	m.url = server.URL
+	m.backend = newBackend(m.time, func() (string, error) {
+		return fmt.Sprintf("00000000-0000-4000-8000-%012d", m.ids.Add(1)), nil
+	})
+	system := logical.TestSystemView()
+	system.PluginEnvironment = &logical.PluginEnvironment{VaultVersion: "1.21.1"}
+	require.NoError(t, m.Setup(t.Context(), &logical.BackendConfig{
+		Logger:      hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: &syncWriter{w: m.log}}),
+		System:      system,
+		StorageView: m.storage,
+	}))
+	t.Cleanup(func() { m.Cleanup(context.Background()) })
+	return m
+}
+
+type syncWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (s *syncWriter) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.w.Write(p)
+}
+
+func (m *mount) time() time.Time          { return began.Add(time.Duration(m.clock.Load())) }
+func (m *mount) advance(by time.Duration) { m.clock.Add(int64(by)) }
+func (m *mount) fault(fault sandbox.Fault) {
+	m.vendor.Change(func(b *sandbox.Behaviour) { b.Fault = fault })
+}
+
+func (m *mount) tokenLife(life time.Duration) {
+	m.vendor.Change(func(b *sandbox.Behaviour) { b.TokenLife = life })
+}
+func (m *mount) read(path string) values     { return m.must(logical.ReadOperation, path, nil) }
+func (m *mount) write(path string, v values) { m.must(logical.UpdateOperation, path, v) }
+func (m *mount) patch(path string, v values) { m.must(logical.PatchOperation, path, v) }
+
+// values are parameters or the data of an answer.
+type values = map[string]any
+
+// paveValues and avananValues are whole configs for the stand-ins.
+func (m *mount) paveValues() values {
+	return values{
+		"username": "acme", "api_key": "09bc91b9-76e5-4256-8e4f-7a41c1408014", "api_secret": "sandbox-pave-secret", "base_url": m.url,
+	}
+}
+
+func (m *mount) avananValues() values {
+	return values{"region": "us", "app_id": "US:sandbox", "secret_key": "sandbox-avanan-secret", "base_url": m.url}
+}
+
+// with returns values with others over them.
+func with(base, over values) values {
+	all := maps.Clone(base)
+	maps.Copy(all, over)
+	return all
+}
+
+// request makes a request with data as JSON gives it, as the data comes from Vault.
+func (m *mount) request(operation logical.Operation, path string, data values) *logical.Request {
+	m.t.Helper()
+	encoded, err := json.Marshal(data)
+	require.NoError(m.t, err)
+	var decoded values
+	require.NoError(m.t, json.Unmarshal(encoded, &decoded))
+	return &logical.Request{
+		Operation: operation, Path: path, Data: decoded, Storage: m.storage, MountPoint: "apisig/",
+	}
+}
+
+// handle handles a request and returns the status that Vault's HTTP API gives for what comes of it. Every answer is
+// held against the schema that the path declares for it.
+func (m *mount) handle(operation logical.Operation, path string, data values) (resp *logical.Response, status int, text string) {
+	m.t.Helper()
+	req := m.request(operation, path, data)
+	resp, err := m.HandleRequest(m.t.Context(), req)
+	if err != nil {
+		require.Nil(m.t, resp, "an answer and an error")
+	}
+	status, httpErr := logical.RespondErrorCommon(req, resp, err)
+	if httpErr != nil {
+		logical.AdjustErrorStatusCode(&status, httpErr)
+		return resp, status, httpErr.Error()
+	}
+	if status == http.StatusNotFound {
+		return resp, status, ""
+	}
+	status = http.StatusOK
+	if resp == nil {
+		status = http.StatusNoContent
+	}
+	responses := m.Route(path).Operations[operation].Properties().Responses[status]
+	require.NotEmpty(m.t, responses, "%s %s declares no answer with status %d", operation, path, status)
+	schema.ValidateResponse(m.t, &responses[0], resp, true)
+	return resp, status, ""
+}
+
+// must is handle for what has to succeed, with the data of the answer.
+func (m *mount) must(operation logical.Operation, path string, data values) values {
+	m.t.Helper()
+	resp, _, text := m.handle(operation, path, data)
+	require.Empty(m.t, text, "%s %s", operation, path)
+	if resp == nil {
+		return nil
+	}
+	return resp.Data
+}
+
+// refused is handle for what has to be answered with 400; it returns the text.
+func (m *mount) refused(operation logical.Operation, path string, data values) string {
+	m.t.Helper()
+	_, status, text := m.handle(operation, path, data)
+	require.Equal(m.t, http.StatusBadRequest, status, "%s %s: %s", operation, path, text)
+	return text
+}
+
+// stored is all that is stored, by key, for seeing that nothing changed.
+func (m *mount) stored() map[string]string {
+	m.t.Helper()
+	entries := map[string]string{}
+	require.NoError(m.t, logical.ScanView(m.t.Context(), m.storage.Storage, func(key string) {
+		entry, err := m.storage.Storage.Get(m.t.Context(), key)
+		require.NoError(m.t, err)
+		entries[key] = string(entry.Value)
+	}))
+	return entries
+}
+
+// flakyStorage fails at a verb.
+type flakyStorage struct {
+	logical.Storage
+	verb atomic.Value // string
+}
+
+var errStorage = errors.New("the storage is out of order")
+
+func (s *flakyStorage) failing(verb string) bool { return s.verb.Load() == verb }
+
+func (s *flakyStorage) Get(ctx context.Context, key string) (*logical.StorageEntry, error) {
+	if s.failing("get") {
+		return nil, errStorage
+	}
+	return s.Storage.Get(ctx, key)
+}
+
+func (s *flakyStorage) Put(ctx context.Context, entry *logical.StorageEntry) error {
+	if s.failing("put") {
+		return errStorage
+	}
+	return s.Storage.Put(ctx, entry)
+}
+
+func (s *flakyStorage) Delete(ctx context.Context, key string) error {
+	if s.failing("delete") {
+		return errStorage
+	}
+	return s.Storage.Delete(ctx, key)
+}
+
+func (s *flakyStorage) List(ctx context.Context, prefix string) ([]string, error) {
+	if s.failing("list") {
+		return nil, errStorage
+	}
+	return s.Storage.List(ctx, prefix)
+}
+
+func TestFactorySetsUp(t *testing.T) {
+	t.Parallel()
+	b, err := Factory(t.Context(), logical.TestBackendConfig())
+	require.NoError(t, err)
+	require.Equal(t, logical.TypeLogical, b.Type())
+	require.NoError(t, b.Initialize(t.Context(), &logical.InitializationRequest{Storage: &logical.InmemStorage{}}))
+	require.Regexp(t, `^v\d+\.\d+\.\d+`, b.(logical.PluginVersioner).PluginVersion().Version)
+	b.Cleanup(t.Context())
+}
+
+// Every path, operation and field explains itself, and every operation says what it answers.
+func TestEveryPathIsDocumented(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	require.NotEmpty(t, m.Help)
+	for _, path := range m.Paths {
+		require.NotEmpty(t, path.HelpSynopsis, path.Pattern)
+		require.NotEmpty(t, path.HelpDescription, path.Pattern)
+		require.Equal(t, "apisig", path.DisplayAttrs.OperationPrefix, path.Pattern)
+		for name, field := range path.Fields {
+			require.NotEmpty(t, field.Description, "%s %s", path.Pattern, name)
+		}
+		for operation, handler := range path.Operations {
+			properties := handler.Properties()
+			require.NotEmpty(t, properties.Summary, "%s %s", path.Pattern, operation)
+			require.NotEmpty(t, properties.Responses, "%s %s", path.Pattern, operation)
+			writes := slices.Contains([]logical.Operation{
+				logical.CreateOperation, logical.UpdateOperation, logical.PatchOperation, logical.DeleteOperation,
+			}, operation) && strings.HasPrefix(path.Pattern, "config/")
+			leases := strings.HasPrefix(path.Pattern, "creds/avanan/")
+			require.Equal(t, writes || leases, properties.ForwardPerformanceStandby, "%s %s", path.Pattern, operation)
+			require.Equal(t, writes, properties.ForwardPerformanceSecondary, "%s %s", path.Pattern, operation)
+			for _, responses := range properties.Responses {
+				for name, field := range responses[0].Fields {
+					require.NotEmpty(t, field.Description, "%s %s answer %s", path.Pattern, operation, name)
+					require.True(t, field.Required, "%s %s answer %s", path.Pattern, operation, name)
+				}
+			}
+		}
+	}
+	for path, parameter := range map[string]string{"config/pave/x": "api_secret", "config/avanan/x": "secret_key"} {
+		require.True(t, m.Route(path).Fields[parameter].DisplayAttrs.Sensitive)
+	}
+}
+
+func TestOpenAPIOperationsDiffer(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	resp, err := m.HandleRequest(t.Context(), m.request(logical.HelpOperation, "", values{"requestResponsePrefix": "apisig"}))
+	require.NoError(t, err)
+	document, is := resp.Data["openapi"].(*framework.OASDocument)
+	require.True(t, is)
+	ids := map[string]bool{}
+	for path, item := range document.Paths {
+		for _, operation := range []*framework.OASOperation{item.Get, item.Post, item.Patch, item.Delete} {
+			if operation != nil {
+				require.True(t, strings.HasPrefix(operation.OperationID, "apisig-"), operation.OperationID)
+				require.False(t, ids[operation.OperationID], "%s: %s twice", path, operation.OperationID)
+				ids[operation.OperationID] = true
+			}
+		}
+	}
+	require.Len(t, ids, 16)
+}
+
+// What is written under a canary secret lies, with all else that is stored, where Vault wraps it with its seal.
+func TestSecretsAreStoredWhereTheSealWraps(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/pave/main", m.paveValues())
+	m.write("config/avanan/us", m.avananValues())
+	m.read("creds/avanan/us")
+	stored := m.stored()
+	require.Len(t, stored, 2)
+	for key, value := range stored {
+		require.Contains(t, value, "-secret")
+		require.True(t, slices.ContainsFunc(m.SpecialPaths().SealWrapStorage, func(prefix string) bool {
+			return strings.HasSuffix(prefix, "/") && strings.HasPrefix(key, prefix)
+		}), key)
+	}
+}
+
+// A storage that fails at any verb is an error, never a panic, and neither storage nor what readers get changes.
+func TestStorageThatFails(t *testing.T) {
+	t.Parallel()
+	for verb, requests := range map[string][]func(*mount) (*logical.Response, error){
+		"get": {
+			doing(logical.ReadOperation, "config/pave/main", nil),
+			doing(logical.ReadOperation, "config/avanan/us", nil),
+			doing(logical.ReadOperation, "creds/pave/main", nil),
+			doing(logical.ReadOperation, "creds/avanan/us", nil),
+			doing(logical.ReadOperation, "sign/avanan/us", values{"request_string": "/v1.0/scopes"}),
+			doing(logical.UpdateOperation, "config/pave/main", values{"ttl": 20}),
+			doing(logical.PatchOperation, "config/avanan/us", values{"min_ttl": 20}),
+		},
+		"put": {
+			doing(logical.UpdateOperation, "config/pave/main", values{"ttl": 20}),
+			doing(logical.PatchOperation, "config/pave/main", values{"ttl": 20}),
+			doing(logical.UpdateOperation, "config/avanan/us", values{"date_format": "zoneless", "secret_key": "sandbox-avanan-secret"}),
+		},
+		"delete": {
+			doing(logical.DeleteOperation, "config/pave/main", nil),
+			doing(logical.DeleteOperation, "config/avanan/us", nil),
+		},
+		"list": {
+			doing(logical.ListOperation, "config/pave/", nil),
+			doing(logical.ListOperation, "config/avanan/", nil),
+		},
+	} {
+		t.Run(verb, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.write("config/pave/main", m.paveValues())
+			m.write("config/avanan/us", m.avananValues())
+			token, before := m.read("creds/avanan/us")["token"], m.stored()
+			for _, request := range requests {
+				m.storage.verb.Store(verb)
+				resp, err := request(m)
+				m.storage.verb.Store("")
+				require.ErrorIs(t, err, errStorage)
+				require.Nil(t, resp)
+				require.Equal(t, before, m.stored())
+				require.Equal(t, token, m.read("creds/avanan/us")["token"])
+			}
+			_, _, err := m.HandleExistenceCheck(t.Context(), m.request(logical.UpdateOperation, "config/pave/main", nil))
+			require.NoError(t, err)
+		})
+	}
+}
+
+func doing(operation logical.Operation, path string, data values) func(*mount) (*logical.Response, error) {
+	return func(m *mount) (*logical.Response, error) {
+		return m.HandleRequest(m.t.Context(), m.request(operation, path, data))
+	}
+}

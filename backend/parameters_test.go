@@ -1,0 +1,136 @@
+package backend
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/stretchr/testify/require"
+)
+
+// On every path and operation, a parameter that is not there is named, with those that are.
+func TestUnknownParameters(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/pave/main", m.paveValues())
+	m.write("config/avanan/main", m.avananValues())
+	before := m.stored()
+	const (
+		ofPave   = "this takes api_key, api_secret, base_url, timestamp_format, ttl, username"
+		ofAvanan = "this takes app_id, base_url, ca_cert, date_format, min_ttl, region, request_timeout, secret_key, verify"
+		ofSign   = "this takes request_string"
+		none     = "this takes no parameters"
+	)
+	for path, operations := range map[string]map[logical.Operation]string{
+		"config/pave/main": {
+			logical.CreateOperation: ofPave, logical.UpdateOperation: ofPave, logical.PatchOperation: ofPave,
+			logical.ReadOperation: none, logical.DeleteOperation: none,
+		},
+		"config/avanan/main": {
+			logical.CreateOperation: ofAvanan, logical.UpdateOperation: ofAvanan, logical.PatchOperation: ofAvanan,
+			logical.ReadOperation: none, logical.DeleteOperation: none,
+		},
+		"config/pave/":      {logical.ListOperation: none},
+		"config/avanan/":    {logical.ListOperation: none},
+		"creds/pave/main":   {logical.ReadOperation: none, logical.UpdateOperation: none},
+		"creds/avanan/main": {logical.ReadOperation: none, logical.UpdateOperation: none},
+		"sign/avanan/main":  {logical.ReadOperation: ofSign, logical.UpdateOperation: ofSign},
+	} {
+		for operation, want := range operations {
+			for _, name := range []string{"format", "TTL", "Request_String", "name", "", "timestamp\n", strings.Repeat("x", 1000)} {
+				data := values{name: "canary"}
+				if path == "sign/avanan/main" {
+					data["request_string"] = "/v1.0/scopes"
+				}
+				text := m.refused(operation, path, data)
+				require.Contains(t, text, "unknown parameter "+quote(name)+"; "+want, "%s %s", operation, path)
+				require.NotContains(t, text, "canary")
+				require.Less(t, len(text), 300)
+			}
+		}
+		require.Len(t, m.Route(path).Operations, len(operations), path)
+	}
+	require.Equal(t, before, m.stored())
+}
+
+// A value of the wrong JSON type is refused by its parameter's name, without the value.
+func TestValuesOfTheWrongType(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	strings := []any{1, 1.5, true, []string{"canary"}, []string{}, values{"canary": "canary"}, values{}}
+	durations := []any{true, []int{1}, values{"a": 1}, "canary", "1 hour", "10m canary", "1e3", "9223372036854775807", 1e300, -1}
+	bools := []any{"canary", "", "yes", []bool{true}, values{}, 1, 0.5}
+	for path, parameters := range map[string]map[string][]any{
+		"config/pave/main": {
+			"username": strings, "api_key": strings, "api_secret": strings, "timestamp_format": strings, "base_url": strings, "ttl": durations,
+		},
+		"config/avanan/us": {
+			"region": strings, "app_id": strings, "secret_key": strings, "base_url": strings, "date_format": strings, "ca_cert": strings,
+			"min_ttl": durations, "request_timeout": durations, "verify": bools,
+		},
+		"sign/avanan/us": {"request_string": strings},
+	} {
+		for parameter, wrong := range parameters {
+			for _, value := range append(wrong, nil) {
+				text := m.refused(logical.UpdateOperation, path, values{parameter: value})
+				require.Contains(t, text, parameter, "%v", value)
+				require.NotContains(t, text, "canary")
+			}
+		}
+	}
+	require.Empty(t, m.stored())
+}
+
+// The command line sends everything as text, JSON clients send numbers; both are taken.
+func TestDurationsAndBoolsAsVaultTakesThem(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/pave/main", m.paveValues())
+	for _, test := range []struct {
+		value any
+		want  int
+	}{{100, 100}, {"100", 100}, {"100s", 100}, {"2m30s", 150}, {"2m", 120}, {240, 240}, {"1", 1}} {
+		m.write("config/pave/main", values{"ttl": test.value})
+		require.Equal(t, test.want, m.read("config/pave/main")["ttl"], "%v", test.value)
+	}
+	for _, value := range []any{0, 241, "0", "241s", "1d", "", "900ms", 86400} {
+		require.Contains(t, m.refused(logical.UpdateOperation, "config/pave/main", values{"ttl": value}), "ttl must be from 1s to 240s", "%v", value)
+	}
+	require.Equal(t, 1, m.read("config/pave/main")["ttl"])
+	for i, value := range []any{false, "false", "0", "F"} {
+		m.write("config/avanan/us", with(m.avananValues(), values{"verify": value, "secret_key": strings.Repeat("x", i+1)}))
+	}
+	require.Zero(t, m.vendor.Handshakes())
+	for _, value := range []any{true, "true", "1"} {
+		require.Contains(t, m.refused(logical.UpdateOperation, "config/avanan/us", values{"verify": value, "secret_key": "wrong"}), "403")
+	}
+}
+
+// Each string parameter, with what no string may hold, alone and at either end of a good value.
+func TestStringsWithBadCharacters(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	for path, config := range map[string]values{"config/pave/main": m.paveValues(), "config/avanan/us": m.avananValues()} {
+		strings := maps.Clone(config)
+		if path == "config/avanan/us" {
+			strings["date_format"], strings["ca_cert"] = "zoneless", testCertificate
+		} else {
+			strings["timestamp_format"] = "unix"
+		}
+		for parameter, good := range strings {
+			text, _ := good.(string)
+			bad := []string{"\x00", "canary\x00" + text, text + "\x00", text + "\x7fcanary", "\u0085" + text}
+			if parameter != "ca_cert" {
+				bad = append(bad, "\n", "canary\r\n"+text, text+"\n", "\n"+text, text+"\r\n", text+"\t")
+			}
+			for _, value := range bad {
+				refusal := m.refused(logical.UpdateOperation, path, with(config, values{parameter: value}))
+				require.Regexp(t, "^"+parameter+" ", refusal)
+				require.NotContains(t, refusal, "canary")
+			}
+		}
+	}
+	require.Empty(t, m.stored())
+	require.Zero(t, m.vendor.Handshakes())
+}

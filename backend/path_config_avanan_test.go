@@ -1,0 +1,195 @@
+package backend
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
+)
+
+// testCertificate is of nobody's; its key was thrown away:
+//
+//	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout /dev/null -subj "/CN=apisig test" -days 36500
+const testCertificate = `-----BEGIN CERTIFICATE-----
+MIIBgzCCASmgAwIBAgIUFEtjod6xwgZS3rgkDFohHh1+vtIwCgYIKoZIzj0EAwIw
+FjEUMBIGA1UEAwwLYXBpc2lnIHRlc3QwIBcNMjYxMTIyMDM0MjA3WhgPMjEyNjEw
+MjkwMzQyMDdaMBYxFDASBgNVBAMMC2FwaXNpZyB0ZXN0MFkwEwYHKoZIzj0CAQYI
+KoZIzj0DAQcDQgAEfM6ZS2pQmwkZdRq3xH3XXZRgR6bY6SScqsOjCItRqtvwghDG
+AYXWP347IPl09c5hjztsRmrZRgA/gxHHxV2Ul6NTMFEwHQYDVR0OBBYEFFMg+4Mv
+frxUU9R24jbdTZ/+PaGZMB8GA1UdIwQYMBaAFFMg+4MvfrxUU9R24jbdTZ/+PaGZ
+MA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSAAwRQIhAJonGZYJukBU5EWf
+/YifTAsgRMdZNTnZQtUGB1WmVuZeAiBCEg1rxTNhKvKaVc0d6q2CImv7dXYMlWpL
+A5iVLj8nmg==
+-----END CERTIFICATE-----
+`
+
+func TestConfigAvananDefaults(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.must(logical.CreateOperation, "config/avanan/eu", values{"app_id": "EU:app", "secret_key": "sec-1", "verify": false})
+	require.Equal(t, values{
+		"region": "eu", "app_id": "EU:app", "base_url": "", "date_format": "auto", "detected_date_format": "", "min_ttl": 600,
+		"request_timeout": 10, "ca_cert": "",
+	}, m.read("config/avanan/eu"))
+}
+
+func TestConfigAvananRefuses(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", m.avananValues())
+	before := m.stored()
+	for want, changes := range map[string][]values{
+		"region must be one of":            {{"region": "US"}, {"region": "ae"}, {"region": "us "}},
+		"app_id is required":               {{"app_id": ""}},
+		"app_id is longer than":            {{"app_id": strings.Repeat("x", 1025)}},
+		"app_id holds a space":             {{"app_id": "US:my app"}, {"app_id": "ÜS:app"}},
+		"secret_key is required":           {{"secret_key": ""}},
+		"secret_key is longer than":        {{"secret_key": strings.Repeat("x", 64<<10+1)}},
+		"secret_key holds a newline":       {{"secret_key": "canary\n"}},
+		"base_url is plain http":           {{"base_url": "http://smart-api-production-1-us.avanan.net"}},
+		"base_url has userinfo":            {{"base_url": "https://user:canary@example.com"}},
+		"base_url has a query":             {{"base_url": "https://example.com/?canary"}},
+		"base_url has a fragment":          {{"base_url": "https://example.com/#canary"}},
+		"base_url is longer than":          {{"base_url": "https://example.com/" + strings.Repeat("x", 1024)}},
+		"date_format must be one of":       {{"date_format": ""}, {"date_format": "Zulu"}},
+		"min_ttl must be from 0s to 86400": {{"min_ttl": "25h"}, {"min_ttl": 86401}},
+		"request_timeout must be from 1s":  {{"request_timeout": 0}, {"request_timeout": 31}},
+		"ca_cert holds something that":     {{"ca_cert": "canary"}, {"ca_cert": testCertificate + "canary"}},
+		"ca_cert holds PEM that is not a":  {{"ca_cert": "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5\n-----END PRIVATE KEY-----\n"}},
+		"ca_cert holds a certificate that": {{"ca_cert": "-----BEGIN CERTIFICATE-----\nY2FuYXJ5\n-----END CERTIFICATE-----\n"}},
+		"ca_cert is longer than":           {{"ca_cert": strings.Repeat(testCertificate, 200)}},
+		"unknown parameter \"api_key\"":    {{"api_key": "x"}},
+		"unknown parameter \"detected_da":  {{"detected_date_format": "zulu"}},
+	} {
+		for _, change := range changes {
+			text := m.refused(logical.UpdateOperation, "config/avanan/us", with(values{"secret_key": "sandbox-avanan-secret"}, change))
+			require.Contains(t, text, want)
+			require.NotContains(t, text, "canary")
+			require.NotContains(t, text, "Y2FuYXJ5")
+			require.Equal(t, before, m.stored())
+			m.refused(logical.CreateOperation, "config/avanan/new", with(m.avananValues(), change))
+		}
+	}
+	for _, missing := range []string{"app_id", "secret_key"} {
+		config := m.avananValues()
+		delete(config, missing)
+		require.Contains(t, m.refused(logical.CreateOperation, "config/avanan/new", config), missing+" is required")
+	}
+	noHost := values{"app_id": "x", "secret_key": "y"}
+	require.Contains(t, m.refused(logical.CreateOperation, "config/avanan/prod", noHost), "region is required")
+	require.Equal(t, before, m.stored())
+	require.Equal(t, 2, m.vendor.Handshakes(), "only the first write reached the vendor")
+}
+
+// Region and base URL: which of them there must be, and where calls go.
+func TestConfigAvananAddress(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	for _, test := range []struct {
+		name       string
+		config     values
+		region     string
+		configured string // base_url as read
+		address    string
+	}{
+		{"us", values{}, "us", "", "https://smart-api-production-1-us.avanan.net"},
+		{"uk", values{}, "uk", "", "https://smart-api-production-1-euw2.avanan.net"},
+		{"us", values{"region": "eu"}, "eu", "", "https://smart-api-production-1-eu.avanan.net"},
+		{"us", values{"region": ""}, "us", "", "https://smart-api-production-1-us.avanan.net"},
+		{"prod", values{"region": "au"}, "au", "", "https://smart-api-production-5-ap.avanan.net"},
+		{"prod", values{"base_url": "https://gateway.example/a/"}, "", "https://gateway.example/a", "https://gateway.example/a"},
+		{"in", values{"base_url": "https://gateway.example"}, "in", "https://gateway.example", "https://gateway.example"},
+	} {
+		path := "config/avanan/" + test.name
+		m.must(logical.DeleteOperation, path, nil)
+		m.write(path, with(values{"app_id": "x", "secret_key": "y", "verify": false}, test.config))
+		require.Equal(t, test.region, m.read(path)["region"])
+		require.Equal(t, test.configured, m.read(path)["base_url"])
+		config, _, err := loadConfig(t.Context(), m.storage, path, newAvananConfig())
+		require.NoError(t, err)
+		require.Equal(t, test.address, config.address())
+	}
+}
+
+// A write that changes what a handshake uses does one; what it learned is shown, and readers get its JWT.
+func TestConfigAvananVerifies(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", m.avananValues())
+	require.Equal(t, 2, m.vendor.Handshakes(), "zulu, then zoneless")
+	require.Equal(t, "zoneless", m.read("config/avanan/us")["detected_date_format"])
+	require.Equal(t, "auto", m.read("config/avanan/us")["date_format"])
+	token := m.read("creds/avanan/us")["token"]
+	require.Equal(t, 2, m.vendor.Handshakes(), "readers get the JWT that the write was tried with")
+
+	for _, same := range []values{
+		{"min_ttl": 300}, {"request_timeout": 20}, {"date_format": "auto"}, {"date_format": "zoneless"}, m.avananValues(), {},
+	} {
+		m.write("config/avanan/us", same)
+		require.Equal(t, token, m.read("creds/avanan/us")["token"], "%v", same)
+	}
+	require.Equal(t, 2, m.vendor.Handshakes(), "none of these changes what a handshake uses")
+
+	m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey, b.AvananDates = "rotated", sandbox.Both })
+	m.write("config/avanan/us", values{"secret_key": "rotated", "date_format": "auto"})
+	require.Equal(t, 3, m.vendor.Handshakes())
+	require.Equal(t, "zulu", m.read("config/avanan/us")["detected_date_format"])
+	require.NotEqual(t, token, m.read("creds/avanan/us")["token"])
+	require.Equal(t, 3, m.vendor.Handshakes())
+
+	m.write("config/avanan/us", values{"ca_cert": testCertificate})
+	m.write("config/avanan/us", values{"date_format": "zulu", "ca_cert": ""})
+	require.Equal(t, 5, m.vendor.Handshakes(), "both change what a handshake uses")
+}
+
+// Whatever the vendor says against it, nothing is stored and readers keep what they had.
+func TestConfigAvananThatCanNotBeVerified(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", m.avananValues())
+	token, before := m.read("creds/avanan/us")["token"], m.stored()
+	for _, test := range []struct {
+		fault  sandbox.Fault
+		status int
+		text   string
+	}{
+		{sandbox.None, http.StatusBadRequest, "status 403: it refuses the credentials; check app_id, secret_key and region"},
+		{sandbox.Refuse, http.StatusBadRequest, "status 403: it refuses the credentials; check app_id, secret_key and region"},
+		{sandbox.Limit, http.StatusTooManyRequests, "status 429: it asks for fewer requests; verify=false stores it untried"},
+		{sandbox.Break, http.StatusBadGateway, "status 500: it is out of order; verify=false stores it untried"},
+	} {
+		m.fault(test.fault)
+		for _, path := range []string{"config/avanan/us", "config/avanan/new"} {
+			_, status, text := m.handle(logical.UpdateOperation, path, with(m.avananValues(), values{"secret_key": "canary-wrong"}))
+			require.Equal(t, test.status, status, text)
+			require.Contains(t, text, path+" was not stored: Avanan at ")
+			require.Contains(t, text, test.text)
+			require.NotContains(t, text, "canary")
+		}
+		require.Equal(t, before, m.stored())
+		require.Equal(t, token, m.read("creds/avanan/us")["token"])
+	}
+	// Untried, it is stored all the same, and the readers hear of it.
+	m.fault(sandbox.Refuse)
+	m.write("config/avanan/us", values{"secret_key": "canary-wrong", "verify": false})
+	require.Empty(t, m.read("config/avanan/us")["detected_date_format"])
+	require.Contains(t, m.refused(logical.ReadOperation, "creds/avanan/us", nil), "config/avanan/us: Avanan at ")
+}
+
+// A handshake that takes too long is given up after request_timeout.
+func TestConfigAvananVerifyKeepsToRequestTimeout(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.vendor.Change(func(b *sandbox.Behaviour) { b.Latency = time.Minute })
+	before := time.Now()
+	_, status, text := m.handle(logical.CreateOperation, "config/avanan/us", with(m.avananValues(), values{"request_timeout": 1}))
+	require.Equal(t, http.StatusBadGateway, status)
+	require.Contains(t, text, "it took longer than request_timeout")
+	require.Less(t, time.Since(before), 10*time.Second)
+	require.Empty(t, m.stored())
+}

@@ -1,0 +1,286 @@
+package backend
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
+)
+
+func TestConfigListAndDelete(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	for _, vendor := range []string{"pave", "avanan"} {
+		_, status, _ := m.handle(logical.ListOperation, "config/"+vendor+"/", nil)
+		require.Equal(t, http.StatusNotFound, status)
+	}
+	for _, name := range []string{"main", "a.b-c_d", "0"} {
+		m.write("config/pave/"+name, m.paveValues())
+		m.write("config/avanan/"+name, m.avananValues())
+	}
+	for _, vendor := range []string{"pave", "avanan"} {
+		require.Equal(t, []string{"0", "a.b-c_d", "main"}, m.must(logical.ListOperation, "config/"+vendor, nil)["keys"])
+		m.must(logical.DeleteOperation, "config/"+vendor+"/main", nil)
+		m.must(logical.DeleteOperation, "config/"+vendor+"/main", nil)
+		require.Equal(t, []string{"0", "a.b-c_d"}, m.must(logical.ListOperation, "config/"+vendor+"/", nil)["keys"])
+		_, status, _ := m.handle(logical.ReadOperation, "config/"+vendor+"/main", nil)
+		require.Equal(t, http.StatusNotFound, status)
+	}
+}
+
+func TestConfigNames(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	for _, name := range []string{"-a", "a-", "a b", "a/b", "ä", "a\n", "a\x00b", "..", "a%2fb", "a,b"} {
+		_, err := m.HandleRequest(t.Context(), m.request(logical.UpdateOperation, "config/pave/"+name, m.paveValues()))
+		require.ErrorIs(t, err, logical.ErrUnsupportedPath, "%q", name)
+	}
+	require.Contains(t, m.refused(logical.UpdateOperation, "config/pave/"+strings.Repeat("a", 300), m.paveValues()), "name is too long")
+	require.Contains(t, m.refused(logical.UpdateOperation, "config/avanan/"+strings.Repeat("a", 300), m.avananValues()), "name is too long")
+	require.Empty(t, m.stored())
+}
+
+func TestConfigExistenceDecidesBetweenCreateAndUpdate(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/pave/main", m.paveValues())
+	for path, want := range map[string]bool{"config/pave/main": true, "config/pave/other": false, "config/avanan/main": false} {
+		// Parameters that are wrong are for the policies to come before.
+		req := m.request(logical.CreateOperation, path, values{"api_secret": values{"no": "string"}, "ttl": "canary"})
+		checked, exists, err := m.HandleExistenceCheck(t.Context(), req)
+		require.NoError(t, err)
+		require.True(t, checked)
+		require.Equal(t, want, exists, path)
+	}
+}
+
+// Whatever subset of its fields a write names, the others stay as they were.
+func TestConfigUpdatesOnlyWhatItNames(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	for path, test := range map[string]struct{ before, after values }{
+		"config/pave/main": {
+			with(m.paveValues(), values{"timestamp_format": "unix", "ttl": 100}),
+			values{
+				"username": "other", "api_key": "other-key", "api_secret": "other-secret", "timestamp_format": "http-date", "ttl": 200,
+				"base_url": "https://other.example",
+			},
+		},
+		"config/avanan/main": {
+			with(m.avananValues(), values{"date_format": "zulu", "min_ttl": 100, "request_timeout": 5, "ca_cert": testCertificate, "verify": false}),
+			values{
+				"region": "eu", "app_id": "EU:other", "secret_key": "other-secret", "base_url": "https://other.example",
+				"date_format": "zoneless", "min_ttl": 200, "request_timeout": 7, "ca_cert": "", "verify": false,
+			},
+		},
+	} {
+		names := slices.Sorted(maps.Keys(test.after))
+		secretName := map[string]string{"config/pave/main": "api_secret", "config/avanan/main": "secret_key"}[path]
+		for _, operation := range []logical.Operation{logical.UpdateOperation, logical.PatchOperation} {
+			for subset := range 1 << len(names) {
+				m.must(logical.DeleteOperation, path, nil)
+				m.write(path, test.before)
+				change, want := values{}, m.read(path)
+				for i, name := range names {
+					if subset&(1<<i) != 0 {
+						change[name] = test.after[name]
+					}
+				}
+				moves := slices.ContainsFunc([]string{"username", "api_key", "base_url", "region", "app_id"}, func(name string) bool {
+					return change[name] != nil
+				})
+				if change["verify"] == nil {
+					change["verify"] = false
+				}
+				if strings.HasPrefix(path, "config/pave/") {
+					delete(change, "verify")
+				}
+				before := m.stored()
+				if moves && change[secretName] == nil {
+					require.Contains(t, m.refused(operation, path, change), "needs "+secretName+" in the same write")
+					require.Equal(t, before, m.stored())
+					continue
+				}
+				m.must(operation, path, change)
+				for name, value := range change {
+					if _, shown := want[name]; shown {
+						want[name] = value
+					}
+				}
+				require.Equal(t, want, m.read(path), "%s of %v", operation, change)
+				wantSecret := test.before[secretName]
+				if change[secretName] != nil {
+					wantSecret = change[secretName]
+				}
+				require.Contains(t, m.stored()[path], `"`+secretName+`":"`+wantSecret.(string)+`"`)
+			}
+		}
+	}
+}
+
+// A patch of what is not there says what to write; null in one is the default, and no value anywhere else.
+func TestConfigPatch(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	require.Contains(t, m.refused(logical.PatchOperation, "config/pave/main", m.paveValues()),
+		"there is no config at apisig/config/pave/main; write one first: vault write apisig/config/pave/main username=")
+	require.Contains(t, m.refused(logical.PatchOperation, "config/avanan/us", m.avananValues()),
+		"there is no config at apisig/config/avanan/us; write one first: vault write apisig/config/avanan/us region=")
+	require.Empty(t, m.stored())
+
+	m.write("config/pave/main", with(m.paveValues(), values{"ttl": 20, "timestamp_format": "unix"}))
+	m.patch("config/pave/main", values{"ttl": nil, "timestamp_format": nil})
+	require.Equal(t, 150, m.read("config/pave/main")["ttl"])
+	require.Equal(t, "rfc3339", m.read("config/pave/main")["timestamp_format"])
+	require.Contains(t, m.refused(logical.PatchOperation, "config/pave/main", values{"api_secret": nil}), "api_secret is required")
+	require.Contains(t, m.refused(logical.PatchOperation, "config/pave/main", values{"base_url": nil}), "needs api_secret")
+	m.patch("config/pave/main", values{"base_url": nil, "api_secret": "sandbox-pave-secret"})
+	require.Equal(t, "https://openapi.paveapi.com", m.read("config/pave/main")["base_url"])
+
+	m.write("config/avanan/us", with(m.avananValues(), values{"min_ttl": 20, "request_timeout": 5}))
+	m.patch("config/avanan/us", values{"min_ttl": nil, "request_timeout": nil, "verify": nil})
+	require.Equal(t, 600, m.read("config/avanan/us")["min_ttl"])
+	require.Equal(t, 10, m.read("config/avanan/us")["request_timeout"])
+
+	for _, operation := range []logical.Operation{logical.CreateOperation, logical.UpdateOperation} {
+		require.Contains(t, m.refused(operation, "config/pave/main", values{"ttl": nil}), "ttl is null")
+	}
+}
+
+// Two at once that change different fields both come through; the race detector watches.
+func TestConfigWritesAtOnce(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/pave/main", m.paveValues())
+	m.write("config/avanan/us", m.avananValues())
+	for round := 1; round <= 50; round++ {
+		var writers sync.WaitGroup
+		for _, write := range []struct {
+			path   string
+			values values
+		}{
+			{"config/pave/main", values{"ttl": round}},
+			{"config/pave/main", values{"timestamp_format": []string{"unix", "rfc3339"}[round%2]}},
+			{"config/avanan/us", values{"min_ttl": round}},
+			{"config/avanan/us", values{"request_timeout": 1 + round%30}},
+		} {
+			writers.Go(func() {
+				resp, err := m.HandleRequest(t.Context(), m.request(logical.UpdateOperation, write.path, write.values))
+				if err != nil || resp.IsError() {
+					t.Errorf("%s: %v %v", write.path, resp, err)
+				}
+			})
+		}
+		writers.Wait()
+		pave, avanan := m.read("config/pave/main"), m.read("config/avanan/us")
+		require.Equal(t, round, pave["ttl"])
+		require.Equal(t, []string{"unix", "rfc3339"}[round%2], pave["timestamp_format"])
+		require.Equal(t, round, avanan["min_ttl"])
+		require.Equal(t, 1+round%30, avanan["request_timeout"])
+	}
+}
+
+// A write that was overtaken while it tried the vendor starts over; one that is overtaken every time gives up.
+func TestConfigWriteThatIsOvertaken(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/pave/main", m.paveValues())
+	key := paveKey("main")
+	for overtaken, want := range map[int]error{writeAttempts - 1: nil, writeAttempts: errChanged} {
+		tries := 0
+		_, err := changeConfig(t.Context(), m.backend, m.storage, key, newPaveConfig(), func(old paveConfig, _ bool) (paveConfig, error) {
+			if tries++; tries <= overtaken {
+				m.write("config/pave/main", values{"ttl": 10*overtaken + tries})
+			}
+			old.Username = "overtaken"
+			return old, nil
+		})
+		require.Equal(t, want, err)
+		require.Equal(t, 10*overtaken+min(overtaken, writeAttempts), m.read("config/pave/main")["ttl"])
+	}
+}
+
+// An entry that a later version wrote is read for what is known of it, and an update keeps the rest.
+func TestConfigOfALaterVersion(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	put := func(key, value string) {
+		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: key, Value: []byte(value)}))
+	}
+	put("config/pave/main", `{"username":"acme","api_key":"key-1","api_secret":"sec-1","ttl":20,"later":{"a":12345678901234567890}}`)
+	require.Equal(t, values{
+		"username": "acme", "api_key": "key-1", "timestamp_format": "rfc3339", "ttl": 20, "base_url": "https://openapi.paveapi.com",
+	}, m.read("config/pave/main"))
+	m.read("creds/pave/main")
+	m.write("config/pave/main", values{"ttl": 30})
+	require.JSONEq(t, `{"username":"acme","api_key":"key-1","api_secret":"sec-1","ttl":30,"timestamp_format":"rfc3339",
+		"base_url":"https://openapi.paveapi.com","later":{"a":12345678901234567890}}`, m.stored()["config/pave/main"])
+
+	// A value that this version can not work with is the operator's to replace.
+	put("config/pave/main", `{"username":"acme","api_key":"key-1","api_secret":"sec-1","timestamp_format":"rfc3339-ns"}`)
+	require.Contains(t, m.refused(logical.ReadOperation, "creds/pave/main", nil),
+		"the config at apisig/config/pave/main can not be used: timestamp_format must be one of")
+	m.write("config/pave/main", values{"timestamp_format": "unix"})
+	m.read("creds/pave/main")
+}
+
+// An entry that is no config at all is an error for every use of it, and can be deleted.
+func TestConfigThatIsDamaged(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"", "canary", "[]", `"canary"`, `{"ttl":"canary"}`, `{"min_ttl":{}}`, "{", "\x00"} {
+		for _, vendor := range []string{"pave", "avanan"} {
+			m := newMount(t)
+			path := "config/" + vendor + "/main"
+			entry := &logical.StorageEntry{Key: path, Value: []byte(value)}
+			require.NoError(t, m.storage.Put(t.Context(), entry))
+			for _, request := range []func(*mount) (*logical.Response, error){
+				doing(logical.ReadOperation, path, nil),
+				doing(logical.UpdateOperation, path, values{"request_timeout": 5}),
+				doing(logical.ReadOperation, "creds/"+vendor+"/main", nil),
+			} {
+				resp, err := request(m)
+				text := ""
+				if err != nil {
+					text = err.Error()
+				} else if resp.IsError() {
+					text = resp.Error().Error()
+				}
+				require.NotContains(t, text, "canary")
+			}
+			m.must(logical.DeleteOperation, path, nil)
+			require.Empty(t, m.stored())
+		}
+	}
+	for _, value := range []string{"null", "{}"} {
+		m := newMount(t)
+		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/pave/main", Value: []byte(value)}))
+		require.Contains(t, m.refused(logical.ReadOperation, "creds/pave/main", nil), "can not be used: username is required")
+	}
+}
+
+// Storing writes what is known of a config by hand, so the json tags that it is read back by must say the same.
+func TestConfigsComeBackFromStorage(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	pave := paveConfig{"user", "key", "secret", "unix", 77, "https://pave.example"}
+	require.NoError(t, storeConfig(t.Context(), m.storage, "config/pave/x", pave))
+	gotPave, found, err := loadConfig(t.Context(), m.storage, "config/pave/x", paveConfig{})
+	require.NoError(t, err)
+	require.True(t, found)
+	require.Equal(t, pave, gotPave)
+
+	avanan := avananConfig{"eu", "app", "secret", "https://avanan.example", "auto", "zulu", 11, 12, "pem"}
+	require.NoError(t, storeConfig(t.Context(), m.storage, "config/avanan/x", avanan))
+	gotAvanan, found, err := loadConfig(t.Context(), m.storage, "config/avanan/x", avananConfig{})
+	require.NoError(t, err)
+	require.True(t, found)
+	require.Equal(t, avanan, gotAvanan)
+	require.Equal(t, secret.Text("secret"), gotAvanan.SecretKey)
+}

@@ -1,0 +1,339 @@
+package backend
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
+)
+
+// The tokens are from OpenSSL, for the instant at which the mount begins:
+//
+//	printf %s "acme:09bc91b9-76e5-4256-8e4f-7a41c1408014@$timestamp" | openssl dgst -sha256 -hmac sandbox-pave-secret
+func TestCredsPaveAnswers(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	for format, signed := range map[string][2]string{
+		"rfc3339":    {"2026-01-02T03:04:05Z", "56ca75d9d3e557966d16fee2529a85c6f51a4cb898d85aea90b077454e606976"},
+		"rfc3339-ms": {"2026-01-02T03:04:05.123Z", "daf5b8a1a7ef1e886285323af02ae33f385d37f83ad893c8857fe66a5225bfda"},
+		"http-date":  {"Fri, 02 Jan 2026 03:04:05 GMT", "7697154ac64e755bfb658c3fe7413191652b1ae83f3a65fca9a53c28857d227b"},
+		"unix":       {"1767323045", "2db39fd5fd0d758bab2ac7c70a741aae1fa51690c40844bfd55a96cc11b86544"},
+	} {
+		m.write("config/pave/main", with(m.paveValues(), values{"timestamp_format": format, "ttl": 77}))
+		for _, operation := range []logical.Operation{logical.ReadOperation, logical.UpdateOperation} {
+			resp, _, _ := m.handle(operation, "creds/pave/main", nil)
+			require.Nil(t, resp.Secret)
+			require.Equal(t, values{
+				"headers": values{
+					"API-Key": "09bc91b9-76e5-4256-8e4f-7a41c1408014", "API-Token": signed[1], "API-Timestamp": signed[0],
+				},
+				"api_key":             "09bc91b9-76e5-4256-8e4f-7a41c1408014",
+				"api_token":           signed[1],
+				"api_timestamp":       signed[0],
+				"base_url":            m.url,
+				"expires_at":          "2026-01-02T03:09:05Z",
+				"ttl":                 77,
+				"rotation_period":     77,
+				"last_vault_rotation": "2026-01-02T03:04:05.123456789Z",
+			}, resp.Data)
+		}
+	}
+	m.advance(time.Hour)
+	m.write("config/pave/main", values{"timestamp_format": "unix"})
+	require.Equal(t, "1767326645", m.read("creds/pave/main")["api_timestamp"], "signed afresh")
+}
+
+func TestCredsWithoutAConfig(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	for path, want := range map[string]string{
+		"creds/pave/none":   "there is no config at apisig/config/pave/none; write one first: vault write apisig/config/pave/none username=",
+		"creds/avanan/none": "there is no config at apisig/config/avanan/none; write one first: vault write apisig/config/avanan/none region=",
+		"sign/avanan/none":  "there is no config at apisig/config/avanan/none; write one first: vault write apisig/config/avanan/none region=",
+	} {
+		for _, operation := range []logical.Operation{logical.ReadOperation, logical.UpdateOperation} {
+			require.Contains(t, m.refused(operation, path, nil), want)
+		}
+	}
+}
+
+func TestCredsAvananAnswers(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", m.avananValues())
+	var token any
+	for _, operation := range []logical.Operation{logical.ReadOperation, logical.UpdateOperation} {
+		resp, _, _ := m.handle(operation, "creds/avanan/us", nil)
+		if token == nil {
+			token = resp.Data["token"]
+		}
+		require.Equal(t, values{
+			"token": token, "app_id": "US:sandbox", "region": "us", "base_url": m.url, "expires_at": "2026-01-02T04:04:05Z",
+		}, resp.Data)
+		require.Empty(t, resp.Warnings)
+		require.False(t, resp.Secret.Renewable)
+		// 3600 s from 05.123456789 s to 05 s of the hour after, less 60 s, in whole seconds.
+		require.Equal(t, 3539*time.Second, resp.Secret.TTL)
+		require.Zero(t, resp.Secret.MaxTTL)
+		require.Equal(t, "avanan_token", resp.Secret.InternalData["secret_type"])
+		require.NotContains(t, fmt.Sprint(resp.Secret.InternalData), token)
+	}
+}
+
+// The margin is 60 s, or a tenth where less than ten minutes are left; what is left of it is cut to whole seconds.
+func TestLeaseTTL(t *testing.T) {
+	t.Parallel()
+	for left, want := range map[time.Duration]time.Duration{
+		24 * time.Hour:                   24*time.Hour - time.Minute,
+		time.Hour:                        59 * time.Minute,
+		time.Hour - 1:                    59*time.Minute - time.Second,
+		10 * time.Minute:                 9 * time.Minute,
+		10*time.Minute - 10:              9*time.Minute - time.Second, // less 59.999999999 s
+		10*time.Minute - time.Second:     539 * time.Second,           // 599 s less 59.9 s
+		5 * time.Minute:                  270 * time.Second,
+		10 * time.Second:                 9 * time.Second,
+		2 * time.Second:                  time.Second,
+		1112 * time.Millisecond:          time.Second,
+		1111 * time.Millisecond:          0,
+		time.Second:                      0,
+		0:                                0,
+		-time.Second:                     0,
+		-time.Hour:                       -54 * time.Minute,
+		-1000000 * time.Hour:             -900000 * time.Hour,
+		10*time.Minute + time.Nanosecond: 9 * time.Minute,
+	} {
+		require.Equal(t, want, leaseTTL(left), "%s", left)
+	}
+}
+
+// Readers share a JWT while it has min_ttl left, to the second, and no lease outlives its JWT.
+func TestCredsAvananSharesWhileMinTTLIsLeft(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", with(m.avananValues(), values{"min_ttl": 600}))
+	first := m.read("creds/avanan/us")["token"]
+	handshakes := m.vendor.Handshakes()
+
+	// The JWT's exp is 123456789 ns short of an hour away.
+	m.advance(50*time.Minute - 123456789)
+	require.Equal(t, first, m.read("creds/avanan/us")["token"])
+	require.Equal(t, handshakes, m.vendor.Handshakes())
+	m.advance(1)
+	second := m.read("creds/avanan/us")["token"]
+	require.NotEqual(t, first, second)
+	require.Equal(t, handshakes+1, m.vendor.Handshakes(), "the date format is known now")
+
+	m.write("config/avanan/us", values{"min_ttl": "1h"})
+	third, fourth := m.read("creds/avanan/us")["token"], m.read("creds/avanan/us")["token"]
+	require.NotEqual(t, second, third)
+	require.NotEqual(t, third, fourth, "with 1h every read gets one of its own")
+
+	m.write("config/avanan/us", values{"min_ttl": 0})
+	m.advance(59 * time.Minute)
+	require.Equal(t, fourth, m.read("creds/avanan/us")["token"])
+}
+
+// JWTs of every life: a lease is never 0, negative, or longer than its JWT.
+func TestCredsAvananOfAnyLife(t *testing.T) {
+	t.Parallel()
+	for _, life := range []time.Duration{
+		2 * time.Second, 3 * time.Second, 10 * time.Second, time.Minute, 9 * time.Minute, 10 * time.Minute, 11 * time.Minute, time.Hour,
+		23 * time.Hour, 24 * time.Hour, 25 * time.Hour, 10000 * time.Hour,
+	} {
+		m := newMount(t)
+		m.tokenLife(life)
+		m.write("config/avanan/us", with(m.avananValues(), values{"min_ttl": 0}))
+		for range 3 {
+			resp, _, text := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
+			require.Empty(t, text)
+			expiry, err := time.Parse(time.RFC3339, resp.Data["expires_at"].(string))
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, resp.Secret.TTL, time.Second)
+			require.False(t, m.time().Add(resp.Secret.TTL).After(expiry))
+			require.LessOrEqual(t, expiry.Sub(m.time()), 24*time.Hour)
+			m.advance(life / 3)
+		}
+	}
+	m := newMount(t)
+	m.write("config/avanan/us", with(m.avananValues(), values{"verify": false}))
+	m.tokenLife(time.Second)
+	_, status, text := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
+	require.Equal(t, http.StatusBadGateway, status, text)
+	m.tokenLife(-time.Hour)
+	_, status, text = m.handle(logical.ReadOperation, "creds/avanan/us", nil)
+	require.Equal(t, http.StatusBadGateway, status)
+	require.Contains(t, text, "expired already")
+}
+
+// A JWT that still lives is served with a warning when a new one is due and can not be had; then come the errors.
+func TestCredsAvananWhenTheVendorFails(t *testing.T) {
+	t.Parallel()
+	for fault, want := range map[sandbox.Fault]struct {
+		status int
+		text   string
+	}{
+		sandbox.Break:  {http.StatusBadGateway, "status 500"},
+		sandbox.Limit:  {http.StatusTooManyRequests, "status 429"},
+		sandbox.Refuse: {http.StatusBadRequest, "status 403"},
+	} {
+		t.Run(string(fault), func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless", "request_timeout": 1}))
+			token := m.read("creds/avanan/us")["token"]
+			m.fault(fault)
+			m.advance(55 * time.Minute)
+			for path, data := range map[string]values{"creds/avanan/us": nil, "sign/avanan/us": {"request_string": "/v1.0/scopes"}} {
+				resp, _, text := m.handle(logical.ReadOperation, path, data)
+				require.Empty(t, text)
+				require.Len(t, resp.Warnings, 1)
+				require.Contains(t, resp.Warnings[0], "no new JWT could be had")
+				require.Contains(t, resp.Warnings[0], want.text)
+				require.Contains(t, fmt.Sprint(resp.Data), token)
+			}
+			m.advance(5 * time.Minute)
+			for path, data := range map[string]values{"creds/avanan/us": nil, "sign/avanan/us": {"request_string": "/v1.0/scopes"}} {
+				_, status, text := m.handle(logical.ReadOperation, path, data)
+				require.Equal(t, want.status, status)
+				require.Contains(t, text, "config/avanan/us: Avanan at "+strings.TrimPrefix(m.url, "http://"))
+				require.Contains(t, text, want.text)
+			}
+			m.fault(sandbox.None)
+			require.NotEqual(t, token, m.read("creds/avanan/us")["token"])
+		})
+	}
+}
+
+// After repeated failures the vendor is left alone: for a second, then longer, to eight; a success ends it.
+func TestCredsAvananHoldsOff(t *testing.T) {
+	t.Parallel()
+	for fault, heldStatus := range map[sandbox.Fault]int{
+		sandbox.Limit: http.StatusServiceUnavailable, sandbox.Refuse: http.StatusBadRequest,
+	} {
+		t.Run(string(fault), func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			// With a second's Retry-After and a second's timeout, a limited handshake is a single call.
+			m.write("config/avanan/us", with(m.avananValues(), values{"verify": false, "date_format": "zoneless", "request_timeout": 1}))
+			m.fault(fault)
+			failures := 0
+			fail := func() {
+				failures++
+				_, status, text := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
+				require.NotContains(t, text, "holding off")
+				require.NotEqual(t, http.StatusServiceUnavailable, status)
+				require.Equal(t, failures, m.vendor.Handshakes())
+			}
+			for range holdOffAfter {
+				fail()
+			}
+			for _, pause := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 8 * time.Second} {
+				for range 2 {
+					_, status, text := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
+					require.Equal(t, heldStatus, status)
+					require.Contains(t, text, "config/avanan/us: holding off for ")
+					require.Contains(t, text, "answered the handshake with status")
+					require.Equal(t, failures, m.vendor.Handshakes())
+					m.advance(pause/2 - 1)
+				}
+				m.advance(2)
+				fail()
+			}
+			m.fault(sandbox.None)
+			m.advance(8 * time.Second)
+			m.read("creds/avanan/us")
+		})
+	}
+}
+
+// A revocation makes the engine forget the JWT that it is for, and no other. It succeeds whatever has become of config,
+// storage and vendor.
+func TestRevokeForgetsTheJWT(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", m.avananValues())
+	revoke := func(resp *logical.Response) {
+		req := m.request(logical.RevokeOperation, "creds/avanan/us", resp.Data)
+		req.Secret = resp.Secret
+		answer, err := m.HandleRequest(context.Background(), req)
+		require.NoError(t, err)
+		require.Nil(t, answer)
+	}
+	first, _, _ := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
+	revoke(first)
+	second, _, _ := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
+	require.NotEqual(t, first.Data["token"], second.Data["token"])
+	revoke(first)
+	require.Equal(t, second.Data["token"], m.read("creds/avanan/us")["token"], "the first one's lease is not the second one's")
+
+	m.must(logical.DeleteOperation, "config/avanan/us", nil)
+	m.fault(sandbox.Break)
+	m.storage.verb.Store("get")
+	revoke(second)
+	// A lease of another version's may say less.
+	for _, internal := range []values{{"secret_type": "avanan_token"}, {"secret_type": "avanan_token", "config": 7, "token_id": nil}} {
+		revoke(&logical.Response{Secret: &logical.Secret{InternalData: internal}})
+	}
+	_, err := m.HandleRequest(t.Context(), &logical.Request{Operation: logical.RenewOperation, Path: "creds/avanan/us", Secret: second.Secret})
+	require.ErrorIs(t, err, logical.ErrUnsupportedOperation)
+}
+
+// A JWT of a config that is gone, or was changed elsewhere, is not handed out.
+func TestJWTsOfFormerConfigs(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", m.avananValues())
+	first := m.read("creds/avanan/us")["token"]
+	m.must(logical.DeleteOperation, "config/avanan/us", nil)
+	m.refused(logical.ReadOperation, "creds/avanan/us", nil)
+	m.write("config/avanan/us", with(m.avananValues(), values{"verify": false}))
+	second := m.read("creds/avanan/us")["token"]
+	require.NotEqual(t, first, second)
+
+	m.InvalidateKey(t.Context(), "config/pave/us")
+	m.InvalidateKey(t.Context(), "config/avanan/eu")
+	require.Equal(t, second, m.read("creds/avanan/us")["token"])
+	m.InvalidateKey(t.Context(), "config/avanan/us")
+	require.NotEqual(t, second, m.read("creds/avanan/us")["token"])
+}
+
+// Canaries in every secret: nothing that is answered, warned of or logged holds one, but the JWT where it is the answer.
+func TestNothingTells(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.vendor.Change(func(b *sandbox.Behaviour) { b.PAVEAPISecret, b.AvananSecretKey = "canary-pave", "canary-avanan" })
+	var told bytes.Buffer
+	tell := func(operation logical.Operation, path string, data values) *logical.Response {
+		resp, _, text := m.handle(operation, path, data)
+		fmt.Fprintln(&told, text)
+		if resp != nil {
+			fmt.Fprintf(&told, "%v %v %#v\n", resp.Data, resp.Warnings, resp.Secret)
+		}
+		return resp
+	}
+	tell(logical.CreateOperation, "config/pave/main", with(m.paveValues(), values{"api_secret": "canary-pave"}))
+	tell(logical.CreateOperation, "config/avanan/us", with(m.avananValues(), values{"secret_key": "canary-avanan"}))
+	tell(logical.UpdateOperation, "config/avanan/us", values{"secret_key": "canary-wrong"})
+	tell(logical.UpdateOperation, "config/avanan/us", values{"secret_key": "canary\n"})
+	tell(logical.ReadOperation, "config/pave/main", nil)
+	tell(logical.ReadOperation, "config/avanan/us", nil)
+	tell(logical.ReadOperation, "creds/pave/main", nil)
+	tell(logical.ReadOperation, "sign/avanan/us", values{"request_string": "/v1.0/scopes"})
+	m.advance(55 * time.Minute)
+	m.fault(sandbox.Refuse)
+	token := tell(logical.ReadOperation, "creds/avanan/us", nil).Data["token"].(string)
+	m.advance(time.Hour)
+	tell(logical.ReadOperation, "creds/avanan/us", nil)
+	require.NotContains(t, told.String(), "canary")
+	require.Contains(t, m.log.String(), "no new JWT from Avanan")
+	require.NotContains(t, m.log.String(), "canary")
+	require.NotContains(t, m.log.String(), token)
+}
