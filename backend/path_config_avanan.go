@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/pem"
@@ -157,8 +158,7 @@ func certificates(value string) string {
 	if strings.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) }) {
 		return "holds a control character"
 	}
-	rest := []byte(value)
-	for len(strings.TrimSpace(string(rest))) > 0 {
+	for rest := []byte(value); ; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
 			return "holds something that is not PEM"
@@ -169,8 +169,10 @@ func certificates(value string) string {
 		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
 			return "holds a certificate that can not be parsed"
 		}
+		if len(bytes.TrimSpace(rest)) == 0 {
+			return ""
+		}
 	}
-	return ""
 }
 
 func pathConfigAvananList(*backend) *framework.Path { return pathConfigList("Avanan", avananPrefix) }

@@ -59,7 +59,7 @@ func TestConfigAvananRefuses(t *testing.T) {
 		"date_format must be one of":       {{"date_format": ""}, {"date_format": "Zulu"}},
 		"min_ttl must be from 0s to 86400": {{"min_ttl": "25h"}, {"min_ttl": 86401}},
 		"request_timeout must be from 1s":  {{"request_timeout": 0}, {"request_timeout": 31}},
-		"ca_cert holds something that":     {{"ca_cert": "canary"}, {"ca_cert": testCertificate + "canary"}},
+		"ca_cert holds something that":     {{"ca_cert": "canary"}, {"ca_cert": "\n"}, {"ca_cert": testCertificate + "canary"}},
 		"ca_cert holds PEM that is not a":  {{"ca_cert": "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5\n-----END PRIVATE KEY-----\n"}},
 		"ca_cert holds a certificate that": {{"ca_cert": "-----BEGIN CERTIFICATE-----\nY2FuYXJ5\n-----END CERTIFICATE-----\n"}},
 		"ca_cert is longer than":           {{"ca_cert": strings.Repeat(testCertificate, 200)}},

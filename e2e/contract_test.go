@@ -1,0 +1,295 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
+)
+
+func TestPaveHeadersAreTaken(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	for _, format := range []string{"rfc3339", "rfc3339-ms", "http-date", "unix"} {
+		m.write("config/pave/main", with(m.paveValues(), values{"timestamp_format": format, "ttl": "100s"}))
+		for _, method := range []string{http.MethodGet, http.MethodPut} {
+			_, secret, text := m.request(method, "creds/pave/main", nil)
+			require.Empty(t, text)
+			require.Equal(t, http.StatusOK, m.call(m.url+"/v1/sessions", secret.Data["headers"]), format)
+
+			// No lease; what Vault Agent and the Secrets Operator go by instead, in the types that they want.
+			require.Empty(t, secret.LeaseID)
+			require.Zero(t, secret.LeaseDuration)
+			require.Equal(t, json.Number("100"), secret.Data["ttl"])
+			require.Equal(t, json.Number("100"), secret.Data["rotation_period"])
+			signed, err := time.Parse(time.RFC3339Nano, secret.Data["last_vault_rotation"].(string))
+			require.NoError(t, err)
+			require.WithinDuration(t, time.Now(), signed, time.Minute)
+			expires, err := time.Parse(time.RFC3339, secret.Data["expires_at"].(string))
+			require.NoError(t, err)
+			require.Equal(t, 5*time.Minute, expires.Sub(signed.Truncate(time.Second)))
+			require.Equal(t, m.url, secret.Data["base_url"])
+			require.Equal(t, values{
+				"API-Key": secret.Data["api_key"], "API-Token": secret.Data["api_token"], "API-Timestamp": secret.Data["api_timestamp"],
+			}, secret.Data["headers"])
+			require.Len(t, secret.Data, 9)
+		}
+	}
+}
+
+func TestAvananCallsAreTaken(t *testing.T) {
+	t.Parallel()
+	for _, dates := range []sandbox.Dates{sandbox.Zoneless, sandbox.Zulu} {
+		for _, format := range []string{"auto", string(dates)} {
+			m := newMount(t)
+			m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananDates = dates })
+			m.write("config/avanan/us", with(m.avananValues(), values{"date_format": format}))
+			for _, target := range []string{"/v1.0/scopes", "/v1.0/msp/usage?year=2026&month=8", "/v1.0/task/1?scope=mt-prod-3%3Aacme"} {
+				got := m.read("sign/avanan/us", "request_string", target)
+				_, put, text := m.request(http.MethodPut, "sign/avanan/us", values{"request_string": target})
+				require.Empty(t, text)
+				for _, secret := range []*api.Secret{got, put} {
+					require.Equal(t, m.url+target, secret.Data["url"])
+					require.Empty(t, secret.LeaseID)
+					require.Len(t, secret.Data["headers"], 5)
+					require.Len(t, secret.Data, 3)
+					require.Equal(t, http.StatusOK, m.call(m.url+target, secret.Data["headers"]))
+					require.Equal(t, http.StatusForbidden, m.call(m.url+target, secret.Data["headers"]), "a replay")
+				}
+			}
+		}
+	}
+}
+
+func TestAvananTokenIsLeased(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", m.avananValues())
+	for _, method := range []string{http.MethodGet, http.MethodPut} {
+		_, secret, text := m.request(method, "creds/avanan/us", nil)
+		require.Empty(t, text)
+		require.True(t, strings.HasPrefix(secret.LeaseID, m.path+"/creds/avanan/us/"))
+		require.False(t, secret.Renewable)
+		require.InDelta(t, 59*60, secret.LeaseDuration, 30)
+		require.Empty(t, secret.Warnings)
+		require.Equal(t, "US:sandbox", secret.Data["app_id"])
+		require.Equal(t, "us", secret.Data["region"])
+		require.Equal(t, m.url, secret.Data["base_url"])
+		expires, err := time.Parse(time.RFC3339, secret.Data["expires_at"].(string))
+		require.NoError(t, err)
+		require.WithinDuration(t, time.Now().Add(time.Hour), expires, time.Minute)
+		require.NotEmpty(t, secret.Data["token"])
+		require.Len(t, secret.Data, 5)
+		_, err = m.client.Sys().RenewWithContext(t.Context(), secret.LeaseID, 60)
+		require.ErrorContains(t, err, "not renewable")
+	}
+	require.Equal(t, 2, m.vendor.Handshakes(), "zulu, then zoneless, and all readers share")
+}
+
+func TestConfigIsReadWithoutItsSecret(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/pave/main", m.paveValues())
+	m.write("config/avanan/us", m.avananValues())
+	require.Equal(t, values{
+		"username": "acme", "api_key": sandbox.Default().PAVEAPIKey, "timestamp_format": "rfc3339", "ttl": json.Number("150"), "base_url": m.url,
+	}, m.read("config/pave/main").Data)
+	require.Equal(t, values{
+		"region": "us", "app_id": "US:sandbox", "base_url": m.url, "date_format": "auto", "detected_date_format": "zoneless",
+		"min_ttl": json.Number("600"), "request_timeout": json.Number("10"), "ca_cert": "",
+	}, m.read("config/avanan/us").Data)
+}
+
+func TestConfigLifecycle(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	for _, path := range []string{"config/pave", "config/avanan"} {
+		config := with(m.paveValues(), values{"ttl": 100})
+		if path == "config/avanan" {
+			config = with(m.avananValues(), values{"min_ttl": 100})
+		}
+		status, _, _ := m.request("LIST", path, nil)
+		require.Equal(t, http.StatusNotFound, status)
+		for _, name := range []string{"main", "other"} {
+			status, _, _ = m.request(http.MethodGet, path+"/"+name, nil)
+			require.Equal(t, http.StatusNotFound, status)
+			m.write(path+"/"+name, config)
+		}
+		_, listed, text := m.request("LIST", path, nil)
+		require.Empty(t, text)
+		require.Equal(t, []any{"main", "other"}, listed.Data["keys"])
+		_, listed, text = m.request(http.MethodGet, path, nil, "list", "true")
+		require.Empty(t, text)
+		require.Equal(t, []any{"main", "other"}, listed.Data["keys"])
+
+		// A partial update, by PUT and by PATCH, with a null that sets the default.
+		before, field := m.read(path+"/main").Data, map[string]string{"config/pave": "ttl", "config/avanan": "min_ttl"}[path]
+		m.write(path+"/main", values{field: 200})
+		before[field] = json.Number("200")
+		require.Equal(t, before, m.read(path+"/main").Data)
+		status, _, text = m.request(http.MethodPatch, path+"/main", `{"`+field+`":null}`)
+		require.Equal(t, http.StatusNoContent, status, text)
+		require.Equal(t, map[string]json.Number{"ttl": "150", "min_ttl": "600"}[field], m.read(path + "/main").Data[field])
+		status, _, text = m.request(http.MethodPatch, path+"/none", `{"`+field+`":20}`)
+		require.Equal(t, http.StatusBadRequest, status)
+		require.Contains(t, text, "there is no config at "+m.path+"/"+path+"/none")
+
+		// The secret goes nowhere that it was not written for.
+		before = m.read(path + "/main").Data
+		for _, moved := range []values{{"base_url": "https://elsewhere.example"}, {"username": "other", "app_id": "other"}} {
+			for name := range moved {
+				if _, has := before[name]; has {
+					status, _, text = m.request(http.MethodPut, path+"/main", values{name: moved[name]})
+					require.Equal(t, http.StatusBadRequest, status)
+					require.Regexp(t, "changing "+name+" needs (api_secret|secret_key) in the same write", text)
+				}
+			}
+		}
+		require.Equal(t, before, m.read(path+"/main").Data)
+
+		for range 2 {
+			status, _, text = m.request(http.MethodDelete, path+"/main", nil)
+			require.Equal(t, http.StatusNoContent, status, text)
+		}
+		status, _, _ = m.request(http.MethodGet, path+"/main", nil)
+		require.Equal(t, http.StatusNotFound, status)
+	}
+}
+
+// Each line of the contract's table of errors, and what makes it.
+func TestErrors(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/pave/main", m.paveValues())
+	m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless"}))
+	nobody, err := freeAddress()
+	require.NoError(t, err)
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("<html>canary-of-the-vendor</html>"))
+	}))
+	t.Cleanup(page.Close)
+	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(secure.Close)
+	for name, url := range map[string]string{"down": "http://" + nobody, "page": page.URL, "tls": secure.URL} {
+		m.write("config/avanan/"+name, with(m.avananValues(), values{"base_url": url, "verify": false, "request_timeout": 1}))
+	}
+	for name, test := range map[string]struct {
+		method, path string
+		body         any
+		fault        sandbox.Fault
+		status       int
+		text         string
+	}{
+		"a parameter is missing":     {http.MethodPut, "config/pave/new", values{"username": "acme"}, "", 400, "api_key is required"},
+		"a parameter is unknown":     {http.MethodPut, "config/pave/main", values{"tll": 1}, "", 400, `unknown parameter "tll"; this takes api_key, api_secret, base_url, timestamp_format, ttl, username`},
+		"a parameter is wrong":       {http.MethodPut, "config/pave/main", values{"ttl": "5m"}, "", 400, "ttl must be from 1s to 240s"},
+		"a parameter is of no type":  {http.MethodPut, "config/pave/main", `{"api_secret":{"a":"canary-b"}}`, "", 400, "api_secret must be a string, given once"},
+		"a request string is wrong":  {http.MethodPut, "sign/avanan/us", values{"request_string": "/v1.0/../x"}, "", 400, "request_string has a . or .. segment"},
+		"a request string is none":   {http.MethodPut, "sign/avanan/us", nil, "", 400, "request_string is required"},
+		"no such config for PAVE":    {http.MethodGet, "creds/pave/none", nil, "", 400, "write one first: vault write " + m.path + "/config/pave/none username="},
+		"no such config for Avanan":  {http.MethodGet, "creds/avanan/none", nil, "", 400, "write one first: vault write " + m.path + "/config/avanan/none region="},
+		"no such config for signing": {http.MethodPut, "sign/avanan/none", values{"request_string": "/v1.0/scopes"}, "", 400, "write one first"},
+		"the vendor refuses":         {http.MethodPut, "config/avanan/us", values{"secret_key": canary + "wrong"}, "", 400, "config/avanan/us was not stored"},
+		"the vendor limits":          {http.MethodPut, "config/avanan/us", values{"secret_key": canary + "new"}, sandbox.Limit, 429, "status 429"},
+		"the vendor is out of order": {http.MethodPut, "config/avanan/us", values{"secret_key": canary + "new"}, sandbox.Break, 502, "status 500"},
+		"nobody listens":             {http.MethodGet, "creds/avanan/down", nil, "", 502, "no answer from Avanan at " + nobody + ": the connection could not be made"},
+		"a web page":                 {http.MethodGet, "creds/avanan/page", nil, "", 502, "status 200: the body is no token (content type text/html)"},
+		"a certificate of nobody's":  {http.MethodGet, "creds/avanan/tls", nil, "", 502, "TLS: its certificate is not trusted"},
+		"a path that is none":        {http.MethodGet, "creds/other/main", nil, "", 404, "unsupported path"},
+		"an operation that is none":  {http.MethodDelete, "creds/pave/main", nil, "", 405, "unsupported operation"},
+	} {
+		m.fault(test.fault)
+		status, _, text := m.request(test.method, test.path, test.body)
+		require.Equal(t, test.status, status, "%s: %s", name, text)
+		require.Contains(t, text, test.text, name)
+		require.NotContains(t, text, "canary", name)
+	}
+	m.fault(sandbox.None)
+	m.read("creds/pave/main")
+	m.read("creds/avanan/us")
+
+	// After repeated failures the vendor is left alone for a moment.
+	for status := 0; status != http.StatusServiceUnavailable; {
+		var text string
+		status, _, text = m.request(http.MethodGet, "creds/avanan/down", nil)
+		require.Contains(t, []int{http.StatusBadGateway, http.StatusServiceUnavailable}, status, text)
+		require.Contains(t, text, "the connection could not be made")
+	}
+}
+
+// What a body may hold that JSON allows (an audit log shows the keys of a map, so no canary is one); nothing of it changes what is stored, and the plugin lives on.
+func TestBadBodies(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/pave/main", m.paveValues())
+	m.write("config/avanan/us", m.avananValues())
+	pave, avanan := m.read("config/pave/main").Data, m.read("config/avanan/us").Data
+	for path, parameters := range map[string][]string{
+		"config/pave/main": {"username", "api_key", "api_secret", "timestamp_format", "ttl", "base_url"},
+		"config/avanan/us": {"region", "app_id", "secret_key", "base_url", "date_format", "min_ttl", "request_timeout", "ca_cert", "verify"},
+		"sign/avanan/us":   {"request_string"},
+	} {
+		for _, parameter := range parameters {
+			for _, value := range []string{
+				`null`, `[]`, `{}`, `["canary-a"]`, `{"a":"canary-b"}`, `"canary-\u0000"`, `"\n"`, `1e300`, `-1`,
+				`"` + strings.Repeat("x", 100_000) + `"`,
+			} {
+				status, _, text := m.request(http.MethodPut, path, `{"`+parameter+`":`+value+`}`)
+				require.Equal(t, http.StatusBadRequest, status, "%s %s %.40s: %s", path, parameter, value, text)
+				require.NotContains(t, text, "canary")
+			}
+		}
+	}
+	for _, body := range []string{`{"":1}`, `{"name":"other"}`, `{"list":true}`, `{"API_KEY":"x"}`} {
+		for _, path := range []string{"config/pave/main", "creds/pave/main", "creds/avanan/us", "sign/avanan/us"} {
+			status, _, text := m.request(http.MethodPut, path, body)
+			require.Equal(t, http.StatusBadRequest, status, "%s %s: %s", path, body, text)
+		}
+	}
+	for _, query := range []string{"a", "name", "format"} {
+		for _, path := range []string{"config/pave/main", "creds/pave/main", "creds/avanan/us"} {
+			status, _, text := m.request(http.MethodGet, path, nil, query, "x")
+			require.Equal(t, http.StatusBadRequest, status, text)
+			require.Contains(t, text, "this takes no parameters")
+		}
+	}
+	status, _, text := m.request(http.MethodGet, "sign/avanan/us", nil, "request_string", "/v1.0/scopes", "request_string", "/v1.0/x")
+	require.Equal(t, http.StatusBadRequest, status)
+	require.Contains(t, text, "request_string must be a string, given once")
+	require.Equal(t, pave, m.read("config/pave/main").Data)
+	require.Equal(t, avanan, m.read("config/avanan/us").Data)
+}
+
+// What Vault serves of the engine's own words.
+func TestHelpAndOpenAPI(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	for _, path := range []string{"config/pave/x", "config/avanan/x", "config/pave", "creds/pave/x", "creds/avanan/x", "sign/avanan/x"} {
+		help, err := m.client.Help(m.path + "/" + path)
+		require.NoError(t, err)
+		require.NotEmpty(t, help.Help, path)
+	}
+	document, err := m.client.Logical().ReadWithContext(t.Context(), "sys/internal/specs/openapi")
+	if err == nil && document == nil {
+		t.Skip("this Vault serves no OpenAPI document")
+	}
+	resp, err := m.client.Logical().ReadRawWithContext(t.Context(), "sys/internal/specs/openapi")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	var openapi struct {
+		Paths map[string]json.RawMessage
+	}
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&openapi))
+	for _, path := range []string{
+		"config/pave/", "config/pave/{name}", "config/avanan/", "config/avanan/{name}", "creds/pave/{name}", "creds/avanan/{name}", "sign/avanan/{name}",
+	} {
+		require.Contains(t, openapi.Paths, "/"+m.path+"/"+path)
+	}
+}

@@ -1,0 +1,378 @@
+// Package e2e runs the built plugin in a real Vault process and uses it as its users do: over the HTTP API and by the
+// command line, against the vendors' stand-ins.
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/backend"
+	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
+)
+
+// Every secret below begins with canary, so that a search for that word finds any that got out.
+const (
+	canary       = "canary-"
+	paveSecret   = canary + "pave-6f1c"
+	avananSecret = canary + "avanan-93ab"
+)
+
+const pluginName = "vault-plugin-apisig"
+
+// vault is the one Vault process of the package.
+var vault *vaultServer
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	directory, err := os.MkdirTemp("", "apisig-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(directory)
+	vault, err = startVault(directory)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return 1
+	}
+	defer vault.stop()
+	code := m.Run()
+	vault.stop()
+	if leaks := vault.leaks(); len(leaks) > 0 {
+		fmt.Fprintln(os.Stderr, "e2e: secrets got out:", strings.Join(leaks, ", "))
+		return 1
+	}
+	return code
+}
+
+// vaultServer is a Vault in dev mode, logging at trace level, with the plugin in its catalog.
+type vaultServer struct {
+	binary, directory, address string
+	isOpenBao                  bool
+	client                     *api.Client
+	answers                    *recorder // every answer of its API
+	stop                       func()
+}
+
+const rootToken = "root-of-e2e"
+
+func startVault(directory string) (*vaultServer, error) {
+	v := &vaultServer{directory: directory, answers: &recorder{}}
+	printed, err := command("../scripts/vault-bin").Output()
+	if err != nil {
+		return nil, fmt.Errorf("finding or building Vault: %w", err)
+	}
+	v.binary = strings.TrimSpace(string(printed))
+	version, err := command(v.binary, "version").Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s version: %w", v.binary, err)
+	}
+	v.isOpenBao = strings.Contains(string(version), "OpenBao")
+
+	plugins := filepath.Join(directory, "plugins")
+	build := command("go", "build", "-trimpath", "-o", filepath.Join(plugins, pluginName), "../cmd/vault-plugin-apisig")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building the plugin: %w\n%s", err, output)
+	}
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	v.address = "http://" + address
+	config := filepath.Join(directory, "vault.hcl")
+	if err := os.WriteFile(config, fmt.Appendf(nil, "plugin_directory = %q\n", plugins), 0o600); err != nil {
+		return nil, err
+	}
+	log, err := os.Create(v.logFile())
+	if err != nil {
+		return nil, err
+	}
+	server := command(v.binary, "server", "-dev", "-dev-no-store-token", "-dev-root-token-id="+rootToken,
+		"-dev-listen-address="+address, "-log-level=trace", "-config="+config)
+	server.Env = append(os.Environ(), "HOME="+directory)
+	server.Stdout, server.Stderr = log, log
+	if err := server.Start(); err != nil {
+		return nil, fmt.Errorf("starting Vault: %w", err)
+	}
+	v.stop = sync.OnceFunc(func() {
+		_ = server.Process.Signal(os.Interrupt)
+		_ = server.Wait()
+		_ = log.Close()
+	})
+	if err := v.connect(); err != nil {
+		v.stop()
+		return nil, err
+	}
+	return v, v.registerPlugin(pluginName, backend.Version)
+}
+
+// command is exec.Command for what ends with the tests.
+func command(name string, args ...string) *exec.Cmd {
+	return exec.CommandContext(context.Background(), name, args...)
+}
+
+func freeAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer listener.Close()
+	return listener.Addr().String(), nil
+}
+
+func (v *vaultServer) logFile() string   { return filepath.Join(v.directory, "vault.log") }
+func (v *vaultServer) auditFile() string { return filepath.Join(v.directory, "audit.log") }
+
+// newClient is a client that takes the first answer for the answer, where Vault's own would repeat a 5xx.
+func (v *vaultServer) newClient(token string) (*api.Client, error) {
+	config := api.DefaultConfig()
+	config.Address = v.address
+	config.MaxRetries = 0
+	config.HttpClient = &http.Client{Transport: recording{v.answers, http.DefaultTransport}}
+	client, err := api.NewClient(config)
+	if err != nil {
+		return nil, err
+	}
+	client.SetToken(token)
+	client.ClearNamespace()
+	return client, nil
+}
+
+func (v *vaultServer) connect() (err error) {
+	if v.client, err = v.newClient(rootToken); err != nil {
+		return err
+	}
+	deadline := time.Now().Add(time.Minute)
+	for {
+		// The mount table is there last of all.
+		_, err := v.client.Logical().Read("sys/mounts")
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			log, _ := os.ReadFile(v.logFile())
+			return fmt.Errorf("Vault did not start: %w\n%s", err, log)
+		}
+	}
+	if v.isOpenBao {
+		fmt.Println("OpenBao takes audit devices from its configuration file only: the audit log is not looked at")
+		return nil
+	}
+	return v.client.Sys().EnableAuditWithOptions("file", &api.EnableAuditOptions{
+		Type: "file", Options: map[string]string{"file_path": v.auditFile(), "log_raw": "false"},
+	})
+}
+
+// registerPlugin puts the built plugin into the catalog, under a name that may be another one: each name is a process.
+func (v *vaultServer) registerPlugin(name, version string) error {
+	binary, err := os.ReadFile(filepath.Join(v.directory, "plugins", pluginName))
+	if err != nil {
+		return err
+	}
+	return v.client.Sys().RegisterPlugin(&api.RegisterPluginInput{
+		Name: name, Type: api.PluginTypeSecrets, Command: pluginName, Version: version, SHA256: fmt.Sprintf("%x", sha256.Sum256(binary)),
+	})
+}
+
+// leaks names where a canary, or a JWT, is that should not be there.
+func (v *vaultServer) leaks() []string {
+	var leaks []string
+	for _, file := range []string{v.logFile(), v.auditFile()} {
+		content, err := os.ReadFile(file)
+		if errors.Is(err, os.ErrNotExist) && v.isOpenBao {
+			continue
+		}
+		if err != nil || len(content) == 0 {
+			leaks = append(leaks, fmt.Sprintf("%s could not be searched: %v", file, err))
+		}
+		for _, found := range []string{canary, "eyJhbGciOiJ"} {
+			if at := bytes.Index(content, []byte(found)); at >= 0 {
+				leaks = append(leaks, fmt.Sprintf("%q in %s: %s", found, filepath.Base(file), around(content, at)))
+			}
+		}
+	}
+	if at := bytes.Index(v.answers.bytes(), []byte(canary)); at >= 0 {
+		leaks = append(leaks, "in an answer of the API: "+around(v.answers.bytes(), at))
+	}
+	return leaks
+}
+
+func around(content []byte, at int) string {
+	return string(content[max(0, at-200):min(len(content), at+50)])
+}
+
+// recorder keeps what is written to it.
+type recorder struct {
+	mu      sync.Mutex
+	content bytes.Buffer
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.content.Write(p)
+}
+
+func (r *recorder) bytes() []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return bytes.Clone(r.content.Bytes())
+}
+
+// recording is a transport that records the bodies of answers.
+type recording struct {
+	into *recorder
+	http.RoundTripper
+}
+
+func (r recording) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := r.RoundTripper.RoundTrip(req)
+	if err == nil {
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.TeeReader(resp.Body, r.into), resp.Body}
+	}
+	return resp, err
+}
+
+// mount is the engine, mounted for one test, with stand-ins of its own.
+type mount struct {
+	t      *testing.T
+	client *api.Client
+	path   string
+	vendor *sandbox.Sandbox
+	url    string
+}
+
+func newMount(t *testing.T) *mount {
+	t.Helper()
+	return newMountOf(t, pluginName)
+}
+
+func newMountOf(t *testing.T, plugin string) *mount {
+	t.Helper()
+	behaviour := sandbox.Default()
+	behaviour.PAVEAPISecret, behaviour.AvananSecretKey = paveSecret, avananSecret
+	vendor := sandbox.New(behaviour, time.Now, io.Discard)
+	server := httptest.NewServer(vendor)
+	t.Cleanup(server.Close)
+	client, err := vault.newClient(rootToken)
+	require.NoError(t, err)
+	m := &mount{t: t, client: client, path: "apisig-" + strings.ToLower(rand.Text()[:8]), vendor: vendor, url: server.URL}
+	require.NoError(t, client.Sys().MountWithContext(t.Context(), m.path, &api.MountInput{
+		Type: plugin, Config: api.MountConfigInput{PluginVersion: backend.Version},
+	}))
+	t.Cleanup(func() { _ = client.Sys().UnmountWithContext(context.Background(), m.path) })
+	return m
+}
+
+type values = map[string]any
+
+func (m *mount) paveValues() values {
+	behaviour := sandbox.Default()
+	return values{"username": behaviour.PAVEUsername, "api_key": behaviour.PAVEAPIKey, "api_secret": paveSecret, "base_url": m.url}
+}
+
+func (m *mount) avananValues() values {
+	return values{"region": "us", "app_id": sandbox.Default().AvananAppID, "secret_key": avananSecret, "base_url": m.url}
+}
+
+func with(base values, over ...values) values {
+	all := values{}
+	for _, some := range append([]values{base}, over...) {
+		for name, value := range some {
+			all[name] = value
+		}
+	}
+	return all
+}
+
+// request sends any request to the mount and returns the status, and the body as Vault has it for all: data, lease,
+// warnings, or errors.
+func (m *mount) request(method, path string, body any, query ...string) (int, *api.Secret, string) {
+	m.t.Helper()
+	req := m.client.NewRequest(method, "/v1/"+m.path+"/"+path)
+	for i := 0; i < len(query); i += 2 {
+		req.Params.Add(query[i], query[i+1])
+	}
+	switch typed := body.(type) {
+	case nil:
+	case string:
+		req.BodyBytes = []byte(typed)
+	default:
+		encoded, err := json.Marshal(typed)
+		require.NoError(m.t, err)
+		req.BodyBytes = encoded
+	}
+	if method == http.MethodPatch {
+		req.Headers.Set("Content-Type", "application/merge-patch+json")
+	}
+	resp, err := m.client.RawRequestWithContext(m.t.Context(), req) //nolint:staticcheck // the only way to send anything at all
+	if failure, is := errors.AsType[*api.ResponseError](err); is {
+		return failure.StatusCode, nil, strings.Join(failure.Errors, "\n")
+	}
+	require.NoError(m.t, err)
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNoContent {
+		return resp.StatusCode, nil, ""
+	}
+	secret, err := api.ParseSecret(resp.Body)
+	require.NoError(m.t, err)
+	return resp.StatusCode, secret, ""
+}
+
+// read and write are requests that succeed.
+func (m *mount) read(path string, query ...string) *api.Secret {
+	m.t.Helper()
+	status, secret, text := m.request(http.MethodGet, path, nil, query...)
+	require.Equal(m.t, http.StatusOK, status, "%s: %s", path, text)
+	return secret
+}
+
+func (m *mount) write(path string, body values) {
+	m.t.Helper()
+	status, _, text := m.request(http.MethodPut, path, body)
+	require.Equal(m.t, http.StatusNoContent, status, "%s: %s", path, text)
+}
+
+// call calls the vendor with the headers of an answer and returns the status.
+func (m *mount) call(url string, headers any) int {
+	m.t.Helper()
+	req, err := http.NewRequestWithContext(m.t.Context(), http.MethodGet, url, http.NoBody)
+	require.NoError(m.t, err)
+	for name, value := range headers.(values) {
+		req.Header.Set(name, value.(string))
+	}
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(m.t, err)
+	require.NoError(m.t, resp.Body.Close())
+	return resp.StatusCode
+}
+
+func (m *mount) fault(fault sandbox.Fault) {
+	m.vendor.Change(func(b *sandbox.Behaviour) { b.Fault = fault })
+}
