@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -349,5 +350,28 @@ func TestStorageThatFails(t *testing.T) {
 func doing(operation logical.Operation, path string, data values) func(*mount) (*logical.Response, error) {
 	return func(m *mount) (*logical.Response, error) {
 		return m.HandleRequest(m.t.Context(), m.request(operation, path, data))
+	}
+}
+
+// The README's reference names every path, every parameter, and every field of an answer.
+func TestReadmeNamesEverything(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	readme := string(content)
+	for _, path := range newMount(t).Paths {
+		name := strings.NewReplacer(framework.GenericNameRegex(nameField), ":name", "?$", "").Replace(path.Pattern)
+		require.Contains(t, readme, strings.TrimSuffix(name, "/"))
+		names := slices.Collect(maps.Keys(path.Fields))
+		for _, operation := range path.Operations {
+			for _, responses := range operation.Properties().Responses {
+				names = slices.AppendSeq(names, maps.Keys(responses[0].Fields))
+			}
+		}
+		for _, name := range names {
+			if name != nameField && name != "keys" {
+				require.Contains(t, readme, "`"+name+"`", path.Pattern)
+			}
+		}
 	}
 }

@@ -176,7 +176,7 @@ func TestRotatedSecret(t *testing.T) {
 func TestVersionIsWhatRegistrationSays(t *testing.T) {
 	t.Parallel()
 	require.ErrorContains(t, vault.registerPlugin(pluginName+"-misversioned", "v9.9.9"), backend.Version)
-	printed, err := command(filepath.Join(vault.directory, "plugins", pluginName), "-version").Output()
+	printed, err := command(filepath.Join(vault.plugins(), pluginName), "-version").Output()
 	require.NoError(t, err)
 	require.Equal(t, backend.Version+"\n", string(printed))
 }
@@ -239,8 +239,7 @@ func TestCommandLine(t *testing.T) {
 	m := newMount(t)
 	cli := func(stdin string, args ...string) (string, error) {
 		run := command(vault.binary, args...)
-		run.Env = append(os.Environ(), "VAULT_ADDR="+vault.address, "VAULT_TOKEN="+rootToken, "HOME="+vault.directory, "VAULT_MAX_RETRIES=0",
-			"BAO_ADDR="+vault.address, "BAO_TOKEN="+rootToken)
+		run.Env = vault.environ()
 		run.Stdin = strings.NewReader(stdin)
 		printed, err := run.CombinedOutput()
 		require.NotContains(t, string(printed), canary)

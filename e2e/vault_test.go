@@ -58,6 +58,10 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer vault.stop()
+	if err := vault.installPlugin(); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return 1
+	}
 	code := m.Run()
 	vault.stop()
 	if leaks := vault.leaks(); len(leaks) > 0 {
@@ -67,7 +71,7 @@ func run(m *testing.M) int {
 	return code
 }
 
-// vaultServer is a Vault in dev mode, logging at trace level, with the plugin in its catalog.
+// vaultServer is a Vault in dev mode, logging at trace level.
 type vaultServer struct {
 	binary, directory, address string
 	isOpenBao                  bool
@@ -91,11 +95,8 @@ func startVault(directory string) (*vaultServer, error) {
 	}
 	v.isOpenBao = strings.Contains(string(version), "OpenBao")
 
-	plugins := filepath.Join(directory, "plugins")
-	build := command("go", "build", "-trimpath", "-o", filepath.Join(plugins, pluginName), "../cmd/vault-plugin-apisig")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building the plugin: %w\n%s", err, output)
+	if err := os.Mkdir(v.plugins(), 0o700); err != nil {
+		return nil, err
 	}
 	address, err := freeAddress()
 	if err != nil {
@@ -103,7 +104,7 @@ func startVault(directory string) (*vaultServer, error) {
 	}
 	v.address = "http://" + address
 	config := filepath.Join(directory, "vault.hcl")
-	if err := os.WriteFile(config, fmt.Appendf(nil, "plugin_directory = %q\n", plugins), 0o600); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, "plugin_directory = %q\n", v.plugins()), 0o600); err != nil {
 		return nil, err
 	}
 	log, err := os.Create(v.logFile())
@@ -126,7 +127,23 @@ func startVault(directory string) (*vaultServer, error) {
 		v.stop()
 		return nil, err
 	}
-	return v, v.registerPlugin(pluginName, backend.Version)
+	return v, nil
+}
+
+// installPlugin builds the plugin into Vault's plugin directory and registers it.
+func (v *vaultServer) installPlugin() error {
+	build := command("go", "build", "-trimpath", "-o", filepath.Join(v.plugins(), pluginName), "../cmd/vault-plugin-apisig")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building the plugin: %w\n%s", err, output)
+	}
+	return v.registerPlugin(pluginName, backend.Version)
+}
+
+// environ is the environment of a command that uses this Vault as its operator.
+func (v *vaultServer) environ() []string {
+	return append(os.Environ(), "VAULT_ADDR="+v.address, "VAULT_TOKEN="+rootToken, "BAO_ADDR="+v.address, "BAO_TOKEN="+rootToken,
+		"VAULT_MAX_RETRIES=0", "HOME="+v.directory)
 }
 
 // command is exec.Command for what ends with the tests.
@@ -143,6 +160,7 @@ func freeAddress() (string, error) {
 	return listener.Addr().String(), nil
 }
 
+func (v *vaultServer) plugins() string   { return filepath.Join(v.directory, "plugins") }
 func (v *vaultServer) logFile() string   { return filepath.Join(v.directory, "vault.log") }
 func (v *vaultServer) auditFile() string { return filepath.Join(v.directory, "audit.log") }
 
@@ -188,7 +206,7 @@ func (v *vaultServer) connect() (err error) {
 
 // registerPlugin puts the built plugin into the catalog, under a name that may be another one: each name is a process.
 func (v *vaultServer) registerPlugin(name, version string) error {
-	binary, err := os.ReadFile(filepath.Join(v.directory, "plugins", pluginName))
+	binary, err := os.ReadFile(filepath.Join(v.plugins(), pluginName))
 	if err != nil {
 		return err
 	}

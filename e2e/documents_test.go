@@ -1,0 +1,158 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// binaries guards bin/, into which the demo and the README's commands build.
+var binaries sync.Mutex
+
+// The demo exits with 0 only if every call was answered as it should be, and leaves nothing running.
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	binaries.Lock()
+	defer binaries.Unlock()
+	printed, err := command("make", "-C", "..", "demo").CombinedOutput()
+	require.NoError(t, err, string(printed))
+	require.Contains(t, string(printed), "Every call was answered as it should be.")
+	require.NotContains(t, string(printed), "sandbox-pave-secret\n")
+	if running, err := exec.LookPath("pgrep"); err == nil {
+		left, _ := command(running, "-f", "apisig-sandbox -listen 127.0.0.1:0").Output()
+		require.Empty(t, string(left), "the demo's sandbox still runs")
+	}
+}
+
+var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
+
+// Every shell command of the README, in order, as one user would paste them, in a Vault that knows no plugin yet.
+func TestReadmeCommands(t *testing.T) {
+	t.Parallel()
+	binaries.Lock()
+	defer binaries.Unlock()
+	for _, tool := range []string{"curl", "jq", "sha256sum"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip("the README's commands use " + tool + ", which is not on this machine")
+		}
+	}
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	server, err := startVault(t.TempDir())
+	require.NoError(t, err)
+	t.Cleanup(server.stop)
+	address, err := freeAddress()
+	require.NoError(t, err)
+	require.Contains(t, string(readme), "127.0.0.1:8400")
+
+	script := "trap 'kill $(jobs -p)' EXIT\n"
+	for _, block := range shellBlock.FindAllSubmatch(readme, -1) {
+		script += string(block[1]) + "\n"
+	}
+	// The sandbox's port, which is taken where somebody follows the README; the log goes where no one else's is.
+	script = strings.ReplaceAll(script, "127.0.0.1:8400", address)
+	script = strings.ReplaceAll(script, "bin/apisig-sandbox >sandbox.log &",
+		`bin/apisig-sandbox -listen `+address+` >"$WORK/sandbox.log" & until grep -q listening "$WORK/sandbox.log"; do :; done`)
+	script = strings.ReplaceAll(script, "avanan-secret\n", "\"$WORK/avanan-secret\"\n")
+	script = strings.ReplaceAll(script, "@avanan-secret", `@"$WORK/avanan-secret"`)
+
+	work := t.TempDir()
+	require.NoError(t, os.Symlink(server.binary, filepath.Join(work, "vault")))
+	run := command("bash", "-euo", "pipefail", "-c", script)
+	run.Dir = ".."
+	run.Env = append(server.environ(), "PLUGIN_DIRECTORY="+server.plugins(), "WORK="+work, "PATH="+work+":"+os.Getenv("PATH"))
+	printed, err := run.CombinedOutput()
+	require.NoError(t, err, "%s\n%s", script, printed)
+	require.Contains(t, string(printed), `{"data":[]}`, "what PAVE's stand-in answers")
+	require.Contains(t, string(printed), `"responseText":"Success"`, "what Avanan's stand-in answers")
+	require.Contains(t, string(printed), "Uploaded policy: avanan-events")
+}
+
+// Nobody can run the indented commands of the README here but these: the demo above, and the tests that this is one of.
+func TestReadmeHasNoOtherCommands(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	var indented []string
+	for line := range strings.Lines(shellBlock.ReplaceAllString(string(readme), "")) {
+		if strings.HasPrefix(line, "    ") {
+			indented = append(indented, strings.TrimSpace(line))
+		}
+	}
+	require.Equal(t, []string{"make demo", "make test"}, indented)
+}
+
+// The script that finds Vault takes the one that it is told of, then the one on the PATH, then builds one: once, however
+// many ask at the same time, and whole or not at all. A stand-in for the go command shows the latter without the minutes.
+func TestVaultBin(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	bin := filepath.Join(directory, "bin")
+	require.NoError(t, os.Mkdir(bin, 0o700))
+	executable := func(path, content string) {
+		require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+content), 0o700))
+	}
+	executable(filepath.Join(bin, "go"), `
+		case "$1 $2" in
+		"list -m") echo v1.2.3 ;;
+		"env GOOS") echo plan9 ;;
+		"env GOARCH") echo mips ;;
+		"build -trimpath")
+			[ ! -e "$FAIL" ] || exit 1
+			while [ "$1" != -o ]; do shift; done
+			echo built >>"$COUNT"
+			for part in a b c d e f g h; do printf $part >>"$2"; done ;;
+		*) exit 1 ;;
+		esac`)
+	count, fail := filepath.Join(directory, "count"), filepath.Join(directory, "fail")
+	find := func(environ ...string) (string, error) {
+		run := command("../scripts/vault-bin")
+		run.Env = append([]string{
+			"PATH=" + bin + ":/usr/bin:/bin", "XDG_CACHE_HOME=" + filepath.Join(directory, "cache"), "COUNT=" + count, "FAIL=" + fail,
+		}, environ...)
+		printed, err := run.Output()
+		return strings.TrimSpace(string(printed)), err
+	}
+
+	require.NoError(t, os.WriteFile(fail, nil, 0o600))
+	_, err := find()
+	require.Error(t, err, "a build that fails leaves nothing behind")
+	require.NoError(t, os.Remove(fail))
+
+	var finders sync.WaitGroup
+	want := filepath.Join(directory, "cache", "vault-plugin-apisig", "vault-v1.2.3-plan9-mips")
+	for range 8 {
+		finders.Go(func() {
+			found, err := find()
+			if err != nil || found != want {
+				t.Errorf("%s: %v", found, err)
+			}
+		})
+	}
+	finders.Wait()
+	built, err := os.ReadFile(want)
+	require.NoError(t, err)
+	require.Equal(t, "abcdefgh", string(built))
+	builds, err := os.ReadFile(count)
+	require.NoError(t, err)
+	if _, err := exec.LookPath("flock"); err == nil {
+		require.Equal(t, "built\n", string(builds))
+	}
+
+	executable(filepath.Join(bin, "vault"), "")
+	found, err := find()
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(bin, "vault"), found)
+	executable(filepath.Join(directory, "bao"), "")
+	found, err = find("VAULT_BIN=" + filepath.Join(directory, "bao"))
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(directory, "bao"), found)
+	_, err = find("VAULT_BIN=" + filepath.Join(directory, "none"))
+	require.Error(t, err)
+}
