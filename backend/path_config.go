@@ -119,10 +119,7 @@ func readConfig[C storable](ctx context.Context, req *logical.Request, key strin
 func (b *backend) deleteConfig(ctx context.Context, s logical.Storage, key string) error {
 	b.configWrites.Lock()
 	defer b.configWrites.Unlock()
-	if err := s.Delete(ctx, key); err != nil {
-		return fmt.Errorf("deleting %s: %w", key, err)
-	}
-	return nil
+	return s.Delete(ctx, key)
 }
 
 // answerFields is the schema of a read: the path's fields without its name and those that are only written.

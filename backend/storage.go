@@ -67,10 +67,8 @@ func storeConfig[C storable](ctx context.Context, s logical.Storage, key string,
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", key, err)
 	}
-	if err := s.Put(ctx, entry); err != nil {
-		return fmt.Errorf("writing %s to storage: %w", key, err)
-	}
-	return nil
+	// As it is: Vault knows the error of a storage that can only be read by its text alone.
+	return s.Put(ctx, entry)
 }
 
 // changeConfig stores what change makes of a stored config (of the defaults, where found is false) and returns it. change

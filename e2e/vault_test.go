@@ -143,7 +143,7 @@ func (v *vaultServer) installPlugin() error {
 // environ is the environment of a command that uses this Vault as its operator.
 func (v *vaultServer) environ() []string {
 	return append(os.Environ(), "VAULT_ADDR="+v.address, "VAULT_TOKEN="+rootToken, "BAO_ADDR="+v.address, "BAO_TOKEN="+rootToken,
-		"VAULT_MAX_RETRIES=0", "HOME="+v.directory)
+		"VAULT_MAX_RETRIES=0")
 }
 
 // command is exec.Command for what ends with the tests.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -15,32 +16,49 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
+	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "apisig-sandbox:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
-	behaviour := sandbox.Default()
-	listen := flag.String("listen", "127.0.0.1:8400", "loopback `address` to listen on; port 0 is any that is free")
-	dates := flag.String("avanan-date", string(behaviour.AvananDates), "`form` of x-av-date that is taken: zoneless, zulu or both")
-	refuse := flag.Bool("refuse", false, "refuse every call's credentials")
-	limit := flag.Bool("limit", false, "answer every call with 429")
-	breakDown := flag.Bool("break", false, "answer every call with 500")
-	flag.DurationVar(&behaviour.TokenLife, "token-life", behaviour.TokenLife, "how long a JWT of Avanan's lives")
-	flag.DurationVar(&behaviour.Latency, "latency", 0, "how long to wait before each answer")
-	flag.StringVar(&behaviour.PAVEUsername, "pave-username", behaviour.PAVEUsername, "the account that PAVE knows")
-	flag.StringVar(&behaviour.PAVEAPIKey, "pave-api-key", behaviour.PAVEAPIKey, "its API key")
-	flag.StringVar(&behaviour.PAVEAPISecret, "pave-api-secret", behaviour.PAVEAPISecret, "its API secret, made up")
-	flag.StringVar(&behaviour.AvananAppID, "avanan-app-id", behaviour.AvananAppID, "the app that Avanan knows")
-	flag.StringVar(&behaviour.AvananSecretKey, "avanan-secret-key", behaviour.AvananSecretKey, "its secret key, made up")
-	flag.Parse()
+func run(args []string) error {
+	address, behaviour, err := parse(args)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", address.String())
+	if err != nil {
+		return err
+	}
+	fmt.Printf("listening on http://%s\n", listener.Addr())
+	server := http.Server{Handler: sandbox.New(behaviour, time.Now, os.Stdout), ReadHeaderTimeout: 10 * time.Second}
+	return server.Serve(listener)
+}
 
+// parse reads the command line: where to listen, which is on loopback, and how to behave.
+func parse(args []string) (netip.AddrPort, sandbox.Behaviour, error) {
+	behaviour := sandbox.Default()
+	flags := flag.NewFlagSet("apisig-sandbox", flag.ContinueOnError)
+	listen := flags.String("listen", "127.0.0.1:8400", "loopback `address` to listen on; port 0 is any that is free")
+	dates := flags.String("avanan-date", string(behaviour.AvananDates), "`form` of x-av-date that is taken: zoneless, zulu or both")
+	refuse := flags.Bool("refuse", false, "refuse every call's credentials")
+	limit := flags.Bool("limit", false, "answer every call with 429")
+	breakDown := flags.Bool("break", false, "answer every call with 500")
+	flags.DurationVar(&behaviour.TokenLife, "token-life", behaviour.TokenLife, "how long a JWT of Avanan's lives")
+	flags.DurationVar(&behaviour.Latency, "latency", 0, "how long to wait before each answer")
+	flags.StringVar(&behaviour.PAVEUsername, "pave-username", behaviour.PAVEUsername, "the account that PAVE knows")
+	flags.StringVar(&behaviour.PAVEAPIKey, "pave-api-key", behaviour.PAVEAPIKey, "its API key")
+	flags.StringVar(&behaviour.PAVEAPISecret, "pave-api-secret", behaviour.PAVEAPISecret, "its API secret, made up")
+	flags.StringVar(&behaviour.AvananAppID, "avanan-app-id", behaviour.AvananAppID, "the app that Avanan knows")
+	flags.StringVar(&behaviour.AvananSecretKey, "avanan-secret-key", behaviour.AvananSecretKey, "its secret key, made up")
+	if err := flags.Parse(args); err != nil {
+		return netip.AddrPort{}, behaviour, err
+	}
 	switch behaviour.AvananDates = sandbox.Dates(*dates); behaviour.AvananDates {
 	case sandbox.Zoneless, sandbox.Zulu, sandbox.Both:
 	default:
-		return fmt.Errorf("-avanan-date is zoneless, zulu or both, not %q", *dates)
+		return netip.AddrPort{}, behaviour, fmt.Errorf("-avanan-date is zoneless, zulu or both, not %q", *dates)
 	}
 	switch {
 	case *refuse:
@@ -52,13 +70,7 @@ func run() error {
 	}
 	address, err := netip.ParseAddrPort(*listen)
 	if err != nil || !address.Addr().IsLoopback() {
-		return fmt.Errorf("-listen takes a loopback address and a port, such as 127.0.0.1:8400, not %q", *listen)
+		return address, behaviour, fmt.Errorf("-listen takes a loopback address and a port, such as 127.0.0.1:8400, not %q", *listen)
 	}
-	listener, err := net.Listen("tcp", address.String())
-	if err != nil {
-		return err
-	}
-	fmt.Printf("listening on http://%s\n", listener.Addr())
-	server := http.Server{Handler: sandbox.New(behaviour, time.Now, os.Stdout), ReadHeaderTimeout: 10 * time.Second}
-	return server.Serve(listener)
+	return address, behaviour, nil
 }

@@ -40,7 +40,7 @@ const (
 	Both     Dates = "both"
 )
 
-// Behaviour is what can be told to the stand-ins. All of it but the zero values in New may change while they run.
+// Behaviour is what can be told to the stand-ins; Change changes it while they run.
 type Behaviour struct {
 	// PAVEUsername, PAVEAPIKey and PAVEAPISecret are the one account that PAVE knows.
 	PAVEUsername, PAVEAPIKey, PAVEAPISecret string

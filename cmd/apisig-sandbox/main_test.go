@@ -1,0 +1,45 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
+)
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	address, behaviour, err := parse(nil)
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1:8400", address.String())
+	require.Equal(t, sandbox.Default(), behaviour)
+
+	address, behaviour, err = parse([]string{
+		"--listen", "[::1]:0", "--avanan-date", "both", "--token-life", "7s", "--latency", "2ms", "--limit", "--pave-username", "a",
+		"--pave-api-key", "b", "--pave-api-secret", "c", "--avanan-app-id", "d", "--avanan-secret-key", "e",
+	})
+	require.NoError(t, err)
+	require.Equal(t, "[::1]:0", address.String())
+	require.Equal(t, sandbox.Behaviour{
+		PAVEUsername: "a", PAVEAPIKey: "b", PAVEAPISecret: "c", AvananAppID: "d", AvananSecretKey: "e",
+		AvananDates: sandbox.Both, TokenLife: 7 * time.Second, Latency: 2 * time.Millisecond, Fault: sandbox.Limit,
+	}, behaviour)
+	for flag, fault := range map[string]sandbox.Fault{"--refuse": sandbox.Refuse, "--break": sandbox.Break} {
+		_, behaviour, err = parse([]string{flag})
+		require.NoError(t, err)
+		require.Equal(t, fault, behaviour.Fault)
+	}
+}
+
+// It holds credentials and answers anyone, so nobody but this machine may ask.
+func TestParseRefuses(t *testing.T) {
+	t.Parallel()
+	for _, listen := range []string{":8400", "0.0.0.0:8400", "[::]:8400", "192.0.2.1:8400", "localhost:8400", "127.0.0.1", ""} {
+		_, _, err := parse([]string{"-listen", listen})
+		require.ErrorContains(t, err, "-listen takes a loopback address", listen)
+	}
+	_, _, err := parse([]string{"-avanan-date", "iso"})
+	require.ErrorContains(t, err, "-avanan-date is zoneless, zulu or both")
+}
