@@ -53,14 +53,8 @@ func (s *Sandbox) avanan(r *http.Request, behaviour Behaviour) answer {
 		s.handshakes++
 		s.mu.Unlock()
 	}
-	switch behaviour.Fault {
-	case Refuse:
-		return message(http.StatusForbidden, "Forbidden", "told to refuse")
-	case Limit:
-		return message(http.StatusTooManyRequests, "Too Many Requests", "told to limit")
-	case Break:
-		return message(http.StatusInternalServerError, "Internal Server Error", "told to break")
-	case None:
+	if told := told(behaviour.Fault, message(http.StatusForbidden, "Forbidden", "told to refuse")); told != nil {
+		return *told
 	}
 	if refusal := s.avananRefusal(r, behaviour); refusal != nil {
 		return *refusal

@@ -33,14 +33,8 @@ var paveEndpoints = []endpoint{
 
 // pave stands in for openapi.paveapi.com.
 func (s *Sandbox) pave(r *http.Request, behaviour Behaviour) answer {
-	switch behaviour.Fault {
-	case Refuse:
-		return message(http.StatusUnauthorized, "Unauthorized", "told to refuse")
-	case Limit:
-		return message(http.StatusTooManyRequests, "Too Many Requests", "told to limit")
-	case Break:
-		return message(http.StatusInternalServerError, "Internal Server Error", "told to break")
-	case None:
+	if told := told(behaviour.Fault, message(http.StatusUnauthorized, "Unauthorized", "told to refuse")); told != nil {
+		return *told
 	}
 	if why := s.paveRefusal(r, behaviour); why != "" {
 		return message(http.StatusUnauthorized, "Unauthorized", why)

@@ -117,6 +117,21 @@ func message(status int, text, why string) answer {
 	return answer{status, string(encoded), why}
 }
 
+// told is the answer of a stand-in that is told to misbehave, or nil. They differ in how they refuse.
+func told(fault Fault, refusal answer) *answer {
+	switch fault {
+	case Refuse:
+		return &refusal
+	case Limit:
+		refusal = message(http.StatusTooManyRequests, "Too Many Requests", "told to limit")
+	case Break:
+		refusal = message(http.StatusInternalServerError, "Internal Server Error", "told to break")
+	case None:
+		return nil
+	}
+	return &refusal
+}
+
 // ServeHTTP answers a call to either vendor.
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
