@@ -280,6 +280,7 @@ func (r recording) RoundTrip(req *http.Request) (*http.Response, error) {
 // mount is the engine, mounted for one test, with stand-ins of its own.
 type mount struct {
 	t      *testing.T
+	server *vaultServer
 	client *api.Client
 	path   string
 	vendor *sandbox.Sandbox
@@ -293,19 +294,38 @@ func newMount(t *testing.T) *mount {
 
 func newMountOf(t *testing.T, plugin string) *mount {
 	t.Helper()
+	m := mountAt(t, vault, plugin, "apisig-"+strings.ToLower(rand.Text()[:8]))
+	t.Cleanup(func() { _ = m.client.Sys().UnmountWithContext(context.Background(), m.path) })
+	return m
+}
+
+// newApisigMount is the engine at apisig/, where the examples look for it, in a Vault of the test's own.
+func newApisigMount(t *testing.T) *mount {
+	t.Helper()
+	server, err := startVault(t.TempDir())
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		server.stop()
+		require.Empty(t, server.leaks())
+	})
+	require.NoError(t, os.Link(filepath.Join(vault.plugins(), pluginName), filepath.Join(server.plugins(), pluginName)))
+	require.NoError(t, server.registerPlugin(pluginName, backend.Version))
+	return mountAt(t, server, pluginName, "apisig")
+}
+
+func mountAt(t *testing.T, server *vaultServer, plugin, path string) *mount {
+	t.Helper()
 	behaviour := sandbox.Default()
 	behaviour.PAVEAPISecret, behaviour.AvananSecretKey = paveSecret, avananSecret
 	vendor := sandbox.New(behaviour, time.Now, io.Discard)
-	server := httptest.NewServer(vendor)
-	t.Cleanup(server.Close)
-	client, err := vault.newClient(rootToken)
+	standIn := httptest.NewServer(vendor)
+	t.Cleanup(standIn.Close)
+	client, err := server.newClient(rootToken)
 	require.NoError(t, err)
-	m := &mount{t: t, client: client, path: "apisig-" + strings.ToLower(rand.Text()[:8]), vendor: vendor, url: server.URL}
-	require.NoError(t, client.Sys().MountWithContext(t.Context(), m.path, &api.MountInput{
+	require.NoError(t, client.Sys().MountWithContext(t.Context(), path, &api.MountInput{
 		Type: plugin, Config: api.MountConfigInput{PluginVersion: backend.Version},
 	}))
-	t.Cleanup(func() { _ = client.Sys().UnmountWithContext(context.Background(), m.path) })
-	return m
+	return &mount{t: t, server: server, client: client, path: path, vendor: vendor, url: standIn.URL}
 }
 
 type values = map[string]any

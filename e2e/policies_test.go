@@ -1,0 +1,193 @@
+package e2e
+
+import (
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+)
+
+// Who answers a request: Vault's own policies with 403, before the plugin hears of it, or the engine.
+type answerer int
+
+const (
+	served answerer = iota // 200 or 204
+	byACL
+	byEngine // 400
+)
+
+func (a answerer) holds(status int) bool {
+	switch a {
+	case served:
+		return status == http.StatusOK || status == http.StatusNoContent
+	case byACL:
+		return status == http.StatusForbidden
+	default:
+		return status == http.StatusBadRequest
+	}
+}
+
+// policyRow is one request of a token that has a policy of examples/policies and no other.
+type policyRow struct {
+	method, path string
+	body         any      // of a write
+	query        []string // of a read: names and values
+	by           answerer
+}
+
+func get(path string, by answerer, query ...string) policyRow {
+	return policyRow{method: http.MethodGet, path: path, query: query, by: by}
+}
+
+func put(path string, body any, by answerer) policyRow {
+	return policyRow{method: http.MethodPut, path: path, body: body, by: by}
+}
+
+func do(method, path string, by answerer) policyRow {
+	return policyRow{method: method, path: path, by: by}
+}
+
+// The policies of examples/policies, as they stand there: all that each allows, and what it must not.
+func TestPolicies(t *testing.T) {
+	t.Parallel()
+	m := newApisigMount(t)
+	for _, name := range []string{"main", "other"} {
+		m.write("config/pave/"+name, m.paveValues())
+	}
+	for _, name := range []string{"us", "eu"} {
+		m.write("config/avanan/"+name, m.avananValues())
+	}
+	for policy, rows := range map[string][]policyRow{
+		"pave-reader":               paveReaderRows(),
+		"avanan-token-reader":       avananTokenReaderRows(),
+		"avanan-signer-events-only": avananSignerRows(),
+		"operator":                  operatorRows(m),
+	} {
+		t.Run(policy, func(t *testing.T) {
+			t.Parallel()
+			application := m.withPolicy(t, policy)
+			for _, row := range rows {
+				status, _, text := application.request(row.method, row.path, row.body, row.query...)
+				if !row.by.holds(status) {
+					t.Errorf("%s %s %.200v %.200v: %d %s", row.method, row.path, row.body, row.query, status, text)
+				}
+			}
+		})
+	}
+}
+
+// withPolicy is the mount as a token sees it that has one policy, from its file.
+func (m *mount) withPolicy(t *testing.T, name string) *mount {
+	t.Helper()
+	rules, err := os.ReadFile("../examples/policies/" + name + ".hcl")
+	require.NoError(t, err)
+	require.NoError(t, m.client.Sys().PutPolicyWithContext(t.Context(), name, string(rules)))
+	token, err := m.client.Auth().Token().CreateWithContext(t.Context(), &api.TokenCreateRequest{Policies: []string{name}})
+	require.NoError(t, err)
+	limited := *m
+	limited.t = t
+	limited.client, err = m.server.newClient(token.Auth.ClientToken)
+	require.NoError(t, err)
+	return &limited
+}
+
+// elsewhere is what none of the readers' policies allows.
+func elsewhere() []policyRow {
+	rows := []policyRow{do("LIST", "config/pave", byACL), do("LIST", "config/avanan", byACL), do("LIST", "creds/pave", byACL)}
+	for _, path := range []string{"config/pave/main", "config/avanan/us", "creds/pave/other", "creds/avanan/eu", "sign/avanan/eu"} {
+		rows = append(rows,
+			get(path, byACL), put(path, values{}, byACL), do(http.MethodDelete, path, byACL),
+			policyRow{method: http.MethodPatch, path: path, body: values{}, by: byACL})
+	}
+	return rows
+}
+
+func paveReaderRows() []policyRow {
+	return append(elsewhere(),
+		get("creds/pave/main", served),
+		put("creds/pave/main", nil, byACL),
+		do(http.MethodDelete, "creds/pave/main", byACL),
+		get("creds/pave/main", byEngine, "timestamp", "2026-01-02T03:04:05Z"),
+		get("creds/pave/main", byEngine, "username", "other"),
+		get("creds/pave/mainx", byACL),
+		get("creds/avanan/us", byACL),
+		get("sign/avanan/us", byACL, "request_string", "/v1.0/event/1"),
+	)
+}
+
+func avananTokenReaderRows() []policyRow {
+	return append(elsewhere(),
+		get("creds/avanan/us", served),
+		put("creds/avanan/us", nil, byACL),
+		do(http.MethodDelete, "creds/avanan/us", byACL),
+		get("creds/avanan/us", byEngine, "min_ttl", "1h"),
+		get("creds/pave/main", byACL),
+		get("sign/avanan/us", byACL, "request_string", "/v1.0/event/1"),
+		put("sign/avanan/us", values{"request_string": "/v1.0/event/1"}, byACL),
+	)
+}
+
+func avananSignerRows() []policyRow {
+	rows := append(elsewhere(),
+		get("creds/pave/main", byACL), get("creds/avanan/us", byACL), do(http.MethodDelete, "sign/avanan/us", byACL), do("LIST", "sign/avanan/us", byACL),
+		// Nothing, and nothing under that name.
+		get("sign/avanan/us", byACL), put("sign/avanan/us", nil, byACL), put("sign/avanan/us", values{}, byACL),
+		put("sign/avanan/us", values{"Request_String": "/v1.0/event/1"}, byACL),
+		put("sign/avanan/us", values{"REQUEST_STRING": "/v1.0/event/1", "request_string": "/v1.0/event/1"}, byEngine),
+		// Another parameter beside it.
+		put("sign/avanan/us", values{"request_string": "/v1.0/event/1", "request_strings": []string{"/v1.0/action/entity"}}, byACL),
+		put("sign/avanan/us", values{"request_string": "/v1.0/event/1", "date": "2026-01-02T03:04:05"}, byACL),
+		get("sign/avanan/us", byACL, "request_string", "/v1.0/event/1", "name", "eu"),
+		put("sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/event/1"}}, byACL),
+		// More than one, or none that is a string.
+		get("sign/avanan/us", byACL, "request_string", "/v1.0/event/1", "request_string", "/v1.0/action/entity"),
+		put("sign/avanan/us", values{"request_string": []string{"/v1.0/action/entity"}}, byACL),
+		put("sign/avanan/us", values{"request_string": []string{"/v1.0/event/1"}}, byEngine),
+		put("sign/avanan/us", values{"request_string": []string{}}, byEngine),
+		put("sign/avanan/us", values{"request_string": values{"a": "/v1.0/event/1"}}, byACL),
+		put("sign/avanan/us", values{"request_string": 1}, byACL),
+		put("sign/avanan/us", values{"request_string": nil}, byACL),
+	)
+	for requestString, by := range map[string]answerer{
+		"/v1.0/event/1": served, "/v1.0/event/query": served, "/v1.0/search/query": served, "/v1.0/search/entity/1?scope=a%3Ab": served,
+		"/v1.0/action/entity": byACL, "/v1.0/scopes": byACL, "/v1.0/event": byACL, "/v1.0/events/1": byACL, "/V1.0/event/1": byACL,
+		"v1.0/event/1": byACL, "/v1.0//event/1": byACL, "//v1.0/event/1": byACL, "/v1.0/./event/1": byACL, "/v1.0%2Fevent/1": byACL,
+		"/v1.0/%65vent/1": byACL, "https://smart-api-production-1-us.avanan.net/v1.0/event/1": byACL,
+		// What passes a policy that splits at commas, trims, and matches beginnings: the engine's own to refuse.
+		"": byEngine, " ": byACL, ",": byACL, " /v1.0/event/1": byEngine, "/v1.0/event/1 ": byEngine, "/v1.0/event/1,": byEngine,
+		"/v1.0/event/1,/v1.0/event/2": byEngine, "/v1.0/event/1,/v1.0/action/entity": byEngine, ",/v1.0/event/1": byACL,
+		"/v1.0/event/../action/entity": byEngine, "/v1.0/event/./1": byEngine, "/v1.0/event//1": byEngine, "/v1.0/event/..": byEngine,
+		"/v1.0/event/%2e%2e/action/entity": byEngine, "/v1.0/event/%2E%2E/action/entity": byEngine, "/v1.0/event/.%2e/action": byEngine,
+		"/v1.0/event/..%2Faction%2Fentity": byEngine, "/v1.0/event/..%2faction": byEngine, "/v1.0/event/%252e%252e/action": byEngine,
+		`/v1.0/event/..\action`: byEngine, "/v1.0/event/..%5Caction": byEngine, "/v1.0/event/..;/action": byEngine,
+		"/v1.0/event/1#x": byEngine, "/v1.0/event/1?": byEngine, "/v1.0/event/\n": byEngine, "/v1.0/event/é": byEngine,
+		"/v1.0/event/" + strings.Repeat("x", 8192):                             byEngine,
+		"/v1.0/event/1?q=US:sandbox2026-01-02T03:04:05.123456/v1.0/action":     byEngine,
+		"/v1.0/event/US:sandbox2026-01-02T03:04:05.123456":                     byEngine,
+		"/v1.0/event/1?q=us%3Asandbox":                                         byEngine,
+		"/v1.0/event/1?q=US%253ASANDBOX2026-01-02T03:04:05.123456/v1.0/action": byEngine,
+	} {
+		rows = append(rows,
+			put("sign/avanan/us", values{"request_string": requestString}, by),
+			get("sign/avanan/us", by, "request_string", requestString))
+	}
+	return rows
+}
+
+func operatorRows(m *mount) []policyRow {
+	return []policyRow{
+		put("config/pave/new", m.paveValues(), served), put("config/pave/new", values{"ttl": 20}, served),
+		{method: http.MethodPatch, path: "config/pave/new", body: values{"ttl": 30}, by: served},
+		get("config/pave/new", served), do("LIST", "config/pave", served), do(http.MethodDelete, "config/pave/new", served),
+		put("config/avanan/new", m.avananValues(), served), get("config/avanan/new", served), do("LIST", "config/avanan", served),
+		do(http.MethodDelete, "config/avanan/new", served),
+		put("config/pave/main", values{"tll": 20}, byEngine),
+		get("creds/pave/main", byACL), put("creds/pave/main", nil, byACL),
+		get("creds/avanan/us", byACL), put("creds/avanan/us", nil, byACL),
+		get("sign/avanan/us", byACL, "request_string", "/v1.0/scopes"),
+		put("sign/avanan/us", values{"request_string": "/v1.0/scopes"}, byACL),
+	}
+}
