@@ -1,0 +1,149 @@
+package e2e
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
+)
+
+// tapped passes calls on to the stand-ins and keeps what was secret in their headers.
+type tapped struct {
+	http.Handler
+	mu   sync.Mutex
+	seen []string
+}
+
+func (p *tapped) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	for _, name := range []string{"API-Token", "x-av-token", "x-av-sig"} {
+		if value := r.Header.Get(name); value != "" {
+			p.seen = append(p.seen, value)
+		}
+	}
+	p.mu.Unlock()
+	p.Handler.ServeHTTP(w, r)
+}
+
+func (p *tapped) secrets() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.seen)
+}
+
+// commandLines collects those of every process of the machine until it is stopped.
+func commandLines(t *testing.T) (stop func() string) {
+	t.Helper()
+	if _, err := os.Stat("/proc/self/cmdline"); err != nil {
+		t.Skip("this system has no /proc to look at command lines in")
+	}
+	var collected strings.Builder
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		known := map[string]bool{}
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+			for _, file := range files {
+				if line, err := os.ReadFile(file); err == nil && !known[string(line)] {
+					known[string(line)] = true
+					collected.WriteString(strings.ReplaceAll(string(line), "\x00", " ") + "\n")
+				}
+			}
+		}
+	}()
+	return func() string {
+		close(done)
+		<-ended
+		return collected.String()
+	}
+}
+
+// Each script of examples/pipelines calls its vendor, and while it runs, traced by the shell, no secret, token or header
+// stands on a command line or in what it prints.
+func TestPipelineScripts(t *testing.T) {
+	t.Parallel()
+	m := newApisigMount(t)
+	tap := &tapped{Handler: m.vendor}
+	standIn := httptest.NewServer(tap)
+	t.Cleanup(standIn.Close)
+	m.url = standIn.URL
+	m.write("config/pave/main", m.paveValues())
+	m.write("config/avanan/us", m.avananValues())
+	// Long enough a call for its process to be seen.
+	m.vendor.Change(func(b *sandbox.Behaviour) { b.Latency = 300 * time.Millisecond })
+	bin := t.TempDir()
+	require.NoError(t, os.Symlink(m.server.binary, filepath.Join(bin, "vault")))
+	for script, run := range map[string]struct {
+		argument, prints string
+		tools            []string
+	}{
+		"pave-vault.sh":   {m.url + "/v1/sessions", `{"data":[]}`, []string{"curl"}},
+		"pave-curl.sh":    {m.url + "/v1/sessions", `{"data":[]}`, []string{"curl", "jq"}},
+		"avanan-vault.sh": {"/v1.0/msp/usage?year=2026&month=8", `"responseText":"Success"`, []string{"curl"}},
+		"avanan-curl.sh":  {"/v1.0/msp/usage?year=2026&month=8", `"responseText":"Success"`, []string{"curl", "jq"}},
+	} {
+		t.Run(script, func(t *testing.T) { //nolint:paralleltest // what it looks for is on every process of the machine
+			for _, tool := range run.tools {
+				if _, err := exec.LookPath(tool); err != nil {
+					t.Skip("the script needs " + tool + ", which is not on this machine")
+				}
+			}
+			stop := commandLines(t)
+			command := command("sh", "-x", "../examples/pipelines/"+script, run.argument)
+			command.Env = append(m.server.environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+			printed, err := command.CombinedOutput()
+			lines := stop()
+			require.NoError(t, err, string(printed))
+			require.Contains(t, string(printed), run.prints)
+			require.Contains(t, string(printed), "+ curl", "the trace")
+			require.Contains(t, lines, "curl -fsS -K -")
+			require.NotEmpty(t, tap.secrets())
+			for _, secret := range append(tap.secrets(), rootToken+" ", paveSecret, avananSecret) {
+				require.NotContains(t, string(printed), secret)
+				require.NotContains(t, strings.ReplaceAll(lines, "-dev-root-token-id="+rootToken+" ", ""), secret)
+			}
+		})
+	}
+}
+
+// What the pipelines of the hosted services say is YAML, and every file that they name is there. The services themselves
+// can not be run here.
+func TestHostedPipelines(t *testing.T) {
+	t.Parallel()
+	named := regexp.MustCompile(`examples/[\w./-]+`)
+	for _, name := range []string{"github-actions.yml", "gitlab-ci.yml", "Jenkinsfile"} {
+		content, err := os.ReadFile("../examples/pipelines/" + name)
+		require.NoError(t, err)
+		if strings.HasSuffix(name, ".yml") {
+			var document map[string]any
+			require.NoError(t, yaml.Unmarshal(content, &document), name)
+			require.NotEmpty(t, document)
+		}
+		files := named.FindAllString(string(content), -1)
+		require.Len(t, files, 2, name)
+		for _, file := range files {
+			info, err := os.Stat("../" + file)
+			require.NoError(t, err, name)
+			require.NotZero(t, info.Mode()&0o100, "%s is not executable", file)
+		}
+		require.Contains(t, string(content), "It was not run on ", "what is untried says so")
+	}
+}
