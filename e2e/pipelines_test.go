@@ -100,7 +100,8 @@ func TestPipelineScripts(t *testing.T) {
 		"avanan-vault.sh": {"/v1.0/msp/usage?year=2026&month=8", `"responseText":"Success"`, []string{"curl"}},
 		"avanan-curl.sh":  {"/v1.0/msp/usage?year=2026&month=8", `"responseText":"Success"`, []string{"curl", "jq"}},
 	} {
-		t.Run(script, func(t *testing.T) { //nolint:paralleltest // what it looks for is on every process of the machine
+		t.Run(script, func(t *testing.T) {
+			t.Parallel()
 			for _, tool := range run.tools {
 				if _, err := exec.LookPath(tool); err != nil {
 					t.Skip("the script needs " + tool + ", which is not on this machine")

@@ -114,7 +114,7 @@ func (s *Sandbox) avananRefusal(r *http.Request, behaviour Behaviour) *answer {
 	switch handshake := r.URL.Path == avananAuth; {
 	case handshake && values["x-av-token"] != "":
 		return refuse(http.StatusBadRequest, "Bad Request", "x-av-token is not empty in a handshake")
-	case !handshake && !s.living(values["x-av-token"]):
+	case !handshake && !s.Living(values["x-av-token"]):
 		return refuse(http.StatusUnauthorized, "Unauthorized", "x-av-token is unknown or has expired")
 	}
 	return nil
@@ -158,7 +158,8 @@ func (s *Sandbox) replayed(reqID string) bool {
 	return false
 }
 
-func (s *Sandbox) living(token string) bool {
+// Living says whether a JWT was given out and has not expired.
+func (s *Sandbox) Living(token string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	expiry, known := s.tokens[token]
