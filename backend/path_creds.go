@@ -140,50 +140,68 @@ func pathCredsAvanan(b *backend) *framework.Path {
 }
 
 func (b *backend) pathCredsAvananRead(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
-	name := nameOf(data)
+	return withAvananConfig(ctx, req, nameOf(data), func(name string, config avananConfig) (*logical.Response, error) {
+		token, warnings, err := b.avananToken(ctx, name, config)
+		if err != nil {
+			return nil, err
+		}
+		ttl := leaseTTL(token.ExpiresAt.Sub(b.now()))
+		if ttl <= 0 {
+			return nil, logical.CodedError(http.StatusBadGateway, avananKey(name)+": Avanan gave a JWT that expires too soon to be leased")
+		}
+		resp := b.Secret(secretAvananTokenType).Response(map[string]any{
+			"token":      token.JWT.Reveal(),
+			"app_id":     config.AppID,
+			"region":     config.Region,
+			"base_url":   config.address(),
+			"expires_at": rfc3339(token.ExpiresAt),
+		}, map[string]any{
+			leaseConfig:  name,
+			leaseTokenID: tokenID(token.JWT),
+		})
+		resp.Secret.TTL = ttl
+		resp.Warnings = warnings
+		return resp, nil
+	})
+}
+
+// withAvananConfig serves a read with its config. One that fails is served again where the config was changed meanwhile:
+// a secret that the vendor has replaced is refused to whoever read the config just before its new one was written.
+func withAvananConfig(
+	ctx context.Context, req *logical.Request, name string, serve func(name string, config avananConfig) (*logical.Response, error),
+) (*logical.Response, error) {
 	config, err := usableConfig(ctx, req, avananKey(name), newAvananConfig(), avananParameters)
 	if err != nil {
 		return respond(err)
 	}
-	token, warning, err := b.avananToken(ctx, name, config)
+	resp, err := serve(name, config)
+	if err != nil {
+		changed, again := usableConfig(ctx, req, avananKey(name), newAvananConfig(), avananParameters)
+		if again == nil && changed.account() != config.account() {
+			resp, err = serve(name, changed)
+		}
+	}
 	if err != nil {
 		return respond(err)
-	}
-	resp := b.Secret(secretAvananTokenType).Response(map[string]any{
-		"token":      token.JWT.Reveal(),
-		"app_id":     config.AppID,
-		"region":     config.Region,
-		"base_url":   config.address(),
-		"expires_at": rfc3339(token.ExpiresAt),
-	}, map[string]any{
-		leaseConfig:  name,
-		leaseTokenID: tokenID(token.JWT),
-	})
-	resp.Secret.TTL = leaseTTL(token.ExpiresAt.Sub(b.now()))
-	if resp.Secret.TTL <= 0 {
-		return nil, logical.CodedError(http.StatusBadGateway, avananKey(name)+": Avanan gave a JWT that expires too soon to be leased")
-	}
-	if warning != "" {
-		resp.AddWarning(warning)
 	}
 	return resp, nil
 }
 
 // avananToken returns a config's JWT: the shared one or a new one. Where a new one is due and can not be had, it is the
 // shared one while that lives, with a warning that says why.
-func (b *backend) avananToken(ctx context.Context, name string, config avananConfig) (token avanan.Token, warning string, err error) {
-	token, err = b.tokens.token(ctx, name, config.account(), config.minTTL(), config.requestTimeout())
+func (b *backend) avananToken(ctx context.Context, name string, config avananConfig) (avanan.Token, []string, error) {
+	token, err := b.tokens.token(ctx, name, config.account(), config.minTTL(), config.requestTimeout())
 	if err == nil {
-		return token, "", nil
+		return token, nil, nil
 	}
 	err = fmt.Errorf("%s: %w", avananKey(name), err)
 	if ctx.Err() == nil {
 		b.Logger().Warn("no new JWT from Avanan", "error", err)
 	}
 	if token.JWT == "" {
-		return token, "", err
+		return token, nil, err
 	}
-	return token, "no new JWT could be had, so this is one from before that still lives; " + err.Error(), nil
+	return token, []string{"no new JWT could be had, so this is one from before that still lives; " + err.Error()}, nil
 }
 
 const pathCredsPaveHelp = `

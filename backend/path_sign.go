@@ -46,37 +46,30 @@ func pathSignAvanan(b *backend) *framework.Path {
 }
 
 func (b *backend) pathSignAvananRead(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
-	name := nameOf(data)
-	config, err := usableConfig(ctx, req, avananKey(name), newAvananConfig(), avananParameters)
-	if err != nil {
-		return respond(err)
-	}
-	requestString, err := requestStringOf(data, config.AppID)
-	if err != nil {
-		return respond(err)
-	}
-	token, warning, err := b.avananToken(ctx, name, config)
-	if err != nil {
-		return respond(err)
-	}
-	reqID, err := b.newID()
-	if err != nil {
-		return nil, fmt.Errorf("making a request id: %w", err)
-	}
-	resp := &logical.Response{Data: map[string]any{
-		"headers": config.credentials().Headers(avanan.Call{
-			ReqID:         reqID,
-			Date:          token.DateFormat.Date(b.now()),
-			Token:         token.JWT,
-			RequestString: requestString,
-		}),
-		"url":        config.address() + requestString,
-		"expires_at": rfc3339(token.ExpiresAt),
-	}}
-	if warning != "" {
-		resp.AddWarning(warning)
-	}
-	return resp, nil
+	return withAvananConfig(ctx, req, nameOf(data), func(name string, config avananConfig) (*logical.Response, error) {
+		requestString, err := requestStringOf(data, config.AppID)
+		if err != nil {
+			return nil, err
+		}
+		token, warnings, err := b.avananToken(ctx, name, config)
+		if err != nil {
+			return nil, err
+		}
+		reqID, err := b.newID()
+		if err != nil {
+			return nil, fmt.Errorf("making a request id: %w", err)
+		}
+		return &logical.Response{Data: map[string]any{
+			"headers": config.credentials().Headers(avanan.Call{
+				ReqID:         reqID,
+				Date:          token.DateFormat.Date(b.now()),
+				Token:         token.JWT,
+				RequestString: requestString,
+			}),
+			"url":        config.address() + requestString,
+			"expires_at": rfc3339(token.ExpiresAt),
+		}, Warnings: warnings}, nil
+	})
 }
 
 // requestStringOf returns the request string, checked. An absent one is no empty one to Vault's policies, so both are

@@ -315,6 +315,16 @@ func newApisigMount(t *testing.T) *mount {
 
 func mountAt(t *testing.T, server *vaultServer, plugin, path string) *mount {
 	t.Helper()
+	m := standInFor(t, server, path)
+	require.NoError(t, m.client.Sys().MountWithContext(t.Context(), path, &api.MountInput{
+		Type: plugin, Config: api.MountConfigInput{PluginVersion: backend.Version},
+	}))
+	return m
+}
+
+// standInFor is a mount that somebody else makes, with stand-ins.
+func standInFor(t *testing.T, server *vaultServer, path string) *mount {
+	t.Helper()
 	behaviour := sandbox.Default()
 	behaviour.PAVEAPISecret, behaviour.AvananSecretKey = paveSecret, avananSecret
 	vendor := sandbox.New(behaviour, time.Now, io.Discard)
@@ -322,9 +332,6 @@ func mountAt(t *testing.T, server *vaultServer, plugin, path string) *mount {
 	t.Cleanup(standIn.Close)
 	client, err := server.newClient(rootToken)
 	require.NoError(t, err)
-	require.NoError(t, client.Sys().MountWithContext(t.Context(), path, &api.MountInput{
-		Type: plugin, Config: api.MountConfigInput{PluginVersion: backend.Version},
-	}))
 	return &mount{t: t, server: server, client: client, path: path, vendor: vendor, url: standIn.URL}
 }
 
