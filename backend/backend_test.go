@@ -179,10 +179,12 @@ func (m *mount) stored() map[string]string {
 	return entries
 }
 
-// flakyStorage fails at a verb.
+// flakyStorage fails at a verb, and can let something happen between a read and what is made of it.
 type flakyStorage struct {
 	logical.Storage
 	verb atomic.Value // string
+	// afterGet, where it is set, is called once, after the next Get.
+	afterGet atomic.Pointer[func()]
 }
 
 var errStorage = errors.New("the storage is out of order")
@@ -193,7 +195,11 @@ func (s *flakyStorage) Get(ctx context.Context, key string) (*logical.StorageEnt
 	if s.failing("get") {
 		return nil, errStorage
 	}
-	return s.Storage.Get(ctx, key)
+	entry, err := s.Storage.Get(ctx, key)
+	if then := s.afterGet.Swap(nil); then != nil {
+		(*then)()
+	}
+	return entry, err
 }
 
 func (s *flakyStorage) Put(ctx context.Context, entry *logical.StorageEntry) error {

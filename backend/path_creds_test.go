@@ -305,6 +305,21 @@ func TestJWTsOfFormerConfigs(t *testing.T) {
 	require.NotEqual(t, second, m.read("creds/avanan/us")["token"])
 }
 
+// A reader that has read its config just before a rotation is refused with the secret that the vendor has replaced, and
+// served with the new one.
+func TestReadersOvertakenByARotation(t *testing.T) {
+	t.Parallel()
+	for path, data := range map[string]values{"creds/avanan/us": nil, "sign/avanan/us": {"request_string": "/v1.0/scopes"}} {
+		m := newMount(t)
+		m.write("config/avanan/us", m.avananValues())
+		m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = "rotated" })
+		rotate := func() { m.write("config/avanan/us", values{"secret_key": "rotated"}) }
+		m.storage.afterGet.Store(&rotate)
+		m.must(logical.ReadOperation, path, data)
+		m.must(logical.ReadOperation, path, data)
+	}
+}
+
 // Canaries in every secret: nothing that is answered, warned of or logged holds one, but the JWT where it is the answer.
 func TestNothingTells(t *testing.T) {
 	t.Parallel()
