@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/backend"
 )
 
 // binaries guards bin/, into which the demo and the README's commands build.
@@ -37,7 +39,7 @@ func TestReadmeCommands(t *testing.T) {
 	t.Parallel()
 	binaries.Lock()
 	defer binaries.Unlock()
-	for _, tool := range []string{"curl", "jq", "sha256sum"} {
+	for _, tool := range []string{"curl", "jq", "sha256sum", "python3"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skip("the README's commands use " + tool + ", which is not on this machine")
 		}
@@ -71,7 +73,8 @@ func TestReadmeCommands(t *testing.T) {
 	require.NoError(t, err, "%s\n%s", script, printed)
 	require.Contains(t, string(printed), `{"data":[]}`, "what PAVE's stand-in answers")
 	require.Contains(t, string(printed), `"responseText":"Success"`, "what Avanan's stand-in answers")
-	require.Contains(t, string(printed), "Uploaded policy: avanan-events")
+	require.Contains(t, string(printed), "Uploaded policy: avanan-signer-events-only")
+	require.Contains(t, string(printed), "apisig runs "+pluginName+" "+backend.Version)
 }
 
 // Nobody can run the indented commands of the README here but these: the demo above, and the tests that this is one of.

@@ -181,58 +181,6 @@ func TestVersionIsWhatRegistrationSays(t *testing.T) {
 	require.Equal(t, backend.Version+"\n", string(printed))
 }
 
-// A policy keeps an application to its own calls.
-func TestPolicyKeepsAnApplicationToItsCalls(t *testing.T) {
-	t.Parallel()
-	m := newMount(t)
-	m.write("config/pave/main", m.paveValues())
-	m.write("config/avanan/us", m.avananValues())
-	m.write("config/avanan/eu", with(m.avananValues(), values{"region": "eu"}))
-	require.NoError(t, m.client.Sys().PutPolicyWithContext(t.Context(), m.path, `
-		path "`+m.path+`/sign/avanan/us" {
-			capabilities        = ["read", "update"]
-			required_parameters = ["request_string"]
-			allowed_parameters  = { "request_string" = ["/v1.0/event/*"] }
-		}`))
-	token, err := m.client.Auth().Token().CreateWithContext(t.Context(), &api.TokenCreateRequest{Policies: []string{m.path}})
-	require.NoError(t, err)
-	application := *m
-	application.client, err = vault.newClient(token.Auth.ClientToken)
-	require.NoError(t, err)
-
-	for _, method := range []string{http.MethodGet, http.MethodPut} {
-		ask := func(path, requestString string) (int, string) {
-			if method == http.MethodGet {
-				status, _, text := application.request(method, path, nil, "request_string", requestString)
-				return status, text
-			}
-			status, _, text := application.request(method, path, values{"request_string": requestString})
-			return status, text
-		}
-		status, text := ask("sign/avanan/us", "/v1.0/event/1")
-		require.Equal(t, http.StatusOK, status, text)
-		for path, requestString := range map[string]string{
-			"sign/avanan/us":   "/v1.0/action/entity",
-			"sign/avanan/eu":   "/v1.0/event/1",
-			"creds/avanan/us":  "/v1.0/event/1",
-			"config/avanan/us": "/v1.0/event/1",
-		} {
-			status, _ := ask(path, requestString)
-			require.Equal(t, http.StatusForbidden, status, "%s %s: Vault's policy", path, requestString)
-		}
-		for _, requestString := range []string{
-			"/v1.0/event/../action/entity", "/v1.0/event/%2e%2e/action/entity", "/v1.0/event//x", "/v1.0/event/..%2Faction",
-			"/v1.0/event/1?q=US:sandbox2026-01-02T03:04:05/v1.0/action/entity",
-		} {
-			status, text := ask("sign/avanan/us", requestString)
-			require.Equal(t, http.StatusBadRequest, status, requestString)
-			require.Contains(t, text, "request_string ", "the engine's own rule")
-		}
-		status, _ = ask("sign/avanan/us", "")
-		require.Equal(t, http.StatusBadRequest, status, "an empty value passes the policy, and the engine refuses it")
-	}
-}
-
 // The command line, as an operator and a pipeline type it.
 func TestCommandLine(t *testing.T) {
 	t.Parallel()

@@ -103,31 +103,38 @@ func startVault(directory string) (*vaultServer, error) {
 		return nil, err
 	}
 	v.address = "http://" + address
-	config := filepath.Join(directory, "vault.hcl")
-	if err := os.WriteFile(config, fmt.Appendf(nil, "plugin_directory = %q\n", v.plugins()), 0o600); err != nil {
+	config := fmt.Appendf(nil, "plugin_directory = %q\n", v.plugins())
+	if err := os.WriteFile(v.configFile(), config, 0o600); err != nil {
 		return nil, err
 	}
-	log, err := os.Create(v.logFile())
+	if err := v.launch("-dev", "-dev-no-store-token", "-dev-root-token-id="+rootToken, "-dev-listen-address="+address); err != nil {
+		return nil, err
+	}
+	if err := v.connect(rootToken); err != nil {
+		v.stop()
+		return nil, err
+	}
+	return v, nil
+}
+
+// launch starts the server's process, with its log appended to the one that is there.
+func (v *vaultServer) launch(args ...string) error {
+	log, err := os.OpenFile(v.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	server := command(v.binary, "server", "-dev", "-dev-no-store-token", "-dev-root-token-id="+rootToken,
-		"-dev-listen-address="+address, "-log-level=trace", "-config="+config)
-	server.Env = append(os.Environ(), "HOME="+directory)
+	server := command(v.binary, append([]string{"server", "-log-level=trace", "-config=" + v.configFile()}, args...)...)
+	server.Env = append(os.Environ(), "HOME="+v.directory)
 	server.Stdout, server.Stderr = log, log
 	if err := server.Start(); err != nil {
-		return nil, fmt.Errorf("starting Vault: %w", err)
+		return fmt.Errorf("starting Vault: %w", err)
 	}
 	v.stop = sync.OnceFunc(func() {
 		_ = server.Process.Signal(os.Interrupt)
 		_ = server.Wait()
 		_ = log.Close()
 	})
-	if err := v.connect(); err != nil {
-		v.stop()
-		return nil, err
-	}
-	return v, nil
+	return nil
 }
 
 // installPlugin builds the plugin into Vault's plugin directory and registers it.
@@ -142,7 +149,7 @@ func (v *vaultServer) installPlugin() error {
 
 // environ is the environment of a command that uses this Vault as its operator.
 func (v *vaultServer) environ() []string {
-	return append(os.Environ(), "VAULT_ADDR="+v.address, "VAULT_TOKEN="+rootToken, "BAO_ADDR="+v.address, "BAO_TOKEN="+rootToken,
+	return append(os.Environ(), "VAULT_ADDR="+v.address, "VAULT_TOKEN="+v.client.Token(), "BAO_ADDR="+v.address, "BAO_TOKEN="+v.client.Token(),
 		"VAULT_MAX_RETRIES=0")
 }
 
@@ -160,9 +167,10 @@ func freeAddress() (string, error) {
 	return listener.Addr().String(), nil
 }
 
-func (v *vaultServer) plugins() string   { return filepath.Join(v.directory, "plugins") }
-func (v *vaultServer) logFile() string   { return filepath.Join(v.directory, "vault.log") }
-func (v *vaultServer) auditFile() string { return filepath.Join(v.directory, "audit.log") }
+func (v *vaultServer) plugins() string    { return filepath.Join(v.directory, "plugins") }
+func (v *vaultServer) configFile() string { return filepath.Join(v.directory, "vault.hcl") }
+func (v *vaultServer) logFile() string    { return filepath.Join(v.directory, "vault.log") }
+func (v *vaultServer) auditFile() string  { return filepath.Join(v.directory, "audit.log") }
 
 // newClient is a client that takes the first answer for the answer, where Vault's own would repeat a 5xx.
 func (v *vaultServer) newClient(token string) (*api.Client, error) {
@@ -179,21 +187,14 @@ func (v *vaultServer) newClient(token string) (*api.Client, error) {
 	return client, nil
 }
 
-func (v *vaultServer) connect() (err error) {
-	if v.client, err = v.newClient(rootToken); err != nil {
+// connect waits for the server to answer, and has it keep an audit log.
+func (v *vaultServer) connect(token string) (err error) {
+	if v.client, err = v.newClient(token); err != nil {
 		return err
 	}
-	deadline := time.Now().Add(time.Minute)
-	for {
-		// The mount table is there last of all.
-		_, err := v.client.Logical().Read("sys/mounts")
-		if err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			log, _ := os.ReadFile(v.logFile())
-			return fmt.Errorf("Vault did not start: %w\n%s", err, log)
-		}
+	// The mount table is there last of all.
+	if err := v.poll(func() error { _, err := v.client.Logical().Read("sys/mounts"); return err }); err != nil {
+		return err
 	}
 	if v.isOpenBao {
 		fmt.Println("OpenBao takes audit devices from its configuration file only: the audit log is not looked at")
@@ -202,6 +203,20 @@ func (v *vaultServer) connect() (err error) {
 	return v.client.Sys().EnableAuditWithOptions("file", &api.EnableAuditOptions{
 		Type: "file", Options: map[string]string{"file_path": v.auditFile(), "log_raw": "false"},
 	})
+}
+
+// poll repeats what fails while the server is not up yet.
+func (v *vaultServer) poll(try func() error) error {
+	for deadline := time.Now().Add(time.Minute); ; {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			log, _ := os.ReadFile(v.logFile())
+			return fmt.Errorf("Vault did not start: %w\n%s", err, log)
+		}
+	}
 }
 
 // registerPlugin puts the built plugin into the catalog, under a name that may be another one: each name is a process.
@@ -304,6 +319,11 @@ func newApisigMount(t *testing.T) *mount {
 	t.Helper()
 	server, err := startVault(t.TempDir())
 	require.NoError(t, err)
+	return apisigMountOf(t, server)
+}
+
+func apisigMountOf(t *testing.T, server *vaultServer) *mount {
+	t.Helper()
 	t.Cleanup(func() {
 		server.stop()
 		require.Empty(t, server.leaks())
@@ -330,7 +350,7 @@ func standInFor(t *testing.T, server *vaultServer, path string) *mount {
 	vendor := sandbox.New(behaviour, time.Now, io.Discard)
 	standIn := httptest.NewServer(vendor)
 	t.Cleanup(standIn.Close)
-	client, err := server.newClient(rootToken)
+	client, err := server.newClient(server.client.Token())
 	require.NoError(t, err)
 	return &mount{t: t, server: server, client: client, path: path, vendor: vendor, url: standIn.URL}
 }

@@ -1,0 +1,110 @@
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+)
+
+// raftServer is a Vault with raft storage, which outlives its process.
+type raftServer struct {
+	*vaultServer
+	key string // the one key that unseals it
+}
+
+// startRaftVault starts a cluster of one, initialized and unsealed.
+func startRaftVault(t *testing.T) *raftServer {
+	t.Helper()
+	directory := t.TempDir()
+	address, err := freeAddress()
+	require.NoError(t, err)
+	clusterAddress, err := freeAddress()
+	require.NoError(t, err)
+	s := &raftServer{vaultServer: &vaultServer{
+		binary: vault.binary, isOpenBao: vault.isOpenBao, directory: directory, answers: &recorder{}, address: "http://" + address,
+	}}
+	data := filepath.Join(directory, "data")
+	for _, path := range []string{s.plugins(), data} {
+		require.NoError(t, os.Mkdir(path, 0o700))
+	}
+	_, port, err := net.SplitHostPort(address)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(s.configFile(), fmt.Appendf(nil, `
+		plugin_directory = %q
+		disable_mlock    = true
+		api_addr         = "http://127.0.0.1:%s"
+		cluster_addr     = "https://%s"
+		storage "raft" {
+			path    = %q
+			node_id = "one"
+		}
+		listener "tcp" {
+			address         = "%s"
+			cluster_address = "%s"
+			tls_disable     = true
+		}`, s.plugins(), port, clusterAddress, data, address, clusterAddress), 0o600))
+	require.NoError(t, s.launch())
+	client, err := s.newClient("")
+	require.NoError(t, err)
+	var initialized *api.InitResponse
+	require.NoError(t, s.poll(func() error {
+		initialized, err = client.Sys().InitWithContext(t.Context(), &api.InitRequest{SecretShares: 1, SecretThreshold: 1})
+		return err
+	}))
+	s.key = initialized.Keys[0]
+	s.unseal(t)
+	require.NoError(t, s.connect(initialized.RootToken))
+	return s
+}
+
+func (s *raftServer) unseal(t *testing.T) {
+	t.Helper()
+	client, err := s.newClient("")
+	require.NoError(t, err)
+	require.NoError(t, s.poll(func() error {
+		_, err := client.Sys().UnsealWithContext(t.Context(), s.key)
+		return err
+	}))
+}
+
+// restart ends the process and starts it anew.
+func (s *raftServer) restart(t *testing.T) {
+	t.Helper()
+	s.stop()
+	require.NoError(t, s.launch())
+	s.unseal(t)
+	require.NoError(t, s.poll(func() error { _, err := s.client.Logical().Read("sys/mounts"); return err }))
+}
+
+// A restart loses the JWTs in memory, which cost one handshake, and nothing else: configs and leases are as they were.
+// The Agent goes on by itself.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	server := startRaftVault(t)
+	m := apisigMountOf(t, server.vaultServer)
+	m.write("config/pave/main", m.paveValues())
+	m.write("config/avanan/us", m.avananValues())
+	config, before, handshakes := m.read("config/avanan/us").Data, m.read("creds/avanan/us"), m.vendor.Handshakes()
+	server.restart(t)
+	require.Equal(t, config, m.read("config/avanan/us").Data)
+	after := m.read("creds/avanan/us")
+	require.NotEqual(t, before.Data["token"], after.Data["token"])
+	require.Equal(t, handshakes+1, m.vendor.Handshakes())
+	for _, secret := range []*api.Secret{before, after} {
+		require.NoError(t, m.client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{LeaseID: secret.LeaseID, Sync: true}))
+	}
+	require.Empty(t, m.irrevocableLeases())
+
+	shortLived(m)
+	a := startAgent(t, m)
+	server.restart(t)
+	a.refreshes(t, "pave.curl", 2, func() {})
+	a.refreshes(t, "avanan.jwt", 2, func() {})
+	require.True(t, m.vendor.Living(strings.TrimSpace(a.read("avanan.jwt"))))
+}
