@@ -63,7 +63,7 @@ func newUUID() (string, error) {
 
 func newBackend(now func() time.Time, newID func() (string, error)) *backend {
 	b := &backend{now: now, newID: newID, client: avanan.Client{Now: now, NewID: newID}}
-	b.tokens = newTokenCache(now, b.client.Handshake)
+	b.tokens = newTokenCache(now, b.handshake)
 	b.Backend = &framework.Backend{
 		Help:           strings.TrimSpace(backendHelp),
 		BackendType:    logical.TypeLogical,
@@ -83,6 +83,17 @@ func newBackend(now func() time.Time, newID func() (string, error)) *backend {
 		Clean:      func(context.Context) { b.tokens.close() },
 	}
 	return b
+}
+
+// handshake is the client's, and a line in the log where it fails: one for each, however many readers wait for it.
+func (b *backend) handshake(
+	ctx context.Context, name string, account avanan.Account, first avanan.DateFormat,
+) (avanan.Token, error) {
+	token, err := b.client.Handshake(ctx, account, first)
+	if err != nil {
+		b.Logger().Warn("no JWT from Avanan", "config", name, "error", err)
+	}
+	return token, err
 }
 
 // HandleRequest refuses what no path knows before the framework looks at it: the framework would ignore an unknown

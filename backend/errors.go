@@ -29,7 +29,8 @@ type heldOffError struct {
 }
 
 func (e *heldOffError) Error() string {
-	return fmt.Sprintf("holding off for %s after repeated failures, the last one: %s", e.wait.Round(time.Second), e.last)
+	wait := (e.wait + time.Second - 1).Truncate(time.Second)
+	return fmt.Sprintf("holding off for %s after repeated failures, the last one: %s", wait, e.last)
 }
 
 func (e *heldOffError) Unwrap() error { return e.last }

@@ -1,12 +1,13 @@
 package backend
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
@@ -92,19 +93,27 @@ func checkType(name string, value any, fields map[string]*framework.FieldSchema,
 			return invalidf("%s must be true or false", name)
 		}
 	case framework.TypeDurationSecond:
-		switch value.(type) {
-		case string, float64, int, json.Number:
-		default:
-			return invalidf("%s must be a duration: %s", name, durationForms)
-		}
 		data := framework.FieldData{Raw: map[string]any{name: value}, Schema: fields}
-		if _, _, err := data.GetOkErr(name); err != nil {
-			return invalidf("%s is no duration that can be read: it must be %s", name, durationForms)
+		if _, _, err := data.GetOkErr(name); err != nil || !wholeSeconds(value) {
+			return invalidf("%s must be a duration: %s", name, durationForms)
 		}
 	default:
 		return fmt.Errorf("the field %s is of a type that is not provided for", name)
 	}
 	return nil
+}
+
+// wholeSeconds says whether a duration is one that the framework takes without cutting anything off it.
+func wholeSeconds(value any) bool {
+	switch typed := value.(type) {
+	case float64:
+		return typed == math.Trunc(typed)
+	case string:
+		duration, err := time.ParseDuration(typed)
+		return typed != "" && (err != nil || duration%time.Second == 0)
+	default:
+		return false
+	}
 }
 
 const durationForms = "seconds as a whole number, or text such as 150s or 10m"

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
@@ -84,13 +83,9 @@ func (c avananConfig) credentials() avanan.Credentials {
 	return avanan.Credentials{AppID: c.AppID, SecretKey: c.SecretKey}
 }
 
-// account is what a handshake uses, with the date format that was found where one was.
+// account is what a handshake uses.
 func (c avananConfig) account() avanan.Account {
-	format := c.DateFormat
-	if format == avanan.Auto && c.DetectedDateFormat != "" {
-		format = c.DetectedDateFormat
-	}
-	return avanan.Account{Credentials: c.credentials(), BaseURL: c.address(), DateFormat: format, CACert: c.CACert}
+	return avanan.Account{Credentials: c.credentials(), BaseURL: c.address(), DateFormat: c.DateFormat, CACert: c.CACert}
 }
 
 func (c avananConfig) minTTL() time.Duration { return time.Duration(c.MinTTL) * time.Second }
@@ -115,6 +110,9 @@ func (c avananConfig) with(name string, p parameters) (avananConfig, error) {
 	}
 	if parsed, err := baseurl.Parse(next.BaseURL); err == nil {
 		next.BaseURL = parsed
+	}
+	if clean, fault := certificates(next.CACert); fault == "" {
+		next.CACert = clean
 	}
 	if next.account() != c.account() {
 		next.DetectedDateFormat = ""
@@ -148,31 +146,37 @@ func (c avananConfig) check() error {
 		broken("date_format", string(c.DateFormat), oneOf(avanan.DateFormats())),
 		outside("min_ttl", c.MinTTL, 0, mostMinTTL),
 		outside("request_timeout", c.RequestTimeout, leastRequestTimeout, mostRequestTimeout),
-		broken("ca_cert", c.CACert, atMost(maxValue), unlessEmpty(certificates)),
+		broken("ca_cert", c.CACert, atMost(maxValue), unlessEmpty(certificatesRule)),
 	)
 }
 
-// certificates holds for PEM with nothing but certificates in it, so that no private key is stored where it is read
-// back. Text before one is a comment, as in the bundles of browsers.
-func certificates(value string) string {
-	if strings.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) }) {
-		return "holds a control character"
-	}
-	for rest := []byte(value); ; {
+// certificates returns the certificates in a PEM text and nothing else of it, since it is read back and a key may have
+// come along: as a block of its own, which is refused, or as text that is damaged, which is left out like any comment.
+// fault is "" or what is wrong.
+func certificates(text string) (clean, fault string) {
+	var certificates strings.Builder
+	for rest := []byte(text); ; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
-			return "holds something that is not PEM"
+			return "", "holds something that is not PEM"
 		}
 		if block.Type != "CERTIFICATE" {
-			return "holds PEM that is not a certificate"
+			return "", "holds PEM that is not a certificate"
 		}
 		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
-			return "holds a certificate that can not be parsed"
+			return "", "holds a certificate that can not be parsed"
 		}
+		_ = pem.Encode(&certificates, &pem.Block{Type: block.Type, Bytes: block.Bytes})
 		if len(bytes.TrimSpace(rest)) == 0 {
-			return ""
+			return certificates.String(), ""
 		}
 	}
+}
+
+// certificatesRule holds for what certificates takes.
+func certificatesRule(value string) string {
+	_, fault := certificates(value)
+	return fault
 }
 
 func pathConfigAvananList(*backend) *framework.Path { return pathConfigList("Avanan", avananPrefix) }
@@ -207,11 +211,11 @@ func pathConfigAvananFields() map[string]*framework.FieldSchema {
 				"where that is one of these; required otherwise, unless base_url is given.",
 		},
 		"app_id": {
-			Type: framework.TypeString, Required: true,
+			Type:        framework.TypeString,
 			Description: "App id that Avanan gave. It is public: it goes out in the header x-av-app-id. Required.",
 		},
 		"secret_key": {
-			Type: framework.TypeString, Required: true, DisplayAttrs: &framework.DisplayAttributes{Sensitive: true},
+			Type: framework.TypeString, DisplayAttrs: &framework.DisplayAttributes{Sensitive: true},
 			Description: "Secret key that Avanan gave, which calls are signed with. Never read back. Required, and again in every " +
 				"write that changes region, base_url or app_id.",
 		},
@@ -241,35 +245,40 @@ func pathConfigAvananFields() map[string]*framework.FieldSchema {
 		},
 		"verify": {
 			Type: framework.TypeBool, Default: true,
-			Description: "Whether a write that changes what a handshake uses does a real one before it stores; true by default. A refusal " +
-				"stores nothing. It is not stored itself.",
+			Description: "Whether a write that changes what a handshake uses does a real one before it stores; true by default. Given as " +
+				"true, any write does one. A refusal stores nothing. It is not stored itself.",
 		},
 	}
 }
 
-// pathConfigAvananWrite creates, updates and patches. Where the write changes what a handshake uses, it does one first,
-// and readers get its JWT.
+// pathConfigAvananWrite creates, updates and patches. Where the write changes what a handshake uses, or says verify=true
+// itself, it does one first, and readers get its JWT where they have none that lives.
 func (b *backend) pathConfigAvananWrite(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
 	name, key := nameOf(data), avananKey(nameOf(data))
 	verify, _ := parameters{data}.value("verify").(bool)
+	always := verify && parameters{data}.given("verify")
+	var tried avanan.Account // what verified is from; a write that starts over need not try it again
 	var verified avanan.Token
 	config, err := changeConfig(ctx, b, req.Storage, key, newAvananConfig(), func(old avananConfig, found bool) (avananConfig, error) {
-		verified = avanan.Token{}
 		if err := checkWritable(req, key, found, avananParameters); err != nil {
 			return old, err
 		}
 		config, err := old.with(name, parameters{data})
-		if err != nil || !verify || config.account() == old.account() {
+		if err != nil || !verify || (!always && config.account() == old.account()) {
+			tried, verified = avanan.Account{}, avanan.Token{}
 			return config, err
 		}
-		verified, err = b.verify(ctx, key, config)
+		if tried != config.account() {
+			tried = config.account()
+			verified, err = b.verify(ctx, key, config)
+		}
 		if config.DateFormat == avanan.Auto {
 			config.DetectedDateFormat = verified.DateFormat
 		}
 		return config, err
 	})
 	if err == nil && verified.JWT != "" {
-		b.tokens.adopt(name, config.account(), verified)
+		b.tokens.adopt(name, config, verified)
 	}
 	return respond(err)
 }
@@ -278,7 +287,7 @@ func (b *backend) pathConfigAvananWrite(ctx context.Context, req *logical.Reques
 func (b *backend) verify(ctx context.Context, key string, config avananConfig) (avanan.Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, config.requestTimeout())
 	defer cancel()
-	token, err := b.client.Handshake(ctx, config.account())
+	token, err := b.client.Handshake(ctx, config.account(), "")
 	if err == nil {
 		return token, nil
 	}

@@ -86,6 +86,19 @@ func TestConfigAvananRefuses(t *testing.T) {
 	require.Equal(t, 2, m.vendor.Handshakes(), "only the first write reached the vendor")
 }
 
+// Nothing but certificates is stored of what is written, for it is read back: not a key whose block is damaged either.
+func TestConfigAvananStoresCertificatesAlone(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	for _, comment := range []string{
+		"a comment\n", " -----BEGIN PRIVATE KEY-----\n Y2FuYXJ5\n -----END PRIVATE KEY-----\n", "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5\n",
+	} {
+		m.write("config/avanan/us", with(m.avananValues(), values{"verify": false, "ca_cert": comment + testCertificate + testCertificate}))
+		require.Equal(t, testCertificate+testCertificate, m.read("config/avanan/us")["ca_cert"])
+		require.NotContains(t, m.stored()["config/avanan/us"], "Y2FuYXJ5")
+	}
+}
+
 // Region and base URL: which of them there must be, and where calls go.
 func TestConfigAvananAddress(t *testing.T) {
 	t.Parallel()
@@ -128,23 +141,31 @@ func TestConfigAvananVerifies(t *testing.T) {
 	require.Equal(t, 2, m.vendor.Handshakes(), "readers get the JWT that the write was tried with")
 
 	for _, same := range []values{
-		{"min_ttl": 300}, {"request_timeout": 20}, {"date_format": "auto"}, {"date_format": "zoneless"}, m.avananValues(), {},
+		{"min_ttl": 300}, {"request_timeout": 20}, {"date_format": "auto"}, m.avananValues(), {},
 	} {
 		m.write("config/avanan/us", same)
 		require.Equal(t, token, m.read("creds/avanan/us")["token"], "%v", same)
 	}
 	require.Equal(t, 2, m.vendor.Handshakes(), "none of these changes what a handshake uses")
 
+	m.write("config/avanan/us", values{"verify": true})
+	require.Equal(t, 4, m.vendor.Handshakes(), "said so, it is tried all the same, from the beginning")
+	require.Equal(t, token, m.read("creds/avanan/us")["token"], "and a JWT that lives is kept")
+	m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananDates = sandbox.Zulu })
+	m.write("config/avanan/us", values{"verify": true})
+	require.Equal(t, 5, m.vendor.Handshakes())
+	require.Equal(t, "zulu", m.read("config/avanan/us")["detected_date_format"])
+
 	m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey, b.AvananDates = "rotated", sandbox.Both })
 	m.write("config/avanan/us", values{"secret_key": "rotated", "date_format": "auto"})
-	require.Equal(t, 3, m.vendor.Handshakes())
+	require.Equal(t, 6, m.vendor.Handshakes())
 	require.Equal(t, "zulu", m.read("config/avanan/us")["detected_date_format"])
 	require.NotEqual(t, token, m.read("creds/avanan/us")["token"])
-	require.Equal(t, 3, m.vendor.Handshakes())
+	require.Equal(t, 6, m.vendor.Handshakes())
 
 	m.write("config/avanan/us", values{"ca_cert": testCertificate})
 	m.write("config/avanan/us", values{"date_format": "zulu", "ca_cert": ""})
-	require.Equal(t, 5, m.vendor.Handshakes(), "both change what a handshake uses")
+	require.Equal(t, 8, m.vendor.Handshakes(), "both change what a handshake uses")
 }
 
 // Whatever the vendor says against it, nothing is stored and readers keep what they had.
@@ -161,7 +182,7 @@ func TestConfigAvananThatCanNotBeVerified(t *testing.T) {
 		{sandbox.None, http.StatusBadRequest, "status 403: it refuses the credentials; check app_id, secret_key and region"},
 		{sandbox.Refuse, http.StatusBadRequest, "status 403: it refuses the credentials; check app_id, secret_key and region"},
 		{sandbox.Limit, http.StatusTooManyRequests, "status 429: it asks for fewer requests; verify=false stores it untried"},
-		{sandbox.Break, http.StatusBadGateway, "status 500: it is out of order; verify=false stores it untried"},
+		{sandbox.Break, http.StatusBadGateway, "status 500: it is out of order, or does not take this date_format; verify=false stores it untried"},
 	} {
 		m.fault(test.fault)
 		for _, path := range []string{"config/avanan/us", "config/avanan/new"} {

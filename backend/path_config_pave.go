@@ -110,15 +110,15 @@ func pathConfigPaveFields() map[string]*framework.FieldSchema {
 	return map[string]*framework.FieldSchema{
 		nameField: nameSchema(),
 		"username": {
-			Type: framework.TypeString, Required: true,
+			Type:        framework.TypeString,
 			Description: "Primary account name that PAVE gave, not a user of its dashboard. Required.",
 		},
 		"api_key": {
-			Type: framework.TypeString, Required: true,
+			Type:        framework.TypeString,
 			Description: "API key that PAVE gave, a UUID. It is public: it goes out in the header API-Key. Required.",
 		},
 		"api_secret": {
-			Type: framework.TypeString, Required: true, DisplayAttrs: &framework.DisplayAttributes{Sensitive: true},
+			Type: framework.TypeString, DisplayAttrs: &framework.DisplayAttributes{Sensitive: true},
 			Description: "API secret that PAVE gave: the key of the HMAC. Never read back. Required, and again in every write that " +
 				"changes username, api_key or base_url.",
 		},

@@ -260,6 +260,9 @@ func TestConfigThatIsDamaged(t *testing.T) {
 	}
 	for _, value := range []string{"null", "{}"} {
 		m := newMount(t)
+		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/pave/other", Value: []byte(value)}))
+		m.write("config/pave/other", m.paveValues())
+		m.read("creds/pave/other")
 		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/pave/main", Value: []byte(value)}))
 		require.Contains(t, m.refused(logical.ReadOperation, "creds/pave/main", nil), "can not be used: username is required")
 	}

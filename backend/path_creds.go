@@ -46,17 +46,17 @@ func pathCredsPave(b *backend) *framework.Path {
 					},
 				},
 			}}},
-		}, "pave-credentials-with-parameters"),
+		}, "generate", "pave-credentials-with-parameters"),
 		HelpSynopsis:    "Get freshly signed headers for PAVE.",
 		HelpDescription: pathCredsPaveHelp,
 	}
 }
 
 // readAndUpdate makes one operation serve reads and updates alike: a template in Vault Agent that passes parameters
-// updates, and ones that differ in the query of a read would share one answer.
-func readAndUpdate(operation framework.PathOperation, updateSuffix string) map[logical.Operation]framework.OperationHandler {
+// updates, and ones that differ in the query of a read would share one answer. OpenAPI wants a name of its own for each.
+func readAndUpdate(operation framework.PathOperation, verb, updateSuffix string) map[logical.Operation]framework.OperationHandler {
 	update := operation
-	update.DisplayAttrs = &framework.DisplayAttributes{OperationVerb: "generate", OperationSuffix: updateSuffix}
+	update.DisplayAttrs = &framework.DisplayAttributes{OperationVerb: verb, OperationSuffix: updateSuffix}
 	return map[logical.Operation]framework.OperationHandler{
 		logical.ReadOperation:   &operation,
 		logical.UpdateOperation: &update,
@@ -133,7 +133,7 @@ func pathCredsAvanan(b *backend) *framework.Path {
 				},
 			}}},
 			ForwardPerformanceStandby: true,
-		}, "avanan-credentials-with-parameters"),
+		}, "generate", "avanan-credentials-with-parameters"),
 		HelpSynopsis:    "Get a JWT of Avanan's, leased.",
 		HelpDescription: pathCredsAvananHelp,
 	}
@@ -190,14 +190,11 @@ func withAvananConfig(
 // avananToken returns a config's JWT: the shared one or a new one. Where a new one is due and can not be had, it is the
 // shared one while that lives, with a warning that says why.
 func (b *backend) avananToken(ctx context.Context, name string, config avananConfig) (avanan.Token, []string, error) {
-	token, err := b.tokens.token(ctx, name, config.account(), config.minTTL(), config.requestTimeout())
+	token, err := b.tokens.token(ctx, name, config)
 	if err == nil {
 		return token, nil, nil
 	}
 	err = fmt.Errorf("%s: %w", avananKey(name), err)
-	if ctx.Err() == nil {
-		b.Logger().Warn("no new JWT from Avanan", "error", err)
-	}
 	if token.JWT == "" {
 		return token, nil, err
 	}
@@ -220,7 +217,8 @@ Returns a JWT of Avanan's, leased:
 
 Readers share a JWT while it has the config's min_ttl left. The lease ends a minute before the JWT, or a tenth of its
 life where less than ten minutes are left, and can not be renewed. Avanan has no way to revoke a JWT: revoking the
-lease makes the engine forget it, and it stays valid with Avanan until it expires.
+lease, or the Vault token that read it, makes the engine forget the JWT, which stays valid with Avanan until it expires;
+the next read costs a handshake.
 
 A JWT alone opens nothing: every call to Avanan is signed too. Read sign/avanan/<name> for that.
 `

@@ -199,7 +199,9 @@ func TestCredsAvananWhenTheVendorFails(t *testing.T) {
 				require.Contains(t, resp.Warnings[0], want.text)
 				require.Contains(t, fmt.Sprint(resp.Data), token)
 			}
-			m.advance(5 * time.Minute)
+			m.advance(4*time.Minute + 30*time.Second)
+			require.Equal(t, token, m.read("creds/avanan/us")["token"], "to its end")
+			m.advance(30 * time.Second)
 			for path, data := range map[string]values{"creds/avanan/us": nil, "sign/avanan/us": {"request_string": "/v1.0/scopes"}} {
 				_, status, text := m.handle(logical.ReadOperation, path, data)
 				require.Equal(t, want.status, status)
@@ -207,6 +209,7 @@ func TestCredsAvananWhenTheVendorFails(t *testing.T) {
 				require.Contains(t, text, want.text)
 			}
 			m.fault(sandbox.None)
+			m.advance(time.Second)
 			require.NotEqual(t, token, m.read("creds/avanan/us")["token"])
 		})
 	}
@@ -233,6 +236,7 @@ func TestCredsAvananHoldsOff(t *testing.T) {
 				require.Equal(t, failures, m.vendor.Handshakes())
 			}
 			for range holdOffAfter {
+				m.advance(time.Second) // what a limited handshake's Retry-After asks for
 				fail()
 			}
 			for _, pause := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 8 * time.Second} {
@@ -262,7 +266,9 @@ func TestRevokeForgetsTheJWT(t *testing.T) {
 	m.write("config/avanan/us", m.avananValues())
 	revoke := func(resp *logical.Response) {
 		req := m.request(logical.RevokeOperation, "creds/avanan/us", resp.Data)
-		req.Secret = resp.Secret
+		secret := *resp.Secret
+		secret.IssueTime = began
+		req.Secret = &secret
 		answer, err := m.HandleRequest(context.Background(), req)
 		require.NoError(t, err)
 		require.Nil(t, answer)
@@ -273,6 +279,12 @@ func TestRevokeForgetsTheJWT(t *testing.T) {
 	require.NotEqual(t, first.Data["token"], second.Data["token"])
 	revoke(first)
 	require.Equal(t, second.Data["token"], m.read("creds/avanan/us")["token"], "the first one's lease is not the second one's")
+
+	// A lease that ends by itself leaves the JWT, which lives on for a minute, to whoever needs it while the vendor is down.
+	m.advance(second.Secret.TTL)
+	revoke(second)
+	m.write("config/avanan/us", values{"min_ttl": 0})
+	require.Equal(t, second.Data["token"], m.read("creds/avanan/us")["token"])
 
 	m.must(logical.DeleteOperation, "config/avanan/us", nil)
 	m.fault(sandbox.Break)
@@ -320,6 +332,17 @@ func TestReadersOvertakenByARotation(t *testing.T) {
 	}
 }
 
+// When the mount is closed, so are the handshakes that it has under way or would begin.
+func TestCleanEndsHandshakes(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", with(m.avananValues(), values{"verify": false}))
+	m.Cleanup(t.Context())
+	_, status, text := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
+	require.Equal(t, http.StatusBadGateway, status)
+	require.Contains(t, text, "the request was given up")
+}
+
 // Canaries in every secret: nothing that is answered, warned of or logged holds one, but the JWT where it is the answer.
 func TestNothingTells(t *testing.T) {
 	t.Parallel()
@@ -348,7 +371,7 @@ func TestNothingTells(t *testing.T) {
 	m.advance(time.Hour)
 	tell(logical.ReadOperation, "creds/avanan/us", nil)
 	require.NotContains(t, told.String(), "canary")
-	require.Contains(t, m.log.String(), "no new JWT from Avanan")
+	require.Contains(t, m.log.String(), "no JWT from Avanan: config=us")
 	require.NotContains(t, m.log.String(), "canary")
 	require.NotContains(t, m.log.String(), token)
 }

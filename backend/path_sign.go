@@ -39,7 +39,7 @@ func pathSignAvanan(b *backend) *framework.Path {
 					"expires_at": {Type: framework.TypeString, Required: true, Description: "When the JWT within expires, RFC 3339."},
 				},
 			}}},
-		}, "avanan-request-with-parameters"),
+		}, "sign", "avanan-request-with-parameters"),
 		HelpSynopsis:    "Sign one call to Avanan.",
 		HelpDescription: pathSignAvananHelp,
 	}

@@ -56,11 +56,13 @@ func secretAvananToken(b *backend) *framework.Secret {
 	}
 }
 
-// secretAvananTokenRevoke makes the engine forget the JWT. Avanan has no way to revoke one: it stays valid with Avanan
-// until it expires. This needs no config, storage or network, and never fails, since a lease that can't be revoked is
-// retried for days and keeps its mount from being disabled.
+// secretAvananTokenRevoke makes the engine forget the JWT of a lease that is revoked before its time; one that ends by
+// itself leaves the JWT to those who may need it while Avanan is down. Avanan has no way to revoke one: it stays valid
+// there until it expires. This needs no config, storage or network, and never fails, since a lease that can't be revoked
+// is retried for days and keeps its mount from being disabled.
 func (b *backend) secretAvananTokenRevoke(_ context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
-	if req.Secret != nil {
+	// Not ExpirationTime, which counts from the moment that it is asked.
+	if req.Secret != nil && b.now().Before(req.Secret.IssueTime.Add(req.Secret.TTL)) {
 		name, _ := req.Secret.InternalData[leaseConfig].(string)
 		id, _ := req.Secret.InternalData[leaseTokenID].(string)
 		b.tokens.forgetToken(name, id)

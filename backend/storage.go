@@ -60,6 +60,9 @@ func storeConfig[C storable](ctx context.Context, s logical.Storage, key string,
 			return fmt.Errorf("the storage entry %s is damaged; delete the config and write it anew", key)
 		}
 	}
+	if object == nil { // the entry was JSON's null
+		object = map[string]any{}
+	}
 	maps.Copy(object, config.fields())
 	parameter, value := config.secret()
 	object[parameter] = value.Reveal()

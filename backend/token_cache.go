@@ -11,13 +11,21 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/avanan"
 )
 
-// After holdOffAfter failures in a row, Avanan is left alone for a second, then two, four, and eight from there on.
-// A ten minutes' outage costs at most 6 + 3 + 74 handshakes, and after it nobody waits for longer than eight seconds.
+// After holdOffAfter failures in a row, Avanan is left alone for a second, then two, four, and eight from there on; after
+// the first where a JWT still lives, since readers have that. What Avanan asks for itself (Retry-After) is kept too, to
+// the same limit. A ten minutes' outage costs at most 6 + 3 + 74 handshakes, of four requests at the most, and after it
+// nobody waits for longer than eight seconds.
 const (
 	holdOffAfter   = 6
 	firstHoldOff   = time.Second
 	longestHoldOff = 8 * time.Second
 )
+
+// handshakeFunc does a handshake for the config of a name, trying the date format first that is not "" first.
+type handshakeFunc func(ctx context.Context, name string, account avanan.Account, first avanan.DateFormat) (avanan.Token, error)
+
+// ownTTL is the min_ttl from which on no JWT is shared, whatever the clocks make of its life: it is all the life there is.
+const ownTTL = time.Hour
 
 // tokenCache shares Avanan's JWTs among the readers of one mount, in memory only. There is one handshake at a time for
 // a config: readers that come meanwhile wait for it, each for as long as its own request lives.
@@ -26,7 +34,7 @@ const (
 // that moment, so a JWT of an earlier one is never handed out.
 type tokenCache struct {
 	now       func() time.Time
-	handshake func(context.Context, avanan.Account) (avanan.Token, error)
+	handshake handshakeFunc
 	// ctx ends with the mount, and every handshake with it; a reader's own may end sooner and must not.
 	ctx   context.Context
 	close context.CancelFunc
@@ -35,33 +43,32 @@ type tokenCache struct {
 	slots map[string]*tokenSlot // by the config's name
 }
 
-// tokenSlot is what is known of one config. All but flight and account is guarded by the cache's mutex.
+// tokenSlot is what is known of one config. All below flight is guarded by the cache's mutex.
 type tokenSlot struct {
+	name    string
 	account avanan.Account
 	flight  singleflight.Group
 
 	token    avanan.Token      // zero: none
-	learned  avanan.DateFormat // what the last handshake worked with, "" before the first
+	learned  avanan.DateFormat // what the last handshake worked with, or the config says; "" for neither
 	failures int               // in a row
 	failure  error             // the last one
 	heldTo   time.Time         // no handshake before; zero: no hold-off
 }
 
-func newTokenCache(now func() time.Time, handshake func(context.Context, avanan.Account) (avanan.Token, error)) *tokenCache {
+func newTokenCache(now func() time.Time, handshake handshakeFunc) *tokenCache {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &tokenCache{now: now, handshake: handshake, ctx: ctx, close: cancel, slots: map[string]*tokenSlot{}}
 }
 
-// token returns the shared JWT where it has minTTL left, or a new one. Where a new one can not be had and the shared
+// token returns the shared JWT where it has the config's min_ttl left, or a new one. Where a new one can not be had and the shared
 // one still lives, it returns both that and the error.
-func (c *tokenCache) token(
-	ctx context.Context, name string, account avanan.Account, minTTL, timeout time.Duration,
-) (avanan.Token, error) {
-	slot := c.slot(name, account)
-	if token, err := c.shared(slot, minTTL); err == nil {
+func (c *tokenCache) token(ctx context.Context, name string, config avananConfig) (avanan.Token, error) {
+	slot := c.slot(name, config)
+	if token, err := c.shared(slot, config.minTTL()); err == nil {
 		return token, nil
 	}
-	flight := slot.flight.DoChan("", func() (any, error) { return c.renew(slot, minTTL, timeout) })
+	flight := slot.flight.DoChan("", func() (any, error) { return c.renew(slot, config.minTTL(), config.requestTimeout()) })
 	select {
 	case <-ctx.Done():
 		return avanan.Token{}, ctx.Err()
@@ -74,12 +81,12 @@ func (c *tokenCache) token(
 }
 
 // slot returns the slot of a config, a new one where the config has changed.
-func (c *tokenCache) slot(name string, account avanan.Account) *tokenSlot {
+func (c *tokenCache) slot(name string, config avananConfig) *tokenSlot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	slot := c.slots[name]
-	if slot == nil || slot.account != account {
-		slot = &tokenSlot{account: account}
+	if slot == nil || slot.account != config.account() {
+		slot = &tokenSlot{name: name, account: config.account(), learned: config.DetectedDateFormat}
 		c.slots[name] = slot
 	}
 	return slot
@@ -92,7 +99,7 @@ func (c *tokenCache) shared(slot *tokenSlot, minTTL time.Duration) (avanan.Token
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	left := slot.token.ExpiresAt.Sub(c.now())
-	if slot.token.JWT == "" || left < minTTL || leaseTTL(left) <= 0 {
+	if slot.token.JWT == "" || left < minTTL || minTTL >= ownTTL || leaseTTL(left) <= 0 {
 		return avanan.Token{}, errNoShared
 	}
 	return slot.token, nil
@@ -118,29 +125,29 @@ func (c *tokenCache) renew(slot *tokenSlot, minTTL, timeout time.Duration) (toke
 	if token, err := c.shared(slot, minTTL); err == nil {
 		return token, nil
 	}
-	account, err := c.admit(slot)
+	first, err := c.admit(slot)
 	if err != nil {
 		return avanan.Token{}, err
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, timeout)
 	defer cancel()
-	token, err = c.handshake(ctx, account)
+	token, err = c.handshake(ctx, slot.name, slot.account, first)
 	c.record(slot, token, err)
 	return token, err
 }
 
-// admit returns the account to do a handshake with, with the date format that was learned, or the hold-off's error.
-func (c *tokenCache) admit(slot *tokenSlot) (avanan.Account, error) {
+// admit returns the date format that was learned, for a handshake to try first. While Avanan is left alone it returns an
+// error: the hold-off's, or before there is one by our own count, the failure that has Avanan's Retry-After.
+func (c *tokenCache) admit(slot *tokenSlot) (avanan.DateFormat, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if wait := slot.heldTo.Sub(c.now()); wait > 0 {
-		return avanan.Account{}, &heldOffError{wait: wait, last: slot.failure}
+		if slot.failures < holdOffAfter {
+			return "", slot.failure
+		}
+		return "", &heldOffError{wait: wait, last: slot.failure}
 	}
-	account := slot.account
-	if account.DateFormat == avanan.Auto && slot.learned != "" {
-		account.DateFormat = slot.learned
-	}
-	return account, nil
+	return slot.learned, nil
 }
 
 // record keeps what came of a handshake.
@@ -154,14 +161,27 @@ func (c *tokenCache) record(slot *tokenSlot, token avanan.Token, err error) {
 	}
 	slot.failures++
 	slot.failure = err
-	if doublings := slot.failures - holdOffAfter; doublings >= 0 {
-		slot.heldTo = c.now().Add(min(longestHoldOff, firstHoldOff<<min(doublings, 10)))
+	pause, allowed := time.Duration(0), holdOffAfter
+	if leaseTTL(slot.token.ExpiresAt.Sub(c.now())) > 0 {
+		allowed = 1
 	}
+	if doublings := slot.failures - allowed; doublings >= 0 {
+		pause = firstHoldOff << min(doublings, 10)
+	}
+	if vendor, is := errors.AsType[*avanan.Error](err); is {
+		pause = max(pause, vendor.RetryAfter)
+	}
+	slot.heldTo = c.now().Add(min(pause, longestHoldOff))
 }
 
-// adopt takes a JWT that a config's write tried its account with.
-func (c *tokenCache) adopt(name string, account avanan.Account, token avanan.Token) {
-	c.record(c.slot(name, account), token, nil)
+// adopt takes a JWT that a config's write was tried with, where there is none that lives.
+func (c *tokenCache) adopt(name string, config avananConfig, token avanan.Token) {
+	slot := c.slot(name, config)
+	if living := c.living(slot); living.JWT != "" {
+		living.DateFormat = token.DateFormat
+		token = living
+	}
+	c.record(slot, token, nil)
 }
 
 // forget drops all that is known of a config.

@@ -17,17 +17,17 @@ import (
 
 // gatedVendor answers handshakes with counted JWTs, each when it is let.
 type gatedVendor struct {
-	begun  chan avanan.Account
+	begun  chan avanan.DateFormat
 	let    chan error
 	issued atomic.Int64
 }
 
 func newGatedVendor() *gatedVendor {
-	return &gatedVendor{begun: make(chan avanan.Account, 1000), let: make(chan error, 1000)}
+	return &gatedVendor{begun: make(chan avanan.DateFormat, 1000), let: make(chan error, 1000)}
 }
 
-func (v *gatedVendor) handshake(ctx context.Context, account avanan.Account) (avanan.Token, error) {
-	v.begun <- account
+func (v *gatedVendor) handshake(ctx context.Context, _ string, _ avanan.Account, first avanan.DateFormat) (avanan.Token, error) {
+	v.begun <- first
 	select {
 	case <-ctx.Done():
 		return avanan.Token{}, ctx.Err()
@@ -48,7 +48,14 @@ func newGatedCache(t *testing.T) (*tokenCache, *gatedVendor) {
 	return cache, vendor
 }
 
-var someAccount = avanan.Account{BaseURL: "https://example.com", DateFormat: avanan.Auto}
+var someConfig = avananConfig{BaseURL: "https://example.com", DateFormat: avanan.Auto, MinTTL: 60, RequestTimeout: 60}
+
+// given is someConfig with other durations.
+func given(minTTL, requestTimeout time.Duration) avananConfig {
+	config := someConfig
+	config.MinTTL, config.RequestTimeout = int(minTTL/time.Second), int(requestTimeout/time.Second)
+	return config
+}
 
 // A thousand readers of a cold config cost one handshake, and all get its JWT.
 func TestTokenCacheOneHandshakeForAll(t *testing.T) {
@@ -57,7 +64,7 @@ func TestTokenCacheOneHandshakeForAll(t *testing.T) {
 	var readers sync.WaitGroup
 	for range 1000 {
 		readers.Go(func() {
-			token, err := cache.token(t.Context(), "us", someAccount, 10*time.Minute, time.Minute)
+			token, err := cache.token(t.Context(), "us", given(10*time.Minute, time.Minute))
 			if err != nil || token.JWT.Reveal() != "jwt-1" {
 				t.Errorf("%s %v", token.JWT.Reveal(), err)
 			}
@@ -76,12 +83,12 @@ func TestTokenCacheReaderThatGivesUp(t *testing.T) {
 	hasty, hangUp := context.WithCancel(t.Context())
 	failed, served := make(chan error), make(chan error)
 	go func() {
-		_, err := cache.token(hasty, "us", someAccount, time.Minute, time.Minute)
+		_, err := cache.token(hasty, "us", someConfig)
 		failed <- err
 	}()
 	<-vendor.begun
 	go func() {
-		_, err := cache.token(t.Context(), "us", someAccount, time.Minute, time.Minute)
+		_, err := cache.token(t.Context(), "us", someConfig)
 		served <- err
 	}()
 	hangUp()
@@ -95,23 +102,23 @@ func TestTokenCacheReaderThatGivesUp(t *testing.T) {
 func TestTokenCacheConfigsDoNotWaitForEachOther(t *testing.T) {
 	t.Parallel()
 	cache, vendor := newGatedCache(t)
-	changed := someAccount
+	changed := someConfig
 	changed.SecretKey = "new"
 	first := make(chan string)
 	go func() {
-		token, _ := cache.token(t.Context(), "us", someAccount, time.Minute, time.Minute)
+		token, _ := cache.token(t.Context(), "us", someConfig)
 		first <- token.JWT.Reveal()
 	}()
 	<-vendor.begun
-	for name, account := range map[string]avanan.Account{"eu": someAccount, "us": changed} {
-		cache.adopt(name, account, avanan.Token{JWT: "adopted", ExpiresAt: began.Add(time.Hour), DateFormat: avanan.Zulu})
-		token, err := cache.token(t.Context(), name, account, time.Minute, time.Minute)
+	for name, config := range map[string]avananConfig{"eu": someConfig, "us": changed} {
+		cache.adopt(name, config, avanan.Token{JWT: "adopted", ExpiresAt: began.Add(time.Hour), DateFormat: avanan.Zulu})
+		token, err := cache.token(t.Context(), name, config)
 		require.NoError(t, err)
 		require.Equal(t, "adopted", token.JWT.Reveal())
 	}
 	vendor.let <- nil
 	require.Equal(t, "jwt-1", <-first, "who came before the change is served as before it")
-	token, err := cache.token(t.Context(), "us", changed, time.Minute, time.Minute)
+	token, err := cache.token(t.Context(), "us", changed)
 	require.NoError(t, err)
 	require.Equal(t, "adopted", token.JWT.Reveal(), "what came late is no JWT of the changed config's")
 }
@@ -120,21 +127,79 @@ func TestTokenCacheConfigsDoNotWaitForEachOther(t *testing.T) {
 func TestTokenCacheLearnsTheDateFormat(t *testing.T) {
 	t.Parallel()
 	cache, vendor := newGatedCache(t)
-	for _, want := range []avanan.DateFormat{avanan.Auto, avanan.Zoneless, avanan.Zoneless} {
+	for _, want := range []avanan.DateFormat{"", avanan.Zoneless, avanan.Zoneless} {
 		vendor.let <- nil
-		_, err := cache.token(t.Context(), "us", someAccount, 2*time.Hour, time.Minute)
+		_, err := cache.token(t.Context(), "us", given(2*time.Hour, time.Minute))
 		require.NoError(t, err)
-		require.Equal(t, want, (<-vendor.begun).DateFormat)
+		require.Equal(t, want, <-vendor.begun)
+	}
+}
+
+// A config that says what was found has that tried first.
+func TestTokenCacheKnowsTheDetectedDateFormat(t *testing.T) {
+	t.Parallel()
+	cache, vendor := newGatedCache(t)
+	config := someConfig
+	config.DetectedDateFormat = avanan.Zulu
+	vendor.let <- nil
+	_, err := cache.token(t.Context(), "us", config)
+	require.NoError(t, err)
+	require.Equal(t, avanan.Zulu, <-vendor.begun)
+}
+
+// A reader that found no JWT may come to ask for one just after another's handshake: it takes what that brought.
+func TestTokenCacheLooksAgainBeforeAHandshake(t *testing.T) {
+	t.Parallel()
+	cache, vendor := newGatedCache(t)
+	slot := cache.slot("us", someConfig)
+	cache.adopt("us", someConfig, avanan.Token{JWT: "adopted", ExpiresAt: began.Add(time.Hour), DateFormat: avanan.Zulu})
+	token, err := cache.renew(slot, time.Minute, time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, "adopted", token.JWT.Reveal())
+	require.Empty(t, vendor.begun)
+}
+
+// With a min_ttl of an hour none is shared, though its life may look longer than that by clocks that differ.
+func TestTokenCacheSharesNoneWithAMinTTLOfAnHour(t *testing.T) {
+	t.Parallel()
+	cache, vendor := newGatedCache(t)
+	cache.adopt("us", someConfig, avanan.Token{JWT: "adopted", ExpiresAt: began.Add(time.Hour + time.Minute), DateFormat: avanan.Zulu})
+	vendor.let <- nil
+	token, err := cache.token(t.Context(), "us", given(time.Hour, time.Minute))
+	require.NoError(t, err)
+	require.Equal(t, "jwt-1", token.JWT.Reveal())
+}
+
+// Only failures in a row count.
+func TestTokenCacheSuccessEndsTheCount(t *testing.T) {
+	t.Parallel()
+	cache, vendor := newGatedCache(t)
+	config := given(time.Hour, time.Minute)
+	for range 3 {
+		for range holdOffAfter - 1 {
+			vendor.let <- errors.New("down")
+			_, err := cache.token(t.Context(), "us", config)
+			require.NotContains(t, err.Error(), "holding off")
+			require.Len(t, vendor.begun, 1)
+			<-vendor.begun
+		}
+		vendor.let <- nil
+		_, err := cache.token(t.Context(), "us", config)
+		require.NoError(t, err)
+		<-vendor.begun
+		token := cache.slots["us"].token
+		token.ExpiresAt = began
+		cache.record(cache.slots["us"], token, nil)
 	}
 }
 
 // A panic in a handshake would end the plugin's process and every mount of it.
 func TestTokenCachePanicIsAnError(t *testing.T) {
 	t.Parallel()
-	cache := newTokenCache(func() time.Time { return began }, func(context.Context, avanan.Account) (avanan.Token, error) {
+	cache := newTokenCache(func() time.Time { return began }, func(context.Context, string, avanan.Account, avanan.DateFormat) (avanan.Token, error) {
 		panic("canary")
 	})
-	_, err := cache.token(t.Context(), "us", someAccount, time.Minute, time.Minute)
+	_, err := cache.token(t.Context(), "us", someConfig)
 	require.ErrorContains(t, err, "not provided for")
 	require.NotContains(t, err.Error(), "canary")
 }
@@ -143,12 +208,12 @@ func TestTokenCachePanicIsAnError(t *testing.T) {
 func TestTokenCacheHandshakeEnds(t *testing.T) {
 	t.Parallel()
 	cache, vendor := newGatedCache(t)
-	_, err := cache.token(t.Context(), "us", someAccount, time.Minute, time.Millisecond)
+	_, err := cache.token(t.Context(), "us", given(time.Minute, time.Second))
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	<-vendor.begun
 	ended := make(chan error)
 	go func() {
-		_, err := cache.token(t.Context(), "us", someAccount, time.Minute, time.Hour)
+		_, err := cache.token(t.Context(), "us", given(time.Minute, time.Hour))
 		ended <- err
 	}()
 	<-vendor.begun
@@ -162,15 +227,66 @@ func TestTokenCacheForgets(t *testing.T) {
 	cache, vendor := newGatedCache(t)
 	for range holdOffAfter {
 		vendor.let <- errors.New("down")
-		_, err := cache.token(t.Context(), "us", someAccount, time.Minute, time.Minute)
+		_, err := cache.token(t.Context(), "us", someConfig)
 		require.ErrorContains(t, err, "down")
 		<-vendor.begun
 	}
-	_, err := cache.token(t.Context(), "us", someAccount, time.Minute, time.Minute)
+	_, err := cache.token(t.Context(), "us", someConfig)
 	require.ErrorContains(t, err, "holding off")
 	cache.forget("us")
 	vendor.let <- nil
-	_, err = cache.token(t.Context(), "us", someAccount, time.Minute, time.Minute)
+	_, err = cache.token(t.Context(), "us", someConfig)
 	require.NoError(t, err)
-	require.Equal(t, avanan.Auto, (<-vendor.begun).DateFormat)
+	require.Empty(t, <-vendor.begun)
+}
+
+// What Avanan asks for is kept, to a limit, and until there are failures enough the answer is what it said.
+func TestTokenCacheKeepsRetryAfter(t *testing.T) {
+	t.Parallel()
+	for asked, want := range map[time.Duration]time.Duration{0: 0, 3 * time.Second: 3 * time.Second, time.Hour: longestHoldOff} {
+		vendor := newGatedVendor()
+		var clock atomic.Int64
+		cache := newTokenCache(func() time.Time { return began.Add(time.Duration(clock.Load())) }, vendor.handshake)
+		defer cache.close()
+		ask := func() error {
+			vendor.let <- &avanan.Error{Kind: avanan.Limited, Status: 429, RetryAfter: asked}
+			_, err := cache.token(t.Context(), "us", someConfig)
+			require.ErrorContains(t, err, "429")
+			require.NotContains(t, err.Error(), "holding off")
+			return err
+		}
+		_ = ask()
+		<-vendor.begun
+		if want > 0 {
+			clock.Store(int64(want - 1))
+			_ = ask()
+			require.Empty(t, vendor.begun, "a call within what was asked for")
+		}
+		clock.Store(int64(want))
+		_ = ask()
+		require.Len(t, vendor.begun, 1)
+	}
+}
+
+// While a JWT lives, one failure is enough to leave a vendor alone that hangs: readers wait for it once, not each time.
+func TestTokenCacheHoldsOffSoonerWhileAJWTLives(t *testing.T) {
+	t.Parallel()
+	cache, vendor := newGatedCache(t)
+	cache.adopt("us", someConfig, avanan.Token{JWT: "living", ExpiresAt: began.Add(5 * time.Minute), DateFormat: avanan.Zulu})
+	for range 3 {
+		vendor.let <- errors.New("down")
+		token, err := cache.token(t.Context(), "us", given(10*time.Minute, time.Minute))
+		require.ErrorContains(t, err, "down")
+		require.Equal(t, "living", token.JWT.Reveal())
+	}
+	require.Len(t, vendor.begun, 1)
+}
+
+// A wait that is told of is never told of as none.
+func TestHeldOffErrorRoundsUp(t *testing.T) {
+	t.Parallel()
+	for wait, want := range map[time.Duration]string{1: "1s", time.Second: "1s", time.Second + 1: "2s", 8 * time.Second: "8s"} {
+		err := &heldOffError{wait: wait, last: errors.New("down")}
+		require.EqualError(t, err, "holding off for "+want+" after repeated failures, the last one: down")
+	}
 }

@@ -115,7 +115,7 @@ func TestPipelineScripts(t *testing.T) {
 			require.NoError(t, err, string(printed))
 			require.Contains(t, string(printed), run.prints)
 			require.Contains(t, string(printed), "+ curl", "the trace")
-			require.Contains(t, lines, "curl -fsS -K -")
+			require.Contains(t, lines, "curl -fgsS -K -")
 			require.NotEmpty(t, tap.secrets())
 			for _, secret := range append(tap.secrets(), rootToken+" ", paveSecret, avananSecret) {
 				require.NotContains(t, string(printed), secret)

@@ -7,4 +7,4 @@ set -eu
 vault write -format=json apisig/sign/avanan/us request_string="$1" |
 	sed -n -e 's/\\u0026/\&/g' -e 's/^ *"\(x-av-[a-z-]*\)": "\(.*\)",*$/header = "\1: \2"/p' \
 		-e 's/^ *"url": "\(.*\)",*$/url = "\1"/p' |
-	curl -fsS -K -
+	curl -fgsS -K -

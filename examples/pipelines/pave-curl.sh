@@ -4,8 +4,8 @@
 #     pave-curl.sh https://openapi.paveapi.com/v1/sessions
 set -eu
 # A here-document is shown neither by ps nor by set -x.
-curl -fsS -K - -- "$VAULT_ADDR/v1/apisig/creds/pave/main" <<EOF |
+curl -fgsS -K - -- "$VAULT_ADDR/v1/apisig/creds/pave/main" <<EOF |
 header = "X-Vault-Token: $VAULT_TOKEN"
 EOF
 	jq -r '.data.headers | to_entries[] | "header = \"\(.key): \(.value)\""' |
-	curl -fsS -K - -- "$1"
+	curl -fgsS -K - -- "$1"

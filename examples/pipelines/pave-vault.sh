@@ -5,4 +5,4 @@
 set -eu
 vault read -format=json apisig/creds/pave/main |
 	sed -n 's/^ *"\(API-[A-Za-z]*\)": "\(.*\)",*$/header = "\1: \2"/p' |
-	curl -fsS -K - -- "$1"
+	curl -fgsS -K - -- "$1"

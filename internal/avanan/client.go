@@ -49,27 +49,31 @@ type Client struct {
 // its Retry-After, where that lies before the deadline) and 5xx are tried again; no redirect is followed; the proxy
 // variables of the environment hold.
 //
-// With the format Auto it tries the documented Zulu first and, where the answer is 500 or 400, Zoneless: working
-// clients report a 500 for any date with a Z, and a wrong date may well be called a bad request.
+// With the format Auto it tries first what first says, which is the format that worked last, or where that is "" the
+// documented Zulu; and where the answer is 500 or 400, the other one: working clients report a 500 for any date with a Z,
+// and a wrong date may well be called a bad request. Otherwise first means nothing.
 //
 // A failure to get a JWT is an *Error. Any other error is a fault on this side: an unusable CACert or base URL, or no
 // randomness for an id.
-func (c Client) Handshake(ctx context.Context, account Account) (Token, error) {
+func (c Client) Handshake(ctx context.Context, account Account, first DateFormat) (Token, error) {
 	if account.DateFormat != Auto {
 		return c.handshake(ctx, account, retried)
 	}
-	account.DateFormat = Zulu
+	other := Zoneless
+	if account.DateFormat = Zulu; first == Zoneless {
+		account.DateFormat, other = Zoneless, Zulu
+	}
 	token, err := c.handshake(ctx, account, func(status int) bool {
 		return status != http.StatusInternalServerError && retried(status)
 	})
-	first, isVendors := errors.AsType[*Error](err)
-	if !isVendors || (first.Status != http.StatusInternalServerError && first.Status != http.StatusBadRequest) {
+	failure, isVendors := errors.AsType[*Error](err)
+	if !isVendors || (failure.Status != http.StatusInternalServerError && failure.Status != http.StatusBadRequest) {
 		return token, err
 	}
-	account.DateFormat = Zoneless
+	account.DateFormat = other
 	token, err = c.handshake(ctx, account, retried)
-	if second, _ := errors.AsType[*Error](err); second != nil && second.Kind == Unavailable && first.Kind == Refused {
-		return Token{}, first
+	if second, _ := errors.AsType[*Error](err); second != nil && second.Kind == Unavailable && failure.Kind == Refused {
+		return Token{}, failure
 	}
 	return token, err
 }
@@ -164,7 +168,7 @@ func (a *attempt) sign(request *http.Request) error {
 	}
 	a.asked = a.client.Now()
 	call := Call{ReqID: id, Date: a.account.DateFormat.Date(a.asked)}
-	request.Header = http.Header{}
+	request.Header = http.Header{} // the transport may still be sending the one of the attempt before
 	for name, value := range a.account.Headers(call) {
 		request.Header.Set(name, value)
 	}
@@ -203,7 +207,9 @@ func (a *attempt) judge(response *http.Response) *Error {
 	case status == http.StatusTooManyRequests:
 		failure.Kind, failure.Reason = Limited, "it asks for fewer requests"
 		failure.RetryAfter = max(0, retryablehttp.DefaultBackoff(0, 0, 0, response))
-	case status >= http.StatusInternalServerError:
+	case status == http.StatusInternalServerError:
+		failure.Kind, failure.Reason = Unavailable, "it is out of order, or does not take this date_format"
+	case status > http.StatusInternalServerError:
 		failure.Kind, failure.Reason = Unavailable, "it is out of order"
 	case status >= http.StatusMultipleChoices && status < http.StatusBadRequest:
 		failure.Kind, failure.Reason = Nonsense, "a redirect, which is not followed"
@@ -259,8 +265,11 @@ func explain(err error) (reason string, again bool) {
 	if dns, is := errors.AsType[*net.DNSError](err); is {
 		return "DNS: its name could not be resolved", !dns.IsNotFound
 	}
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.DeadlineExceeded) {
 		return "it took longer than request_timeout", false
+	}
+	if errors.Is(err, context.Canceled) {
+		return "the request was given up", false
 	}
 	if operation, is := errors.AsType[*net.OpError](err); is {
 		switch operation.Op {

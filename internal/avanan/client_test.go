@@ -41,7 +41,7 @@ func handshake(t *testing.T, account avanan.Account) (avanan.Token, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	return newClient().Handshake(ctx, account)
+	return newClient().Handshake(ctx, account, "")
 }
 
 func account(baseURL string, format avanan.DateFormat) avanan.Account {
@@ -101,6 +101,15 @@ func breakOff(w http.ResponseWriter, _ *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
+// endless sends for as long as it is listened to.
+func endless(w http.ResponseWriter, _ *http.Request) {
+	for block := strings.Repeat("a", 64<<10); ; {
+		if _, err := io.WriteString(w, block); err != nil {
+			return
+		}
+	}
+}
+
 func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
 // Each row is what a server answers, in turn, and what comes of it. The format is fixed, so nothing is discovered.
@@ -150,6 +159,7 @@ func TestHandshakeAgainstAnswers(t *testing.T) {
 		"nothing":                      {[]http.HandlerFunc{body("")}, avanan.Nonsense, 200, 1, "the body is empty"},
 		"64 KiB":                       {[]http.HandlerFunc{body(strings.Repeat("a", 64<<10))}, 0, 0, 1, ""},
 		"more than 64 KiB":             {[]http.HandlerFunc{body(strings.Repeat("a", 64<<10+1))}, avanan.Nonsense, 200, 1, "more than 64 KiB"},
+		"a body without an end":        {[]http.HandlerFunc{endless}, avanan.Nonsense, 200, 1, "more than 64 KiB"},
 		"gzip that nobody asked for":   {[]http.HandlerFunc{zipped}, avanan.Nonsense, 200, 1, "the body is no token"},
 		"headers of more than 64 KiB":  {[]http.HandlerFunc{status(200, "X-Long", strings.Repeat("a", 65<<10))}, avanan.Unavailable, 0, 3, "broke"},
 		"a token that has expired":     {[]http.HandlerFunc{body("eyJhbGciOiJub25lIn0.eyJleHAiOjF9.")}, avanan.Nonsense, 200, 1, "expired already"},
@@ -238,7 +248,7 @@ func TestHandshakeKeepsToTheDeadline(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
 			defer cancel()
 			began := time.Now()
-			_, err := newClient().Handshake(ctx, account(server.URL, avanan.Zoneless))
+			_, err := newClient().Handshake(ctx, account(server.URL, avanan.Zoneless), "")
 			requireFailure(t, err, avanan.Unavailable, test.status, test.reason)
 			require.Less(t, time.Since(began), 5*time.Second)
 			require.Len(t, server.headers(), test.attempts)
@@ -308,6 +318,27 @@ func TestHandshakeDiscoversTheDateFormat(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, test.found, token.DateFormat)
 		})
+	}
+}
+
+// What worked last is tried first, and where it works no longer, the other one.
+func TestHandshakeTriesFirstWhatWorkedLast(t *testing.T) {
+	t.Parallel()
+	for first, handshakes := range map[avanan.DateFormat]map[sandbox.Dates]int{
+		avanan.Zoneless: {sandbox.Zoneless: 1, sandbox.Both: 1, sandbox.Zulu: 2},
+		avanan.Zulu:     {sandbox.Zulu: 1, sandbox.Both: 1, sandbox.Zoneless: 2},
+		"":              {sandbox.Zulu: 1, sandbox.Both: 1, sandbox.Zoneless: 2},
+	} {
+		for dates, want := range handshakes {
+			behaviour := sandbox.Default()
+			behaviour.AvananAppID, behaviour.AvananSecretKey, behaviour.AvananDates = "US:myapp29", secretKey, dates
+			vendor := sandbox.New(behaviour, time.Now, io.Discard)
+			server := httptest.NewServer(vendor)
+			t.Cleanup(server.Close)
+			_, err := newClient().Handshake(t.Context(), account(server.URL, avanan.Auto), first)
+			require.NoError(t, err)
+			require.Equal(t, want, vendor.Handshakes(), "%q against %q", first, dates)
+		}
 	}
 }
 
@@ -418,7 +449,7 @@ func TestHandshakeWithoutAnID(t *testing.T) {
 	t.Parallel()
 	client := newClient()
 	client.NewID = func() (string, error) { return "", io.ErrUnexpectedEOF }
-	_, err := client.Handshake(t.Context(), account("http://127.0.0.1:1", avanan.Zoneless))
+	_, err := client.Handshake(t.Context(), account("http://127.0.0.1:1", avanan.Zoneless), "")
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
 

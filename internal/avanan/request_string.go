@@ -15,8 +15,8 @@ const MaxRequestString = 8 << 10
 // CheckRequestString says whether a request string may be signed for an app id: nil, or what is wrong with it.
 //
 // The rules serve two ends. What a Vault policy allowed by its beginning must be what the vendor serves, so nothing in
-// it may be rewritten on the way (dot segments, empty segments, backslashes, characters that clients encode); and its
-// signature must fit no other request, so the app id may not stand in it (see the package comment).
+// it may lead elsewhere on the way (dot segments, empty segments, backslashes, fragments); and its signature must fit no
+// other request, so the app id may not stand in it (see the package comment).
 func CheckRequestString(appID, requestString string) error {
 	if len(requestString) > MaxRequestString {
 		return fmt.Errorf("is longer than %d bytes", MaxRequestString)
@@ -51,9 +51,10 @@ func CheckRequestString(appID, requestString string) error {
 	}
 }
 
-// dotSegment takes / and \ for separators, as servers do that decode before they split, and knows what a segment may
-// end in for them: its parameters (..;a=b), a query, a fragment.
-var dotSegment = regexp.MustCompile(`(^|[/\\])\.\.?([;?#/\\]|$)`)
+// dotSegment takes / and \ for separators, as servers do that decode before they split, passes over the control
+// characters and spaces that some of them drop, and knows what a segment may end in: its parameters (..;a=b), a query, a
+// fragment.
+var dotSegment = regexp.MustCompile(`(^|[/\\])[\x00-\x20]*\.[\x00-\x20]*\.?[\x00-\x20]*([;?#/\\]|$)`)
 
 // spliced says whether the app id stands in one of the spellings of a request string, or begins in the date before it:
 // an app id such as 56/x would be found in the last digits of the date and a request string that starts with /x.

@@ -55,7 +55,8 @@ func TestCheckRequestStringRefuses(t *testing.T) {
 			"/v1.0/event/%2e%2e/action", "/v1.0/event/%2E%2E/action", "/v1.0/event/.%2e/action", "/v1.0/event/%2e/x",
 			"/v1.0/event/%252e%252e/action", "/v1.0/event/..%2Faction", "/v1.0/event%2f..%2faction", "/v1.0/event/..%5Caction",
 			"/v1.0/event/..;/action", "/v1.0/event/..;a=b/action", "/v1.0/event/..%3Ba/x", "/v1.0/event/..%3Fa/x",
-			"/v1.0/%25%32%65%25%32%65/x",
+			"/v1.0/%25%32%65%25%32%65/x", "/v1.0/..%00/x", "/v1.0/..%20/x", "/v1.0/%09../x", "/v1.0/.%00./x", "/v1.0/.%0a",
+			"/v1.0/event%5c..%5caction", "/v1.0/event/..%23x",
 		},
 		"is percent-encoded more than": {"/v1.0/" + deep + "25", "/v1.0/x?q=" + deep + "25"},
 		"holds the app id": {

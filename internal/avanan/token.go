@@ -14,7 +14,7 @@ import (
 type Token struct {
 	// JWT is the token as it goes into x-av-token.
 	JWT secret.Text
-	// ExpiresAt is the JWT's exp claim; an hour after it was asked for where it has none.
+	// ExpiresAt is the JWT's exp claim; an hour after it was asked for where it has none that can be meant.
 	ExpiresAt time.Time
 	// DateFormat is the one that the handshake worked with, never Auto.
 	DateFormat DateFormat
@@ -23,8 +23,10 @@ type Token struct {
 const (
 	// defaultLife is how long a JWT lives (Avanan's Smart API pages, "Authentication").
 	defaultLife = time.Hour
-	// maxLife cuts an exp that can't be meant, such as one in milliseconds.
+	// maxLife is the most that an exp is believed: one in milliseconds can't be meant, and counts as none.
 	maxLife = 24 * time.Hour
+	// minLife is the least that a token must live to be of any use.
+	minLife = 1500 * time.Millisecond
 )
 
 // tokenText is what may stand in a header as a token (RFC 6750, section 2.1). A web page or a JSON document is not.
@@ -45,8 +47,8 @@ func parseToken(body string, asked time.Time) (token Token, reason string) {
 		return Token{}, "the body is no token"
 	}
 	expiresAt := expiry(text, asked)
-	if !expiresAt.After(asked) {
-		return Token{}, "the token has expired already (is this server's clock right?)"
+	if expiresAt.Before(asked.Add(minLife)) {
+		return Token{}, "the token has expired already, or is about to (is this server's clock right?)"
 	}
 	return Token{JWT: secret.Text(text), ExpiresAt: expiresAt}, ""
 }
@@ -57,12 +59,9 @@ func expiry(token string, asked time.Time) time.Time {
 	// An error leaves claims empty, or is about the algorithm, which is the vendor's affair.
 	_, _, _ = jwt.NewParser().ParseUnverified(token, claims)
 	exp, isNumber := claims["exp"].(float64)
-	latest := asked.Add(maxLife)
 	switch {
-	case !isNumber:
+	case !isNumber || exp > float64(asked.Add(maxLife).Unix()):
 		return asked.Add(defaultLife)
-	case exp >= float64(latest.Unix()):
-		return latest
 	case exp <= 0:
 		return time.Unix(0, 0)
 	default:

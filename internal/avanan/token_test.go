@@ -21,18 +21,19 @@ const headerRS256 = `{"alg":"RS256","typ":"JWT"}`
 
 func TestParseTokenExpiry(t *testing.T) {
 	t.Parallel()
-	inAnHour, inADay := asked.Add(time.Hour), asked.Add(24*time.Hour)
+	inAnHour := asked.Add(time.Hour)
 	for name, test := range map[string]struct {
 		body string
 		want time.Time
 	}{
 		"exp":                        {unsignedJWT(headerRS256, `{"exp":1767326645}`), time.Unix(1767326645, 0)},
 		"exp with decimals":          {unsignedJWT(headerRS256, `{"exp":1767326645.9}`), time.Unix(1767326645, 0)},
-		"exp within the second":      {unsignedJWT(headerRS256, `{"exp":1767323046}`), time.Unix(1767323046, 0)},
+		"exp in a second and a half": {unsignedJWT(headerRS256, `{"exp":1767323047}`), time.Unix(1767323047, 0)},
 		"exp a day away":             {unsignedJWT(headerRS256, `{"exp":1767409444}`), time.Unix(1767409444, 0)},
-		"exp in milliseconds":        {unsignedJWT(headerRS256, `{"exp":1767326645000}`), inADay},
-		"exp beyond all time":        {unsignedJWT(headerRS256, `{"exp":1e300}`), inADay},
+		"exp in milliseconds":        {unsignedJWT(headerRS256, `{"exp":1767326645000}`), inAnHour},
+		"exp beyond all time":        {unsignedJWT(headerRS256, `{"exp":1e300}`), inAnHour},
 		"exp beyond floating point":  {unsignedJWT(headerRS256, `{"exp":1e999}`), inAnHour},
+		"exp more than a day away":   {unsignedJWT(headerRS256, `{"exp":1767409446}`), inAnHour},
 		"exp as a string":            {unsignedJWT(headerRS256, `{"exp":"1767326645"}`), inAnHour},
 		"exp null":                   {unsignedJWT(headerRS256, `{"exp":null}`), inAnHour},
 		"exp missing":                {unsignedJWT(headerRS256, `{"scope":"mt-prod-3:acme"}`), inAnHour},
@@ -70,7 +71,8 @@ func TestParseTokenRefuses(t *testing.T) {
 			"<html>Welcome</html>", `{"token":"a.b.c"}`, `["a.b.c"]`, `{"responseEnvelope":{},"responseData":[]}`, "a.b c", "a.b.c\x00",
 			"a.b.c\r\nx-av-token: d", `"a.b.c`, `"`, "ä.b.c", "a.b.\xff",
 		},
-		"the token has expired already (is this server's clock right?)": {
+		"the token has expired already, or is about to (is this server's clock right?)": {
+			unsignedJWT(headerRS256, `{"exp":1767323046}`),
 			unsignedJWT(headerRS256, `{"exp":1767323045}`), unsignedJWT(headerRS256, `{"exp":0}`),
 			unsignedJWT(headerRS256, `{"exp":-1}`), unsignedJWT(headerRS256, `{"exp":-1e300}`),
 		},
