@@ -114,7 +114,7 @@ func TestPipelineScripts(t *testing.T) {
 			lines := stop()
 			require.NoError(t, err, string(printed))
 			require.Contains(t, string(printed), run.prints)
-			require.Contains(t, string(printed), "+ curl", "the trace")
+			require.Contains(t, string(printed), "+ set -eu", "the trace")
 			require.Contains(t, lines, "curl -fgsS -K -")
 			require.NotEmpty(t, tap.secrets())
 			for _, secret := range append(tap.secrets(), rootToken+" ", paveSecret, avananSecret) {
