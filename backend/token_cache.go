@@ -21,7 +21,8 @@ const (
 	longestHoldOff = 8 * time.Second
 )
 
-// handshakeFunc does a handshake for the config of a name, trying the date format first that is not "" first.
+// handshakeFunc does a handshake for the config of that name. Under auto it tries first what first says, where that is
+// not "".
 type handshakeFunc func(ctx context.Context, name string, account avanan.Account, first avanan.DateFormat) (avanan.Token, error)
 
 // ownTTL is the min_ttl from which on no JWT is shared, whatever the clocks make of its life: it is all the life there is.
@@ -61,8 +62,8 @@ func newTokenCache(now func() time.Time, handshake handshakeFunc) *tokenCache {
 	return &tokenCache{now: now, handshake: handshake, ctx: ctx, close: cancel, slots: map[string]*tokenSlot{}}
 }
 
-// token returns the shared JWT where it has the config's min_ttl left, or a new one. Where a new one can not be had and the shared
-// one still lives, it returns both that and the error.
+// token returns the shared JWT where it has the config's min_ttl left, or a new one. Where a new one can not be had and
+// the shared one still lives, it returns both that and the error.
 func (c *tokenCache) token(ctx context.Context, name string, config avananConfig) (avanan.Token, error) {
 	slot := c.slot(name, config)
 	if token, err := c.shared(slot, config.minTTL()); err == nil {

@@ -146,8 +146,10 @@ func TestAgentWhileTheVendorIsDown(t *testing.T) {
 	shortLived(m)
 	a := startAgent(t, m)
 	m.fault(sandbox.Break)
-	old := strings.TrimSpace(a.read("avanan.jwt"))
-	eventually(t, func() bool { return !m.vendor.Living(old) && a.read("avanan.jwt") != "" }, "the JWT is past its life")
+	eventually(t, func() bool {
+		kept := strings.TrimSpace(a.read("avanan.jwt"))
+		return kept != "" && !m.vendor.Living(kept)
+	}, "the file stays, past the life of its JWT")
 	headers := a.read("pave.curl")
 	eventually(t, func() bool { return a.read("pave.curl") != headers }, "the headers, which need no vendor, go on")
 	m.fault(sandbox.None)

@@ -35,13 +35,17 @@ func TestRegisterAndUpgrade(t *testing.T) {
 	t.Cleanup(server.stop)
 	bin := t.TempDir()
 	require.NoError(t, os.Symlink(server.binary, filepath.Join(bin, "vault")))
-	register := func(binary string) (string, error) {
+	register := func(binary string, environ ...string) (string, error) {
 		run := command("../examples/operator/register.sh", binary)
 		run.Env = append(server.environ(), "PLUGIN_DIRECTORY="+server.plugins(), "PATH="+bin+":"+os.Getenv("PATH"))
+		run.Env = append(run.Env, environ...)
 		printed, err := run.CombinedOutput()
 		return string(printed), err
 	}
 	before, after := filepath.Join(vault.plugins(), pluginName), buildPlugin(t, "v0.2.0")
+	printed, err := register(before, "VERSION=v0.2.0")
+	require.Error(t, err)
+	require.Contains(t, printed, before+" is "+backend.Version+", not v0.2.0; nothing was registered")
 	for range 2 {
 		printed, err := register(before)
 		require.NoError(t, err, printed)
@@ -53,7 +57,7 @@ func TestRegisterAndUpgrade(t *testing.T) {
 	m.write("config/avanan/us", m.avananValues())
 	config, old := m.read("config/avanan/us").Data, m.read("creds/avanan/us")
 	for range 2 {
-		printed, err := register(after)
+		printed, err := register(after, "VERSION=v0.2.0")
 		require.NoError(t, err, printed)
 		require.Contains(t, printed, "apisig runs vault-plugin-apisig v0.2.0")
 	}
@@ -66,7 +70,7 @@ func TestRegisterAndUpgrade(t *testing.T) {
 	require.NotEmpty(t, found.Data["expire_time"])
 
 	// And back: the version before knows the leases of the one after.
-	printed, err := register(before)
+	printed, err = register(before)
 	require.NoError(t, err, printed)
 	for _, secret := range []*api.Secret{old, renewed} {
 		require.NoError(t, m.client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{LeaseID: secret.LeaseID, Sync: true}))

@@ -5,7 +5,8 @@
 #     PLUGIN_DIRECTORY=/etc/vault/plugins register.sh [binary [mount]]
 #
 # The binary is bin/vault-plugin-apisig of this repository by default, built where it is not there; the mount is apisig.
-# It needs vault, logged in as an operator, and runs on each Vault node, whose plugin_directory PLUGIN_DIRECTORY is.
+# It needs vault, logged in as an operator, and the binary has to be on each Vault node: run it there, PLUGIN_DIRECTORY
+# being that node's plugin_directory. VERSION, where it is set, is what the binary must say that it is.
 set -eu
 name=vault-plugin-apisig
 binary=${1:-$(dirname -- "$0")/../../bin/$name}
@@ -18,6 +19,7 @@ if [ $# -eq 0 ] && [ ! -x "$binary" ]; then
 	make -C "$(dirname -- "$0")/../.." build >&2
 fi
 version=$("$binary" -version) || fail "$binary does not say its version: is it $name?"
+[ "${VERSION:-$version}" = "$version" ] || fail "$binary is $version, not $VERSION; nothing was registered"
 sha256=$(sha256sum -- "$binary" 2>/dev/null || shasum -a 256 -- "$binary")
 sha256=${sha256%% *}
 

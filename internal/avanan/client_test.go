@@ -3,16 +3,22 @@ package avanan_test
 import (
 	"compress/gzip"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -453,22 +459,70 @@ func TestHandshakeWithoutAnID(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
 
-// The environment's proxy is read once by a process and never used for loopback, so a process of its own shows it.
+// childAddress names the server that a test's process of its own is to call, and childRoots what it is to trust.
+const (
+	childAddress = "AVANAN_TEST_CHILD_ADDRESS"
+	childRoots   = "AVANAN_TEST_CHILD_ROOTS"
+)
+
+// inAChild does a handshake in a process with an environment of its own, for what a process reads there once, and returns
+// what it prints. The child is the test that calls this, so whatever that does before, it does too.
+func inAChild(t *testing.T, address, roots string, environ ...string) string {
+	t.Helper()
+	if called := os.Getenv(childAddress); called != "" {
+		trusting := account(called, avanan.Zoneless)
+		trusting.CACert = os.Getenv(childRoots)
+		token, err := handshake(t, trusting)
+		fmt.Printf("child: %s %v\n", token.JWT.Reveal(), err)
+		os.Exit(0)
+	}
+	command := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	command.Env = append(os.Environ(), append(environ, childAddress+"="+address, childRoots+"="+roots)...)
+	printed, err := command.CombinedOutput()
+	require.NoError(t, err, string(printed))
+	return string(printed)
+}
+
+// Loopback never goes through a proxy, so the vendor is a name that only the proxy knows.
 func TestHandshakeGoesThroughTheProxy(t *testing.T) {
 	t.Parallel()
-	const child = "AVANAN_TEST_PROXY_CHILD"
-	if os.Getenv(child) != "" {
-		token, err := handshake(t, account("http://vendor.invalid", avanan.Zoneless))
-		fmt.Println("child:", token.JWT.Reveal(), err)
-		return
-	}
 	proxy := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "from.proxy."+r.Host)
 	})
 	proxy.Start()
-	command := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	command.Env = append(os.Environ(), child+"=1", "HTTP_PROXY="+proxy.URL, "http_proxy="+proxy.URL, "NO_PROXY=", "no_proxy=")
-	printed, err := command.CombinedOutput()
-	require.NoError(t, err, string(printed))
-	require.Contains(t, string(printed), "child: from.proxy.vendor.invalid <nil>")
+	printed := inAChild(t, "http://vendor.invalid", "", "HTTP_PROXY="+proxy.URL, "http_proxy="+proxy.URL, "NO_PROXY=", "no_proxy=")
+	require.Contains(t, printed, "child: from.proxy.vendor.invalid <nil>")
+}
+
+// What ca_cert names is trusted beside the system's roots, which SSL_CERT_FILE makes another certificate here.
+func TestHandshakeTrustsTheSystemsRootsToo(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(childAddress) != "" {
+		inAChild(t, "", "")
+	}
+	systems, configured := newUpstream(t, body("a.b.c")), newUpstream(t, body("a.b.c"))
+	systemsPEM, configuredPEM := startWithItsOwnCertificate(t, systems), startWithItsOwnCertificate(t, configured)
+	file := filepath.Join(t.TempDir(), "roots.pem")
+	require.NoError(t, os.WriteFile(file, []byte(systemsPEM), 0o600))
+	for _, server := range []*upstream{systems, configured} {
+		printed := inAChild(t, server.URL, configuredPEM, "SSL_CERT_FILE="+file, "SSL_CERT_DIR="+t.TempDir())
+		require.Contains(t, printed, "child: a.b.c <nil>")
+	}
+	require.Contains(t, inAChild(t, configured.URL, "", "SSL_CERT_FILE="+file, "SSL_CERT_DIR="+t.TempDir()), "its certificate is not trusted")
+}
+
+// startWithItsOwnCertificate starts a server with TLS and returns its certificate, which it made for itself.
+func startWithItsOwnCertificate(t *testing.T, server *upstream) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	server.StartTLS()
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
