@@ -99,11 +99,11 @@ func (a *agent) environment() map[string]string {
 func (a *agent) refreshes(t *testing.T, file string, count int, call func()) {
 	t.Helper()
 	distinct := map[string]bool{}
-	require.Eventually(t, func() bool {
+	eventually(t, func() bool {
 		call()
 		distinct[a.read(file)] = true
 		return len(distinct) > count
-	}, 60*time.Second, 50*time.Millisecond, "%d refreshes of %s", count, file)
+	}, "refreshes of "+file)
 }
 
 // shortLived has everything end in seconds: the headers are to be read again after one, the JWTs live for five.

@@ -16,10 +16,12 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// eventually polls until a condition holds.
+// eventually polls until a condition holds, in the test's own goroutine, since conditions may end the test.
 func eventually(t *testing.T, holds func() bool, what string) {
 	t.Helper()
-	require.Eventually(t, holds, 30*time.Second, 20*time.Millisecond, what)
+	for deadline := time.Now().Add(time.Minute); !holds(); <-time.After(20 * time.Millisecond) {
+		require.True(t, time.Now().Before(deadline), "waited for: %s", what)
+	}
 }
 
 // leases lists those of config us.

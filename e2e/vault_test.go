@@ -207,7 +207,7 @@ func (v *vaultServer) connect(token string) (err error) {
 
 // poll repeats what fails while the server is not up yet.
 func (v *vaultServer) poll(try func() error) error {
-	for deadline := time.Now().Add(time.Minute); ; {
+	for deadline := time.Now().Add(time.Minute); ; <-time.After(20 * time.Millisecond) {
 		err := try()
 		if err == nil {
 			return nil
