@@ -70,9 +70,9 @@ func newBackend(now func() time.Time, newID func() (string, error)) *backend {
 		RunningVersion: Version,
 		PathsSpecial:   &logical.Paths{SealWrapStorage: []string{configPrefix}},
 		Paths: []*framework.Path{
-			pathConfigPaveList(b),
+			pathConfigList("PAVE", pavePrefix),
 			pathConfigPave(b),
-			pathConfigAvananList(b),
+			pathConfigList("Avanan", avananPrefix),
 			pathConfigAvanan(b),
 			pathCredsPave(b),
 			pathCredsAvanan(b),

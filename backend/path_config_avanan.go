@@ -179,8 +179,6 @@ func certificatesRule(value string) string {
 	return fault
 }
 
-func pathConfigAvananList(*backend) *framework.Path { return pathConfigList("Avanan", avananPrefix) }
-
 func pathConfigAvanan(b *backend) *framework.Path {
 	answer := answerFields(pathConfigAvananFields(), "secret_key", "verify")
 	answer["detected_date_format"] = &framework.FieldSchema{

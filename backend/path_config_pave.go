@@ -88,8 +88,6 @@ func (c paveConfig) check() error {
 	)
 }
 
-func pathConfigPaveList(*backend) *framework.Path { return pathConfigList("PAVE", pavePrefix) }
-
 func pathConfigPave(b *backend) *framework.Path {
 	return &framework.Path{
 		Pattern: pavePrefix + framework.GenericNameRegex(nameField),

@@ -276,10 +276,6 @@ func TestHelpAndOpenAPI(t *testing.T) {
 		require.NoError(t, err)
 		require.NotEmpty(t, help.Help, path)
 	}
-	document, err := m.client.Logical().ReadWithContext(t.Context(), "sys/internal/specs/openapi")
-	if err == nil && document == nil {
-		t.Skip("this Vault serves no OpenAPI document")
-	}
 	resp, err := m.client.Logical().ReadRawWithContext(t.Context(), "sys/internal/specs/openapi")
 	require.NoError(t, err)
 	defer resp.Body.Close()
