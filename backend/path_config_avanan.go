@@ -146,7 +146,7 @@ func (c avananConfig) check() error {
 		broken("date_format", string(c.DateFormat), oneOf(avanan.DateFormats())),
 		outside("min_ttl", c.MinTTL, 0, mostMinTTL),
 		outside("request_timeout", c.RequestTimeout, leastRequestTimeout, mostRequestTimeout),
-		broken("ca_cert", c.CACert, atMost(maxValue), unlessEmpty(certificatesRule)),
+		broken("ca_cert", c.CACert, unlessEmpty(certificatesRule)),
 	)
 }
 
@@ -154,6 +154,9 @@ func (c avananConfig) check() error {
 // come along: as a block of its own, which is refused, or as text that is damaged, which is left out like any comment.
 // fault is "" or what is wrong.
 func certificates(text string) (clean, fault string) {
+	if len(text) > maxValue {
+		return "", atMost(maxValue)(text)
+	}
 	var certificates strings.Builder
 	for rest := []byte(text); ; {
 		var block *pem.Block
@@ -254,7 +257,7 @@ func pathConfigAvananFields() map[string]*framework.FieldSchema {
 func (b *backend) pathConfigAvananWrite(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
 	name, key := nameOf(data), avananKey(nameOf(data))
 	verify, _ := parameters{data}.value("verify").(bool)
-	always := verify && parameters{data}.given("verify")
+	always := verify && data.Raw["verify"] != nil
 	var tried avanan.Account // what verified is from; a write that starts over need not try it again
 	var verified avanan.Token
 	config, err := changeConfig(ctx, b, req.Storage, key, newAvananConfig(), func(old avananConfig, found bool) (avananConfig, error) {

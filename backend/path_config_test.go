@@ -145,7 +145,9 @@ func TestConfigPatch(t *testing.T) {
 	require.Equal(t, "https://openapi.paveapi.com", m.read("config/pave/main")["base_url"])
 
 	m.write("config/avanan/us", with(m.avananValues(), values{"min_ttl": 20, "request_timeout": 5}))
+	handshakes := m.vendor.Handshakes()
 	m.patch("config/avanan/us", values{"min_ttl": nil, "request_timeout": nil, "verify": nil})
+	require.Equal(t, handshakes, m.vendor.Handshakes(), "null is the default, not the word true")
 	require.Equal(t, 600, m.read("config/avanan/us")["min_ttl"])
 	require.Equal(t, 10, m.read("config/avanan/us")["request_timeout"])
 

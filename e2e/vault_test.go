@@ -38,7 +38,7 @@ const (
 
 const pluginName = "vault-plugin-apisig"
 
-// vault is the one Vault process of the package.
+// vault is the one that most tests share, each with a mount of its own; the others start one where they need it.
 var vault *vaultServer
 
 func TestMain(m *testing.M) {
@@ -71,7 +71,7 @@ func run(m *testing.M) int {
 	return code
 }
 
-// vaultServer is a Vault in dev mode, logging at trace level.
+// vaultServer is a Vault process that logs at trace level.
 type vaultServer struct {
 	binary, directory, address string
 	isOpenBao                  bool
@@ -82,6 +82,7 @@ type vaultServer struct {
 
 const rootToken = "root-of-e2e"
 
+// startVault starts one in dev mode, which knows no plugin yet.
 func startVault(directory string) (*vaultServer, error) {
 	v := &vaultServer{directory: directory, answers: &recorder{}}
 	printed, err := command("../scripts/vault-bin").Output()

@@ -45,9 +45,9 @@ type Client struct {
 	NewID func() (string, error)
 }
 
-// Handshake asks for a JWT. The context must have a deadline, which holds for all of it, retries included. Network errors, 429 (after
-// its Retry-After, where that lies before the deadline) and 5xx are tried again; no redirect is followed; the proxy
-// variables of the environment hold.
+// Handshake asks for a JWT. The context must have a deadline, which holds for all of it, retries included. Network
+// errors, 429 (after its Retry-After, where that lies before the deadline) and 5xx are tried again; no redirect is
+// followed; the proxy variables of the environment hold.
 //
 // With the format Auto it tries first what first says, which is the format that worked last, or where that is "" the
 // documented Zulu; and where the answer is 500 or 400, the other one: working clients report a 500 for any date with a Z,
