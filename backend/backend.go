@@ -4,7 +4,7 @@
 //
 //	creds/pave/:name    the three headers of a call to PAVE, signed afresh at every read
 //	creds/avanan/:name  a JWT of Avanan's, leased
-//	sign/avanan/:name   the five headers of one call to Avanan, for the request string they name
+//	sign/avanan/:name   the five headers of one call to Avanan, for the request string they name; under /batch, of many
 //
 // and no path returns a secret. Configs lie in Vault's storage, seal-wrapped. JWTs live in memory, and at rest only in
 // Vault's own leases, so a restart costs one handshake.
@@ -16,7 +16,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -42,9 +41,9 @@ type backend struct {
 	// client does the handshakes with Avanan; it keeps nothing.
 	client avanan.Client
 	// tokens are the JWTs of Avanan's that readers share.
-	tokens *tokenCache
-	// configWrites is held over the storage calls of a config's change, never over the network.
-	configWrites sync.Mutex
+	tokens        *tokenCache
+	paveConfigs   configStore[paveConfig]
+	avananConfigs configStore[avananConfig]
 }
 
 // Factory makes one mount's backend and sets it up. Vault calls it for each mount, several in one process.
@@ -62,7 +61,11 @@ func newUUID() (string, error) {
 }
 
 func newBackend(now func() time.Time, newID func() (string, error)) *backend {
-	b := &backend{now: now, newID: newID, client: avanan.Client{Now: now, NewID: newID}}
+	b := &backend{
+		now: now, newID: newID, client: avanan.Client{Now: now, NewID: newID},
+		paveConfigs:   configStore[paveConfig]{prefix: pavePrefix, parameters: paveParameters, defaults: newPaveConfig()},
+		avananConfigs: configStore[avananConfig]{prefix: avananPrefix, parameters: avananParameters, defaults: newAvananConfig()},
+	}
 	b.tokens = newTokenCache(now, b.handshake)
 	b.Backend = &framework.Backend{
 		Help:           strings.TrimSpace(backendHelp),
@@ -77,12 +80,23 @@ func newBackend(now func() time.Time, newID func() (string, error)) *backend {
 			pathCredsPave(b),
 			pathCredsAvanan(b),
 			pathSignAvanan(b),
+			pathSignAvananBatch(b),
 		},
-		Secrets:    []*framework.Secret{secretAvananToken(b)},
-		Invalidate: b.invalidate,
-		Clean:      func(context.Context) { b.tokens.close() },
+		Secrets:      []*framework.Secret{secretAvananToken(b)},
+		Invalidate:   b.invalidate,
+		PeriodicFunc: b.renewTokens,
+		Clean:        func(context.Context) { b.tokens.close() },
 	}
 	return b
+}
+
+// Setup is the framework's, with a view of Vault that is not asked the same at every request.
+func (b *backend) Setup(ctx context.Context, conf *logical.BackendConfig) error {
+	remembering := *conf
+	if conf.System != nil {
+		remembering.System = &systemView{SystemView: conf.System, now: b.now}
+	}
+	return b.Backend.Setup(ctx, &remembering)
 }
 
 // handshake is the client's, and a line in the log where it fails: one for each, however many readers wait for it.
@@ -117,7 +131,11 @@ func (b *backend) HandleExistenceCheck(ctx context.Context, req *logical.Request
 
 // invalidate is told of a storage key that was changed elsewhere: by the primary, for a secondary or a standby.
 func (b *backend) invalidate(_ context.Context, key string) {
-	if name, is := strings.CutPrefix(key, avananKey("")); is {
+	if name, is := strings.CutPrefix(key, pavePrefix); is {
+		b.paveConfigs.cache.drop(name)
+	}
+	if name, is := strings.CutPrefix(key, avananPrefix); is {
+		b.avananConfigs.cache.drop(name)
 		b.tokens.forget(name)
 	}
 }
@@ -127,5 +145,6 @@ The apisig secrets engine keeps the API secrets of PAVE and Avanan and gives app
 signed headers and short-lived tokens. The secrets never leave Vault.
 
 An operator writes config/pave/:name and config/avanan/:name. Applications read creds/pave/:name (headers for five
-minutes), creds/avanan/:name (a leased JWT) and sign/avanan/:name (the headers of one call, for a request_string).
+minutes), creds/avanan/:name (a leased JWT) and sign/avanan/:name (the headers of one call, for a request_string; those
+of many calls under sign/avanan/:name/batch).
 `

@@ -86,10 +86,14 @@ func checkType(name string, value any, fields map[string]*framework.FieldSchema,
 		if _, is := value.(string); !is {
 			return invalidf("%s must be a string, given once", name)
 		}
+	case framework.TypeStringSlice:
+		if _, is := textList(value); !is {
+			return invalidf("%s must be a list of strings", name)
+		}
 	case framework.TypeBool:
-		text, isText := value.(string)
+		text, quoted := value.(string)
 		_, err := strconv.ParseBool(text)
-		if _, is := value.(bool); !is && (!isText || err != nil) {
+		if _, is := value.(bool); !is && (!quoted || err != nil) {
 			return invalidf("%s must be true or false", name)
 		}
 	case framework.TypeDurationSecond:
@@ -101,6 +105,24 @@ func checkType(name string, value any, fields map[string]*framework.FieldSchema,
 		return fmt.Errorf("the field %s is of a type that is not provided for", name)
 	}
 	return nil
+}
+
+// textList returns a list of strings as it was sent, where the framework would trim each. One string by itself is what
+// the command line makes of a list of one. It says false of anything else.
+func textList(value any) ([]string, bool) {
+	if one, is := value.(string); is {
+		return []string{one}, true
+	}
+	items, isList := value.([]any)
+	texts := make([]string, len(items))
+	for i, item := range items {
+		text, is := item.(string)
+		if !is {
+			return nil, false
+		}
+		texts[i] = text
+	}
+	return texts, isList
 }
 
 // wholeSeconds says whether a duration is one that the framework takes without cutting anything off it.

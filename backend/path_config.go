@@ -91,9 +91,9 @@ func configOperations(
 
 // configExists is the existence check of config/:vendor/:name, on which Vault's choice between the policy
 // capabilities create and update hangs.
-func configExists(key func(name string) string) framework.ExistenceFunc {
+func configExists(prefix string) framework.ExistenceFunc {
 	return func(ctx context.Context, req *logical.Request, data *framework.FieldData) (bool, error) {
-		entry, err := req.Storage.Get(ctx, key(nameOf(data)))
+		entry, err := req.Storage.Get(ctx, prefix+nameOf(data))
 		if err != nil {
 			return false, fmt.Errorf("reading from storage: %w", err)
 		}
@@ -107,19 +107,12 @@ func nameOf(data *framework.FieldData) string {
 }
 
 // readConfig answers a read of a config; of none, with nothing, which Vault makes a 404.
-func readConfig[C storable](ctx context.Context, req *logical.Request, key string, defaults C) (*logical.Response, error) {
-	config, found, err := loadConfig(ctx, req.Storage, key, defaults)
+func readConfig[C storable](ctx context.Context, req *logical.Request, configs *configStore[C], name string) (*logical.Response, error) {
+	config, found, err := configs.load(ctx, req.Storage, name)
 	if err != nil || !found {
 		return nil, err
 	}
 	return &logical.Response{Data: config.fields()}, nil
-}
-
-// deleteConfig deletes one; deleting none is no error.
-func (b *backend) deleteConfig(ctx context.Context, s logical.Storage, key string) error {
-	b.configWrites.Lock()
-	defer b.configWrites.Unlock()
-	return s.Delete(ctx, key)
 }
 
 // answerFields is the schema of a read: the path's fields without its name and those that are only written.
@@ -134,20 +127,14 @@ func answerFields(fields map[string]*framework.FieldSchema, writeOnly ...string)
 }
 
 // checkWritable refuses a write to a name that is too long, and a patch where there is nothing to patch.
-func checkWritable(req *logical.Request, key string, found bool, parameters string) error {
-	if len(key) > maxKey {
+func checkWritable[C storable](req *logical.Request, configs *configStore[C], name string, found bool) error {
+	if len(configs.key(name)) > maxKey {
 		return invalidf("the name is too long: %s and it may have %d bytes together", configPrefix, maxKey)
 	}
 	if req.Operation == logical.PatchOperation && !found {
-		return noConfig(req, key, parameters)
+		return configs.noConfig(req, name)
 	}
 	return nil
-}
-
-// noConfig is the error of a path whose config is not there.
-func noConfig(req *logical.Request, key, parameters string) error {
-	path := req.MountPoint + key
-	return invalidf("there is no config at %s; write one first: vault write %s %s", path, path, parameters)
 }
 
 // A rule returns what is wrong with a parameter's value, never holding the value, or "".

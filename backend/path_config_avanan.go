@@ -194,7 +194,7 @@ func pathConfigAvanan(b *backend) *framework.Path {
 			OperationPrefix: operationPrefix, OperationSuffix: "avanan-configuration",
 		},
 		Fields:         pathConfigAvananFields(),
-		ExistenceCheck: configExists(avananKey),
+		ExistenceCheck: configExists(avananPrefix),
 		Operations: configOperations("Avanan",
 			b.pathConfigAvananWrite, b.pathConfigAvananRead, b.pathConfigAvananDelete, answer),
 		HelpSynopsis:    "Configure the credentials of an app at Avanan, for one region.",
@@ -255,13 +255,13 @@ func pathConfigAvananFields() map[string]*framework.FieldSchema {
 // pathConfigAvananWrite creates, updates and patches. Where the write changes what a handshake uses, or says verify=true
 // itself, it does one first, and readers get its JWT where they have none that lives.
 func (b *backend) pathConfigAvananWrite(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
-	name, key := nameOf(data), avananKey(nameOf(data))
+	name := nameOf(data)
 	verify, _ := parameters{data}.value("verify").(bool)
 	always := verify && data.Raw["verify"] != nil
 	var tried avanan.Account // what verified is from; a write that starts over need not try it again
 	var verified avanan.Token
-	config, err := changeConfig(ctx, b, req.Storage, key, newAvananConfig(), func(old avananConfig, found bool) (avananConfig, error) {
-		if err := checkWritable(req, key, found, avananParameters); err != nil {
+	stored, err := b.avananConfigs.change(ctx, req.Storage, name, func(old avananConfig, found bool) (avananConfig, error) {
+		if err := checkWritable(req, &b.avananConfigs, name, found); err != nil {
 			return old, err
 		}
 		config, err := old.with(name, parameters{data})
@@ -271,15 +271,15 @@ func (b *backend) pathConfigAvananWrite(ctx context.Context, req *logical.Reques
 		}
 		if tried != config.account() {
 			tried = config.account()
-			verified, err = b.verify(ctx, key, config)
+			verified, err = b.verify(ctx, b.avananConfigs.key(name), config)
 		}
 		if config.DateFormat == avanan.Auto {
 			config.DetectedDateFormat = verified.DateFormat
 		}
 		return config, err
 	})
-	if err == nil && verified.JWT != "" {
-		b.tokens.adopt(name, config, verified)
+	if err == nil {
+		b.tokens.adopt(name, stored, verified)
 	}
 	return respond(err)
 }
@@ -300,12 +300,12 @@ func (b *backend) verify(ctx context.Context, key string, config avananConfig) (
 }
 
 func (b *backend) pathConfigAvananRead(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
-	return readConfig(ctx, req, avananKey(nameOf(data)), newAvananConfig())
+	return readConfig(ctx, req, &b.avananConfigs, nameOf(data))
 }
 
 func (b *backend) pathConfigAvananDelete(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
 	name := nameOf(data)
-	err := b.deleteConfig(ctx, req.Storage, avananKey(name))
+	err := b.avananConfigs.remove(ctx, req.Storage, name)
 	if err == nil {
 		b.tokens.forget(name)
 	}

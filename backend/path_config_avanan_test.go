@@ -123,7 +123,7 @@ func TestConfigAvananAddress(t *testing.T) {
 		m.write(path, with(values{"app_id": "x", "secret_key": "y", "verify": false}, test.config))
 		require.Equal(t, test.region, m.read(path)["region"])
 		require.Equal(t, test.configured, m.read(path)["base_url"])
-		config, _, err := loadConfig(t.Context(), m.storage, path, newAvananConfig())
+		config, _, err := m.avananConfigs.load(t.Context(), m.storage, test.name)
 		require.NoError(t, err)
 		require.Equal(t, test.address, config.address())
 	}

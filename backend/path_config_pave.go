@@ -95,7 +95,7 @@ func pathConfigPave(b *backend) *framework.Path {
 			OperationPrefix: operationPrefix, OperationSuffix: "pave-configuration",
 		},
 		Fields:         pathConfigPaveFields(),
-		ExistenceCheck: configExists(paveKey),
+		ExistenceCheck: configExists(pavePrefix),
 		Operations: configOperations("PAVE",
 			b.pathConfigPaveWrite, b.pathConfigPaveRead, b.pathConfigPaveDelete,
 			answerFields(pathConfigPaveFields(), "api_secret")),
@@ -142,9 +142,9 @@ func pathConfigPaveFields() map[string]*framework.FieldSchema {
 
 // pathConfigPaveWrite creates, updates and patches.
 func (b *backend) pathConfigPaveWrite(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
-	key := paveKey(nameOf(data))
-	_, err := changeConfig(ctx, b, req.Storage, key, newPaveConfig(), func(old paveConfig, found bool) (paveConfig, error) {
-		if err := checkWritable(req, key, found, paveParameters); err != nil {
+	name := nameOf(data)
+	_, err := b.paveConfigs.change(ctx, req.Storage, name, func(old paveConfig, found bool) (paveConfig, error) {
+		if err := checkWritable(req, &b.paveConfigs, name, found); err != nil {
 			return old, err
 		}
 		return old.with(parameters{data})
@@ -153,11 +153,11 @@ func (b *backend) pathConfigPaveWrite(ctx context.Context, req *logical.Request,
 }
 
 func (b *backend) pathConfigPaveRead(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
-	return readConfig(ctx, req, paveKey(nameOf(data)), newPaveConfig())
+	return readConfig(ctx, req, &b.paveConfigs, nameOf(data))
 }
 
 func (b *backend) pathConfigPaveDelete(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
-	return nil, b.deleteConfig(ctx, req.Storage, paveKey(nameOf(data)))
+	return nil, b.paveConfigs.remove(ctx, req.Storage, nameOf(data))
 }
 
 const pathConfigPaveHelp = `

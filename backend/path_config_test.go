@@ -194,10 +194,9 @@ func TestConfigWriteThatIsOvertaken(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/pave/main", m.paveValues())
-	key := paveKey("main")
 	for overtaken, want := range map[int]error{writeAttempts - 1: nil, writeAttempts: errChanged} {
 		tries := 0
-		_, err := changeConfig(t.Context(), m.backend, m.storage, key, newPaveConfig(), func(old paveConfig, _ bool) (paveConfig, error) {
+		_, err := m.paveConfigs.change(t.Context(), m.storage, "main", func(old paveConfig, _ bool) (paveConfig, error) {
 			if tries++; tries <= overtaken {
 				m.write("config/pave/main", values{"ttl": 10*overtaken + tries})
 			}
@@ -275,15 +274,17 @@ func TestConfigsComeBackFromStorage(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	pave := paveConfig{"user", "key", "secret", "unix", 77, "https://pave.example"}
-	require.NoError(t, storeConfig(t.Context(), m.storage, "config/pave/x", pave))
-	gotPave, found, err := loadConfig(t.Context(), m.storage, "config/pave/x", paveConfig{})
+	paveConfigs := configStore[paveConfig]{prefix: pavePrefix}
+	require.NoError(t, paveConfigs.put(t.Context(), m.storage, "x", pave))
+	gotPave, found, err := paveConfigs.load(t.Context(), m.storage, "x")
 	require.NoError(t, err)
 	require.True(t, found)
 	require.Equal(t, pave, gotPave)
 
 	avanan := avananConfig{"eu", "app", "secret", "https://avanan.example", "auto", "zulu", 11, 12, "pem"}
-	require.NoError(t, storeConfig(t.Context(), m.storage, "config/avanan/x", avanan))
-	gotAvanan, found, err := loadConfig(t.Context(), m.storage, "config/avanan/x", avananConfig{})
+	avananConfigs := configStore[avananConfig]{prefix: avananPrefix}
+	require.NoError(t, avananConfigs.put(t.Context(), m.storage, "x", avanan))
+	gotAvanan, found, err := avananConfigs.load(t.Context(), m.storage, "x")
 	require.NoError(t, err)
 	require.True(t, found)
 	require.Equal(t, avanan, gotAvanan)

@@ -64,11 +64,11 @@ func readAndUpdate(operation framework.PathOperation, verb, updateSuffix string)
 }
 
 func (b *backend) pathCredsPaveRead(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
-	config, err := usableConfig(ctx, req, paveKey(nameOf(data)), newPaveConfig(), paveParameters)
+	stored, err := b.paveConfigs.usable(ctx, req, nameOf(data))
 	if err != nil {
 		return respond(err)
 	}
-	now := b.now()
+	config, now := stored.config, b.now()
 	headers, err := pave.Credentials{Username: config.Username, APIKey: config.APIKey, APISecret: config.APISecret}.
 		Sign(now, config.TimestampFormat)
 	if err != nil {
@@ -92,25 +92,6 @@ func (b *backend) pathCredsPaveRead(ctx context.Context, req *logical.Request, d
 }
 
 func rfc3339(at time.Time) string { return at.UTC().Format(time.RFC3339) }
-
-// usableConfig loads a config to work with. Where there is none, or it was stored by a version with other rules, the
-// error says what to write.
-func usableConfig[C interface {
-	storable
-	check() error
-}](ctx context.Context, req *logical.Request, key string, defaults C, parameters string) (C, error) {
-	config, found, err := loadConfig(ctx, req.Storage, key, defaults)
-	if err != nil {
-		return config, err
-	}
-	if !found {
-		return config, noConfig(req, key, parameters)
-	}
-	if err := config.check(); err != nil {
-		return config, invalidf("the config at %s can not be used: %s; write it again", req.MountPoint+key, err)
-	}
-	return config, nil
-}
 
 func pathCredsAvanan(b *backend) *framework.Path {
 	return &framework.Path{
@@ -140,14 +121,15 @@ func pathCredsAvanan(b *backend) *framework.Path {
 }
 
 func (b *backend) pathCredsAvananRead(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
-	return withAvananConfig(ctx, req, nameOf(data), func(name string, config avananConfig) (*logical.Response, error) {
-		token, warnings, err := b.avananToken(ctx, name, config)
+	return b.withAvananConfig(ctx, req, nameOf(data), func(name string, stored cachedConfig[avananConfig]) (*logical.Response, error) {
+		config := stored.config
+		token, warnings, err := b.avananToken(ctx, name, stored)
 		if err != nil {
 			return nil, err
 		}
 		ttl := leaseTTL(token.ExpiresAt.Sub(b.now()))
 		if ttl <= 0 {
-			return nil, logical.CodedError(http.StatusBadGateway, avananKey(name)+": Avanan gave a JWT that expires too soon to be leased")
+			return nil, logical.CodedError(http.StatusBadGateway, b.avananConfigs.key(name)+": Avanan gave a JWT that expires too soon to be leased")
 		}
 		resp := b.Secret(secretAvananTokenType).Response(map[string]any{
 			"token":      token.JWT.Reveal(),
@@ -167,17 +149,18 @@ func (b *backend) pathCredsAvananRead(ctx context.Context, req *logical.Request,
 
 // withAvananConfig serves a read with its config. One that fails is served again where the config was changed meanwhile:
 // a secret that the vendor has replaced is refused to whoever read the config just before its new one was written.
-func withAvananConfig(
-	ctx context.Context, req *logical.Request, name string, serve func(name string, config avananConfig) (*logical.Response, error),
+func (b *backend) withAvananConfig(
+	ctx context.Context, req *logical.Request, name string,
+	serve func(name string, stored cachedConfig[avananConfig]) (*logical.Response, error),
 ) (*logical.Response, error) {
-	config, err := usableConfig(ctx, req, avananKey(name), newAvananConfig(), avananParameters)
+	stored, err := b.avananConfigs.usable(ctx, req, name)
 	if err != nil {
 		return respond(err)
 	}
-	resp, err := serve(name, config)
+	resp, err := serve(name, stored)
 	if err != nil {
-		changed, again := usableConfig(ctx, req, avananKey(name), newAvananConfig(), avananParameters)
-		if again == nil && changed.account() != config.account() {
+		changed, again := b.avananConfigs.read(ctx, req, name)
+		if again == nil && changed.config.account() != stored.config.account() {
 			resp, err = serve(name, changed)
 		}
 	}
@@ -189,12 +172,12 @@ func withAvananConfig(
 
 // avananToken returns a config's JWT: the shared one or a new one. Where a new one is due and can not be had, it is the
 // shared one while that lives, with a warning that says why.
-func (b *backend) avananToken(ctx context.Context, name string, config avananConfig) (avanan.Token, []string, error) {
-	token, err := b.tokens.token(ctx, name, config)
+func (b *backend) avananToken(ctx context.Context, name string, stored cachedConfig[avananConfig]) (avanan.Token, []string, error) {
+	token, err := b.tokens.token(ctx, name, stored)
 	if err == nil {
 		return token, nil, nil
 	}
-	err = fmt.Errorf("%s: %w", avananKey(name), err)
+	err = fmt.Errorf("%s: %w", b.avananConfigs.key(name), err)
 	if token.JWT == "" {
 		return token, nil, err
 	}

@@ -46,30 +46,39 @@ func pathSignAvanan(b *backend) *framework.Path {
 }
 
 func (b *backend) pathSignAvananRead(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
-	return withAvananConfig(ctx, req, nameOf(data), func(name string, config avananConfig) (*logical.Response, error) {
-		requestString, err := requestStringOf(data, config.AppID)
+	return b.withAvananConfig(ctx, req, nameOf(data), func(name string, stored cachedConfig[avananConfig]) (*logical.Response, error) {
+		requestString, err := requestStringOf(data, stored.config.AppID)
 		if err != nil {
 			return nil, err
 		}
-		token, warnings, err := b.avananToken(ctx, name, config)
+		token, warnings, err := b.avananToken(ctx, name, stored)
 		if err != nil {
 			return nil, err
 		}
-		reqID, err := b.newID()
+		signed, err := b.signedCall(stored.config, token, requestString)
 		if err != nil {
-			return nil, fmt.Errorf("making a request id: %w", err)
+			return nil, err
 		}
-		return &logical.Response{Data: map[string]any{
-			"headers": config.credentials().Headers(avanan.Call{
-				ReqID:         reqID,
-				Date:          token.DateFormat.Date(b.now()),
-				Token:         token.JWT,
-				RequestString: requestString,
-			}),
-			"url":        config.address() + requestString,
-			"expires_at": rfc3339(token.ExpiresAt),
-		}, Warnings: warnings}, nil
+		signed["expires_at"] = rfc3339(token.ExpiresAt)
+		return &logical.Response{Data: signed, Warnings: warnings}, nil
 	})
+}
+
+// signedCall is the answer for one call: its headers, and where to send it.
+func (b *backend) signedCall(config avananConfig, token avanan.Token, requestString string) (map[string]any, error) {
+	reqID, err := b.newID()
+	if err != nil {
+		return nil, fmt.Errorf("making a request id: %w", err)
+	}
+	return map[string]any{
+		"headers": config.credentials().Headers(avanan.Call{
+			ReqID:         reqID,
+			Date:          token.DateFormat.Date(b.now()),
+			Token:         token.JWT,
+			RequestString: requestString,
+		}),
+		"url": config.address() + requestString,
+	}, nil
 }
 
 // requestStringOf returns the request string, checked. An absent one is no empty one to Vault's policies, so both are

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"sync"
 
 	"github.com/hashicorp/vault/sdk/logical"
 
@@ -18,9 +19,6 @@ const (
 	avananPrefix = configPrefix + "avanan/"
 )
 
-func paveKey(name string) string   { return pavePrefix + name }
-func avananKey(name string) string { return avananPrefix + name }
-
 // storable is a config of either vendor. It is stored as a JSON object: what fields gives, and the secret under its
 // parameter's name. Its json tags say the same, for reading it back.
 type storable interface {
@@ -29,35 +27,128 @@ type storable interface {
 	fields() map[string]any
 	// secret names the secret's parameter and gives its value.
 	secret() (parameter string, value secret.Text)
+	// check says what is wrong with the config, where it was stored by a version with other rules.
+	check() error
 }
 
-// loadConfig reads the config under a key. Fields that the entry lacks are as in defaults, those that this version
-// does not know are passed over. found is false where there is no entry.
-func loadConfig[C storable](ctx context.Context, s logical.Storage, key string, defaults C) (config C, found bool, err error) {
-	entry, err := s.Get(ctx, key)
+// configStore keeps one vendor's configs: in Vault's storage, and in memory those that were read.
+type configStore[C storable] struct {
+	// prefix is what the storage keys begin with, before the config's name.
+	prefix string
+	// parameters are what the first write of a config must name, for errors that say what to write.
+	parameters string
+	// defaults are the fields that an entry lacks.
+	defaults C
+
+	cache configCache[C]
+	// writes is held over the storage calls of a change, never over the network.
+	writes sync.Mutex
+}
+
+func (s *configStore[C]) key(name string) string { return s.prefix + name }
+
+// load reads a config from storage. Fields that this version does not know are passed over. found is false where there
+// is no entry; the config is the defaults then.
+func (s *configStore[C]) load(ctx context.Context, storage logical.Storage, name string) (config C, found bool, err error) {
+	entry, err := storage.Get(ctx, s.key(name))
 	if err != nil {
-		return defaults, false, fmt.Errorf("reading %s from storage: %w", key, err)
+		return s.defaults, false, fmt.Errorf("reading %s from storage: %w", s.key(name), err)
 	}
 	if entry == nil {
-		return defaults, false, nil
+		return s.defaults, false, nil
 	}
-	config = defaults
+	config = s.defaults
 	if err := entry.DecodeJSON(&config); err != nil {
-		return defaults, false, fmt.Errorf("the storage entry %s is damaged; delete the config and write it anew", key)
+		return s.defaults, false, damaged(s.key(name))
 	}
 	return config, true, nil
 }
 
-// storeConfig writes a config, beside what a later version may have stored in the same entry.
-func storeConfig[C storable](ctx context.Context, s logical.Storage, key string, config C) error {
-	object := map[string]any{}
-	before, err := s.Get(ctx, key)
+func damaged(key string) error {
+	return fmt.Errorf("the storage entry %s is damaged; delete the config and write it anew", key)
+}
+
+// usable returns a config to work with: the remembered one, or what read returns.
+func (s *configStore[C]) usable(ctx context.Context, req *logical.Request, name string) (cachedConfig[C], error) {
+	if cached, found := s.cache.get(name); found {
+		return cached, nil
+	}
+	return s.read(ctx, req, name)
+}
+
+// read reads a config to work with from storage, and remembers it. Where there is none, or it was stored by a version
+// with other rules, the error says what to write.
+func (s *configStore[C]) read(ctx context.Context, req *logical.Request, name string) (cachedConfig[C], error) {
+	version := s.cache.current()
+	config, found, err := s.load(ctx, req.Storage, name)
+	if err != nil {
+		return cachedConfig[C]{}, err
+	}
+	if !found {
+		return cachedConfig[C]{}, s.noConfig(req, name)
+	}
+	if err := config.check(); err != nil {
+		return cachedConfig[C]{}, invalidf("the config at %s can not be used: %s; write it again", req.MountPoint+s.key(name), err)
+	}
+	read := cachedConfig[C]{config, version}
+	s.cache.put(name, read)
+	return read, nil
+}
+
+// noConfig is the error of a path whose config is not there.
+func (s *configStore[C]) noConfig(req *logical.Request, name string) error {
+	path := req.MountPoint + s.key(name)
+	return invalidf("there is no config at %s; write one first: vault write %s %s", path, path, s.parameters)
+}
+
+// change stores what change makes of a stored config (of the defaults, where found is false) and returns it. change may
+// be called again, where another write came in between: it may take its time, for no lock is held.
+func (s *configStore[C]) change(
+	ctx context.Context, storage logical.Storage, name string, change func(old C, found bool) (C, error),
+) (cachedConfig[C], error) {
+	for range writeAttempts {
+		old, found, err := s.load(ctx, storage, name)
+		if err != nil {
+			return cachedConfig[C]{}, err
+		}
+		config, err := change(old, found)
+		if err != nil {
+			return cachedConfig[C]{}, err
+		}
+		version, stored, err := s.replace(ctx, storage, name, old, found, config)
+		if err != nil || stored {
+			return cachedConfig[C]{config, version}, err
+		}
+	}
+	return cachedConfig[C]{}, errChanged
+}
+
+// replace puts a config in an old one's place and says false, with nothing changed, where the old one is no longer what
+// is stored.
+func (s *configStore[C]) replace(
+	ctx context.Context, storage logical.Storage, name string, old C, found bool, config C,
+) (version uint64, stored bool, err error) {
+	s.writes.Lock()
+	defer s.writes.Unlock()
+	current, stillFound, err := s.load(ctx, storage, name)
+	if err != nil || stillFound != found || current != old {
+		return 0, false, err
+	}
+	// What fails may have been stored all the same, so that is dropped too.
+	defer func() { version = s.cache.drop(name) }()
+	return 0, true, s.put(ctx, storage, name, config)
+}
+
+// put writes a config, beside what a later version may have stored in the same entry.
+func (s *configStore[C]) put(ctx context.Context, storage logical.Storage, name string, config C) error {
+	object, key := map[string]any{}, s.key(name)
+	before, err := storage.Get(ctx, key)
 	if err != nil {
 		return fmt.Errorf("reading %s from storage: %w", key, err)
 	}
 	if before != nil {
 		if err := before.DecodeJSON(&object); err != nil {
-			return fmt.Errorf("the storage entry %s is damaged; delete the config and write it anew", key)
+			return damaged(key)
 		}
 	}
 	if object == nil { // the entry was JSON's null
@@ -71,43 +162,15 @@ func storeConfig[C storable](ctx context.Context, s logical.Storage, key string,
 		return fmt.Errorf("encoding %s: %w", key, err)
 	}
 	// As it is: Vault knows the error of a storage that can only be read by its text alone.
-	return s.Put(ctx, entry)
+	return storage.Put(ctx, entry)
 }
 
-// changeConfig stores what change makes of a stored config (of the defaults, where found is false) and returns it. change
-// may be called again, where another write came in between: it may take its time, for no lock is held.
-func changeConfig[C storable](
-	ctx context.Context, b *backend, s logical.Storage, key string, defaults C, change func(old C, found bool) (C, error),
-) (C, error) {
-	for range writeAttempts {
-		old, found, err := loadConfig(ctx, s, key, defaults)
-		if err != nil {
-			return defaults, err
-		}
-		config, err := change(old, found)
-		if err != nil {
-			return defaults, err
-		}
-		stored, err := replaceConfig(ctx, b, s, key, old, found, config)
-		if err != nil || stored {
-			return config, err
-		}
-	}
-	return defaults, errChanged
-}
-
-// replaceConfig puts a config in an old one's place and says false, with nothing changed, where the old one is no
-// longer what is stored.
-func replaceConfig[C storable](
-	ctx context.Context, b *backend, s logical.Storage, key string, old C, found bool, config C,
-) (bool, error) {
-	b.configWrites.Lock()
-	defer b.configWrites.Unlock()
-	current, stillFound, err := loadConfig(ctx, s, key, old)
-	if err != nil || stillFound != found || current != old {
-		return false, err
-	}
-	return true, storeConfig(ctx, s, key, config)
+// remove deletes a config; deleting none is no error.
+func (s *configStore[C]) remove(ctx context.Context, storage logical.Storage, name string) error {
+	s.writes.Lock()
+	defer s.writes.Unlock()
+	defer s.cache.drop(name)
+	return storage.Delete(ctx, s.key(name))
 }
 
 // writeAttempts is how often a write starts over that finds its config changed meanwhile.

@@ -50,7 +50,10 @@ type tokenSlot struct {
 	account avanan.Account
 	flight  singleflight.Group
 
+	version  uint64            // of the newest config that it was looked up for
+	readAt   time.Time         // when a reader last asked for its JWT; zero: none did
 	token    avanan.Token      // zero: none
+	life     time.Duration     // what the JWT had left when it was new
 	learned  avanan.DateFormat // what the last handshake worked with, or the config says; "" for neither
 	failures int               // in a row
 	failure  error             // the last one
@@ -63,13 +66,18 @@ func newTokenCache(now func() time.Time, handshake handshakeFunc) *tokenCache {
 }
 
 // token returns the shared JWT where it has the config's min_ttl left, or a new one. Where a new one can not be had and
-// the shared one still lives, it returns both that and the error.
-func (c *tokenCache) token(ctx context.Context, name string, config avananConfig) (avanan.Token, error) {
-	slot := c.slot(name, config)
-	if token, err := c.shared(slot, config.minTTL()); err == nil {
+// the shared one still lives, it returns both that and the error; after a first failure it does so at once, and whoever
+// reads after the next handshake has the new one.
+func (c *tokenCache) token(ctx context.Context, name string, stored cachedConfig[avananConfig]) (avanan.Token, error) {
+	slot := c.slot(name, stored)
+	c.markRead(slot)
+	if token, err := c.shared(slot, stored.config.minTTL()); err == nil {
 		return token, nil
 	}
-	flight := slot.flight.DoChan("", func() (any, error) { return c.renew(slot, config.minTTL(), config.requestTimeout()) })
+	flight := c.begin(slot, stored.config.minTTL(), stored.config.requestTimeout())
+	if token, failure := c.living(slot), c.failureOf(slot); token.JWT != "" && failure != nil {
+		return token, failure
+	}
 	select {
 	case <-ctx.Done():
 		return avanan.Token{}, ctx.Err()
@@ -81,16 +89,40 @@ func (c *tokenCache) token(ctx context.Context, name string, config avananConfig
 	}
 }
 
-// slot returns the slot of a config, a new one where the config has changed.
-func (c *tokenCache) slot(name string, config avananConfig) *tokenSlot {
+// slot returns the slot of a config, a new one where the config has changed. Who comes with a config from before the
+// change gets a slot to himself.
+func (c *tokenCache) slot(name string, stored cachedConfig[avananConfig]) *tokenSlot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	account := stored.config.account()
 	slot := c.slots[name]
-	if slot == nil || slot.account != config.account() {
-		slot = &tokenSlot{name: name, account: config.account(), learned: config.DetectedDateFormat}
-		c.slots[name] = slot
+	if slot != nil && slot.account == account {
+		slot.version = max(slot.version, stored.version)
+		return slot
 	}
-	return slot
+	fresh := &tokenSlot{name: name, account: account, learned: stored.config.DetectedDateFormat, version: stored.version}
+	if slot == nil || slot.version <= stored.version {
+		c.slots[name] = fresh
+	}
+	return fresh
+}
+
+// begin begins the slot's handshake, or joins the one that is under way.
+func (c *tokenCache) begin(slot *tokenSlot, minTTL, timeout time.Duration) <-chan singleflight.Result {
+	return slot.flight.DoChan("", func() (any, error) { return c.renew(slot, minTTL, timeout) })
+}
+
+func (c *tokenCache) markRead(slot *tokenSlot) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	slot.readAt = c.now()
+}
+
+// failureOf returns the last failure where no handshake has succeeded since.
+func (c *tokenCache) failureOf(slot *tokenSlot) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slot.failure
 }
 
 var errNoShared = errors.New("no JWT is there to be shared")
@@ -156,7 +188,7 @@ func (c *tokenCache) record(slot *tokenSlot, token avanan.Token, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err == nil {
-		slot.token, slot.learned = token, token.DateFormat
+		slot.token, slot.learned, slot.life = token, token.DateFormat, token.ExpiresAt.Sub(c.now())
 		slot.failures, slot.failure, slot.heldTo = 0, nil, time.Time{}
 		return
 	}
@@ -175,9 +207,13 @@ func (c *tokenCache) record(slot *tokenSlot, token avanan.Token, err error) {
 	slot.heldTo = c.now().Add(min(pause, longestHoldOff))
 }
 
-// adopt takes a JWT that a config's write was tried with, where there is none that lives.
-func (c *tokenCache) adopt(name string, config avananConfig, token avanan.Token) {
-	slot := c.slot(name, config)
+// adopt is told of a config that was written. It takes the JWT that the write was tried with, where it was, and there is
+// none that lives; one of another account is gone.
+func (c *tokenCache) adopt(name string, stored cachedConfig[avananConfig], token avanan.Token) {
+	slot := c.slot(name, stored)
+	if token.JWT == "" {
+		return
+	}
 	if living := c.living(slot); living.JWT != "" {
 		living.DateFormat = token.DateFormat
 		token = living

@@ -50,11 +50,16 @@ func newGatedCache(t *testing.T) (*tokenCache, *gatedVendor) {
 
 var someConfig = avananConfig{BaseURL: "https://example.com", DateFormat: avanan.Auto, MinTTL: 60, RequestTimeout: 60}
 
+// stored is a config as it was read from storage.
+func stored(config avananConfig) cachedConfig[avananConfig] {
+	return cachedConfig[avananConfig]{config: config}
+}
+
 // given is someConfig with other durations.
-func given(minTTL, requestTimeout time.Duration) avananConfig {
+func given(minTTL, requestTimeout time.Duration) cachedConfig[avananConfig] {
 	config := someConfig
 	config.MinTTL, config.RequestTimeout = int(minTTL/time.Second), int(requestTimeout/time.Second)
-	return config
+	return stored(config)
 }
 
 // A thousand readers of a cold config cost one handshake, and all get its JWT.
@@ -83,12 +88,12 @@ func TestTokenCacheReaderThatGivesUp(t *testing.T) {
 	hasty, hangUp := context.WithCancel(t.Context())
 	failed, served := make(chan error), make(chan error)
 	go func() {
-		_, err := cache.token(hasty, "us", someConfig)
+		_, err := cache.token(hasty, "us", stored(someConfig))
 		failed <- err
 	}()
 	<-vendor.begun
 	go func() {
-		_, err := cache.token(t.Context(), "us", someConfig)
+		_, err := cache.token(t.Context(), "us", stored(someConfig))
 		served <- err
 	}()
 	hangUp()
@@ -106,19 +111,19 @@ func TestTokenCacheConfigsDoNotWaitForEachOther(t *testing.T) {
 	changed.SecretKey = "new"
 	first := make(chan string)
 	go func() {
-		token, _ := cache.token(t.Context(), "us", someConfig)
+		token, _ := cache.token(t.Context(), "us", stored(someConfig))
 		first <- token.JWT.Reveal()
 	}()
 	<-vendor.begun
 	for name, config := range map[string]avananConfig{"eu": someConfig, "us": changed} {
-		cache.adopt(name, config, avanan.Token{JWT: "adopted", ExpiresAt: began.Add(time.Hour), DateFormat: avanan.Zulu})
-		token, err := cache.token(t.Context(), name, config)
+		cache.adopt(name, stored(config), avanan.Token{JWT: "adopted", ExpiresAt: began.Add(time.Hour), DateFormat: avanan.Zulu})
+		token, err := cache.token(t.Context(), name, stored(config))
 		require.NoError(t, err)
 		require.Equal(t, "adopted", token.JWT.Reveal())
 	}
 	vendor.let <- nil
 	require.Equal(t, "jwt-1", <-first, "who came before the change is served as before it")
-	token, err := cache.token(t.Context(), "us", changed)
+	token, err := cache.token(t.Context(), "us", stored(changed))
 	require.NoError(t, err)
 	require.Equal(t, "adopted", token.JWT.Reveal(), "what came late is no JWT of the changed config's")
 }
@@ -142,7 +147,7 @@ func TestTokenCacheKnowsTheDetectedDateFormat(t *testing.T) {
 	config := someConfig
 	config.DetectedDateFormat = avanan.Zulu
 	vendor.let <- nil
-	_, err := cache.token(t.Context(), "us", config)
+	_, err := cache.token(t.Context(), "us", stored(config))
 	require.NoError(t, err)
 	require.Equal(t, avanan.Zulu, <-vendor.begun)
 }
@@ -151,8 +156,8 @@ func TestTokenCacheKnowsTheDetectedDateFormat(t *testing.T) {
 func TestTokenCacheLooksAgainBeforeAHandshake(t *testing.T) {
 	t.Parallel()
 	cache, vendor := newGatedCache(t)
-	slot := cache.slot("us", someConfig)
-	cache.adopt("us", someConfig, avanan.Token{JWT: "adopted", ExpiresAt: began.Add(time.Hour), DateFormat: avanan.Zulu})
+	slot := cache.slot("us", stored(someConfig))
+	cache.adopt("us", stored(someConfig), avanan.Token{JWT: "adopted", ExpiresAt: began.Add(time.Hour), DateFormat: avanan.Zulu})
 	token, err := cache.renew(slot, time.Minute, time.Minute)
 	require.NoError(t, err)
 	require.Equal(t, "adopted", token.JWT.Reveal())
@@ -163,7 +168,7 @@ func TestTokenCacheLooksAgainBeforeAHandshake(t *testing.T) {
 func TestTokenCacheSharesNoneWithAMinTTLOfAnHour(t *testing.T) {
 	t.Parallel()
 	cache, vendor := newGatedCache(t)
-	cache.adopt("us", someConfig, avanan.Token{JWT: "adopted", ExpiresAt: began.Add(time.Hour + time.Minute), DateFormat: avanan.Zulu})
+	cache.adopt("us", stored(someConfig), avanan.Token{JWT: "adopted", ExpiresAt: began.Add(time.Hour + time.Minute), DateFormat: avanan.Zulu})
 	vendor.let <- nil
 	token, err := cache.token(t.Context(), "us", given(time.Hour, time.Minute))
 	require.NoError(t, err)
@@ -199,7 +204,7 @@ func TestTokenCachePanicIsAnError(t *testing.T) {
 	cache := newTokenCache(func() time.Time { return began }, func(context.Context, string, avanan.Account, avanan.DateFormat) (avanan.Token, error) {
 		panic("canary")
 	})
-	_, err := cache.token(t.Context(), "us", someConfig)
+	_, err := cache.token(t.Context(), "us", stored(someConfig))
 	require.ErrorContains(t, err, "not provided for")
 	require.NotContains(t, err.Error(), "canary")
 }
@@ -227,15 +232,15 @@ func TestTokenCacheForgets(t *testing.T) {
 	cache, vendor := newGatedCache(t)
 	for range holdOffAfter {
 		vendor.let <- errors.New("down")
-		_, err := cache.token(t.Context(), "us", someConfig)
+		_, err := cache.token(t.Context(), "us", stored(someConfig))
 		require.ErrorContains(t, err, "down")
 		<-vendor.begun
 	}
-	_, err := cache.token(t.Context(), "us", someConfig)
+	_, err := cache.token(t.Context(), "us", stored(someConfig))
 	require.ErrorContains(t, err, "holding off")
 	cache.forget("us")
 	vendor.let <- nil
-	_, err = cache.token(t.Context(), "us", someConfig)
+	_, err = cache.token(t.Context(), "us", stored(someConfig))
 	require.NoError(t, err)
 	require.Empty(t, <-vendor.begun)
 }
@@ -250,7 +255,7 @@ func TestTokenCacheKeepsRetryAfter(t *testing.T) {
 		defer cache.close()
 		ask := func() error {
 			vendor.let <- &avanan.Error{Kind: avanan.Limited, Status: 429, RetryAfter: asked}
-			_, err := cache.token(t.Context(), "us", someConfig)
+			_, err := cache.token(t.Context(), "us", stored(someConfig))
 			require.ErrorContains(t, err, "429")
 			require.NotContains(t, err.Error(), "holding off")
 			return err
@@ -272,7 +277,7 @@ func TestTokenCacheKeepsRetryAfter(t *testing.T) {
 func TestTokenCacheHoldsOffSoonerWhileAJWTLives(t *testing.T) {
 	t.Parallel()
 	cache, vendor := newGatedCache(t)
-	cache.adopt("us", someConfig, avanan.Token{JWT: "living", ExpiresAt: began.Add(5 * time.Minute), DateFormat: avanan.Zulu})
+	cache.adopt("us", stored(someConfig), avanan.Token{JWT: "living", ExpiresAt: began.Add(5 * time.Minute), DateFormat: avanan.Zulu})
 	for range 3 {
 		vendor.let <- errors.New("down")
 		token, err := cache.token(t.Context(), "us", given(10*time.Minute, time.Minute))

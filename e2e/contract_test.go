@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -66,6 +67,35 @@ func TestAvananCallsAreTaken(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestAvananBatchIsTaken(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", m.avananValues())
+	requestStrings := make([]string, 1000)
+	for i := range requestStrings {
+		requestStrings[i] = fmt.Sprintf("/v1.0/event/%d", i)
+	}
+	status, secret, text := m.request(http.MethodPut, "sign/avanan/us/batch", values{"request_strings": requestStrings})
+	require.Equal(t, http.StatusOK, status, text)
+	require.Empty(t, secret.LeaseID)
+	require.Len(t, secret.Data, 1)
+	results := secret.Data["results"].([]any)
+	require.Len(t, results, len(requestStrings))
+	for i, result := range results {
+		signed := result.(values)
+		require.Len(t, signed, 2)
+		require.Equal(t, m.url+requestStrings[i], signed["url"])
+		if i%100 == 99 {
+			require.Equal(t, http.StatusOK, m.call(signed["url"].(string), signed["headers"]))
+		}
+	}
+	status, _, text = m.request(http.MethodPut, "sign/avanan/us/batch", values{"request_strings": append(requestStrings, "/v1.0/scopes")})
+	require.Equal(t, http.StatusBadRequest, status)
+	require.Contains(t, text, "more than 1000")
+	status, _, _ = m.request(http.MethodGet, "sign/avanan/us/batch", nil)
+	require.Equal(t, http.StatusMethodNotAllowed, status)
 }
 
 func TestAvananTokenIsLeased(t *testing.T) {
@@ -232,9 +262,10 @@ func TestBadBodies(t *testing.T) {
 	m.write("config/avanan/us", m.avananValues())
 	pave, avanan := m.read("config/pave/main").Data, m.read("config/avanan/us").Data
 	for path, parameters := range map[string][]string{
-		"config/pave/main": {"username", "api_key", "api_secret", "timestamp_format", "ttl", "base_url"},
-		"config/avanan/us": {"region", "app_id", "secret_key", "base_url", "date_format", "min_ttl", "request_timeout", "ca_cert", "verify"},
-		"sign/avanan/us":   {"request_string"},
+		"config/pave/main":     {"username", "api_key", "api_secret", "timestamp_format", "ttl", "base_url"},
+		"config/avanan/us":     {"region", "app_id", "secret_key", "base_url", "date_format", "min_ttl", "request_timeout", "ca_cert", "verify"},
+		"sign/avanan/us":       {"request_string"},
+		"sign/avanan/us/batch": {"request_strings"},
 	} {
 		for _, parameter := range parameters {
 			for _, value := range []string{
@@ -248,7 +279,7 @@ func TestBadBodies(t *testing.T) {
 		}
 	}
 	for _, body := range []string{`{"":1}`, `{"name":"other"}`, `{"list":true}`, `{"API_KEY":"x"}`} {
-		for _, path := range []string{"config/pave/main", "creds/pave/main", "creds/avanan/us", "sign/avanan/us"} {
+		for _, path := range []string{"config/pave/main", "creds/pave/main", "creds/avanan/us", "sign/avanan/us", "sign/avanan/us/batch"} {
 			status, _, text := m.request(http.MethodPut, path, body)
 			require.Equal(t, http.StatusBadRequest, status, "%s %s: %s", path, body, text)
 		}
@@ -271,7 +302,7 @@ func TestBadBodies(t *testing.T) {
 func TestHelpAndOpenAPI(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
-	for _, path := range []string{"config/pave/x", "config/avanan/x", "config/pave", "creds/pave/x", "creds/avanan/x", "sign/avanan/x"} {
+	for _, path := range []string{"config/pave/x", "config/avanan/x", "config/pave", "creds/pave/x", "creds/avanan/x", "sign/avanan/x", "sign/avanan/x/batch"} {
 		help, err := m.client.Help(m.path + "/" + path)
 		require.NoError(t, err)
 		require.NotEmpty(t, help.Help, path)
@@ -285,6 +316,7 @@ func TestHelpAndOpenAPI(t *testing.T) {
 	require.NoError(t, json.NewDecoder(resp.Body).Decode(&openapi))
 	for _, path := range []string{
 		"config/pave/", "config/pave/{name}", "config/avanan/", "config/avanan/{name}", "creds/pave/{name}", "creds/avanan/{name}", "sign/avanan/{name}",
+		"sign/avanan/{name}/batch",
 	} {
 		require.Contains(t, openapi.Paths, "/"+m.path+"/"+path)
 	}

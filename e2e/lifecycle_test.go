@@ -19,7 +19,7 @@ import (
 // eventually polls until a condition holds, in the test's own goroutine, since conditions may end the test.
 func eventually(t *testing.T, holds func() bool, what string) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !holds(); <-time.After(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !holds(); <-time.After(20 * time.Millisecond) {
 		require.True(t, time.Now().Before(deadline), "waited for: %s", what)
 	}
 }
@@ -77,6 +77,17 @@ func TestColdReadersShareOneHandshake(t *testing.T) {
 	}
 	require.Len(t, distinct, 1)
 	require.Equal(t, 1, m.vendor.Handshakes())
+}
+
+// A JWT that is in use and soon too old is renewed by Vault's own call of every minute, with no reader there to wait.
+func TestRenewedAhead(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", with(m.avananValues(), values{"min_ttl": "59m50s"}))
+	old := m.read("creds/avanan/us").Data["token"]
+	handshakes := m.vendor.Handshakes()
+	eventually(t, func() bool { return m.vendor.Handshakes() > handshakes }, "Vault's call")
+	eventually(t, func() bool { return m.read("creds/avanan/us").Data["token"] != old }, "the new JWT")
 }
 
 // A lease can be revoked though its config is gone and the vendor down, and a config that is back has a JWT of its own.

@@ -61,10 +61,11 @@ func TestPolicies(t *testing.T) {
 		m.write("config/avanan/"+name, m.avananValues())
 	}
 	for policy, rows := range map[string][]policyRow{
-		"pave-reader":               paveReaderRows(),
-		"avanan-token-reader":       avananTokenReaderRows(),
-		"avanan-signer-events-only": avananSignerRows(),
-		"operator":                  operatorRows(m),
+		"pave-reader":                     paveReaderRows(),
+		"avanan-token-reader":             avananTokenReaderRows(),
+		"avanan-signer-events-only":       avananSignerRows(),
+		"avanan-batch-signer-events-only": avananBatchSignerRows(),
+		"operator":                        operatorRows(m),
 	} {
 		t.Run(policy, func(t *testing.T) {
 			t.Parallel()
@@ -177,6 +178,35 @@ func avananSignerRows() []policyRow {
 	return rows
 }
 
+func avananBatchSignerRows() []policyRow {
+	batch := func(requestStrings any) values { return values{"request_strings": requestStrings} }
+	const path = "sign/avanan/us/batch"
+	return append(elsewhere(),
+		put(path, batch([]string{"/v1.0/event/1", "/v1.0/search/query"}), served),
+		put(path, batch("/v1.0/event/1"), served),
+		put("sign/avanan/us", values{"request_string": "/v1.0/event/1"}, byACL),
+		get("sign/avanan/us", byACL, "request_string", "/v1.0/event/1"),
+		get(path, byACL, "request_strings", "/v1.0/event/1"), do(http.MethodDelete, path, byACL), do("LIST", path, byACL),
+		put("sign/avanan/eu/batch", batch([]string{"/v1.0/event/1"}), byACL),
+		put(path, nil, byACL), put(path, values{}, byACL), put(path, batch(nil), byACL),
+		put(path, batch([]string{"/v1.0/event/1", "/v1.0/action/entity"}), byACL),
+		put(path, batch([]string{"/v1.0/action/entity", "/v1.0/event/1"}), byACL),
+		put(path, values{"request_strings": []string{"/v1.0/event/1"}, "request_string": "/v1.0/event/1"}, byACL),
+		put(path, values{"request_strings": []string{"/v1.0/event/1"}, "Request_Strings": []string{"/v1.0/event/1"}}, byEngine),
+		put(path, batch([]any{"/v1.0/event/1", 1}), byACL),
+		put(path, batch([]any{[]string{"/v1.0/event/1"}}), byACL),
+		put(path, batch([]any{"/v1.0/event/1", nil}), byACL),
+		put(path, batch(values{"a": "/v1.0/event/1"}), byACL),
+		// What passes the policy and is the engine's to refuse.
+		put(path, batch([]string{}), byEngine), put(path, batch(""), byEngine),
+		put(path, batch([]string{"/v1.0/event/1", "/v1.0/event/../action/entity"}), byEngine),
+		put(path, batch([]string{"/v1.0/event/1,/v1.0/action/entity"}), byEngine),
+		put(path, batch("/v1.0/event/1,/v1.0/event/2"), byEngine),
+		put(path, batch(" /v1.0/event/1"), byEngine),
+		put(path, batch([]string{"/v1.0/event/1?q=US:sandbox2026-01-02T03:04:05.123456/v1.0/action"}), byEngine),
+	)
+}
+
 func operatorRows(m *mount) []policyRow {
 	return []policyRow{
 		put("config/pave/new", m.paveValues(), served), put("config/pave/new", values{"ttl": 20}, served),
@@ -185,6 +215,7 @@ func operatorRows(m *mount) []policyRow {
 		put("config/avanan/new", m.avananValues(), served), get("config/avanan/new", served), do("LIST", "config/avanan", served),
 		do(http.MethodDelete, "config/avanan/new", served),
 		put("config/pave/main", values{"tll": 20}, byEngine),
+		put("sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/event/1"}}, byACL),
 		get("creds/pave/main", byACL), put("creds/pave/main", nil, byACL),
 		get("creds/avanan/us", byACL), put("creds/avanan/us", nil, byACL),
 		get("sign/avanan/us", byACL, "request_string", "/v1.0/scopes"),

@@ -1,0 +1,87 @@
+package backend
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/stretchr/testify/require"
+)
+
+// The signatures are from OpenSSL, for the ids and the date that are printed beside them, as those of TestSignAvananAnswers:
+//
+//	printf %s "${id}US:sandbox2026-01-02T03:04:05.123456${request_string}sandbox-avanan-secret" |
+//	    openssl base64 -A | openssl dgst -sha256
+func TestSignAvananBatchAnswers(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless"}))
+	requestStrings := []string{"/v1.0/scopes?a=1", "/v1.0/event/1", "/v1.0/scopes?a=1"}
+	resp, _, text := m.handle(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": requestStrings})
+	require.Empty(t, text)
+	require.Nil(t, resp.Secret)
+	token := m.read("creds/avanan/us")["token"].(string)
+	results := []any{}
+	for i, sig := range []string{
+		"f41cb5a6785838b0ba1e461a513242fbaec46f7c9e173dcda4da92656d74c6c5",
+		"a716ee4a591bb95a7d8dd0bffe771a98b0b4262d3b447975bdc8035dc6d0e781",
+		"d63469cdd35df790f5ba9d5697feaacda86f86e78000a3902b00120cda0ccae6",
+	} {
+		results = append(results, values{
+			"headers": map[string]string{
+				"x-av-req-id": fmt.Sprintf("00000000-0000-4000-8000-%012d", i+2), // the first was the handshake's
+				"x-av-token":  token,
+				"x-av-app-id": "US:sandbox",
+				"x-av-date":   "2026-01-02T03:04:05.123456",
+				"x-av-sig":    sig,
+			},
+			"url": m.url + requestStrings[i],
+		})
+	}
+	require.Equal(t, values{"results": results}, resp.Data)
+}
+
+// One that is wrong has none signed, and is named, the first of them where there are more.
+func TestSignAvananBatchAllOrNone(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", m.avananValues())
+	many := make([]string, maxBatch)
+	for i := range many {
+		many[i] = fmt.Sprintf("/v1.0/event/%d", i)
+	}
+	ids := m.ids.Load()
+	for want, requestStrings := range map[string]any{
+		"request_strings[1] holds a comma":            []string{"/v1.0/a", "/v1.0/b,c", "/v1.0/%2e%2e"},
+		"request_strings[0] is empty":                 []string{"", "/v1.0/a"},
+		"request_strings[0] does not start with /":    "v1.0/a",
+		"request_strings[0] does not start with / ":   []string{" /v1.0/a"},
+		"request_strings[2] holds the app id":         []string{"/a", "/b", "/c?q=us%3asandbox"},
+		"request_strings[999] has a . or .. segment":  append(many[:maxBatch-1:maxBatch-1], "/v1.0/../a"),
+		"request_strings has 1001, more than 1000":    append(many[:maxBatch:maxBatch], "/v1.0/a"),
+		"request_strings is required":                 []string{},
+		"request_strings must be a list of strings":   []any{"/v1.0/a", 1},
+		"request_strings must be a list of strings ":  []any{[]string{"/v1.0/a"}},
+		"request_strings must be a list of strings  ": values{"a": "/v1.0/a"},
+		"request_strings is null":                     nil,
+	} {
+		text := m.refused(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": requestStrings})
+		require.Contains(t, text, strings.TrimSpace(want))
+	}
+	require.Contains(t, m.refused(logical.UpdateOperation, "sign/avanan/us/batch", nil), "request_strings is required")
+	require.Contains(t, m.refused(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_string": "/a"}),
+		`unknown parameter "request_string"; this takes request_strings`)
+	require.Equal(t, ids, m.ids.Load(), "nothing was signed")
+	require.Len(t, m.must(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": many})["results"], maxBatch)
+	require.Len(t, m.must(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": "/v1.0/a"})["results"], 1)
+}
+
+// A config may have the path's own last word for a name.
+func TestSignAvananBatchOfAConfigNamedBatch(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/batch", m.avananValues())
+	m.must(logical.UpdateOperation, "sign/avanan/batch", values{"request_string": "/v1.0/a"})
+	m.must(logical.UpdateOperation, "sign/avanan/batch/batch", values{"request_strings": []string{"/v1.0/a"}})
+}

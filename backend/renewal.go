@@ -1,0 +1,77 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+)
+
+// A JWT is renewed once it has less than renewalLead left beyond its config's min_ttl, or half of what it had beyond it
+// when it was new. That is the minute that lies between two calls of Vault's (vault/rollback.go), and the longest
+// request_timeout: what comes of the handshake is known before any reader would have to wait for one. With an hour's JWT
+// and the default min_ttl of ten minutes it comes to a handshake every 48 to 50 minutes.
+const renewalLead = time.Minute + mostRequestTimeout*time.Second
+
+// idleAfter is how long nobody need have read a JWT for it not to be renewed.
+const idleAfter = time.Hour
+
+// renewalsAtOnce is how many handshakes one call of Vault's begins at most; the rest are for the calls after it.
+const renewalsAtOnce = 100
+
+// renewTokens begins handshakes for the configs whose JWTs are in use and soon too old to be shared, so that no reader
+// waits for one. Vault calls it every minute, on the active node alone, and waits for it when it steps down or seals: so
+// it waits for no handshake. Readers that come meanwhile have the JWT from before.
+func (b *backend) renewTokens(ctx context.Context, req *logical.Request) error {
+	begun := 0
+	for _, name := range b.tokens.inUse() {
+		stored, err := b.avananConfigs.usable(ctx, req, name)
+		if _, gone := errors.AsType[*invalidError](err); gone {
+			b.tokens.forget(name)
+		}
+		if err == nil && b.tokens.renewAhead(name, stored) {
+			begun++
+		}
+		if begun == renewalsAtOnce {
+			break
+		}
+	}
+	return nil
+}
+
+// inUse names the configs whose JWTs were read within idleAfter.
+func (c *tokenCache) inUse() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var names []string
+	for name, slot := range c.slots {
+		if !slot.readAt.IsZero() && c.now().Sub(slot.readAt) < idleAfter {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// renewAhead begins a handshake where the config's JWT still lives, could be shared when it was new, and soon can not. It
+// says whether it did.
+func (c *tokenCache) renewAhead(name string, stored cachedConfig[avananConfig]) bool {
+	slot, minTTL := c.slot(name, stored), stored.config.minTTL()
+	window := c.lifeOf(slot) - minTTL
+	if window <= 0 || minTTL >= ownTTL || c.living(slot).JWT == "" {
+		return false
+	}
+	enough := min(minTTL+min(renewalLead, window/2), ownTTL-1)
+	if _, err := c.shared(slot, enough); err == nil {
+		return false
+	}
+	c.begin(slot, enough, stored.config.requestTimeout())
+	return true
+}
+
+// lifeOf returns what the slot's JWT had left when it was new; 0 where there was none.
+func (c *tokenCache) lifeOf(slot *tokenSlot) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slot.life
+}

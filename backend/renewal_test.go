@@ -1,0 +1,193 @@
+package backend
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
+)
+
+// tick is Vault's call of every minute, and the end of the handshakes that it began.
+func (m *mount) tick() {
+	m.t.Helper()
+	_, err := m.HandleRequest(m.t.Context(), m.request(logical.RollbackOperation, "", nil))
+	require.NoError(m.t, err)
+	for _, name := range m.tokens.inUse() {
+		_, _, _ = m.tokens.slots[name].flight.Do("", func() (any, error) { return nil, nil })
+	}
+}
+
+// A day of reads every ten seconds: 30 handshakes, none of which a read waits for. The vendor is there for the calls of
+// Vault's alone, so a read that asked it would come back with a warning.
+func TestADayOfReads(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", with(m.avananValues(), values{"verify": false, "date_format": "zoneless"}))
+	m.read("creds/avanan/us")
+	for range 24 * 60 {
+		m.fault(sandbox.Break)
+		for range 6 {
+			m.advance(10 * time.Second)
+			resp, _, text := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
+			require.Empty(t, text)
+			require.Empty(t, resp.Warnings)
+			require.GreaterOrEqual(t, resp.Secret.TTL, 9*time.Minute)
+		}
+		m.fault(sandbox.None)
+		m.tick()
+	}
+	require.LessOrEqual(t, m.vendor.Handshakes(), 30)
+	require.GreaterOrEqual(t, m.vendor.Handshakes(), 29, "24 h in steps of 48.5 to 49.5 minutes")
+}
+
+// A vendor that is down when a JWT is due, and one that hangs, cost readers nothing: they have the old one, with a warning
+// once it is below min_ttl, and the new one when the vendor is back.
+func TestOutageAtRenewal(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless", "request_timeout": 1}))
+	old := m.read("creds/avanan/us")["token"]
+	m.advance(49 * time.Minute)
+	m.fault(sandbox.Limit)
+	m.tick()
+	asked := m.vendor.Handshakes()
+	require.Greater(t, asked, 1)
+	m.advance(2 * time.Minute)
+	m.vendor.Change(func(b *sandbox.Behaviour) { b.Fault, b.Latency = sandbox.None, time.Hour })
+	for range 3 {
+		start := time.Now()
+		resp, _, text := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
+		require.Empty(t, text)
+		require.Equal(t, old, resp.Data["token"])
+		require.Len(t, resp.Warnings, 1)
+		require.Contains(t, resp.Warnings[0], "429")
+		require.Less(t, time.Since(start), time.Second, "request_timeout")
+	}
+	m.tick() // joins the handshake that a reader began, and ends with it
+	m.vendor.Change(func(b *sandbox.Behaviour) { b.Latency = 0 })
+	m.advance(time.Minute)
+	m.tick()
+	resp, _, _ := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
+	require.NotEqual(t, old, resp.Data["token"])
+	require.Empty(t, resp.Warnings)
+}
+
+// Renewal waits for nothing: Vault holds its locks meanwhile.
+func TestRenewalDoesNotWaitForTheVendor(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", m.avananValues())
+	m.read("creds/avanan/us")
+	m.advance(49 * time.Minute)
+	m.vendor.Change(func(b *sandbox.Behaviour) { b.Latency = time.Hour })
+	start := time.Now()
+	require.NoError(t, m.renewTokens(t.Context(), m.request(logical.RollbackOperation, "", nil)))
+	require.Less(t, time.Since(start), 10*time.Second)
+}
+
+// A JWT that nobody read for an hour dies, and so does that of a config that is gone, or was changed behind a reader's
+// back; no renewal uses what is no more.
+func TestRenewalLeavesTheUnused(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(*mount){
+		"idle":    func(m *mount) { m.advance(time.Hour) },
+		"never":   func(m *mount) { m.tokens.slots["us"].readAt = time.Time{}; m.advance(50 * time.Minute) },
+		"fresh":   func(m *mount) { m.advance(47 * time.Minute) },
+		"deleted": func(m *mount) { m.must(logical.DeleteOperation, "config/avanan/us", nil); m.advance(50 * time.Minute) },
+		"changed": func(m *mount) {
+			m.write("config/avanan/us", values{"secret_key": "new", "verify": false})
+			m.advance(50 * time.Minute)
+		},
+		"deleted elsewhere": func(m *mount) {
+			require.NoError(m.t, m.storage.Delete(m.t.Context(), "config/avanan/us"))
+			m.avananConfigs.cache.drop("us")
+			m.advance(50 * time.Minute)
+		},
+		"never shared": func(m *mount) { m.write("config/avanan/us", values{"min_ttl": 3600}); m.advance(50 * time.Minute) },
+		"never shared, for it is short": func(m *mount) {
+			m.tokenLife(9 * time.Minute)
+			m.advance(51 * time.Minute)
+			m.read("creds/avanan/us")
+			m.advance(time.Minute)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless"}))
+			m.read("creds/avanan/us")
+			leave(m)
+			before := m.vendor.Handshakes()
+			m.tick()
+			require.Equal(t, before, m.vendor.Handshakes())
+		})
+	}
+}
+
+// A storage that fails for a moment has nothing forgotten.
+func TestRenewalSurvivesStorage(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless"}))
+	token := m.read("creds/avanan/us")["token"]
+	m.avananConfigs.cache.drop("us")
+	m.advance(49 * time.Minute)
+	m.storage.verb.Store("get")
+	m.tick()
+	m.storage.verb.Store("")
+	require.Equal(t, token, m.read("creds/avanan/us")["token"])
+	m.tick()
+	require.NotEqual(t, token, m.read("creds/avanan/us")["token"])
+}
+
+// However many are due, one call begins no more than a hundred handshakes; the calls after it do the rest.
+func TestRenewalsAtOnce(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	const configs = renewalsAtOnce + 50
+	for i := range configs {
+		path := fmt.Sprintf("avanan/c%d", i)
+		m.write("config/"+path, with(m.avananValues(), values{"date_format": "zoneless"}))
+		m.read("creds/" + path)
+	}
+	m.advance(49 * time.Minute)
+	for _, want := range []int{configs + renewalsAtOnce, 2 * configs, 2 * configs} {
+		m.tick()
+		require.Equal(t, want, m.vendor.Handshakes())
+	}
+}
+
+// A min_ttl close to a JWT's whole life leaves a small window: renewal does not come at every call of Vault's.
+func TestRenewalOfAJWTThatIsSharedForAShortWhile(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless", "min_ttl": "50m"}))
+	handshakes := 0
+	for range 60 {
+		m.read("creds/avanan/us")
+		m.advance(time.Minute)
+		m.tick()
+		handshakes = m.vendor.Handshakes()
+	}
+	require.InDelta(t, 60/9+1, handshakes, 2, "every eight to ten minutes")
+}
+
+// A reader that has the config from before its last change neither gets nor displaces what belongs to the new one.
+func TestStaleReaderDisplacesNothing(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless"}))
+	before, err := m.avananConfigs.usable(t.Context(), m.request(logical.ReadOperation, "creds/avanan/us", nil), "us")
+	require.NoError(t, err)
+	m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = "rotated" })
+	m.write("config/avanan/us", values{"secret_key": "rotated"})
+	handshakes := m.vendor.Handshakes()
+	_, _, err = m.avananToken(t.Context(), "us", before)
+	require.ErrorContains(t, err, "403")
+	m.read("creds/avanan/us")
+	require.Equal(t, handshakes+1, m.vendor.Handshakes(), "the stale reader's alone")
+}
