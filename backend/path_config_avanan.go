@@ -278,7 +278,7 @@ func (b *backend) pathConfigAvananWrite(ctx context.Context, req *logical.Reques
 		}
 		return config, err
 	})
-	if err == nil {
+	if err == nil && verified.JWT != "" {
 		b.tokens.adopt(name, stored, verified)
 	}
 	return respond(err)

@@ -2,16 +2,15 @@ package backend
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
 )
 
-// A JWT is renewed once it has less than renewalLead left beyond its config's min_ttl, or half of what it had beyond it
-// when it was new. That is the minute that lies between two calls of Vault's (vault/rollback.go), and the longest
-// request_timeout: what comes of the handshake is known before any reader would have to wait for one. With an hour's JWT
-// and the default min_ttl of ten minutes it comes to a handshake every 48 to 50 minutes.
+// A JWT is renewed once it has less than renewalLead left beyond its config's min_ttl. That is the minute that lies
+// between two calls of Vault's (vault/rollback.go), and the longest request_timeout: what comes of the handshake is known
+// before any reader would have to wait for one. With an hour's JWT and the default min_ttl of ten minutes it comes to a
+// handshake every 48 to 50 minutes.
 const renewalLead = time.Minute + mostRequestTimeout*time.Second
 
 // idleAfter is how long nobody need have read a JWT for it not to be renewed.
@@ -21,16 +20,13 @@ const idleAfter = time.Hour
 const renewalsAtOnce = 100
 
 // renewTokens begins handshakes for the configs whose JWTs are in use and soon too old to be shared, so that no reader
-// waits for one. Vault calls it every minute, on the active node alone, and waits for it when it steps down or seals: so
-// it waits for no handshake. Readers that come meanwhile have the JWT from before.
+// waits for one. Vault calls it every minute, on the active node alone, and steps down or seals only once it is done: so it
+// waits for no handshake. Readers that come meanwhile have the JWT from before.
 func (b *backend) renewTokens(ctx context.Context, req *logical.Request) error {
 	begun := 0
 	for _, name := range b.tokens.inUse() {
-		stored, err := b.avananConfigs.usable(ctx, req, name)
-		if _, gone := errors.AsType[*invalidError](err); gone {
-			b.tokens.forget(name)
-		}
-		if err == nil && b.tokens.renewAhead(name, stored) {
+		// A config that is gone, or can't be read now, has nothing to be renewed for it now.
+		if stored, err := b.avananConfigs.usable(ctx, req, name); err == nil && b.tokens.renewAhead(name, stored) {
 			begun++
 		}
 		if begun == renewalsAtOnce {
@@ -40,13 +36,14 @@ func (b *backend) renewTokens(ctx context.Context, req *logical.Request) error {
 	return nil
 }
 
-// inUse names the configs whose JWTs were read within idleAfter.
+// inUse names the configs whose JWTs were read within idleAfter, in no order: where some are left for later, they are not
+// always the same.
 func (c *tokenCache) inUse() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var names []string
 	for name, slot := range c.slots {
-		if !slot.readAt.IsZero() && c.now().Sub(slot.readAt) < idleAfter {
+		if c.now().Sub(slot.readAt) < idleAfter {
 			names = append(names, name)
 		}
 	}
@@ -57,11 +54,10 @@ func (c *tokenCache) inUse() []string {
 // says whether it did.
 func (c *tokenCache) renewAhead(name string, stored cachedConfig[avananConfig]) bool {
 	slot, minTTL := c.slot(name, stored), stored.config.minTTL()
-	window := c.lifeOf(slot) - minTTL
-	if window <= 0 || minTTL >= ownTTL || c.living(slot).JWT == "" {
+	if minTTL >= ownTTL || c.lifeOf(slot) <= minTTL || c.living(slot).JWT == "" {
 		return false
 	}
-	enough := min(minTTL+min(renewalLead, window/2), ownTTL-1)
+	enough := min(minTTL+renewalLead, ownTTL-1)
 	if _, err := c.shared(slot, enough); err == nil {
 		return false
 	}

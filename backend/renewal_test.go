@@ -108,6 +108,26 @@ func TestRenewalLeavesTheUnused(t *testing.T) {
 			m.advance(50 * time.Minute)
 		},
 		"never shared": func(m *mount) { m.write("config/avanan/us", values{"min_ttl": 3600}); m.advance(50 * time.Minute) },
+		"never shared, though it lives on": func(m *mount) {
+			m.tokenLife(24 * time.Hour)
+			m.write("config/avanan/us", values{"min_ttl": 3600})
+			m.read("creds/avanan/us")
+			m.advance(23*time.Hour + time.Minute)
+			m.read("creds/avanan/us")
+			m.advance(23*time.Hour + time.Minute)
+			m.tokens.slots["us"].readAt = m.time()
+		},
+		"of a long life": func(m *mount) {
+			m.advance(51 * time.Minute)
+			m.tokenLife(24 * time.Hour)
+			m.write("config/avanan/us", values{"min_ttl": 3599})
+			m.read("creds/avanan/us")
+			m.advance(time.Minute)
+		},
+		"revoked": func(m *mount) {
+			m.tokens.forgetToken("us", tokenID(m.tokens.slots["us"].token.JWT))
+			m.advance(50 * time.Minute)
+		},
 		"never shared, for it is short": func(m *mount) {
 			m.tokenLife(9 * time.Minute)
 			m.advance(51 * time.Minute)
@@ -159,6 +179,19 @@ func TestRenewalsAtOnce(t *testing.T) {
 		m.tick()
 		require.Equal(t, want, m.vendor.Handshakes())
 	}
+}
+
+// A JWT that was read once is renewed once: from then on nobody has read it for an hour.
+func TestRenewalEnds(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless"}))
+	m.read("creds/avanan/us")
+	for range 5 * 60 {
+		m.advance(time.Minute)
+		m.tick()
+	}
+	require.Equal(t, 2, m.vendor.Handshakes())
 }
 
 // A min_ttl close to a JWT's whole life leaves a small window: renewal does not come at every call of Vault's.

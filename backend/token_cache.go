@@ -50,7 +50,7 @@ type tokenSlot struct {
 	account avanan.Account
 	flight  singleflight.Group
 
-	version  uint64            // of the newest config that it was looked up for
+	version  uint64            // of the config that it was made for
 	readAt   time.Time         // when a reader last asked for its JWT; zero: none did
 	token    avanan.Token      // zero: none
 	life     time.Duration     // what the JWT had left when it was new
@@ -94,10 +94,8 @@ func (c *tokenCache) token(ctx context.Context, name string, stored cachedConfig
 func (c *tokenCache) slot(name string, stored cachedConfig[avananConfig]) *tokenSlot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	account := stored.config.account()
-	slot := c.slots[name]
+	slot, account := c.slots[name], stored.config.account()
 	if slot != nil && slot.account == account {
-		slot.version = max(slot.version, stored.version)
 		return slot
 	}
 	fresh := &tokenSlot{name: name, account: account, learned: stored.config.DetectedDateFormat, version: stored.version}
@@ -207,13 +205,9 @@ func (c *tokenCache) record(slot *tokenSlot, token avanan.Token, err error) {
 	slot.heldTo = c.now().Add(min(pause, longestHoldOff))
 }
 
-// adopt is told of a config that was written. It takes the JWT that the write was tried with, where it was, and there is
-// none that lives; one of another account is gone.
+// adopt takes a JWT that a config's write was tried with, where there is none that lives.
 func (c *tokenCache) adopt(name string, stored cachedConfig[avananConfig], token avanan.Token) {
 	slot := c.slot(name, stored)
-	if token.JWT == "" {
-		return
-	}
 	if living := c.living(slot); living.JWT != "" {
 		living.DateFormat = token.DateFormat
 		token = living
