@@ -6,7 +6,7 @@ VERSION := $(shell sed -n 's/^var Version = "\(.*\)"$$/\1/p' backend/backend.go)
 # The race detector needs cgo, which needs a C compiler; where there is none the tests run without it.
 RACE := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 
-.PHONY: build test unit e2e lint demo dev clean
+.PHONY: build test unit e2e bench bench-micro lint demo dev clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false \
@@ -20,6 +20,13 @@ unit:
 # Vault is found or built before the tests, whose time limit the build is not to use up.
 e2e:
 	VAULT_BIN=$$(scripts/vault-bin) && export VAULT_BIN && $(GO) test -count=1 -timeout 15m ./e2e/...
+
+# About twelve minutes. docs/performance.md says how to read what it prints; make test runs a short form of it.
+bench:
+	VAULT_BIN=$$(scripts/vault-bin) && export VAULT_BIN && BENCH=full $(GO) test -count=1 -timeout 60m -run '^TestBench$$' -v ./e2e
+
+bench-micro:
+	$(GO) test -run '^$$' -bench . -count 5 ./internal/pave ./internal/avanan ./backend
 
 lint:
 	$(GO) vet ./...

@@ -73,14 +73,15 @@ func newBackend(now func() time.Time, newID func() (string, error)) *backend {
 		RunningVersion: Version,
 		PathsSpecial:   &logical.Paths{SealWrapStorage: []string{configPrefix}},
 		Paths: []*framework.Path{
-			pathConfigList("PAVE", pavePrefix),
-			pathConfigPave(b),
-			pathConfigList("Avanan", avananPrefix),
-			pathConfigAvanan(b),
+			// The framework tries them in this order, so those that are read most come first.
+			pathSignAvanan(b),
 			pathCredsPave(b),
 			pathCredsAvanan(b),
-			pathSignAvanan(b),
 			pathSignAvananBatch(b),
+			pathConfigPave(b),
+			pathConfigAvanan(b),
+			pathConfigList("PAVE", pavePrefix),
+			pathConfigList("Avanan", avananPrefix),
 		},
 		Secrets:      []*framework.Secret{secretAvananToken(b)},
 		Invalidate:   b.invalidate,
@@ -113,7 +114,7 @@ func (b *backend) handshake(
 // HandleRequest refuses what no path knows before the framework looks at it: the framework would ignore an unknown
 // parameter with a warning, and quote a value of the wrong type, which may be a secret, in its error.
 func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*logical.Response, error) {
-	if path := b.Route(req.Path); path != nil {
+	if path := b.Route(req.Path); path != nil && len(req.Data) > 0 {
 		if err := checkParameters(req, path.Fields); err != nil {
 			return respond(err)
 		}

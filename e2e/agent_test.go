@@ -170,18 +170,23 @@ func TestAgentWhenThePluginIsKilled(t *testing.T) {
 // killPlugin kills the plugin's process with the signal that can not be caught.
 func killPlugin(t *testing.T, server *vaultServer) {
 	t.Helper()
-	executable := filepath.Join(server.plugins(), pluginName)
-	links, _ := filepath.Glob("/proc/[0-9]*/exe")
-	killed := 0
-	for _, link := range links {
-		if target, err := os.Readlink(link); err == nil && target == executable {
-			pid := strings.Split(link, "/")[2]
-			require.NoError(t, command("kill", "-9", pid).Run())
-			killed++
-		}
-	}
-	if killed == 0 && len(links) == 0 {
+	if _, err := os.Stat("/proc/self/exe"); err != nil {
 		t.Skip("this system has no /proc to find the plugin's process in")
 	}
-	require.Equal(t, 1, killed)
+	processes := pluginProcesses(server)
+	require.Len(t, processes, 1)
+	require.NoError(t, command("kill", "-9", filepath.Base(processes[0])).Run())
+}
+
+// pluginProcesses are the folders under /proc of the plugin's processes; none where there is no /proc.
+func pluginProcesses(server *vaultServer) []string {
+	executable := filepath.Join(server.plugins(), pluginName)
+	links, _ := filepath.Glob("/proc/[0-9]*/exe")
+	var processes []string
+	for _, link := range links {
+		if target, err := os.Readlink(link); err == nil && target == executable {
+			processes = append(processes, filepath.Dir(link))
+		}
+	}
+	return processes
 }

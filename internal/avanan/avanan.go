@@ -65,11 +65,11 @@ func (c Credentials) Headers(call Call) map[string]string {
 	}
 }
 
-func (c Credentials) signedText(call Call) string {
-	return call.ReqID + c.AppID + call.Date + call.RequestString + c.SecretKey.Reveal()
+func (c Credentials) signedText(call Call) []byte {
+	return []byte(call.ReqID + c.AppID + call.Date + call.RequestString + c.SecretKey.Reveal())
 }
 
-func signature(signedText string) string {
-	sum := sha256.Sum256([]byte(base64.StdEncoding.EncodeToString([]byte(signedText))))
+func signature(signedText []byte) string {
+	sum := sha256.Sum256(base64.StdEncoding.AppendEncode(nil, signedText))
 	return hex.EncodeToString(sum[:])
 }

@@ -44,7 +44,7 @@ func TestWorkedValueOfTheVendorsPage(t *testing.T) {
 	t.Parallel()
 	credentials := Credentials{"US:myapp29", "my_avanan_secret"}
 	text := credentials.signedText(Call{ReqID: "d290f1ee-6c54-4b01-90e6", Date: "2021-04-10T00:00:00.000Z"})
-	require.Equal(t, "d290f1ee-6c54-4b01-90e6US:myapp292021-04-10T00:00:00.000Zmy_avanan_secret", text)
+	require.Equal(t, "d290f1ee-6c54-4b01-90e6US:myapp292021-04-10T00:00:00.000Zmy_avanan_secret", string(text))
 	require.Equal(t, "2462b23346ab0642b65d7d094aca5fb4c29fd96d0468deceae2704d258e81497", signature(text))
 }
 

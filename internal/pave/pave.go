@@ -99,10 +99,16 @@ func (c Credentials) Sign(at time.Time, format TimestampFormat) (Headers, error)
 
 func (c Credentials) token(timestamp string) string {
 	mac := hmac.New(sha256.New, []byte(c.APISecret.Reveal()))
-	mac.Write([]byte(c.message(timestamp)))
-	return hex.EncodeToString(mac.Sum(nil))
+	message := c.message(timestamp)
+	mac.Write(message)
+	return hex.EncodeToString(mac.Sum(message[:0]))
 }
 
-func (c Credentials) message(timestamp string) string {
-	return c.Username + ":" + c.APIKey + "@" + timestamp
+func (c Credentials) message(timestamp string) []byte {
+	message := make([]byte, 0, len(c.Username)+len(c.APIKey)+len(timestamp)+2)
+	message = append(message, c.Username...)
+	message = append(message, ':')
+	message = append(message, c.APIKey...)
+	message = append(message, '@')
+	return append(message, timestamp...)
 }

@@ -1,6 +1,7 @@
 package pave
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -77,7 +78,7 @@ func TestTokenAsOpenSSLComputesIt(t *testing.T) {
 			"7364b8ac37c916086008b5c52feacd5ba1cb1c8191ecb8634d8ec13f542679a5",
 		},
 	} {
-		require.Equal(t, test.message, test.credentials.message(test.timestamp))
+		require.Equal(t, test.message, string(test.credentials.message(test.timestamp)))
 		require.Equal(t, test.token, test.credentials.token(test.timestamp), test.message)
 	}
 }
@@ -124,7 +125,7 @@ func FuzzToken(f *testing.F) {
 		require.Regexp(t, "^[0-9a-f]{64}$", token)
 		if compare && apiSecret != "" && len(apiSecret) < 1000 && !strings.Contains(apiSecret, "\x00") {
 			digest := exec.Command(openssl, "dgst", "-sha256", "-hmac", apiSecret, "-r")
-			digest.Stdin = strings.NewReader(credentials.message("1767323045"))
+			digest.Stdin = bytes.NewReader(credentials.message("1767323045"))
 			printed, err := digest.Output()
 			require.NoError(t, err)
 			require.Equal(t, token, string(printed[:64]))

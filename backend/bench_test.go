@@ -1,0 +1,63 @@
+package backend
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
+)
+
+// BenchmarkRead is a warm read within the plugin: what the engine adds to what Vault and the plugin protocol cost, and the
+// JSON that the protocol makes of the answer.
+func BenchmarkRead(b *testing.B) {
+	batch := make([]any, 100)
+	for i := range batch {
+		batch[i] = fmt.Sprintf("/v1.0/event/%d", i)
+	}
+	vendor := httptest.NewServer(sandbox.New(sandbox.Default(), time.Now, io.Discard))
+	defer vendor.Close()
+	engine := newBackend(time.Now, newUUID)
+	storage := &logical.InmemStorage{}
+	request := func(operation logical.Operation, path string, data map[string]any) *logical.Request {
+		return &logical.Request{Operation: operation, Path: path, Data: data, Storage: storage, MountPoint: "apisig/"}
+	}
+	ctx := context.Background()
+	if err := engine.Setup(ctx, logical.TestBackendConfig()); err != nil {
+		b.Fatal(err)
+	}
+	defer engine.Cleanup(ctx)
+	for path, data := range map[string]map[string]any{
+		"config/pave/main": {"username": "acme", "api_key": "key", "api_secret": "secret"},
+		"config/avanan/us": {"app_id": "US:sandbox", "secret_key": "sandbox-avanan-secret", "base_url": vendor.URL},
+	} {
+		if resp, err := engine.HandleRequest(ctx, request(logical.UpdateOperation, path, data)); err != nil || resp.IsError() {
+			b.Fatal(resp, err)
+		}
+	}
+	for _, read := range []*logical.Request{
+		request(logical.ReadOperation, "creds/pave/main", nil),
+		request(logical.ReadOperation, "creds/avanan/us", nil),
+		request(logical.ReadOperation, "sign/avanan/us", map[string]any{"request_string": "/v1.0/event/1"}),
+		request(logical.UpdateOperation, "sign/avanan/us/batch", map[string]any{"request_strings": batch}),
+	} {
+		b.Run(read.Path, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				resp, err := engine.HandleRequest(ctx, read)
+				if err != nil || resp.IsError() {
+					b.Fatal(resp, err)
+				}
+				if _, err := json.Marshal(resp.Data); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

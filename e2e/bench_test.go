@@ -1,0 +1,272 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+)
+
+// benchSize is how much of everything a run of the benchmark does.
+type benchSize struct {
+	rounds      int
+	slice       time.Duration // of one subject with one number of connections, in each round
+	configs     int           // beside the one that is read alone
+	reads, more int           // after which the plugin's memory is looked at
+}
+
+// full is what make bench does; short only shows that it runs.
+var (
+	fullBench  = benchSize{rounds: 7, slice: 1500 * time.Millisecond, configs: 10_000, reads: 10_000, more: 1_000_000}
+	shortBench = benchSize{rounds: 1, slice: 30 * time.Millisecond, configs: 20, reads: 200, more: 400}
+)
+
+// subject is a kind of request that is measured.
+type subject struct {
+	name    string
+	request request
+	signs   int // signatures in an answer
+}
+
+// results are the loads of each subject, by connections, one for each round.
+type results map[string]map[int][]load
+
+var benchConnections = []int{1, 16, 64}
+
+// TestBench is what make bench runs, at length there: BENCH=full. It fails where a request does, never for a figure.
+func TestBench(t *testing.T) {
+	t.Parallel()
+	size := shortBench
+	if os.Getenv("BENCH") == "full" {
+		size = fullBench
+	}
+	server, err := startQuietVault(t.TempDir())
+	require.NoError(t, err)
+	m := apisigMountOf(t, server)
+	installFloor(t, server)
+	setUpBench(m)
+	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	defer out.Flush()
+	fmt.Fprintf(out, "\nVault %s, %d rounds of %s; medians over the rounds, ratios within each round\n", versionOf(t, m), size.rounds, size.slice)
+
+	get := func(name, path string) subject {
+		return subject{name: name, request: request{http.MethodGet, path, ""}, signs: 1}
+	}
+	put := func(name, path, body string, signs int) subject {
+		return subject{name: name, request: request{http.MethodPut, path, body}, signs: signs}
+	}
+	unleased := []subject{
+		get("nothing", "floor/nothing"),
+		get("creds/pave", "apisig/creds/pave/main"),
+		get("sign/avanan GET", "apisig/sign/avanan/us?request_string=/v1.0/event/1"),
+		put("sign/avanan PUT", "apisig/sign/avanan/us", `{"request_string":"/v1.0/event/1"}`, 1),
+		put("sign/avanan batch of 100", "apisig/sign/avanan/us/batch", batchOf(100), 100),
+		put("transit/hmac", "transit/hmac/key", `{"input":"aGVsbG8="}`, 1),
+		get("kv v2", "secret/data/key"),
+	}
+	leased := []subject{get("nothing, leased", "floor/leased"), get("creds/avanan", "apisig/creds/avanan/us")}
+	measured := results{}
+	measured.measure(t, server, size, unleased)
+	measured.measure(t, server, size, leased)
+	measured.print(out, unleased, "nothing", "transit/hmac")
+	measured.print(out, leased, "nothing, leased", "")
+	measured.printGoals(out)
+	benchConfigs(t, m, size, out)
+	benchMemory(t, m, size, out)
+}
+
+// installFloor builds and mounts the plugin that does nothing.
+func installFloor(t *testing.T, server *vaultServer) {
+	t.Helper()
+	const name = "donothing"
+	build := command("go", "build", "-trimpath", "-o", filepath.Join(server.plugins(), name), "./donothing")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	printed, err := build.CombinedOutput()
+	require.NoError(t, err, string(printed))
+	require.NoError(t, server.registerBinary(name, name, ""))
+	require.NoError(t, server.client.Sys().MountWithContext(t.Context(), "floor", &api.MountInput{Type: name}))
+}
+
+// setUpBench writes what the subjects read. Dev mode has kv v2 at secret/.
+func setUpBench(m *mount) {
+	m.t.Helper()
+	m.write("config/pave/main", m.paveValues())
+	m.write("config/avanan/us", m.avananValues())
+	require.NoError(m.t, m.client.Sys().MountWithContext(m.t.Context(), "transit", &api.MountInput{Type: "transit"}))
+	for path, data := range map[string]values{
+		"transit/keys/key": {"type": "hmac", "key_size": 32},
+		"secret/data/key":  {"data": values{"value": "nothing"}},
+	} {
+		_, err := m.client.Logical().WriteWithContext(m.t.Context(), path, data)
+		require.NoError(m.t, err)
+	}
+}
+
+func versionOf(t *testing.T, m *mount) string {
+	t.Helper()
+	health, err := m.client.Sys().HealthWithContext(t.Context())
+	require.NoError(t, err)
+	return health.Version
+}
+
+func batchOf(n int) string {
+	requestStrings := make([]string, n)
+	for i := range requestStrings {
+		requestStrings[i] = fmt.Sprintf("/v1.0/event/%d", i)
+	}
+	encoded, _ := json.Marshal(values{"request_strings": requestStrings})
+	return string(encoded)
+}
+
+// measure measures subjects in turn, round after round, so that what else the machine does meets them alike.
+func (r results) measure(t *testing.T, server *vaultServer, size benchSize, subjects []subject) {
+	t.Helper()
+	for round := range size.rounds + 1 {
+		for _, connections := range benchConnections {
+			for _, s := range subjects {
+				got, err := server.runLoad(connections, func(int, int) request { return s.request }, until(size.slice))
+				require.NoError(t, err, s.name)
+				if r[s.name] == nil {
+					r[s.name] = map[int][]load{}
+				}
+				if round > 0 { // the first warms up
+					r[s.name][connections] = append(r[s.name][connections], got)
+				}
+			}
+		}
+	}
+}
+
+func median(figures []float64) float64 {
+	slices.Sort(figures)
+	return figures[len(figures)/2]
+}
+
+// median of a figure over the rounds.
+func (r results) median(subject string, connections int, figure func(load) float64) float64 {
+	var figures []float64
+	for _, got := range r[subject][connections] {
+		figures = append(figures, figure(got))
+	}
+	return median(figures)
+}
+
+// ratio is the median over the rounds of one subject's figure to another's in the same round.
+func (r results) ratio(subject, to string, connections int, figure func(load) float64) float64 {
+	var ratios []float64
+	for round, got := range r[subject][connections] {
+		ratios = append(ratios, figure(got)/figure(r[to][connections][round]))
+	}
+	return median(ratios)
+}
+
+func p50(l load) float64 { return l.quantile(0.5).Seconds() * 1000 }
+func p99(l load) float64 { return l.quantile(0.99).Seconds() * 1000 }
+
+// speed is how fast one request is.
+func speed(l load) float64 { return 1 / p50(l) }
+
+func (r results) print(out *tabwriter.Writer, subjects []subject, floor, other string) {
+	fmt.Fprintf(out, "\nrequest\tconnections\trequests/s\tp50 ms\tp99 ms\trequests/s to %q", floor)
+	if other != "" {
+		fmt.Fprintf(out, "\tto %s", other)
+	}
+	fmt.Fprintln(out)
+	for _, s := range subjects {
+		for _, connections := range benchConnections {
+			fmt.Fprintf(out, "%s\t%d\t%.0f\t%.3f\t%.3f\t%.2f", s.name, connections, r.median(s.name, connections, load.rate),
+				r.median(s.name, connections, p50), r.median(s.name, connections, p99), r.ratio(s.name, floor, connections, load.rate))
+			if other != "" {
+				fmt.Fprintf(out, "\t%.2f", r.ratio(s.name, other, connections, load.rate))
+			}
+			fmt.Fprintln(out)
+		}
+	}
+}
+
+func (r results) printGoals(out *tabwriter.Writer) {
+	fmt.Fprintln(out, "\nratio\tgoal\tmeasured")
+	goal := func(what string, least, measured float64) {
+		fmt.Fprintf(out, "%s\t%.2f\t%.2f\n", what, least, measured)
+	}
+	goal("creds/pave to nothing: speed (1/p50) at 1 connection", 1.15, r.ratio("creds/pave", "nothing", 1, speed))
+	goal("creds/pave to nothing: requests/s at 16", 1.05, r.ratio("creds/pave", "nothing", 16, load.rate))
+	goal("sign/avanan by GET to nothing: requests/s at 16", 1, r.ratio("sign/avanan GET", "nothing", 16, load.rate))
+	goal("sign/avanan by PUT to the same by GET: requests/s at 16", 0, r.ratio("sign/avanan PUT", "sign/avanan GET", 16, load.rate))
+	goal("creds/avanan to nothing, leased: requests/s at 16", 1.05, r.ratio("creds/avanan", "nothing, leased", 16, load.rate))
+	goal("creds/pave to transit/hmac: requests/s at 16", 0.68, r.ratio("creds/pave", "transit/hmac", 16, load.rate))
+	for _, connections := range benchConnections {
+		batch := 100 * r.ratio("sign/avanan batch of 100", "sign/avanan PUT", connections, load.rate)
+		goal(fmt.Sprintf("signatures/s, batch of 100 to single PUT, at %d", connections), 40, batch)
+	}
+}
+
+// benchConfigs compares reads of one config to reads of many.
+func benchConfigs(t *testing.T, m *mount, size benchSize, out *tabwriter.Writer) {
+	t.Helper()
+	reads := make([]request, size.configs)
+	for i := range reads {
+		name := fmt.Sprintf("many-%05d", i)
+		m.write("config/pave/"+name, m.paveValues())
+		reads[i] = request{http.MethodGet, "apisig/creds/pave/" + name, ""}
+	}
+	one := []request{{http.MethodGet, "apisig/creds/pave/main", ""}}
+	read := func(requests []request, more func(int) bool) load {
+		// A stride that is prime to their number has each read as often as the others.
+		got, err := m.server.runLoad(1, func(_, sent int) request { return requests[sent*7919%len(requests)] }, more)
+		require.NoError(t, err)
+		return got
+	}
+	read(reads, func(sent int) bool { return sent < len(reads) })
+	var ratios []float64
+	for range size.rounds {
+		few := read(one, until(size.slice))
+		ratios = append(ratios, p50(read(reads, until(size.slice)))/p50(few))
+	}
+	fmt.Fprintf(out, "p50 with %d configs to p50 with one (goal: at most 1.05)\t\t%.2f\n", size.configs, median(ratios))
+}
+
+// benchMemory compares the plugin's resident memory after many reads to that after few.
+func benchMemory(t *testing.T, m *mount, size benchSize, out *tabwriter.Writer) {
+	t.Helper()
+	requests := []request{
+		{http.MethodGet, "apisig/creds/pave/main", ""},
+		{http.MethodGet, "apisig/sign/avanan/us?request_string=/v1.0/event/1", ""},
+	}
+	const connections = 16
+	read := func(n int) int {
+		_, err := m.server.runLoad(connections,
+			func(_, sent int) request { return requests[sent%len(requests)] },
+			func(sent int) bool { return sent < n/connections })
+		require.NoError(t, err)
+		return residentKiB(t, m.server)
+	}
+	few, many := read(size.reads), read(size.more)
+	fmt.Fprintf(out, "plugin's resident memory after %d reads, to that after %d more (goal: at most 1.05, below 64 MiB)\t%d MiB, %d MiB\t%.2f\n",
+		size.reads, size.more, few>>10, many>>10, float64(many)/float64(few))
+}
+
+var vmRSS = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
+
+// residentKiB is the resident memory of the plugin's process, 0 where there is no /proc.
+func residentKiB(t *testing.T, server *vaultServer) int {
+	t.Helper()
+	for _, process := range pluginProcesses(server) {
+		status, err := os.ReadFile(filepath.Join(process, "status"))
+		require.NoError(t, err)
+		resident, err := strconv.Atoi(string(vmRSS.FindSubmatch(status)[1]))
+		require.NoError(t, err)
+		return resident
+	}
+	return 0
+}

@@ -1,0 +1,89 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// request is one of a load, to Vault.
+type request struct{ method, path, body string }
+
+// load is what came of sending requests for a while.
+type load struct {
+	latencies []time.Duration // sorted
+	elapsed   time.Duration
+}
+
+func (l load) rate() float64 { return float64(len(l.latencies)) / l.elapsed.Seconds() }
+
+// quantile is the latency that a share q of the requests stayed within.
+func (l load) quantile(q float64) time.Duration {
+	return l.latencies[min(len(l.latencies)-1, int(q*float64(len(l.latencies))))]
+}
+
+// runLoad sends requests over connections at once, on each one after the other, until more says false, which it is asked
+// before each with the number of those that this connection has sent. next gives a connection's request. An answer other
+// than 200 is an error, with the status alone.
+func (v *vaultServer) runLoad(connections int, next func(connection, sent int) request, more func(sent int) bool) (load, error) {
+	transport := &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}
+	defer transport.CloseIdleConnections()
+	var (
+		mu      sync.Mutex
+		all     load
+		failure error
+		workers sync.WaitGroup
+	)
+	began := time.Now()
+	for connection := range connections {
+		workers.Go(func() {
+			var latencies []time.Duration
+			var err error
+			for sent := 0; err == nil && more(sent); sent++ {
+				begun := time.Now()
+				err = v.send(transport, next(connection, sent))
+				latencies = append(latencies, time.Since(begun))
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			all.latencies = append(all.latencies, latencies...)
+			if err != nil {
+				failure = err
+			}
+		})
+	}
+	workers.Wait()
+	all.elapsed = time.Since(began)
+	slices.Sort(all.latencies)
+	return all, failure
+}
+
+// send sends one request as the operator and reads its answer to the end.
+func (v *vaultServer) send(transport http.RoundTripper, r request) error {
+	req, err := http.NewRequestWithContext(context.Background(), r.method, v.address+"/v1/"+r.path, strings.NewReader(r.body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("X-Vault-Token", v.client.Token())
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s %s: status %d", r.method, r.path, resp.StatusCode)
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	return err
+}
+
+// until is a more that ends after a while.
+func until(duration time.Duration) func(int) bool {
+	deadline := time.Now().Add(duration)
+	return func(int) bool { return time.Now().Before(deadline) }
+}
