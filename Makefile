@@ -6,20 +6,35 @@ VERSION := $(shell sed -n 's/^var Version = "\(.*\)"$$/\1/p' backend/backend.go)
 # The race detector needs cgo, which needs a C compiler; where there is none the tests run without it.
 RACE := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 
-.PHONY: build test unit e2e bench bench-micro lint demo dev clean
+.PHONY: build test unit fuzz e2e soak bench bench-micro lint demo dev clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false \
 		-ldflags '-s -w -X github.com/apisig/vault-plugin-apisig/backend.Version=$(VERSION)' -o bin/ ./cmd/...
 
 test: unit e2e
+	$(MAKE) fuzz FUZZTIME=2000x
 
 unit:
 	$(GO) test $(RACE) ./backend/... ./cmd/... ./internal/...
 
+# Each fuzz target for a minute, or for what FUZZTIME says; make test gives each two thousand inputs.
+FUZZTIME ?= 1m
+fuzz:
+	set -e; for package in $$($(GO) list ./backend/... ./internal/...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
 # Vault is found or built before the tests, whose time limit the build is not to use up.
 e2e:
 	VAULT_BIN=$$(scripts/vault-bin) && export VAULT_BIN && $(GO) test -count=1 -timeout 15m ./e2e/...
+
+# Ten minutes of mixed load, and two to warm up, or what SOAK says; .ci/run gives it one.
+SOAK ?= 10m
+soak:
+	VAULT_BIN=$$(scripts/vault-bin) && export VAULT_BIN && SOAK=$(SOAK) $(GO) test -count=1 -timeout 60m -v -run '^TestSoak$$' ./e2e
 
 # About twelve minutes. docs/performance.md says how to read what it prints; make test runs a short form of it.
 bench:

@@ -38,8 +38,8 @@ type backend struct {
 	now   func() time.Time
 	newID func() (string, error)
 
-	// client does the handshakes with Avanan; it keeps nothing.
-	client avanan.Client
+	// handshake does one with Avanan; it is avanan.Client's, but in tests.
+	handshake func(context.Context, avanan.Account, avanan.DateFormat) (avanan.Token, error)
 	// tokens are the JWTs of Avanan's that readers share.
 	tokens        *tokenCache
 	paveConfigs   configStore[paveConfig]
@@ -62,11 +62,11 @@ func newUUID() (string, error) {
 
 func newBackend(now func() time.Time, newID func() (string, error)) *backend {
 	b := &backend{
-		now: now, newID: newID, client: avanan.Client{Now: now, NewID: newID},
+		now: now, newID: newID, handshake: avanan.Client{Now: now, NewID: newID}.Handshake,
 		paveConfigs:   configStore[paveConfig]{prefix: pavePrefix, parameters: paveParameters, defaults: newPaveConfig()},
 		avananConfigs: configStore[avananConfig]{prefix: avananPrefix, parameters: avananParameters, defaults: newAvananConfig()},
 	}
-	b.tokens = newTokenCache(now, b.handshake)
+	b.tokens = newTokenCache(now, b.handshakeForReaders)
 	b.Backend = &framework.Backend{
 		Help:           strings.TrimSpace(backendHelp),
 		BackendType:    logical.TypeLogical,
@@ -100,11 +100,11 @@ func (b *backend) Setup(ctx context.Context, conf *logical.BackendConfig) error 
 	return b.Backend.Setup(ctx, &remembering)
 }
 
-// handshake is the client's, and a line in the log where it fails: one for each, however many readers wait for it.
-func (b *backend) handshake(
+// handshakeForReaders is a handshake, and a line in the log where it fails: one for each, however many readers wait for it.
+func (b *backend) handshakeForReaders(
 	ctx context.Context, name string, account avanan.Account, first avanan.DateFormat,
 ) (avanan.Token, error) {
-	token, err := b.client.Handshake(ctx, account, first)
+	token, err := b.handshake(ctx, account, first)
 	if err != nil {
 		b.Logger().Warn("no JWT from Avanan", "config", name, "error", err)
 	}

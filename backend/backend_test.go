@@ -37,7 +37,7 @@ type mount struct {
 	storage *flakyStorage
 	vendor  *sandbox.Sandbox
 	url     string
-	log     *bytes.Buffer
+	log     *syncBuffer
 
 	clock atomic.Int64 // nanoseconds since began
 	ids   atomic.Int64
@@ -45,7 +45,7 @@ type mount struct {
 
 func newMount(t *testing.T) *mount {
 	t.Helper()
-	m := &mount{t: t, storage: &flakyStorage{Storage: &logical.InmemStorage{}}, log: &bytes.Buffer{}}
+	m := &mount{t: t, storage: &flakyStorage{Storage: &logical.InmemStorage{}}, log: &syncBuffer{}}
 	m.vendor = sandbox.New(sandbox.Default(), m.time, io.Discard)
 	server := httptest.NewServer(m.vendor)
 	t.Cleanup(server.Close)
@@ -56,7 +56,7 @@ func newMount(t *testing.T) *mount {
 	system := logical.TestSystemView()
 	system.PluginEnvironment = &logical.PluginEnvironment{VaultVersion: "1.21.1"}
 	require.NoError(t, m.Setup(t.Context(), &logical.BackendConfig{
-		Logger:      hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: &syncWriter{w: m.log}}),
+		Logger:      hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: m.log}),
 		System:      system,
 		StorageView: m.storage,
 	}))
@@ -64,15 +64,23 @@ func newMount(t *testing.T) *mount {
 	return m
 }
 
-type syncWriter struct {
-	mu sync.Mutex
-	w  io.Writer
+// syncBuffer is a bytes.Buffer for several goroutines.
+type syncBuffer struct {
+	mu      sync.Mutex
+	content bytes.Buffer
 }
 
-func (s *syncWriter) Write(p []byte) (int, error) {
+func (s *syncBuffer) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.w.Write(p)
+	return s.content.Write(p)
+}
+
+// logged is all that the mount has logged.
+func (m *mount) logged() string {
+	m.log.mu.Lock()
+	defer m.log.mu.Unlock()
+	return m.log.content.String()
 }
 
 func (m *mount) time() time.Time          { return began.Add(time.Duration(m.clock.Load())) }

@@ -127,7 +127,7 @@ func (b *backend) pathCredsAvananRead(ctx context.Context, req *logical.Request,
 		if err != nil {
 			return nil, err
 		}
-		ttl := leaseTTL(token.ExpiresAt.Sub(b.now()))
+		ttl := leaseTTL(token.Left(b.now()))
 		if ttl <= 0 {
 			return nil, logical.CodedError(http.StatusBadGateway, b.avananConfigs.key(name)+": Avanan gave a JWT that expires too soon to be leased")
 		}

@@ -371,7 +371,7 @@ func TestNothingTells(t *testing.T) {
 	m.advance(time.Hour)
 	tell(logical.ReadOperation, "creds/avanan/us", nil)
 	require.NotContains(t, told.String(), "canary")
-	require.Contains(t, m.log.String(), "no JWT from Avanan: config=us")
-	require.NotContains(t, m.log.String(), "canary")
-	require.NotContains(t, m.log.String(), token)
+	require.Contains(t, m.logged(), "no JWT from Avanan: config=us")
+	require.NotContains(t, m.logged(), "canary")
+	require.NotContains(t, m.logged(), token)
 }

@@ -54,7 +54,8 @@ func (c *tokenCache) inUse() []string {
 // says whether it did.
 func (c *tokenCache) renewAhead(name string, stored cachedConfig[avananConfig]) bool {
 	slot, minTTL := c.slot(name, stored), stored.config.minTTL()
-	if minTTL >= ownTTL || c.lifeOf(slot) <= minTTL || c.living(slot).JWT == "" {
+	living := c.living(slot)
+	if living.JWT == "" || minTTL >= ownTTL || living.Life() <= minTTL {
 		return false
 	}
 	enough := min(minTTL+renewalLead, ownTTL-1)
@@ -63,11 +64,4 @@ func (c *tokenCache) renewAhead(name string, stored cachedConfig[avananConfig]) 
 	}
 	c.begin(slot, enough, stored.config.requestTimeout())
 	return true
-}
-
-// lifeOf returns what the slot's JWT had left when it was new; 0 where there was none.
-func (c *tokenCache) lifeOf(slot *tokenSlot) time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slot.life
 }

@@ -53,7 +53,6 @@ type tokenSlot struct {
 	version  uint64            // of the config that it was made for
 	readAt   time.Time         // when a reader last asked for its JWT; zero: none did
 	token    avanan.Token      // zero: none
-	life     time.Duration     // what the JWT had left when it was new
 	learned  avanan.DateFormat // what the last handshake worked with, or the config says; "" for neither
 	failures int               // in a row
 	failure  error             // the last one
@@ -129,7 +128,7 @@ var errNoShared = errors.New("no JWT is there to be shared")
 func (c *tokenCache) shared(slot *tokenSlot, minTTL time.Duration) (avanan.Token, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	left := slot.token.ExpiresAt.Sub(c.now())
+	left := slot.token.Left(c.now())
 	if slot.token.JWT == "" || left < minTTL || minTTL >= ownTTL || leaseTTL(left) <= 0 {
 		return avanan.Token{}, errNoShared
 	}
@@ -186,14 +185,14 @@ func (c *tokenCache) record(slot *tokenSlot, token avanan.Token, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err == nil {
-		slot.token, slot.learned, slot.life = token, token.DateFormat, token.ExpiresAt.Sub(c.now())
+		slot.token, slot.learned = token, token.DateFormat
 		slot.failures, slot.failure, slot.heldTo = 0, nil, time.Time{}
 		return
 	}
 	slot.failures++
 	slot.failure = err
 	pause, allowed := time.Duration(0), holdOffAfter
-	if leaseTTL(slot.token.ExpiresAt.Sub(c.now())) > 0 {
+	if slot.token.JWT != "" && leaseTTL(slot.token.Left(c.now())) > 0 {
 		allowed = 1
 	}
 	if doublings := slot.failures - allowed; doublings >= 0 {

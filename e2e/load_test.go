@@ -29,7 +29,7 @@ func (l load) quantile(q float64) time.Duration {
 
 // runLoad sends requests over connections at once, on each one after the other, until more says false, which it is asked
 // before each with the number of those that this connection has sent. next gives a connection's request. An answer other
-// than 200 is an error, with the status alone.
+// than 200 or 204 is an error, with the status alone.
 func (v *vaultServer) runLoad(connections int, next func(connection, sent int) request, more func(sent int) bool) (load, error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}
 	defer transport.CloseIdleConnections()
@@ -75,7 +75,7 @@ func (v *vaultServer) send(transport http.RoundTripper, r request) error {
 		return err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusNoContent {
 		return fmt.Errorf("%s %s: status %d", r.method, r.path, resp.StatusCode)
 	}
 	_, err = io.Copy(io.Discard, resp.Body)

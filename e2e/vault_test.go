@@ -75,6 +75,7 @@ func run(m *testing.M) int {
 type vaultServer struct {
 	binary, directory, address string
 	isOpenBao, quiet           bool
+	environment                []string // of the process, beside the tests' own
 	client                     *api.Client
 	answers                    *recorder // every answer of its API
 	stop                       func()
@@ -137,7 +138,7 @@ func (v *vaultServer) launch(args ...string) error {
 		level = "error"
 	}
 	server := command(v.binary, append([]string{"server", "-log-level=" + level, "-config=" + v.configFile()}, args...)...)
-	server.Env = append(os.Environ(), "HOME="+v.directory)
+	server.Env = append(append(os.Environ(), "HOME="+v.directory), v.environment...)
 	server.Stdout, server.Stderr = log, log
 	if err := server.Start(); err != nil {
 		return fmt.Errorf("starting Vault: %w", err)
@@ -356,10 +357,12 @@ func apisigMountOf(t *testing.T, server *vaultServer) *mount {
 func mountAt(t *testing.T, server *vaultServer, plugin, path string) *mount {
 	t.Helper()
 	m := standInFor(t, server, path)
-	require.NoError(t, m.client.Sys().MountWithContext(t.Context(), path, &api.MountInput{
-		Type: plugin, Config: api.MountConfigInput{PluginVersion: backend.Version},
-	}))
+	require.NoError(t, m.client.Sys().MountWithContext(t.Context(), path, mountInput(plugin, backend.Version)))
 	return m
+}
+
+func mountInput(plugin, version string) *api.MountInput {
+	return &api.MountInput{Type: plugin, Config: api.MountConfigInput{PluginVersion: version}}
 }
 
 // standInFor is a mount that somebody else makes, with stand-ins.

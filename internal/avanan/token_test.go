@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 )
@@ -52,6 +53,53 @@ func TestParseTokenExpiry(t *testing.T) {
 			require.True(t, test.want.Equal(token.ExpiresAt), "%s", token.ExpiresAt)
 		})
 	}
+}
+
+// With an iat, the clocks of the two sides need not agree: the token has at most what it was given for.
+func TestParseTokenBelievesIatAgainstAClockThatIsSlow(t *testing.T) {
+	t.Parallel()
+	for claims, want := range map[string]time.Duration{
+		`{"iat":1767326645,"exp":1767330245}`:    time.Hour, // the vendor's clock is an hour ahead
+		`{"iat":1767323045,"exp":1767326645}`:    time.Hour - 500*time.Millisecond,
+		`{"iat":1767322985,"exp":1767326645}`:    time.Hour - 500*time.Millisecond, // it was a minute old
+		`{"iat":1767326645000,"exp":1767326645}`: time.Hour - 500*time.Millisecond, // in milliseconds: not meant
+		`{"iat":1767326646,"exp":1767326645}`:    time.Hour - 500*time.Millisecond, // after exp: not meant
+		`{"iat":-1e300,"exp":1767326645}`:        time.Hour - 500*time.Millisecond,
+		`{"iat":"x","exp":1767326645}`:           time.Hour - 500*time.Millisecond,
+		`{"iat":1767326645}`:                     time.Hour,
+	} {
+		token, reason := parseToken(unsignedJWT(headerRS256, claims), asked)
+		require.Empty(t, reason)
+		require.Equal(t, want, token.Life(), claims)
+		require.True(t, token.ExpiresAt.Equal(asked.Add(want)))
+	}
+}
+
+// instant is time.Time as the runtime lays it out (time/time.go), for what no clock here does on demand: to be set back,
+// or to stand still.
+type instant struct {
+	wall      uint64
+	monotonic int64
+	_         *time.Location
+}
+
+// A clock that is set back makes no token live longer, nor does a machine that was suspended, where the monotonic reading
+// stands still.
+func TestTokenLeftUnderClocksThatDisagree(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	token, reason := parseToken("a.b.c", now)
+	require.Empty(t, reason)
+	require.Equal(t, time.Hour, token.Left(now))
+	require.Equal(t, 20*time.Minute, token.Left(now.Add(40*time.Minute)))
+
+	setBack := now
+	(*instant)(unsafe.Pointer(&setBack)).monotonic += int64(40 * time.Minute)
+	require.Equal(t, 20*time.Minute, token.Left(setBack), "forty minutes passed, and the wall clock shows none of them")
+	suspended := now.Add(40 * time.Minute)
+	(*instant)(unsafe.Pointer(&suspended)).monotonic -= int64(40 * time.Minute)
+	require.Equal(t, 20*time.Minute, token.Left(suspended))
+	require.Equal(t, time.Hour, token.Left(now.Round(0).Add(-time.Hour)), "never more than there was")
 }
 
 func TestParseTokenDress(t *testing.T) {

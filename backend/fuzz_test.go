@@ -1,0 +1,132 @@
+package backend
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/avanan"
+)
+
+// newOfflineMount is a mount whose vendor takes whatever it is sent: what fuzzing makes up for an address is nobody's.
+func newOfflineMount(t *testing.T) *mount {
+	t.Helper()
+	m := &mount{t: t, storage: &flakyStorage{Storage: &logical.InmemStorage{}}, log: &syncBuffer{}}
+	m.backend = newBackend(m.time, newUUID)
+	m.handshake = func(context.Context, avanan.Account, avanan.DateFormat) (avanan.Token, error) {
+		return avanan.Token{JWT: "a.b.c", AskedAt: m.time(), ExpiresAt: m.time().Add(time.Hour), DateFormat: avanan.Zoneless}, nil
+	}
+	require.NoError(t, m.Setup(t.Context(), logical.TestBackendConfig()))
+	t.Cleanup(func() { m.Cleanup(context.Background()) })
+	return m
+}
+
+// answer is the status that Vault gives for a request, and the text of an error.
+func (m *mount) answer(req *logical.Request) (int, string) {
+	m.t.Helper()
+	if req.Operation == logical.CreateOperation || req.Operation == logical.UpdateOperation {
+		_, exists, err := m.HandleExistenceCheck(m.t.Context(), req)
+		if !errors.Is(err, logical.ErrUnsupportedPath) { // which Vault leaves for the request itself to say
+			require.NoError(m.t, err)
+		}
+		if req.Operation = logical.CreateOperation; exists {
+			req.Operation = logical.UpdateOperation
+		}
+	}
+	resp, err := m.HandleRequest(m.t.Context(), req)
+	status, httpErr := logical.RespondErrorCommon(req, resp, err)
+	if httpErr == nil {
+		return max(status, http.StatusOK), ""
+	}
+	logical.AdjustErrorStatusCode(&status, httpErr)
+	return status, httpErr.Error()
+}
+
+// FuzzStoredConfig: whatever lies in storage, nothing panics, nothing of it shows in an error, and the operator can write
+// over it or delete it.
+func FuzzStoredConfig(f *testing.F) {
+	f.Add([]byte(`{"username":"acme","api_key":"key","api_secret":"canary","ttl":20}`), []byte(`{"app_id":"a","secret_key":"canary","region":"us"}`))
+	f.Add([]byte(`null`), []byte(`{}`))
+	f.Add([]byte(`[]`), []byte("\x00"))
+	f.Add([]byte(`{"ttl":1e99,"api_secret":["canary"]}`), []byte(`{"min_ttl":-1,"ca_cert":"-----BEGIN CERTIFICATE-----canary"}`))
+	f.Fuzz(func(t *testing.T, pave, avanan []byte) {
+		m := newOfflineMount(t)
+		for key, value := range map[string][]byte{"config/pave/x": pave, "config/avanan/x": avanan} {
+			require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: key, Value: value}))
+		}
+		for path, data := range map[string]values{
+			"config/pave/x": nil, "config/avanan/x": nil, "creds/pave/x": nil, "creds/avanan/x": nil,
+			"sign/avanan/x": {"request_string": "/v1.0/scopes"},
+		} {
+			status, text := m.answer(m.request(logical.ReadOperation, path, data))
+			require.Contains(t, []int{http.StatusOK, http.StatusBadRequest, http.StatusInternalServerError}, status, text)
+			require.NotContains(t, text, "canary")
+			if status == http.StatusInternalServerError {
+				require.Contains(t, text, "is damaged; delete the config and write it anew")
+			}
+		}
+		for path, data := range map[string]values{
+			"pave/x":   {"username": "acme", "api_key": "key", "api_secret": "secret", "ttl": 20, "timestamp_format": "unix", "base_url": ""},
+			"avanan/x": {"app_id": "a", "secret_key": "s", "region": "us", "base_url": "", "date_format": "auto", "min_ttl": 1, "request_timeout": 1, "ca_cert": ""},
+		} {
+			if _, text := m.answer(m.request(logical.UpdateOperation, "config/"+path, data)); text != "" {
+				require.Contains(t, text, "is damaged")
+				m.must(logical.DeleteOperation, "config/"+path, nil)
+				m.write("config/"+path, data)
+			}
+			m.read("creds/" + path)
+		}
+	})
+}
+
+// FuzzParameters: no parameters of any path make a panic or an internal error, or show a secret's value in an error; and
+// what a write stores can be read with.
+func FuzzParameters(f *testing.F) {
+	operations := []logical.Operation{
+		logical.UpdateOperation, logical.ReadOperation, logical.PatchOperation, logical.DeleteOperation, logical.ListOperation,
+	}
+	prefixes := []string{"config/pave/", "config/avanan/", "creds/pave/", "creds/avanan/", "sign/avanan/"}
+	for _, seed := range []struct {
+		prefix uint8
+		name   string
+		body   string
+	}{
+		{0, "main", `{"username":"acme","api_key":"key","api_secret":"canary-secret","ttl":"20s"}`},
+		{0, "main", `{"username":["canary"],"api_secret":{"canary":1},"ttl":1e300}`},
+		{1, "us", `{"app_id":"US:app","secret_key":"canary-secret","min_ttl":"1h","verify":"false","ca_cert":"canary"}`},
+		{1, "prod", `{"region":null,"base_url":"http://127.0.0.1:1/../canary","request_timeout":-1}`},
+		{4, "us", `{"request_string":"/v1.0/scopes"}`},
+		{4, "us/batch", `{"request_strings":["/v1.0/a",null,"/b,c"]}`},
+		{2, "a.b-c", `{"name":"canary"}`},
+	} {
+		for operation := range operations {
+			f.Add(uint8(operation), seed.prefix, seed.name, []byte(seed.body))
+		}
+	}
+	f.Fuzz(func(t *testing.T, operation, prefix uint8, name string, body []byte) {
+		var data values
+		if json.Unmarshal(body, &data) != nil {
+			return
+		}
+		m := newOfflineMount(t)
+		m.write("config/pave/main", values{"username": "acme", "api_key": "key", "api_secret": "canary-old"})
+		m.write("config/avanan/us", values{"app_id": "US:app", "secret_key": "canary-old"})
+		path := prefixes[int(prefix)%len(prefixes)] + name
+		status, text := m.answer(m.request(operations[int(operation)%len(operations)], path, data))
+		require.Contains(t, []int{http.StatusOK, http.StatusNoContent, http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed}, status, text)
+		inNames := strings.Contains(name+strings.Join(slices.Collect(maps.Keys(data)), ""), "canary")
+		require.False(t, !inNames && strings.Contains(text, "canary"), text)
+		for key := range m.stored() {
+			m.read("creds/" + strings.TrimPrefix(key, "config/"))
+		}
+	})
+}

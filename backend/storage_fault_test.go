@@ -1,0 +1,179 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
+)
+
+// failingStorage fails once, at the call with a given number, counted from 1; a write that fails may have been done.
+type failingStorage struct {
+	logical.Storage
+	failAt, calls int
+	doneAnyway    bool
+	failed        bool
+}
+
+var errInjected = errors.New("injected")
+
+// fails says whether this call is the one.
+func (s *failingStorage) fails() bool {
+	s.calls++
+	if s.calls == s.failAt {
+		s.failed = true
+		return true
+	}
+	return false
+}
+
+func (s *failingStorage) Get(ctx context.Context, key string) (*logical.StorageEntry, error) {
+	if s.fails() {
+		return nil, errInjected
+	}
+	return s.Storage.Get(ctx, key)
+}
+
+func (s *failingStorage) Put(ctx context.Context, entry *logical.StorageEntry) error {
+	if !s.fails() {
+		return s.Storage.Put(ctx, entry)
+	}
+	if s.doneAnyway {
+		_ = s.Storage.Put(ctx, entry)
+	}
+	return errInjected
+}
+
+func (s *failingStorage) Delete(ctx context.Context, key string) error {
+	if !s.fails() {
+		return s.Storage.Delete(ctx, key)
+	}
+	if s.doneAnyway {
+		_ = s.Storage.Delete(ctx, key)
+	}
+	return errInjected
+}
+
+// change is a request that changes what is stored, or that only reads it.
+type change struct {
+	operation logical.Operation
+	path      string
+	data      values
+}
+
+// A storage that fails at any one of its calls leaves the config from before or the one from after, whole; what readers
+// get is what is stored; and the same request does it when it comes again.
+func TestStorageThatFailsAtAnyCall(t *testing.T) {
+	t.Parallel()
+	for _, c := range []change{
+		{logical.CreateOperation, "config/pave/new", values{"username": "u", "api_key": "k", "api_secret": "s"}},
+		{logical.UpdateOperation, "config/pave/main", values{"ttl": 20, "timestamp_format": "unix"}},
+		{logical.PatchOperation, "config/pave/main", values{"ttl": nil, "timestamp_format": "unix"}},
+		{logical.DeleteOperation, "config/pave/main", nil},
+		{logical.UpdateOperation, "config/avanan/us", values{"min_ttl": 20}},
+		{logical.UpdateOperation, "config/avanan/us", values{"secret_key": "rotated", "min_ttl": 20}},
+		{logical.PatchOperation, "config/avanan/us", values{"secret_key": "rotated", "verify": false}},
+		{logical.DeleteOperation, "config/avanan/us", nil},
+		{logical.ReadOperation, "config/avanan/us", nil},
+		{logical.ReadOperation, "creds/pave/main", nil},
+		{logical.ReadOperation, "creds/avanan/us", nil},
+		{logical.ReadOperation, "sign/avanan/us", values{"request_string": "/v1.0/scopes"}},
+	} {
+		for _, doneAnyway := range []bool{false, true} {
+			t.Run(fmt.Sprint(c.operation, c.path, doneAnyway), func(t *testing.T) {
+				t.Parallel()
+				after := newMountBefore(t, c)
+				after.do(c, after.storage)
+				for failAt := 1; ; failAt++ {
+					m := newMountBefore(t, c)
+					before := m.stored()
+					failing := &failingStorage{Storage: m.storage.Storage, failAt: failAt, doneAnyway: doneAnyway}
+					m.do(c, failing)
+					if !failing.failed {
+						require.Greater(t, failAt, 1, "it asks storage for something")
+						break
+					}
+					if now := m.stored(); fmt.Sprint(now) != fmt.Sprint(before) {
+						require.Equal(t, after.sansURL(), m.sansURL())
+					}
+					m.requireCacheIsStorage()
+					m.do(c, m.storage)
+					require.Equal(t, after.sansURL(), m.sansURL())
+					m.requireCacheIsStorage()
+				}
+			})
+		}
+	}
+}
+
+// newMountBefore is a mount with both configs, which readers have read, but for those of a read that is itself the change.
+func newMountBefore(t *testing.T, c change) *mount {
+	t.Helper()
+	m := newMount(t)
+	m.write("config/pave/main", m.paveValues())
+	m.write("config/avanan/us", m.avananValues())
+	if c.operation != logical.ReadOperation {
+		m.read("creds/pave/main")
+		m.read("creds/avanan/us")
+	}
+	if c.data["secret_key"] != nil {
+		m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = "rotated" })
+	}
+	return m
+}
+
+// do asks what Vault asks for a request, the existence check first.
+func (m *mount) do(c change, storage logical.Storage) {
+	m.t.Helper()
+	req := m.request(c.operation, c.path, c.data)
+	req.Storage = storage
+	if c.operation == logical.CreateOperation || c.operation == logical.UpdateOperation {
+		if _, _, err := m.HandleExistenceCheck(m.t.Context(), req); err != nil {
+			require.ErrorIs(m.t, err, errInjected)
+			return
+		}
+	}
+	resp, err := m.HandleRequest(m.t.Context(), req)
+	if err != nil {
+		require.ErrorIs(m.t, err, errInjected)
+		require.Nil(m.t, resp)
+		return
+	}
+	require.False(m.t, resp.IsError(), resp.Error())
+}
+
+// sansURL is what is stored, without the one thing in which two mounts differ.
+func (m *mount) sansURL() map[string]string {
+	stored := m.stored()
+	for key, value := range stored {
+		stored[key] = strings.ReplaceAll(value, m.url, "")
+	}
+	return stored
+}
+
+// requireCacheIsStorage holds what readers work with to what is stored.
+func (m *mount) requireCacheIsStorage() {
+	m.t.Helper()
+	requireCached(m, &m.paveConfigs, "main")
+	requireCached(m, &m.paveConfigs, "new")
+	requireCached(m, &m.avananConfigs, "us")
+}
+
+func requireCached[C storable](m *mount, configs *configStore[C], name string) {
+	m.t.Helper()
+	stored, found, err := configs.load(m.t.Context(), m.storage, name)
+	require.NoError(m.t, err)
+	used, err := configs.usable(m.t.Context(), m.request(logical.ReadOperation, "", nil), name)
+	if !found {
+		require.ErrorContains(m.t, err, "there is no config")
+		return
+	}
+	require.NoError(m.t, err)
+	require.Equal(m.t, stored, used.config)
+}

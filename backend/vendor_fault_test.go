@@ -1,0 +1,304 @@
+package backend
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/avanan"
+)
+
+// vendorText is in everything that the vendors below send, and may not get out.
+const vendorText = "canary-of-the-vendor"
+
+// vendorFault is a way of Avanan's to misbehave, and what comes of it where no JWT lives.
+type vendorFault struct {
+	// serve answers one connection; the number counts them from 1.
+	serve func(connection net.Conn, number int)
+	// url is where the vendor is, instead of serve.
+	url string
+	// tls is what serve speaks TLS with; nil for none.
+	tls *tls.Config
+	// status of the answer, and what its text says.
+	status int
+	says   string
+}
+
+// raw reads a request and sends a text as it stands.
+func raw(text string) func(net.Conn, int) {
+	return func(connection net.Conn, _ int) {
+		if _, err := http.ReadRequest(bufio.NewReader(connection)); err == nil {
+			_, _ = connection.Write([]byte(text))
+		}
+	}
+}
+
+// hangAfter sends a text and then nothing, for as long as anyone listens.
+func hangAfter(text string) func(net.Conn, int) {
+	return func(connection net.Conn, _ int) {
+		raw(text)(connection, 0)
+		_, _ = connection.Read(make([]byte, 1))
+	}
+}
+
+// http11 is an answer with headers and body.
+func http11(status, body string, headers ...string) func(net.Conn, int) {
+	return raw(fmt.Sprintf("HTTP/1.1 %s\r\nContent-Length: %d\r\nX-Vendor: %s\r\n%s\r\n%s",
+		status, len(body), vendorText, strings.Join(append(headers, ""), "\r\n"), body))
+}
+
+// repeated sends a text and then a block over and over, up to 1 GiB.
+func repeated(text string, block []byte, pause time.Duration) func(net.Conn, int) {
+	return func(connection net.Conn, _ int) {
+		raw(text)(connection, 0)
+		for sent := 0; sent < 1<<30; sent += len(block) {
+			if _, err := connection.Write(block); err != nil {
+				return
+			}
+			<-time.After(pause)
+		}
+	}
+}
+
+func claims(json string) string {
+	encode := base64.RawURLEncoding.EncodeToString
+	return encode([]byte(`{"alg":"none"}`)) + "." + encode([]byte(json)) + "."
+}
+
+// zipBomb is 128 KiB of gzip with a thousand times as many zeros in it.
+func zipBomb(t *testing.T) string {
+	t.Helper()
+	var bomb bytes.Buffer
+	zip, err := gzip.NewWriterLevel(&bomb, gzip.BestSpeed)
+	require.NoError(t, err)
+	for zeros := make([]byte, 1<<20); bomb.Len() < 128<<10; {
+		_, err := zip.Write(zeros)
+		require.NoError(t, err)
+	}
+	return bomb.String()
+}
+
+const okHeaders = "HTTP/1.1 200 OK\r\nX-Vendor: " + vendorText + "\r\n"
+
+func vendorFaults(t *testing.T, ca authority) map[string]vendorFault {
+	t.Helper()
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, closed.Close())
+	healthy := http11("200 OK", "a.b.c")
+	chunked := okHeaders + "Transfer-Encoding: chunked\r\n\r\n"
+	const (
+		refusal, slow, broke, redirect = "refuses the credentials", "longer than request_timeout", "the connection broke", "a redirect"
+		distrust                       = "its certificate is not trusted, has expired or is for another name"
+	)
+	return map[string]vendorFault{
+		"refused connection":         {url: "http://" + closed.Addr().String(), status: 502, says: "the connection could not be made"},
+		"no such name":               {url: "https://no-such-host.invalid", status: 502, says: "DNS"},
+		"closed at once":             {serve: func(net.Conn, int) {}, status: 502, says: broke},
+		"hangs before the headers":   {serve: hangAfter(""), status: 502, says: slow},
+		"hangs amid the headers":     {serve: hangAfter("HTTP/1.1 200 OK\r\nX-Vendor: " + vendorText), status: 502, says: slow},
+		"hangs amid the body":        {serve: hangAfter(okHeaders + "Content-Length: 1000\r\n\r\n" + vendorText), status: 502, says: slow},
+		"one byte a second, headers": {serve: repeated("HTTP/1.1 200 OK\r\nX-Vendor: ", []byte("c"), time.Second), status: 502, says: slow},
+		"one byte a second, body":    {serve: repeated(okHeaders+"\r\n", []byte("c"), time.Second), status: 502, says: slow},
+
+		"TLS, unknown CA":  {serve: healthy, tls: newAuthority(t).serverConfig(t, "127.0.0.1", time.Now().Add(time.Hour)), status: 502, says: distrust},
+		"TLS, expired":     {serve: healthy, tls: ca.serverConfig(t, "127.0.0.1", time.Now().Add(-time.Minute)), status: 502, says: distrust},
+		"TLS, wrong name":  {serve: healthy, tls: ca.serverConfig(t, "127.0.0.2", time.Now().Add(time.Hour)), status: 502, says: distrust},
+		"TLS 1.0":          {serve: healthy, tls: outdated(ca.serverConfig(t, "127.0.0.1", time.Now().Add(time.Hour))), status: 502, says: "TLS"},
+		"TLS as it should": {serve: healthy, tls: ca.serverConfig(t, "127.0.0.1", time.Now().Add(time.Hour)), status: 200},
+		"TLS it does not speak": {
+			serve: func(connection net.Conn, _ int) { _, _ = connection.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) },
+			url:   "https", status: 502, says: "TLS: it does not speak it",
+		},
+
+		"200, HTML":        {serve: http11("200 OK", "<html>"+vendorText, "Content-Type: text/html"), status: 502, says: "no token (content type text/html)"},
+		"200, empty":       {serve: http11("200 OK", ""), status: 502, says: "the body is empty"},
+		"200, JSON":        {serve: http11("200 OK", `{"token":"`+vendorText+`"}`, "Content-Type: application/json"), status: 502, says: "no token"},
+		"200, 1 GiB":       {serve: repeated(okHeaders+"\r\n", bytes.Repeat([]byte("a"), 1<<20), 0), status: 502, says: "more than 64 KiB"},
+		"200, gzip bomb":   {serve: http11("200 OK", zipBomb(t), "Content-Encoding: gzip"), status: 502, says: "more than 64 KiB"},
+		"200, small bomb":  {serve: http11("200 OK", zipBomb(t)[:1<<10], "Content-Encoding: gzip"), status: 502, says: "no token"},
+		"JWT, exp past":    {serve: http11("200 OK", claims(`{"exp":1}`)), status: 502, says: "expired already"},
+		"JWT, exp far":     {serve: http11("200 OK", claims(`{"exp":99999999999999}`)), status: 200},
+		"JWT, exp a text":  {serve: http11("200 OK", claims(`{"exp":"1"}`)), status: 200},
+		"JWT, exp none":    {serve: http11("200 OK", claims(`{}`)), status: 200},
+		"JWT, exp no JSON": {serve: http11("200 OK", "eyJhbGciOiJub25lIn0.!!.", ""), status: 502, says: "no token"},
+		"NUL in the body":  {serve: http11("200 OK", "a.b\x00.c"), status: 502, says: "no token"},
+		"line feeds in it": {serve: http11("200 OK", "a.b\r\nx-av-sig: c\r\n"), status: 502, says: "no token"},
+		"NUL in a header":  {serve: http11("200 OK", "a.b.c", "X-Bad: a\x00b"), status: 502, says: broke},
+		"a header's end":   {serve: http11("200 OK", "a.b.c", "X-Bad\n: a"), status: 502, says: broke},
+
+		"204":                  {serve: http11("204 No Content", ""), status: 502, says: "status 204"},
+		"301, another host":    {serve: http11("301 Moved", "", "Location: http://127.0.0.2:1/"+vendorText), status: 502, says: redirect},
+		"307, another host":    {serve: http11("307 Moved", "", "Location: http://127.0.0.2:1/"+vendorText), status: 502, says: redirect},
+		"301, to itself":       {serve: http11("301 Moved", "", "Location: /v1.0/auth"), status: 502, says: redirect},
+		"307, to itself":       {serve: http11("307 Moved", "", "Location: /v1.0/auth"), status: 502, says: redirect},
+		"400":                  {serve: http11("400 Bad Request", vendorText), status: 400, says: "status 400: it " + refusal},
+		"401":                  {serve: http11("401 Unauthorized", vendorText), status: 400, says: "status 401: it " + refusal},
+		"403":                  {serve: http11("403 Forbidden", vendorText), status: 400, says: "status 403: it " + refusal},
+		"429":                  {serve: http11("429 Slow", vendorText), status: 429, says: "fewer requests"},
+		"429, in 9 s":          {serve: http11("429 Slow", vendorText, "Retry-After: 9"), status: 429, says: "fewer requests"},
+		"429, at a date":       {serve: http11("429 Slow", vendorText, "Retry-After: Fri, 31 Dec 9999 23:59:59 GMT"), status: 429, says: "fewer requests"},
+		"429, absurdly large":  {serve: http11("429 Slow", vendorText, "Retry-After: 99999999999999999999"), status: 429, says: "fewer requests"},
+		"429, below zero":      {serve: http11("429 Slow", vendorText, "Retry-After: -5"), status: 429, says: "fewer requests"},
+		"500 once":             {serve: inTurn(http11("500 Oh", vendorText), healthy), status: 200},
+		"500 always":           {serve: http11("500 Oh", vendorText), status: 502, says: "status 500"},
+		"503":                  {serve: http11("503 Oh", vendorText), status: 502, says: "status 503"},
+		"HTTP/1.0":             {serve: raw("HTTP/1.0 200 OK\r\n\r\na.b.c"), status: 200},
+		"HTTP/0.9":             {serve: raw("a.b.c"), status: 502, says: "does not speak HTTP"},
+		"chunks without sizes": {serve: raw(chunked + "zz\r\na.b.c\r\n"), status: 502, says: broke},
+		"chunks without end":   {serve: raw(chunked + "5\r\na.b.c"), status: 502, says: broke},
+		"a length too long":    {serve: raw(okHeaders + "Content-Length: 6\r\n\r\na.b.c"), status: 502, says: broke},
+		"two lengths":          {serve: raw(okHeaders + "Content-Length: 5\r\nContent-Length: 6\r\n\r\na.b.c"), status: 502, says: broke},
+	}
+}
+
+// inTurn answers the first connection with the first, the rest with the last.
+func inTurn(first, last func(net.Conn, int)) func(net.Conn, int) {
+	return func(connection net.Conn, number int) {
+		if number == 1 {
+			first(connection, number)
+			return
+		}
+		last(connection, number)
+	}
+}
+
+// start listens, and returns the base URL.
+func (f vendorFault) start(t *testing.T) string {
+	t.Helper()
+	if f.serve == nil {
+		return f.url
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	scheme := "http://"
+	if f.url != "" || f.tls != nil {
+		scheme = "https://"
+	}
+	address := listener.Addr().String()
+	if f.tls != nil {
+		listener = tls.NewListener(listener, f.tls)
+	}
+	var number atomic.Int32
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer connection.Close()
+				f.serve(connection, int(number.Add(1)))
+			}()
+		}
+	}()
+	return scheme + address
+}
+
+// Whatever the vendor does, a reader gets the right answer within request_timeout and a second, or a living JWT with a
+// warning, and nothing of what the vendor sent, nor a secret, gets out.
+func TestVendorFaults(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	for name, fault := range vendorFaults(t, ca) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const timeout = 2 * time.Second
+			m := newMount(t)
+			m.write("config/avanan/us", values{
+				"app_id": "app", "secret_key": "canary-secret", "base_url": fault.start(t), "ca_cert": ca.pem, "verify": false,
+				"date_format": "zoneless", "request_timeout": int(timeout.Seconds()),
+			})
+			read := func() (*logical.Response, int, string) {
+				began := time.Now()
+				resp, status, text := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
+				require.Less(t, time.Since(began), timeout+time.Second)
+				return resp, status, text
+			}
+			resp, status, text := read()
+			require.Equal(t, fault.status, status, text)
+			require.Contains(t, text, fault.says)
+			require.NotContains(t, text, "canary")
+			if status == http.StatusOK {
+				require.Equal(t, 59*time.Minute, resp.Secret.TTL.Round(time.Minute))
+				return
+			}
+			require.Contains(t, text, "config/avanan/us: ")
+
+			stored, err := m.avananConfigs.usable(t.Context(), m.request(logical.ReadOperation, "", nil), "us")
+			require.NoError(t, err)
+			m.tokens.adopt("us", stored, avanan.Token{JWT: "living", ExpiresAt: m.time().Add(5 * time.Minute), DateFormat: avanan.Zoneless})
+			for range 2 {
+				resp, _, text = read()
+				require.Empty(t, text)
+				require.Equal(t, "living", resp.Data["token"])
+				require.Equal(t, 270*time.Second, resp.Secret.TTL)
+				require.Len(t, resp.Warnings, 1)
+				require.Contains(t, resp.Warnings[0], fault.says)
+				require.NotContains(t, resp.Warnings[0], "canary")
+			}
+			m.Cleanup(t.Context())
+			require.NotContains(t, m.logged(), "canary")
+		})
+	}
+}
+
+// authority is a CA of a test's own.
+type authority struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+	pem         string
+}
+
+func newAuthority(t *testing.T) authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	certificate, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	return authority{certificate, key, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
+}
+
+// serverConfig is that of a server with a certificate of the CA's, for an address and until an instant.
+func (a authority) serverConfig(t *testing.T, address string, until time.Time) *tls.Config {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), IPAddresses: []net.IP{net.ParseIP(address)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: until,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
+	require.NoError(t, err)
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+}
+
+func outdated(config *tls.Config) *tls.Config {
+	config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS10
+	return config
+}

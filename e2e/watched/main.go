@@ -1,0 +1,31 @@
+// Command watched is the engine, which beside that says what it has: sent SIGUSR1, it writes the number of its goroutines
+// and the bytes that live in its heap to a file beside its own, named as that with .watched.
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"github.com/hashicorp/vault/sdk/plugin"
+
+	"github.com/apisig/vault-plugin-apisig/backend"
+)
+
+func main() {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1)
+	go func() {
+		for range asked {
+			var memory runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&memory)
+			_ = os.WriteFile(os.Args[0]+".watched", fmt.Appendln(nil, runtime.NumGoroutine(), memory.HeapAlloc), 0o600) //nolint:gosec // its own path
+		}
+	}()
+	if plugin.ServeMultiplex(&plugin.ServeOpts{BackendFactoryFunc: backend.Factory}) != nil {
+		os.Exit(1)
+	}
+}
