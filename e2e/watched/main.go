@@ -22,7 +22,8 @@ func main() {
 			var memory runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&memory)
-			_ = os.WriteFile(os.Args[0]+".watched", fmt.Appendln(nil, runtime.NumGoroutine(), memory.HeapAlloc), 0o600) //nolint:gosec // its own path
+			report := fmt.Appendln(nil, runtime.NumGoroutine(), memory.HeapAlloc)
+			_ = os.WriteFile(os.Args[0]+".watched", report, 0o600) //nolint:gosec // its own path
 		}
 	}()
 	if plugin.ServeMultiplex(&plugin.ServeOpts{BackendFactoryFunc: backend.Factory}) != nil {
