@@ -94,6 +94,41 @@ func TestReadmeHasNoOtherCommands(t *testing.T) {
 	require.Equal(t, []string{"make demo", "make test"}, indented)
 }
 
+var testName = regexp.MustCompile("`((?:Test|Fuzz)\\w+)`")
+
+// Each promise of docs/reliability.md and of SECURITY.md's threat model names a test that there is.
+func TestPromisesHaveTests(t *testing.T) {
+	t.Parallel()
+	tests := map[string]bool{}
+	require.NoError(t, filepath.WalkDir("..", func(path string, _ os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		for _, found := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`).FindAllSubmatch(source, -1) {
+			tests[string(found[1])] = true
+		}
+		return err
+	}))
+	for document, least := range map[string]int{"../docs/reliability.md": 30, "../SECURITY.md": 15} {
+		content, err := os.ReadFile(document)
+		require.NoError(t, err)
+		rows := 0
+		for line := range strings.Lines(string(content)) {
+			if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| fault |") || strings.HasPrefix(line, "| who |") {
+				continue
+			}
+			rows++
+			named := testName.FindAllStringSubmatch(line, -1)
+			require.NotEmpty(t, named, "%s: %s", document, line)
+			for _, name := range named {
+				require.True(t, tests[name[1]], "%s names %s, which is no test", document, name[1])
+			}
+		}
+		require.GreaterOrEqual(t, rows, least, document)
+	}
+}
+
 // The script that finds Vault takes the one that it is told of, then the one on the PATH, then builds one: once, however
 // many ask at the same time, and whole or not at all. A stand-in for the go command shows the latter without the minutes.
 func TestVaultBin(t *testing.T) {
