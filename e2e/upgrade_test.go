@@ -26,7 +26,8 @@ func installFirst(t *testing.T, server *vaultServer, version string) {
 		t.Skipf("%s is not in this clone's history: %s", firstCommit, printed)
 	}
 	sources, archive := t.TempDir(), filepath.Join(t.TempDir(), "sources.tar")
-	printed, err := command("git", "-C", "..", "archive", "-o", archive, firstCommit, "go.mod", "go.sum", "cmd", "backend", "internal").CombinedOutput()
+	pack := []string{"-C", "..", "archive", "-o", archive, firstCommit, "go.mod", "go.sum", "cmd", "backend", "internal"}
+	printed, err := command("git", pack...).CombinedOutput()
 	require.NoError(t, err, string(printed))
 	printed, err = command("tar", "-xf", archive, "-C", sources).CombinedOutput()
 	require.NoError(t, err, string(printed))
