@@ -201,8 +201,9 @@ func TestErrors(t *testing.T) {
 	m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless"}))
 	nobody, err := freeAddress()
 	require.NoError(t, err)
+	said := newSecret()
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte("<html>canary-of-the-vendor</html>"))
+		_, _ = w.Write([]byte("<html>" + said + "</html>"))
 	}))
 	t.Cleanup(page.Close)
 	secure := httptest.NewTLSServer(http.NotFoundHandler())
@@ -220,15 +221,15 @@ func TestErrors(t *testing.T) {
 		"a parameter is missing":     {http.MethodPut, "config/pave/new", values{"username": "acme"}, "", 400, "api_key is required"},
 		"a parameter is unknown":     {http.MethodPut, "config/pave/main", values{"tll": 1}, "", 400, `unknown parameter "tll"; this takes api_key, api_secret, base_url, timestamp_format, ttl, username`},
 		"a parameter is wrong":       {http.MethodPut, "config/pave/main", values{"ttl": "5m"}, "", 400, "ttl must be from 1s to 240s"},
-		"a parameter is of no type":  {http.MethodPut, "config/pave/main", `{"api_secret":{"a":"canary-b"}}`, "", 400, "api_secret must be a string, given once"},
+		"a parameter is of no type":  {http.MethodPut, "config/pave/main", values{"api_secret": values{"a": newSecret()}}, "", 400, "api_secret must be a string, given once"},
 		"a request string is wrong":  {http.MethodPut, "sign/avanan/us", values{"request_string": "/v1.0/../x"}, "", 400, "request_string has a . or .. segment"},
 		"a request string is none":   {http.MethodPut, "sign/avanan/us", nil, "", 400, "request_string is required"},
 		"no such config for PAVE":    {http.MethodGet, "creds/pave/none", nil, "", 400, "write one first: vault write " + m.path + "/config/pave/none username="},
 		"no such config for Avanan":  {http.MethodGet, "creds/avanan/none", nil, "", 400, "write one first: vault write " + m.path + "/config/avanan/none region="},
 		"no such config for signing": {http.MethodPut, "sign/avanan/none", values{"request_string": "/v1.0/scopes"}, "", 400, "write one first"},
-		"the vendor refuses":         {http.MethodPut, "config/avanan/us", values{"secret_key": canary + "wrong"}, "", 400, "config/avanan/us was not stored"},
-		"the vendor limits":          {http.MethodPut, "config/avanan/us", values{"secret_key": canary + "new"}, sandbox.Limit, 429, "status 429"},
-		"the vendor is out of order": {http.MethodPut, "config/avanan/us", values{"secret_key": canary + "new"}, sandbox.Break, 502, "status 500"},
+		"the vendor refuses":         {http.MethodPut, "config/avanan/us", values{"secret_key": newSecret()}, "", 400, "config/avanan/us was not stored"},
+		"the vendor limits":          {http.MethodPut, "config/avanan/us", values{"secret_key": newSecret()}, sandbox.Limit, 429, "status 429"},
+		"the vendor is out of order": {http.MethodPut, "config/avanan/us", values{"secret_key": newSecret()}, sandbox.Break, 502, "status 500"},
 		"nobody listens":             {http.MethodGet, "creds/avanan/down", nil, "", 502, "no answer from Avanan at " + nobody + ": the connection could not be made"},
 		"a web page":                 {http.MethodGet, "creds/avanan/page", nil, "", 502, "status 200: the body is no token (content type text/html)"},
 		"a certificate of nobody's":  {http.MethodGet, "creds/avanan/tls", nil, "", 502, "TLS: its certificate is not trusted"},
@@ -239,7 +240,7 @@ func TestErrors(t *testing.T) {
 		status, _, text := m.request(test.method, test.path, test.body)
 		require.Equal(t, test.status, status, "%s: %s", name, text)
 		require.Contains(t, text, test.text, name)
-		require.NotContains(t, text, "canary", name)
+		require.NotContains(t, text, canary, name)
 	}
 	m.fault(sandbox.None)
 	m.read("creds/pave/main")
@@ -254,12 +255,13 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// What a body may hold that JSON allows (an audit log shows the keys of a map, so no canary is one); nothing of it changes what is stored, and the plugin lives on.
+// What a body may hold that JSON allows (an audit log shows the keys of a map, so no secret is one); nothing of it changes what is stored, and the plugin lives on.
 func TestBadBodies(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/pave/main", m.paveValues())
 	m.write("config/avanan/us", m.avananValues())
+	stray := newSecret()
 	pave, avanan := m.read("config/pave/main").Data, m.read("config/avanan/us").Data
 	for path, parameters := range map[string][]string{
 		"config/pave/main":     {"username", "api_key", "api_secret", "timestamp_format", "ttl", "base_url"},
@@ -269,12 +271,12 @@ func TestBadBodies(t *testing.T) {
 	} {
 		for _, parameter := range parameters {
 			for _, value := range []string{
-				`null`, `[]`, `{}`, `["canary-a"]`, `{"a":"canary-b"}`, `"canary-\u0000"`, `"\n"`, `1e300`, `-1`,
+				`null`, `[]`, `{}`, `["` + stray + `"]`, `{"a":"` + stray + `"}`, `"` + stray + `\u0000"`, `"\n"`, `1e300`, `-1`,
 				`"` + strings.Repeat("x", 100_000) + `"`,
 			} {
 				status, _, text := m.request(http.MethodPut, path, `{"`+parameter+`":`+value+`}`)
 				require.Equal(t, http.StatusBadRequest, status, "%s %s %.40s: %s", path, parameter, value, text)
-				require.NotContains(t, text, "canary")
+				require.NotContains(t, text, canary)
 			}
 		}
 	}

@@ -51,7 +51,7 @@ func TestReadmeCommands(t *testing.T) {
 	require.NoError(t, err)
 	server, err := startVault(t.TempDir())
 	require.NoError(t, err)
-	t.Cleanup(server.stop)
+	server.stopAtEnd(t)
 	address, err := freeAddress()
 	require.NoError(t, err)
 	require.Contains(t, string(readme), "127.0.0.1:8400")

@@ -32,7 +32,7 @@ func TestRegisterAndUpgrade(t *testing.T) {
 	t.Parallel()
 	server, err := startVault(t.TempDir())
 	require.NoError(t, err)
-	t.Cleanup(server.stop)
+	server.stopAtEnd(t)
 	bin := t.TempDir()
 	require.NoError(t, os.Symlink(server.binary, filepath.Join(bin, "vault")))
 	register := func(binary string, environ ...string) (string, error) {
@@ -120,7 +120,7 @@ func TestRotationWithReaders(t *testing.T) {
 			}
 		})
 	}
-	for _, rotated := range []string{canary + "first", canary + "second", canary + "third"} {
+	for _, rotated := range []string{newSecret(), newSecret(), newSecret()} {
 		old := m.read("creds/avanan/us").Data["token"]
 		m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = rotated })
 		m.write("config/avanan/us", values{"secret_key": rotated})

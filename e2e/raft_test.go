@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -29,8 +28,7 @@ func startRaftVault(t *testing.T) *raftServer {
 	s := &raftServer{vaultServer: &vaultServer{
 		binary: vault.binary, isOpenBao: vault.isOpenBao, directory: directory, answers: &recorder{}, address: "http://" + address,
 	}}
-	data := filepath.Join(directory, "data")
-	for _, path := range []string{s.plugins(), data} {
+	for _, path := range []string{s.plugins(), s.data()} {
 		require.NoError(t, os.Mkdir(path, 0o700))
 	}
 	_, port, err := net.SplitHostPort(address)
@@ -48,7 +46,7 @@ func startRaftVault(t *testing.T) *raftServer {
 			address         = "%s"
 			cluster_address = "%s"
 			tls_disable     = true
-		}`, s.plugins(), port, clusterAddress, data, address, clusterAddress), 0o600))
+		}`, s.plugins(), port, clusterAddress, s.data(), address, clusterAddress), 0o600))
 	require.NoError(t, s.launch())
 	client, err := s.newClient("")
 	require.NoError(t, err)

@@ -1,0 +1,222 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"debug/elf"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// makeCopy runs make build in a copy of the sources, under a folder of a given name, and returns where the binaries are.
+func makeCopy(t *testing.T, name string) string {
+	t.Helper()
+	directory := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.MkdirAll(directory, 0o700))
+	sources := []string{"-R", "../go.mod", "../go.sum", "../Makefile", "../cmd", "../backend", "../internal"}
+	printed, err := command("cp", append(sources, directory)...).CombinedOutput()
+	require.NoError(t, err, string(printed))
+	printed, err = command("make", "-C", directory, "build").CombinedOutput()
+	require.NoError(t, err, string(printed))
+	return filepath.Join(directory, "bin")
+}
+
+// machinePaths are the folders that say on whose machine a binary was built.
+func machinePaths(t *testing.T) []string {
+	t.Helper()
+	repository, err := filepath.Abs("..")
+	require.NoError(t, err)
+	home, err := os.UserHomeDir()
+	require.NoError(t, err)
+	printed, err := command("go", "env", "GOPATH", "GOMODCACHE", "GOCACHE", "GOROOT").Output()
+	require.NoError(t, err)
+	paths := append(strings.Fields(string(printed)), repository, home)
+	require.Len(t, paths, 6)
+	return paths
+}
+
+// Whoever builds the plugin from the same sources gets the same bytes, wherever they lie, and nothing in them says where
+// that was. It needs no library of the system, so it runs on every node and in any image.
+func TestBuild(t *testing.T) {
+	t.Parallel()
+	one, other := makeCopy(t, "a"), makeCopy(t, "another/and-deeper")
+	for _, name := range []string{pluginName, "apisig-sandbox"} {
+		binary, err := os.ReadFile(filepath.Join(one, name))
+		require.NoError(t, err)
+		again, err := os.ReadFile(filepath.Join(other, name))
+		require.NoError(t, err)
+		require.Equal(t, sha256.Sum256(binary), sha256.Sum256(again), name)
+		// A path of Vault's API, which ends like the home of who builds in a container.
+		text := strings.ReplaceAll(string(binary), "/pki/root/", "")
+		for _, path := range append(machinePaths(t), filepath.Dir(one), filepath.Dir(other)) {
+			if strings.Contains(text, path+string(filepath.Separator)) {
+				t.Errorf("%s holds %s", name, path)
+			}
+		}
+		t.Run(name+" is static", func(t *testing.T) {
+			t.Parallel()
+			if runtime.GOOS != "linux" {
+				t.Skip("what is built here is no ELF file")
+			}
+			file, err := elf.Open(filepath.Join(one, name))
+			require.NoError(t, err)
+			defer file.Close()
+			for _, segment := range file.Progs {
+				require.NotEqual(t, elf.PT_INTERP, segment.Type, "it asks for a dynamic linker")
+			}
+			libraries, err := file.ImportedLibraries()
+			require.NoError(t, err)
+			require.Empty(t, libraries)
+		})
+	}
+}
+
+// networkSockets are the local addresses of a process's sockets that are no unix sockets, as its folder under /proc has
+// them, and the number of its sockets of any kind.
+func networkSockets(t *testing.T, process string) (addresses []string, all int) {
+	t.Helper()
+	links, err := filepath.Glob(filepath.Join(process, "fd", "*"))
+	require.NoError(t, err)
+	inodes := map[string]bool{}
+	for _, link := range links {
+		target, _ := os.Readlink(link) // it may be closed by now
+		if inode, is := strings.CutPrefix(target, "socket:["); is {
+			inodes[strings.TrimSuffix(inode, "]")] = true
+		}
+	}
+	for _, protocol := range []string{"tcp", "tcp6", "udp", "udp6"} {
+		table, err := os.ReadFile(filepath.Join(process, "net", protocol))
+		if os.IsNotExist(err) && strings.HasSuffix(protocol, "6") {
+			continue // a kernel without IPv6
+		}
+		require.NoError(t, err)
+		for line := range strings.Lines(string(table)) {
+			if columns := strings.Fields(line); len(columns) > 9 && inodes[columns[9]] {
+				addresses = append(addresses, protocol+" "+columns[1])
+			}
+		}
+	}
+	return addresses, len(inodes)
+}
+
+// startSandbox builds the sandbox and starts it on loopback, and returns its folder under /proc and its port.
+func startSandbox(t *testing.T) (process, port string) {
+	t.Helper()
+	run := command(buildSandbox(t), "-listen", "127.0.0.1:0")
+	printed, err := run.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, run.Start())
+	t.Cleanup(func() {
+		_ = run.Process.Kill()
+		_ = run.Wait()
+	})
+	line, err := bufio.NewReader(printed).ReadString('\n')
+	require.NoError(t, err)
+	address, is := strings.CutPrefix(strings.TrimSpace(line), "listening on http://127.0.0.1:")
+	require.True(t, is, line)
+	return filepath.Join("/proc", strconv.Itoa(run.Process.Pid)), address
+}
+
+func buildSandbox(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "apisig-sandbox")
+	printed, err := command("go", "build", "-o", binary, "../cmd/apisig-sandbox").CombinedOutput()
+	require.NoError(t, err, string(printed))
+	return binary
+}
+
+// The plugin has no socket on the network once its handshake is done: Vault and it talk over a unix socket. The sandbox,
+// which listens, is what the same look finds.
+func TestPluginListensOnNothing(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/proc/self/net/tcp"); err != nil {
+		t.Skip("this system has no /proc to look at sockets in")
+	}
+	m := newApisigMount(t)
+	m.write("config/pave/main", m.paveValues())
+	m.write("config/avanan/us", m.avananValues())
+	m.read("creds/pave/main")
+	m.read("creds/avanan/us")
+	processes := pluginProcesses(m.server)
+	require.Len(t, processes, 1)
+	addresses, all := networkSockets(t, processes[0])
+	require.Positive(t, all, "the sockets can be seen")
+	require.Empty(t, addresses)
+
+	process, _ := startSandbox(t)
+	addresses, _ = networkSockets(t, process)
+	require.Len(t, addresses, 1)
+}
+
+// ownAddresses are those of the machine, other than the sandbox's, at which a server that listened there could be reached.
+func ownAddresses(t *testing.T) []string {
+	t.Helper()
+	found, err := net.InterfaceAddrs()
+	require.NoError(t, err)
+	own := []string{"127.0.0.2"}
+	for _, address := range found {
+		network, is := address.(*net.IPNet)
+		require.True(t, is)
+		own = append(own, network.IP.String())
+	}
+	var reachable []string
+	for _, address := range own {
+		listener, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
+		if err != nil || address == "127.0.0.1" {
+			continue
+		}
+		if connection, err := net.Dial("tcp", listener.Addr().String()); err == nil {
+			_ = connection.Close()
+			reachable = append(reachable, address)
+		}
+		_ = listener.Close()
+	}
+	return reachable
+}
+
+// The sandbox holds credentials and answers anyone, so it listens for this machine alone: it refuses any other address,
+// and on 127.0.0.1 it is at no other.
+func TestSandboxIsOnLoopbackAlone(t *testing.T) {
+	t.Parallel()
+	hostName, err := os.Hostname()
+	require.NoError(t, err)
+	refused := []string{"0.0.0.0:0", "[::]:0", "[::ffff:0.0.0.0]:0", net.JoinHostPort(hostName, "0")}
+	own := ownAddresses(t)
+	for _, address := range own {
+		if !net.ParseIP(address).IsLoopback() {
+			refused = append(refused, net.JoinHostPort(address, "0"))
+		}
+	}
+	binary := buildSandbox(t)
+	for _, address := range refused {
+		// One that does listen is not to keep the test waiting.
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		printed, err := exec.CommandContext(ctx, binary, "-listen", address).CombinedOutput()
+		cancel()
+		require.Error(t, err, address)
+		require.NotContains(t, string(printed), "listening on")
+		require.Contains(t, string(printed), "-listen takes a loopback address")
+	}
+
+	_, port := startSandbox(t)
+	connection, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", port))
+	require.NoError(t, err)
+	require.NoError(t, connection.Close())
+	if len(own) == 0 {
+		t.Log("this machine can be reached at no other address")
+	}
+	for _, address := range own {
+		_, err := net.Dial("tcp", net.JoinHostPort(address, port))
+		require.Error(t, err, address)
+	}
+}
