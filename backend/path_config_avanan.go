@@ -111,7 +111,7 @@ func (c avananConfig) with(name string, p parameters) (avananConfig, error) {
 	if parsed, err := baseurl.Parse(next.BaseURL); err == nil {
 		next.BaseURL = parsed
 	}
-	if clean, fault := certificates(next.CACert); fault == "" {
+	if clean, fault := certificates(next.CACert); fault == "" && p.given("ca_cert") {
 		next.CACert = clean
 	}
 	if next.account() != c.account() {

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"encoding/json"
 	"maps"
 	"net/http"
 	"slices"
@@ -208,6 +209,13 @@ func TestConfigWriteThatIsOvertaken(t *testing.T) {
 	}
 }
 
+func mustJSON(t *testing.T, value any) []byte {
+	t.Helper()
+	encoded, err := json.Marshal(value)
+	require.NoError(t, err)
+	return encoded
+}
+
 // An entry that a later version wrote is read for what is known of it, and an update keeps the rest.
 func TestConfigOfALaterVersion(t *testing.T) {
 	t.Parallel()
@@ -223,6 +231,12 @@ func TestConfigOfALaterVersion(t *testing.T) {
 	m.write("config/pave/main", values{"ttl": 30})
 	require.JSONEq(t, `{"username":"acme","api_key":"key-1","api_secret":"sec-1","ttl":30,"timestamp_format":"rfc3339",
 		"base_url":"https://openapi.paveapi.com","later":{"a":12345678901234567890}}`, m.stored()["config/pave/main"])
+
+	// A ca_cert that was stored with a comment is no change of what a handshake uses: there is no vendor to try it with.
+	put("config/avanan/us", `{"app_id":"app","secret_key":"key","region":"us","base_url":"https://127.0.0.1:1","date_format":"auto",
+		"detected_date_format":"zulu","min_ttl":600,"request_timeout":1,"ca_cert":`+string(mustJSON(t, "a comment\n"+newAuthority(t).pem))+`}`)
+	m.write("config/avanan/us", values{"min_ttl": 20})
+	require.Equal(t, "zulu", m.read("config/avanan/us")["detected_date_format"])
 
 	// A value that this version can not work with is the operator's to replace.
 	put("config/pave/main", `{"username":"acme","api_key":"key-1","api_secret":"sec-1","timestamp_format":"rfc3339-ns"}`)
