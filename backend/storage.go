@@ -174,7 +174,7 @@ func (s *configStore[C]) remove(ctx context.Context, storage logical.Storage, na
 }
 
 // writeAttempts is how often a write starts over that finds its config changed meanwhile.
-const writeAttempts = 5
+const writeAttempts = 20
 
 // errChanged is the answer where others kept changing it.
 var errChanged = logical.CodedError(http.StatusConflict, "others kept changing this config meanwhile; nothing was stored, write it again")
