@@ -73,6 +73,7 @@ type vaultServer struct {
 	environment                []string // of the process, beside the tests' own
 	client                     *api.Client
 	answers                    *recorder // every answer of its API
+	process                    *os.Process
 	stop                       func()
 }
 
@@ -138,6 +139,7 @@ func (v *vaultServer) launch(args ...string) error {
 	if err := server.Start(); err != nil {
 		return fmt.Errorf("starting Vault: %w", err)
 	}
+	v.process = server.Process
 	v.stop = sync.OnceFunc(func() {
 		_ = server.Process.Signal(os.Interrupt)
 		_ = server.Wait()
@@ -314,10 +316,16 @@ func newApisigMount(t *testing.T) *mount {
 
 func apisigMountOf(t *testing.T, server *vaultServer) *mount {
 	t.Helper()
-	server.stopAtEnd(t)
-	require.NoError(t, os.Link(filepath.Join(vault.plugins(), pluginName), filepath.Join(server.plugins(), pluginName)))
+	server.adopt(t)
 	require.NoError(t, server.registerPlugin(pluginName, backend.Version))
 	return mountAt(t, server, pluginName, "apisig")
+}
+
+// adopt gives a Vault of the test's own the plugin's binary, and searches what it has left behind when the test ends.
+func (v *vaultServer) adopt(t *testing.T) {
+	t.Helper()
+	v.stopAtEnd(t)
+	require.NoError(t, os.Link(filepath.Join(vault.plugins(), pluginName), filepath.Join(v.plugins(), pluginName)))
 }
 
 func mountAt(t *testing.T, server *vaultServer, plugin, path string) *mount {
