@@ -14,7 +14,9 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -104,11 +106,25 @@ func (b *backend) Setup(ctx context.Context, conf *logical.BackendConfig) error 
 func (b *backend) handshakeForReaders(
 	ctx context.Context, name string, account avanan.Account, first avanan.DateFormat,
 ) (avanan.Token, error) {
-	token, err := b.handshake(ctx, account, first)
+	token, err := b.handshakeOrError(ctx, account, first)
 	if err != nil {
 		b.Logger().Warn("no JWT from Avanan", "config", name, "error", err)
 	}
 	return token, err
+}
+
+// handshakeOrError is a handshake in which a panic is an error, with a line in the log. It would end the process, and with
+// it every mount. What was panicked with is left out: it may quote anything.
+func (b *backend) handshakeOrError(
+	ctx context.Context, account avanan.Account, first avanan.DateFormat,
+) (token avanan.Token, err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("the handshake with Avanan failed in a way that is not provided for")
+			b.Logger().Error("a handshake broke off", "stack", string(debug.Stack()))
+		}
+	}()
+	return b.handshake(ctx, account, first)
 }
 
 // HandleRequest refuses what no path knows before the framework looks at it: the framework would ignore an unknown

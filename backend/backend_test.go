@@ -219,6 +219,9 @@ func (s *flakyStorage) Put(ctx context.Context, entry *logical.StorageEntry) err
 		return errStorage
 	}
 	once(&s.beforePut)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	return s.Storage.Put(ctx, entry)
 }
 
@@ -227,6 +230,9 @@ func (s *flakyStorage) Delete(ctx context.Context, key string) error {
 		return errStorage
 	}
 	once(&s.beforeDelete)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	return s.Storage.Delete(ctx, key)
 }
 

@@ -17,7 +17,8 @@ type configCache[C any] struct {
 // cachedConfig is a config that is fit for use.
 type cachedConfig[C any] struct {
 	config C
-	// version is the cache's from before the config was read: of two that differ, the one with the smaller is the older.
+	// version is the cache's from before the config was read: of two with different ones, that with the smaller is the
+	// older.
 	version uint64
 }
 

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -53,6 +54,30 @@ func TestConfigCacheKeepsNoOldConfig(t *testing.T) {
 	read = func() { require.Equal(t, 30, ttl(), "not deleted yet") }
 	m.storage.beforeDelete.Store(&read)
 	m.must(logical.DeleteOperation, "config/pave/main", nil)
+	require.Contains(t, m.refused(logical.ReadOperation, "creds/pave/main", nil), "there is no config")
+}
+
+// Vault goes on with a write that it was told to call off, so it is not told to: a reader that came between would otherwise
+// find the config from before, and keep it.
+func TestAWriteIsNotCalledOff(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/pave/main", m.paveValues())
+	for _, req := range []*logical.Request{
+		m.request(logical.UpdateOperation, "config/pave/main", values{"ttl": 20}),
+		m.request(logical.DeleteOperation, "config/pave/main", nil),
+	} {
+		ctx, hangUp := context.WithCancel(t.Context())
+		hangingUp := func() { hangUp() }
+		m.storage.beforePut.Store(&hangingUp)
+		m.storage.beforeDelete.Store(&hangingUp)
+		_, err := m.HandleRequest(ctx, req)
+		require.NoError(t, err)
+		require.ErrorIs(t, ctx.Err(), context.Canceled)
+		if req.Operation == logical.UpdateOperation {
+			require.Equal(t, 20, m.read("creds/pave/main")["ttl"])
+		}
+	}
 	require.Contains(t, m.refused(logical.ReadOperation, "creds/pave/main", nil), "there is no config")
 }
 

@@ -288,7 +288,7 @@ func (b *backend) pathConfigAvananWrite(ctx context.Context, req *logical.Reques
 func (b *backend) verify(ctx context.Context, key string, config avananConfig) (avanan.Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, config.requestTimeout())
 	defer cancel()
-	token, err := b.handshake(ctx, config.account(), "")
+	token, err := b.handshakeOrError(ctx, config.account(), "")
 	if err == nil {
 		return token, nil
 	}

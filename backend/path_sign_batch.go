@@ -54,7 +54,7 @@ func (b *backend) pathSignAvananBatchUpdate(
 	ctx context.Context, req *logical.Request, data *framework.FieldData,
 ) (*logical.Response, error) {
 	return b.withAvananConfig(ctx, req, nameOf(data), func(name string, stored cachedConfig[avananConfig]) (*logical.Response, error) {
-		requestStrings, err := requestStringsOf(data, stored.config.AppID)
+		requestStrings, err := requestStringsOf(ctx, data, stored.config.AppID)
 		if err != nil {
 			return nil, err
 		}
@@ -72,8 +72,9 @@ func (b *backend) pathSignAvananBatchUpdate(
 	})
 }
 
-// requestStringsOf returns the request strings, each checked. The error names the first that is wrong, counted from 0.
-func requestStringsOf(data *framework.FieldData, appID string) ([]string, error) {
+// requestStringsOf returns the request strings, each checked. The error names the first that is wrong, counted from 0. A
+// batch of the longest takes a while, which is not spent for a caller who has hung up.
+func requestStringsOf(ctx context.Context, data *framework.FieldData, appID string) ([]string, error) {
 	requestStrings, _ := textList(data.Raw[requestStringsField])
 	if len(requestStrings) == 0 {
 		return nil, invalidf("%s is required: a list of at least one", requestStringsField)
@@ -82,6 +83,9 @@ func requestStringsOf(data *framework.FieldData, appID string) ([]string, error)
 		return nil, invalidf("%s has %d, more than %d", requestStringsField, len(requestStrings), maxBatch)
 	}
 	for i, requestString := range requestStrings {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		if err := avanan.CheckRequestString(appID, requestString); err != nil {
 			return nil, invalidf("%s[%d] %s", requestStringsField, i, err)
 		}

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -75,6 +76,16 @@ func TestSignAvananBatchAllOrNone(t *testing.T) {
 	require.Equal(t, ids, m.ids.Load(), "nothing was signed")
 	require.Len(t, m.must(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": many})["results"], maxBatch)
 	require.Len(t, m.must(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": "/v1.0/a"})["results"], 1)
+}
+
+func TestSignAvananBatchForNobody(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", m.avananValues())
+	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	_, err := m.HandleRequest(ctx, m.request(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/a"}}))
+	require.ErrorIs(t, err, context.Canceled)
 }
 
 // A config may have the path's own last word for a name.

@@ -2,6 +2,9 @@ package backend
 
 import (
 	"context"
+	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
@@ -9,8 +12,8 @@ import (
 
 // A JWT is renewed once it has less than renewalLead left beyond its config's min_ttl. That is the minute that lies
 // between two calls of Vault's (vault/rollback.go), and the longest request_timeout: what comes of the handshake is known
-// before any reader would have to wait for one. With an hour's JWT and the default min_ttl of ten minutes it comes to a
-// handshake every 48 to 50 minutes.
+// before any reader would have to wait for one, as long as no more than renewalsAtOnce are due at once. With an hour's JWT
+// and the default min_ttl of ten minutes it comes to a handshake every 48 to 50 minutes.
 const renewalLead = time.Minute + mostRequestTimeout*time.Second
 
 // idleAfter is how long nobody need have read a JWT for it not to be renewed.
@@ -24,44 +27,46 @@ const renewalsAtOnce = 100
 // waits for no handshake. Readers that come meanwhile have the JWT from before.
 func (b *backend) renewTokens(ctx context.Context, req *logical.Request) error {
 	begun := 0
-	for _, name := range b.tokens.inUse() {
-		// A config that is gone, or can't be read now, has nothing to be renewed for it now.
-		if stored, err := b.avananConfigs.usable(ctx, req, name); err == nil && b.tokens.renewAhead(name, stored) {
-			begun++
+	for _, name := range b.tokens.names() {
+		stored, err := b.avananConfigs.usable(ctx, req, name)
+		if _, gone := errors.AsType[*invalidError](err); gone {
+			// A reader that had the config in hand when it was deleted may have left this behind.
+			b.tokens.forget(name)
 		}
-		if begun == renewalsAtOnce {
-			break
+		if err == nil && begun < renewalsAtOnce && b.tokens.renewAhead(name, stored) {
+			begun++
 		}
 	}
 	return nil
 }
 
-// inUse names the configs whose JWTs were read within idleAfter, in no order: where some are left for later, they are not
+// names are those of the configs of which something is known, in no order: where some are left for later, they are not
 // always the same.
-func (c *tokenCache) inUse() []string {
+func (c *tokenCache) names() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var names []string
-	for name, slot := range c.slots {
-		if c.now().Sub(slot.readAt) < idleAfter {
-			names = append(names, name)
-		}
-	}
-	return names
+	return slices.Collect(maps.Keys(c.slots))
 }
 
-// renewAhead begins a handshake where the config's JWT still lives, could be shared when it was new, and soon can not. It
-// says whether it did.
+// renewAhead begins a handshake where the config's JWT still lives, was read within idleAfter, and soon can not be shared.
+// It says whether it did.
 func (c *tokenCache) renewAhead(name string, stored cachedConfig[avananConfig]) bool {
 	slot, minTTL := c.slot(name, stored), stored.config.minTTL()
-	living := c.living(slot)
-	if living.JWT == "" || minTTL >= ownTTL || living.Life() <= minTTL {
+	enough, living := min(minTTL+renewalLead, ownTTL-1), c.living(slot)
+	// A JWT that is due as soon as it is there is not worth its renewal.
+	if living.JWT == "" || !c.inUse(slot) || minTTL >= ownTTL || living.Life() <= minTTL+renewalLead {
 		return false
 	}
-	enough := min(minTTL+renewalLead, ownTTL-1)
 	if _, err := c.shared(slot, enough); err == nil {
 		return false
 	}
 	c.begin(slot, enough, stored.config.requestTimeout())
 	return true
+}
+
+// inUse says whether the slot's JWT was read within idleAfter.
+func (c *tokenCache) inUse(slot *tokenSlot) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now().Sub(slot.readAt) < idleAfter
 }

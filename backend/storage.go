@@ -161,8 +161,9 @@ func (s *configStore[C]) put(ctx context.Context, storage logical.Storage, name 
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", key, err)
 	}
-	// As it is: Vault knows the error of a storage that can only be read by its text alone.
-	return storage.Put(ctx, entry)
+	// Not to be called off: Vault would go on with it, and the config be dropped from memory before it is stored. The error
+	// is returned as it is: Vault knows that of a storage which can only be read by its text alone.
+	return storage.Put(context.WithoutCancel(ctx), entry)
 }
 
 // remove deletes a config; deleting none is no error.
@@ -170,7 +171,7 @@ func (s *configStore[C]) remove(ctx context.Context, storage logical.Storage, na
 	s.writes.Lock()
 	defer s.writes.Unlock()
 	defer s.cache.drop(name)
-	return storage.Delete(ctx, s.key(name))
+	return storage.Delete(context.WithoutCancel(ctx), s.key(name)) // see put
 }
 
 // writeAttempts is how often a write starts over that finds its config changed meanwhile.

@@ -11,11 +11,10 @@ import (
 // replicationStateLife is how long Vault's replication state is remembered.
 //
 // The SDK asks for it at every request (sdk/framework/backend.go, HandleRequest), over gRPC, which costs about a seventh
-// of a read. All it decides is whether the plugin itself says that a request must go to another node, and it is safe to
-// decide that by what was true a second ago. A node that takes on another role loads its mounts anew, and with them this
-// memory. Where the memory is behind all the same, Vault's storage still refuses a write on a node that may not write,
-// and Vault still forwards what is refused so, or the other way around: a write that could have been done here goes to
-// the node that it went to a second ago. In Vault's community edition the state never changes.
+// of a read. All it decides is whether the plugin itself says that a request must go to another node. In Vault's community
+// edition the state never changes. Elsewhere it changes with the role of a node, which then loads its mounts anew, and
+// with them this memory; should it not, the plugin is behind for a second, in which Vault's storage still refuses a write on
+// a node that may not write. That part could not be tried here.
 const replicationStateLife = time.Second
 
 // systemView is Vault's, with its replication state remembered for a moment.
@@ -30,7 +29,7 @@ type replicationState struct {
 	askedAt time.Time
 }
 
-// ReplicationState is at most replicationStateLife old. That it is not known, which is also what the SDK makes of an
+// ReplicationState is at most replicationStateLife old, not counting time in which the machine was suspended. That it is not known, which is also what the SDK makes of an
 // error, is not remembered.
 func (v *systemView) ReplicationState() consts.ReplicationState {
 	now := v.now()

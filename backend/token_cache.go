@@ -14,7 +14,7 @@ import (
 // After holdOffAfter failures in a row, Avanan is left alone for a second, then two, four, and eight from there on; after
 // the first where a JWT still lives, since readers have that. What Avanan asks for itself (Retry-After) is kept too, to
 // the same limit. A ten minutes' outage costs at most 6 + 3 + 74 handshakes, of four requests at the most, and after it
-// nobody waits for longer than eight seconds.
+// nobody waits for longer than eight seconds. A write of the config begins the count anew.
 const (
 	holdOffAfter   = 6
 	firstHoldOff   = time.Second
@@ -24,6 +24,10 @@ const (
 // handshakeFunc does a handshake for the config of that name. Under auto it tries first what first says, where that is
 // not "".
 type handshakeFunc func(ctx context.Context, name string, account avanan.Account, first avanan.DateFormat) (avanan.Token, error)
+
+// recent is how long after a failure readers with a JWT that lives do not wait for the next handshake to end. While a
+// config is read, one comes sooner than that.
+const recent = time.Minute + mostRequestTimeout*time.Second
 
 // ownTTL is the min_ttl from which on no JWT is shared, whatever the clocks make of its life: it is all the life there is.
 const ownTTL = time.Hour
@@ -50,12 +54,14 @@ type tokenSlot struct {
 	account avanan.Account
 	flight  singleflight.Group
 
-	version  uint64            // of the config that it was made for
+	version  uint64            // of the newest config that it was looked up for
+	flying   bool              // a handshake is under way
 	readAt   time.Time         // when a reader last asked for its JWT; zero: none did
 	token    avanan.Token      // zero: none
 	learned  avanan.DateFormat // what the last handshake worked with, or the config says; "" for neither
 	failures int               // in a row
 	failure  error             // the last one
+	failedAt time.Time         // when that was
 	heldTo   time.Time         // no handshake before; zero: no hold-off
 }
 
@@ -65,7 +71,7 @@ func newTokenCache(now func() time.Time, handshake handshakeFunc) *tokenCache {
 }
 
 // token returns the shared JWT where it has the config's min_ttl left, or a new one. Where a new one can not be had and
-// the shared one still lives, it returns both that and the error; after a first failure it does so at once, and whoever
+// the shared one still lives, it returns both that and the error; after a recent failure it does so at once, and whoever
 // reads after the next handshake has the new one.
 func (c *tokenCache) token(ctx context.Context, name string, stored cachedConfig[avananConfig]) (avanan.Token, error) {
 	slot := c.slot(name, stored)
@@ -73,10 +79,13 @@ func (c *tokenCache) token(ctx context.Context, name string, stored cachedConfig
 	if token, err := c.shared(slot, stored.config.minTTL()); err == nil {
 		return token, nil
 	}
-	flight := c.begin(slot, stored.config.minTTL(), stored.config.requestTimeout())
-	if token, failure := c.living(slot), c.failureOf(slot); token.JWT != "" && failure != nil {
+	if token, failure := c.living(slot), c.recentFailure(slot); token.JWT != "" && failure != nil {
+		if c.idle(slot) {
+			c.begin(slot, stored.config.minTTL(), stored.config.requestTimeout())
+		}
 		return token, failure
 	}
+	flight := c.begin(slot, stored.config.minTTL(), stored.config.requestTimeout())
 	select {
 	case <-ctx.Done():
 		return avanan.Token{}, ctx.Err()
@@ -95,6 +104,7 @@ func (c *tokenCache) slot(name string, stored cachedConfig[avananConfig]) *token
 	defer c.mu.Unlock()
 	slot, account := c.slots[name], stored.config.account()
 	if slot != nil && slot.account == account {
+		slot.version = max(slot.version, stored.version)
 		return slot
 	}
 	fresh := &tokenSlot{name: name, account: account, learned: stored.config.DetectedDateFormat, version: stored.version}
@@ -115,11 +125,27 @@ func (c *tokenCache) markRead(slot *tokenSlot) {
 	slot.readAt = c.now()
 }
 
-// failureOf returns the last failure where no handshake has succeeded since.
-func (c *tokenCache) failureOf(slot *tokenSlot) error {
+// recentFailure returns the last failure where it is recent, and no handshake has succeeded since.
+func (c *tokenCache) recentFailure(slot *tokenSlot) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if age := c.now().Sub(slot.failedAt); age < 0 || age > recent {
+		return nil
+	}
 	return slot.failure
+}
+
+// idle says whether no handshake is under way, and none is held off.
+func (c *tokenCache) idle(slot *tokenSlot) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !slot.flying && !c.now().Before(slot.heldTo)
+}
+
+func (c *tokenCache) setFlying(slot *tokenSlot, flying bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	slot.flying = flying
 }
 
 var errNoShared = errors.New("no JWT is there to be shared")
@@ -144,14 +170,10 @@ func (c *tokenCache) living(slot *tokenSlot) avanan.Token {
 	return token
 }
 
-// renew is the one handshake at a time. Another may have just landed, so it looks again first. It runs in a goroutine
-// of singleflight's, where a panic would end the process and with it every mount: it is made an error.
-func (c *tokenCache) renew(slot *tokenSlot, minTTL, timeout time.Duration) (token avanan.Token, err error) {
-	defer func() {
-		if recover() != nil {
-			err = errors.New("the handshake with Avanan failed in a way that is not provided for")
-		}
-	}()
+// renew is the one handshake at a time. Another may have just landed, so it looks again first.
+func (c *tokenCache) renew(slot *tokenSlot, minTTL, timeout time.Duration) (avanan.Token, error) {
+	c.setFlying(slot, true)
+	defer c.setFlying(slot, false)
 	if token, err := c.shared(slot, minTTL); err == nil {
 		return token, nil
 	}
@@ -161,13 +183,13 @@ func (c *tokenCache) renew(slot *tokenSlot, minTTL, timeout time.Duration) (toke
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, timeout)
 	defer cancel()
-	token, err = c.handshake(ctx, slot.name, slot.account, first)
+	token, err := c.handshake(ctx, slot.name, slot.account, first)
 	c.record(slot, token, err)
 	return token, err
 }
 
 // admit returns the date format that was learned, for a handshake to try first. While Avanan is left alone it returns an
-// error: the hold-off's, or before there is one by our own count, the failure that has Avanan's Retry-After.
+// error: the last failure, and from holdOffAfter of them on, the hold-off's.
 func (c *tokenCache) admit(slot *tokenSlot) (avanan.DateFormat, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -190,7 +212,7 @@ func (c *tokenCache) record(slot *tokenSlot, token avanan.Token, err error) {
 		return
 	}
 	slot.failures++
-	slot.failure = err
+	slot.failure, slot.failedAt = err, c.now()
 	pause, allowed := time.Duration(0), holdOffAfter
 	if slot.token.JWT != "" && leaseTTL(slot.token.Left(c.now())) > 0 {
 		allowed = 1

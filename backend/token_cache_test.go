@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/stretchr/testify/require"
 
 	"github.com/apisig/vault-plugin-apisig/internal/avanan"
+	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 	"github.com/apisig/vault-plugin-apisig/internal/secret"
 )
 
@@ -198,15 +201,81 @@ func TestTokenCacheSuccessEndsTheCount(t *testing.T) {
 	}
 }
 
-// A panic in a handshake would end the plugin's process and every mount of it.
-func TestTokenCachePanicIsAnError(t *testing.T) {
+// A panic in a handshake would end the plugin's process and every mount of it. It is a failure like any other, and the log
+// says where it was.
+func TestPanicInAHandshakeIsAnError(t *testing.T) {
 	t.Parallel()
-	cache := newTokenCache(func() time.Time { return began }, func(context.Context, string, avanan.Account, avanan.DateFormat) (avanan.Token, error) {
+	m := newMount(t)
+	handshakes := 0
+	m.handshake = func(context.Context, avanan.Account, avanan.DateFormat) (avanan.Token, error) {
+		handshakes++
 		panic("canary")
-	})
-	_, err := cache.token(t.Context(), "us", stored(someConfig))
-	require.ErrorContains(t, err, "not provided for")
-	require.NotContains(t, err.Error(), "canary")
+	}
+	require.Contains(t, m.failing(logical.UpdateOperation, "config/avanan/us", m.avananValues()), "not provided for")
+	m.write("config/avanan/us", with(m.avananValues(), values{"verify": false}))
+	for range 2 * holdOffAfter {
+		require.Contains(t, m.failing(logical.ReadOperation, "creds/avanan/us", nil), "not provided for")
+	}
+	require.Equal(t, 1+holdOffAfter, handshakes, "the hold-off counts it")
+	require.Contains(t, m.logged(), "TestPanicInAHandshakeIsAnError")
+	require.NotContains(t, m.logged(), "canary")
+}
+
+// failing is handle for what has to fail for no fault of the caller's.
+func (m *mount) failing(operation logical.Operation, path string, data values) string {
+	m.t.Helper()
+	_, status, text := m.handle(operation, path, data)
+	require.GreaterOrEqual(m.t, status, http.StatusInternalServerError, text)
+	return text
+}
+
+// A failure that is long past keeps nobody from a new JWT: who reads a quarter of an hour later waits for a handshake.
+func TestTokenCacheForgetsOldFailures(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", with(m.avananValues(), values{"min_ttl": 3600, "date_format": "zoneless"}))
+	old := m.read("creds/avanan/us")["token"]
+	m.fault(sandbox.Limit)
+	require.Equal(t, old, m.read("creds/avanan/us")["token"])
+	m.fault(sandbox.None)
+	m.advance(recent + time.Second)
+	resp, _, _ := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
+	require.NotEqual(t, old, resp.Data["token"])
+	require.Empty(t, resp.Warnings)
+}
+
+// Readers that do not wait begin a handshake only where none is under way or held off: each that did would leave something
+// to be told of the one that hangs.
+func TestTokenCacheIsIdle(t *testing.T) {
+	t.Parallel()
+	cache, vendor := newGatedCache(t)
+	config := given(10*time.Minute, time.Minute)
+	slot := cache.slot("us", config)
+	require.True(t, cache.idle(slot))
+	flight := cache.begin(slot, time.Minute, time.Minute)
+	<-vendor.begun
+	require.False(t, cache.idle(slot))
+	vendor.let <- errors.New("down")
+	<-flight
+	require.True(t, cache.idle(slot))
+	cache.adopt("us", config, avanan.Token{JWT: "living", ExpiresAt: began.Add(5 * time.Minute)})
+	cache.record(slot, avanan.Token{}, errors.New("down"))
+	require.False(t, cache.idle(slot), "held off")
+}
+
+// A slot that was made for the config before a write's end is the new one's once it is adopted there.
+func TestTokenCacheAdoptsForTheNewerConfig(t *testing.T) {
+	t.Parallel()
+	cache, vendor := newGatedCache(t)
+	changed := someConfig
+	changed.SecretKey = "new"
+	cache.slot("us", cachedConfig[avananConfig]{changed, 0})
+	cache.adopt("us", cachedConfig[avananConfig]{changed, 1}, avanan.Token{JWT: "verified", ExpiresAt: began.Add(time.Hour)})
+	cache.slot("us", cachedConfig[avananConfig]{someConfig, 0})
+	token, err := cache.token(t.Context(), "us", cachedConfig[avananConfig]{changed, 1})
+	require.NoError(t, err)
+	require.Equal(t, "verified", token.JWT.Reveal())
+	require.Empty(t, vendor.begun)
 }
 
 // A handshake ends with its timeout, and with the mount.

@@ -83,7 +83,7 @@ func TestColdReadersShareOneHandshake(t *testing.T) {
 func TestRenewedAhead(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
-	m.write("config/avanan/us", with(m.avananValues(), values{"min_ttl": "59m50s"}))
+	m.write("config/avanan/us", with(m.avananValues(), values{"min_ttl": "58m"}))
 	old := m.read("creds/avanan/us").Data["token"]
 	handshakes := m.vendor.Handshakes()
 	eventually(t, func() bool { return m.vendor.Handshakes() > handshakes }, "Vault's call")

@@ -102,11 +102,12 @@ func percentDecoded(text string) string {
 	if !strings.Contains(text, "%") {
 		return text
 	}
+	var octet [1]byte
 	decoded := make([]byte, 0, len(text))
 	for i := 0; i < len(text); i++ {
 		if text[i] == '%' && i+2 < len(text) {
-			if b, err := hex.DecodeString(text[i+1 : i+3]); err == nil {
-				decoded = append(decoded, b[0])
+			if _, err := hex.Decode(octet[:], []byte(text[i+1:i+3])); err == nil {
+				decoded = append(decoded, octet[0])
 				i += 2
 				continue
 			}

@@ -16,8 +16,8 @@ type Token struct {
 	JWT secret.Text
 	// AskedAt is when it was asked for, by the clock of whoever asked.
 	AskedAt time.Time
-	// ExpiresAt is the JWT's exp claim; an hour after it was asked for where it has none that can be meant. It is no later
-	// than exp lies after iat, where it has both: the clocks of the two sides may differ.
+	// ExpiresAt is the JWT's exp claim; an hour after it was asked for where it has none that can be meant. Where it has an
+	// iat too, within a day before exp, it is no later than exp lies after that: the clocks of the two sides may differ.
 	ExpiresAt time.Time
 	// DateFormat is the one that the handshake worked with, never Auto.
 	DateFormat DateFormat
