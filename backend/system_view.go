@@ -29,8 +29,8 @@ type replicationState struct {
 	askedAt time.Time
 }
 
-// ReplicationState is at most replicationStateLife old, not counting time in which the machine was suspended. That it is not known, which is also what the SDK makes of an
-// error, is not remembered.
+// ReplicationState is at most replicationStateLife old, not counting time in which the machine was suspended. That it is
+// not known, which is also what the SDK makes of an error, is not remembered.
 func (v *systemView) ReplicationState() consts.ReplicationState {
 	now := v.now()
 	if last := v.last.Load(); last != nil {

@@ -30,7 +30,7 @@ func TestSoak(t *testing.T) {
 	server.environment = []string{"GORACE=log_path=" + races}
 	_, err = startDev(server)
 	require.NoError(t, err)
-	t.Cleanup(server.stop)
+	server.stopAtEnd(t)
 	buildWatched(t, server)
 	require.NoError(t, server.registerPlugin(pluginName, ""))
 	m := standInFor(t, server, "apisig")
