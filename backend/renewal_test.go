@@ -40,6 +40,7 @@ func TestADayOfReads(t *testing.T) {
 		m.fault(sandbox.None)
 		m.tick()
 	}
+	t.Log("handshakes:", m.vendor.Handshakes())
 	require.LessOrEqual(t, m.vendor.Handshakes(), 30)
 	require.GreaterOrEqual(t, m.vendor.Handshakes(), 29, "24 h in steps of 48.5 to 49.5 minutes")
 }
