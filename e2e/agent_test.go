@@ -180,7 +180,10 @@ func killPlugin(t *testing.T, server *vaultServer) {
 
 // pluginProcesses are the folders under /proc of the plugin's processes; none where there is no /proc.
 func pluginProcesses(server *vaultServer) []string {
-	executable := filepath.Join(server.plugins(), pluginName)
+	return processesOf(filepath.Join(server.plugins(), pluginName))
+}
+
+func processesOf(executable string) []string {
 	links, _ := filepath.Glob("/proc/[0-9]*/exe")
 	var processes []string
 	for _, link := range links {

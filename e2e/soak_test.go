@@ -16,8 +16,12 @@ import (
 
 const soakConnections = 64
 
-// TestSoak is what make soak runs: mixed load from 64 connections, JWTs that live for a minute, config writes amid it, and
-// the race detector in the plugin. No request fails, and once warm the plugin gets no more goroutines, open files or
+// raced is the plugin built with the race detector, which has memory of its own that grows: so the same load goes to the
+// plugin built as it is used, too, whose memory is looked at.
+const raced = pluginName + "-raced"
+
+// TestSoak is what make soak runs: mixed load from 64 connections, JWTs that live for a minute, and config writes amid it.
+// No request fails, the race detector finds nothing, and once warm the plugin gets no more goroutines, open files or
 // memory.
 func TestSoak(t *testing.T) {
 	t.Parallel()
@@ -31,96 +35,113 @@ func TestSoak(t *testing.T) {
 	_, err = startDev(server)
 	require.NoError(t, err)
 	server.stopAtEnd(t)
-	buildWatched(t, server)
-	require.NoError(t, server.registerPlugin(pluginName, ""))
-	m := standInFor(t, server, "apisig")
-	require.NoError(t, m.client.Sys().MountWithContext(t.Context(), "apisig", mountInput(pluginName, "")))
-	m.vendor.Change(func(b *sandbox.Behaviour) { b.TokenLife = time.Minute })
-	m.write("config/pave/main", m.paveValues())
-	m.write("config/avanan/us", with(m.avananValues(), values{"min_ttl": 10}))
+	var mounts []*mount
+	for _, plugin := range []string{pluginName, raced} {
+		buildWatched(t, server, plugin)
+		require.NoError(t, server.registerBinary(plugin, plugin, ""))
+		m := standInFor(t, server, plugin)
+		require.NoError(t, m.client.Sys().MountWithContext(t.Context(), plugin, mountInput(plugin, "")))
+		m.vendor.Change(func(b *sandbox.Behaviour) { b.TokenLife = time.Minute })
+		m.write("config/pave/main", m.paveValues())
+		m.write("config/avanan/us", with(m.avananValues(), values{"min_ttl": 10}))
+		mounts = append(mounts, m)
+	}
 
-	m.soak(t, duration/5)
-	warm := weigh(t, server)
-	sent := m.soak(t, duration)
-	var after weight
-	eventually(t, func() bool { after = weigh(t, server); return after.goroutines <= warm.goroutines+5 }, "goroutines as after the warm-up")
-	fmt.Printf("soak: %d requests in %s, %d handshakes; once warm, and after: goroutines %d, %d; open files %d, %d; "+
-		"heap %d KiB, %d KiB; resident %d MiB, %d MiB\n", sent, duration, m.vendor.Handshakes(), warm.goroutines, after.goroutines,
-		warm.files, after.files, warm.heapBytes>>10, after.heapBytes>>10, warm.residentKiB>>10, after.residentKiB>>10)
-	require.LessOrEqual(t, after.files, warm.files+5)
-	require.Less(t, float64(after.heapBytes), 1.2*float64(warm.heapBytes))
-	// The race detector's own memory comes and goes.
-	require.Less(t, float64(after.residentKiB), 2*float64(warm.residentKiB))
+	soak(t, mounts, duration/5)
+	warm := []weight{weigh(t, server, pluginName), weigh(t, server, raced)}
+	sent := soak(t, mounts, duration)
+	fmt.Printf("soak: %d requests in %s\n", sent, duration)
+	for i, m := range mounts {
+		var after weight
+		eventually(t, func() bool {
+			after = weigh(t, server, m.path)
+			return after.goroutines <= warm[i].goroutines+5
+		}, "goroutines as once warm")
+		fmt.Printf("soak: %s: %d handshakes; once warm: %s; after: %s\n", m.path, m.vendor.Handshakes(), warm[i], after)
+		require.LessOrEqual(t, after.files, warm[i].files+5)
+		require.Less(t, float64(after.heapKiB), 1.2*float64(warm[i].heapKiB))
+		if m.path == pluginName {
+			require.Less(t, float64(after.residentKiB), 1.2*float64(warm[i].residentKiB))
+		}
+	}
 	reports, err := filepath.Glob(races + "*")
 	require.NoError(t, err)
 	require.Empty(t, reports, "the race detector has something to say")
 }
 
-// buildWatched builds the engine that says what it has, with the race detector where there is a C compiler,
+// buildWatched builds the engine that says what it has, and raced with the race detector where there is a C compiler,
 // which that needs.
-func buildWatched(t *testing.T, server *vaultServer) {
+func buildWatched(t *testing.T, server *vaultServer, name string) {
 	t.Helper()
-	args := []string{"build", "-o", filepath.Join(server.plugins(), pluginName)}
+	args := []string{"build", "-o", filepath.Join(server.plugins(), name)}
 	cgo, err := command("go", "env", "CGO_ENABLED").Output()
 	require.NoError(t, err)
-	if string(bytes.TrimSpace(cgo)) == "1" {
+	switch {
+	case name == raced && string(bytes.TrimSpace(cgo)) == "1":
 		args = append(args, "-race")
-	} else {
+	case name == raced:
 		fmt.Println("soak: without the race detector, which needs a C compiler")
 	}
 	printed, err := command("go", append(args, "./watched")...).CombinedOutput()
 	require.NoError(t, err, string(printed))
 }
 
-// soak sends mixed load for a while and returns how many requests that were.
-func (m *mount) soak(t *testing.T, duration time.Duration) int {
+// soak sends mixed load to two mounts for a while and returns how many requests that were.
+func soak(t *testing.T, mounts []*mount, duration time.Duration) int {
 	t.Helper()
-	sign := request{http.MethodPut, "apisig/sign/avanan/us", `{"request_string":"/v1.0/event/1"}`}
+	sign := request{http.MethodPut, "sign/avanan/us", `{"request_string":"/v1.0/event/1"}`}
 	mix := []request{
-		{http.MethodGet, "apisig/creds/pave/main", ""},
+		{http.MethodGet, "creds/pave/main", ""},
 		sign,
-		{http.MethodGet, "apisig/sign/avanan/us?request_string=/v1.0/scopes", ""},
+		{http.MethodGet, "sign/avanan/us?request_string=/v1.0/scopes", ""},
 		sign,
-		{http.MethodPut, "apisig/sign/avanan/us/batch", batchOf(10)},
-		{http.MethodPut, "apisig/creds/pave/main", ""},
+		{http.MethodPut, "sign/avanan/us/batch", batchOf(10)},
+		{http.MethodPut, "creds/pave/main", ""},
 		sign,
-		{http.MethodGet, "apisig/config/avanan/us", ""},
+		{http.MethodGet, "config/avanan/us", ""},
 		sign,
 	}
-	got, err := m.server.runLoad(soakConnections, func(connection, sent int) request {
-		switch n := sent*soakConnections + connection; {
+	got, err := mounts[0].server.runLoad(soakConnections, func(connection, sent int) request {
+		n := sent*soakConnections + connection
+		r := mix[n%len(mix)]
+		switch {
 		case n%50 == 0:
-			return request{http.MethodGet, "apisig/creds/avanan/us", ""}
+			r = request{http.MethodGet, "creds/avanan/us", ""}
 		case n%1001 == 0:
-			return request{http.MethodPut, "apisig/config/avanan/us", fmt.Sprintf(`{"min_ttl":%d}`, 5+n%10)}
+			r = request{http.MethodPut, "config/avanan/us", fmt.Sprintf(`{"min_ttl":%d}`, 5+n%10)}
 		case n%1003 == 0:
-			return request{http.MethodPut, "apisig/config/pave/main", fmt.Sprintf(`{"ttl":%d}`, 100+n%10)}
-		default:
-			return mix[n%len(mix)]
+			r = request{http.MethodPut, "config/pave/main", fmt.Sprintf(`{"ttl":%d}`, 100+n%10)}
 		}
+		r.path = mounts[sent%2].path + "/" + r.path
+		return r
 	}, until(duration))
 	require.NoError(t, err)
 	return len(got.latencies)
 }
 
 // weight is what a process has of the machine.
-type weight struct{ goroutines, heapBytes, files, residentKiB int }
+type weight struct{ goroutines, heapKiB, files, residentKiB int }
 
-func weigh(t *testing.T, server *vaultServer) weight {
+func (w weight) String() string {
+	return fmt.Sprintf("%d goroutines, %d open files, %d KiB of heap, %d MiB resident", w.goroutines, w.files, w.heapKiB, w.residentKiB>>10)
+}
+
+func weigh(t *testing.T, server *vaultServer, plugin string) weight {
 	t.Helper()
-	processes := pluginProcesses(server)
+	executable := filepath.Join(server.plugins(), plugin)
+	processes := processesOf(executable)
 	if len(processes) == 0 {
 		t.Skip("this system has no /proc to find the plugin's process in")
 	}
 	files, err := os.ReadDir(filepath.Join(processes[0], "fd"))
 	require.NoError(t, err)
-	report := filepath.Join(server.plugins(), pluginName+".watched")
+	report := executable + ".watched"
 	_ = os.Remove(report)
 	require.NoError(t, command("kill", "-USR1", filepath.Base(processes[0])).Run())
-	w := weight{files: len(files), residentKiB: residentKiB(t, server)}
+	w := weight{files: len(files), residentKiB: residentKiB(t, processes[0])}
 	eventually(t, func() bool {
 		content, _ := os.ReadFile(report)
-		_, err := fmt.Sscanln(string(content), &w.goroutines, &w.heapBytes)
+		_, err := fmt.Sscanln(string(content), &w.goroutines, &w.heapKiB)
 		return err == nil && bytes.HasSuffix(content, []byte("\n"))
 	}, "the plugin's word on itself")
 	return w

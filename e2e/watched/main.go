@@ -1,5 +1,5 @@
 // Command watched is the engine, which beside that says what it has: sent SIGUSR1, it writes the number of its goroutines
-// and the bytes that live in its heap to a file beside its own, named as that with .watched.
+// and the KiB that live in its heap to a file beside its own, named as that with .watched.
 package main
 
 import (
@@ -22,7 +22,7 @@ func main() {
 			var memory runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&memory)
-			report := fmt.Appendln(nil, runtime.NumGoroutine(), memory.HeapAlloc)
+			report := fmt.Appendln(nil, runtime.NumGoroutine(), memory.HeapAlloc>>10)
 			_ = os.WriteFile(os.Args[0]+".watched", report, 0o600) //nolint:gosec // its own path
 		}
 	}()
