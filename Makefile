@@ -17,6 +17,7 @@ test: unit e2e
 
 unit:
 	$(GO) test $(RACE) ./backend/... ./cmd/... ./internal/...
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./internal/pave ./internal/avanan ./backend
 
 # Each fuzz target for a minute, or for what FUZZTIME says; make test gives each two thousand inputs.
 FUZZTIME ?= 1m
@@ -36,7 +37,7 @@ SOAK ?= 10m
 soak:
 	VAULT_BIN=$$(scripts/vault-bin) && export VAULT_BIN && SOAK=$(SOAK) $(GO) test -count=1 -timeout 60m -v -run '^TestSoak$$' ./e2e
 
-# About twelve minutes. docs/performance.md says how to read what it prints; make test runs a short form of it.
+# About thirteen minutes. docs/performance.md says how to read what it prints; make test runs a short form of it.
 bench:
 	VAULT_BIN=$$(scripts/vault-bin) && export VAULT_BIN && BENCH=full $(GO) test -count=1 -timeout 60m -run '^TestBench$$' -v ./e2e
 

@@ -82,10 +82,14 @@ func TestSignAvananBatchForNobody(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", m.avananValues())
+	m.read("creds/avanan/us")
+	ids := m.ids.Load()
 	ctx, hangUp := context.WithCancel(t.Context())
 	hangUp()
+	m.storage.verb.Store("get") // not what says so
 	_, err := m.HandleRequest(ctx, m.request(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/a"}}))
 	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, ids, m.ids.Load(), "nothing was signed")
 }
 
 // A config may have the path's own last word for a name.

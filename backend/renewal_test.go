@@ -17,7 +17,10 @@ func (m *mount) tick() {
 	_, err := m.HandleRequest(m.t.Context(), m.request(logical.RollbackOperation, "", nil))
 	require.NoError(m.t, err)
 	for _, name := range m.tokens.names() {
-		_, _, _ = m.tokens.slots[name].flight.Do("", func() (any, error) { return nil, nil })
+		m.tokens.mu.Lock()
+		slot := m.tokens.slots[name]
+		m.tokens.mu.Unlock()
+		_, _, _ = slot.flight.Do("", func() (any, error) { return nil, nil })
 	}
 }
 

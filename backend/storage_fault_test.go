@@ -40,6 +40,13 @@ func (s *failingStorage) Get(ctx context.Context, key string) (*logical.StorageE
 	return s.Storage.Get(ctx, key)
 }
 
+func (s *failingStorage) List(ctx context.Context, prefix string) ([]string, error) {
+	if s.fails() {
+		return nil, errInjected
+	}
+	return s.Storage.List(ctx, prefix)
+}
+
 func (s *failingStorage) Put(ctx context.Context, entry *logical.StorageEntry) error {
 	if !s.fails() {
 		return s.Storage.Put(ctx, entry)
@@ -80,7 +87,14 @@ func TestStorageThatFailsAtAnyCall(t *testing.T) {
 		{logical.UpdateOperation, "config/avanan/us", values{"secret_key": "rotated", "min_ttl": 20}},
 		{logical.PatchOperation, "config/avanan/us", values{"secret_key": "rotated", "verify": false}},
 		{logical.DeleteOperation, "config/avanan/us", nil},
+		{logical.CreateOperation, "config/avanan/new", values{"app_id": "US:sandbox", "secret_key": "rotated"}},
+		{logical.ReadOperation, "config/pave/main", nil},
 		{logical.ReadOperation, "config/avanan/us", nil},
+		{logical.ListOperation, "config/pave/", nil},
+		{logical.ListOperation, "config/avanan/", nil},
+		{logical.UpdateOperation, "creds/pave/main", nil},
+		{logical.UpdateOperation, "creds/avanan/us", nil},
+		{logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/scopes"}}},
 		{logical.ReadOperation, "creds/pave/main", nil},
 		{logical.ReadOperation, "creds/avanan/us", nil},
 		{logical.ReadOperation, "sign/avanan/us", values{"request_string": "/v1.0/scopes"}},
@@ -112,13 +126,13 @@ func TestStorageThatFailsAtAnyCall(t *testing.T) {
 	}
 }
 
-// newMountBefore is a mount with both configs, which readers have read, but for those of a read that is itself the change.
+// newMountBefore is a mount with both configs, which readers have read, unless it is the change itself that does.
 func newMountBefore(t *testing.T, c change) *mount {
 	t.Helper()
 	m := newMount(t)
 	m.write("config/pave/main", m.paveValues())
 	m.write("config/avanan/us", m.avananValues())
-	if c.operation != logical.ReadOperation {
+	if strings.HasPrefix(c.path, "config/") {
 		m.read("creds/pave/main")
 		m.read("creds/avanan/us")
 	}
@@ -131,7 +145,11 @@ func newMountBefore(t *testing.T, c change) *mount {
 // do asks what Vault asks for a request, the existence check first.
 func (m *mount) do(c change, storage logical.Storage) {
 	m.t.Helper()
-	req := m.request(c.operation, c.path, c.data)
+	data := c.data
+	if data["app_id"] != nil {
+		data = with(data, values{"base_url": m.url})
+	}
+	req := m.request(c.operation, c.path, data)
 	req.Storage = storage
 	if c.operation == logical.CreateOperation || c.operation == logical.UpdateOperation {
 		if _, _, err := m.HandleExistenceCheck(m.t.Context(), req); err != nil {
@@ -163,6 +181,7 @@ func (m *mount) requireCacheIsStorage() {
 	requireCached(m, &m.paveConfigs, "main")
 	requireCached(m, &m.paveConfigs, "new")
 	requireCached(m, &m.avananConfigs, "us")
+	requireCached(m, &m.avananConfigs, "new")
 }
 
 func requireCached[C storable](m *mount, configs *configStore[C], name string) {

@@ -242,6 +242,11 @@ func TestTokenCacheForgetsOldFailures(t *testing.T) {
 	resp, _, _ := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
 	require.NotEqual(t, old, resp.Data["token"])
 	require.Empty(t, resp.Warnings)
+	slot := m.tokens.slots["us"]
+	m.tokens.record(slot, avanan.Token{}, errors.New("down"))
+	require.ErrorContains(t, m.tokens.recentFailure(slot), "down")
+	m.advance(-time.Second)
+	require.NoError(t, m.tokens.recentFailure(slot), "a clock that was set back")
 }
 
 // Readers that do not wait begin a handshake only where none is under way or held off: each that did would leave something

@@ -40,6 +40,8 @@ type vendorFault struct {
 	// status of the answer, and what its text says.
 	status int
 	says   string
+	// connections counts those of serve.
+	connections *atomic.Int32
 }
 
 // raw reads a request and sends a text as it stands.
@@ -198,7 +200,7 @@ func (f vendorFault) start(t *testing.T) string {
 	if f.tls != nil {
 		listener = tls.NewListener(listener, f.tls)
 	}
-	var number atomic.Int32
+	number := f.connections
 	go func() {
 		for {
 			connection, err := listener.Accept()
@@ -223,6 +225,7 @@ func TestVendorFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const timeout = 2 * time.Second
+			fault.connections = new(atomic.Int32)
 			m := newMount(t)
 			m.write("config/avanan/us", values{
 				"app_id": "app", "secret_key": "canary-secret", "base_url": fault.start(t), "ca_cert": ca.pem, "verify": false,
@@ -243,6 +246,11 @@ func TestVendorFaults(t *testing.T) {
 				return
 			}
 			require.Contains(t, text, "config/avanan/us: ")
+			if strings.HasPrefix(name, "429, in") { // the one with a wait that is to be kept
+				asked := fault.connections.Load()
+				read()
+				require.Equal(t, asked, fault.connections.Load())
+			}
 
 			stored, err := m.avananConfigs.usable(t.Context(), m.request(logical.ReadOperation, "", nil), "us")
 			require.NoError(t, err)

@@ -26,6 +26,15 @@ func makeCopy(t *testing.T, name string) string {
 	sources := []string{"-R", "../go.mod", "../go.sum", "../Makefile", "../cmd", "../backend", "../internal"}
 	printed, err := command("cp", append(sources, directory)...).CombinedOutput()
 	require.NoError(t, err, string(printed))
+	// One that lies in a repository, as a clone does, and one that does not, as an archive's: no difference to a build.
+	if name == "a" {
+		for _, args := range [][]string{
+			{"init", "-q"}, {"add", "."}, {"-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-q", "-m", "a"},
+		} {
+			printed, err := command("git", append([]string{"-C", directory}, args...)...).CombinedOutput()
+			require.NoError(t, err, string(printed))
+		}
+	}
 	printed, err = command("make", "-C", directory, "build").CombinedOutput()
 	require.NoError(t, err, string(printed))
 	return filepath.Join(directory, "bin")

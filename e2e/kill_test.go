@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -21,57 +22,82 @@ func TestKillUnderLoad(t *testing.T) {
 	m := newApisigMount(t)
 	m.write("config/pave/main", m.paveValues())
 	m.write("config/avanan/us", m.avananValues())
+	if _, err := os.Stat("/proc/self/exe"); err != nil {
+		t.Skip("this system has no /proc to find the plugin's process in")
+	}
 	const workers, kills, between = 6, 12, 60
 	var done, failed atomic.Int64
 	stop := make(chan struct{})
 	var working sync.WaitGroup
 	for worker := range workers {
 		working.Go(func() {
-			own := fmt.Sprintf("config/pave/w%d", worker)
 			for round := 1; ; round++ {
 				select {
 				case <-stop:
 					return
 				default:
-				}
-				ttl := 1 + round%240
-				for _, r := range []struct {
-					method, path string
-					body         any
-				}{
-					{http.MethodPut, own, with(m.paveValues(), values{"ttl": ttl})},
-					{http.MethodPatch, "config/avanan/us", values{"min_ttl": 60 + worker}},
-					{http.MethodGet, "creds/pave/main", nil},
-					{http.MethodGet, "creds/avanan/us", nil},
-					{http.MethodPut, "sign/avanan/us", values{"request_string": "/v1.0/scopes"}},
-					{http.MethodPut, "sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/scopes", "/v1.0/event/1"}}},
-					{http.MethodGet, own, nil},
-				} {
-					secret := m.insist(&failed, r.method, r.path, r.body)
-					if done.Add(1); r.method == http.MethodGet && r.path == own && fmt.Sprint(secret.Data["ttl"]) != fmt.Sprint(ttl) {
-						t.Errorf("%s is %v, not %d", own, secret.Data["ttl"], ttl)
-					}
+					m.useEverything(fmt.Sprintf("w%d", worker), 1+round%240, &done, &failed)
 				}
 			}
 		})
 	}
 	for range kills {
 		next := done.Load() + rand.Int64N(2*between)
-		eventually(t, func() bool { return done.Load() >= next }, "the load")
-		for _, process := range pluginProcesses(m.server) {
-			_ = command("kill", "-9", filepath.Base(process)).Run() // it may be gone already
-		}
+		var processes []string
+		eventually(t, func() bool {
+			processes = pluginProcesses(m.server)
+			return done.Load() >= next && len(processes) == 1
+		}, "the load, and a process")
+		require.NoError(t, command("kill", "-9", filepath.Base(processes[0])).Run())
+		eventually(t, func() bool {
+			now := pluginProcesses(m.server)
+			return len(now) == 1 && now[0] != processes[0]
+		}, "another process")
 	}
 	next := done.Load() + between
 	eventually(t, func() bool { return done.Load() >= next }, "the load after the last of them")
 	close(stop)
 	working.Wait()
 	t.Logf("%d requests, %d of them repeated", done.Load(), failed.Load())
+	require.Positive(t, failed.Load(), "some were under way")
+	require.Equal(t, "us", m.read("config/avanan/us").Data["region"])
 	require.NoError(t, m.client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{
-		LeaseID: m.path + "/creds/avanan/us", Prefix: true, Sync: true,
+		LeaseID: m.path + "/creds/avanan", Prefix: true, Sync: true,
 	}))
 	require.Empty(t, m.leases())
 	require.Empty(t, m.irrevocableLeases())
+}
+
+// useEverything makes each kind of request there is, with configs of its own, and reads back what it wrote.
+func (m *mount) useEverything(name string, seconds int, done, failed *atomic.Int64) {
+	pave, avanan := "config/pave/"+name, "config/avanan/"+name
+	for _, r := range []struct {
+		method, path string
+		body         any
+	}{
+		{http.MethodDelete, pave, nil},
+		{http.MethodPut, pave, with(m.paveValues(), values{"ttl": seconds})},
+		{http.MethodDelete, avanan, nil},
+		{http.MethodPut, avanan, with(m.avananValues(), values{"min_ttl": seconds})}, // tried with the vendor
+		{http.MethodPatch, "config/avanan/us", values{"min_ttl": 60 + seconds}},
+		{"LIST", "config/pave", nil},
+		{"LIST", "config/avanan", nil},
+		{http.MethodGet, "creds/pave/main", nil},
+		{http.MethodPut, "creds/pave/" + name, nil},
+		{http.MethodGet, "creds/avanan/us", nil},
+		{http.MethodPut, "creds/avanan/" + name, nil},
+		{http.MethodPut, "sign/avanan/us", values{"request_string": "/v1.0/scopes"}},
+		{http.MethodPut, "sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/scopes", "/v1.0/event/1"}}},
+	} {
+		m.insist(failed, r.method, r.path, r.body)
+		done.Add(1)
+	}
+	for path, field := range map[string]string{pave: "ttl", avanan: "min_ttl"} {
+		got := m.insist(failed, http.MethodGet, path, nil).Data[field]
+		if done.Add(1); fmt.Sprint(got) != fmt.Sprint(seconds) {
+			m.t.Errorf("%s of %s is %v, not %d", field, path, got, seconds)
+		}
+	}
 }
 
 // insist repeats a request that fails for no fault of its own.

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math"
 	"math/big"
 	"net"
 	"net/http"
@@ -231,6 +232,30 @@ func TestHandshakeHonoursRetryAfter(t *testing.T) {
 	_, err := handshake(t, account(server.URL, avanan.Zoneless))
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, time.Since(began), time.Second)
+}
+
+// What the vendor asks for is told to whoever waits for it: seconds or a date, however far; nonsense is nothing.
+func TestHandshakeTellsRetryAfter(t *testing.T) {
+	t.Parallel()
+	in := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
+	for header, want := range map[string][2]time.Duration{ // from, to
+		"3600":                 {time.Hour, time.Hour},
+		"99999999999":          {24 * time.Hour, math.MaxInt64},
+		in(time.Hour):          {59 * time.Minute, time.Hour},
+		in(10_000 * time.Hour): {9_999 * time.Hour, 10_000 * time.Hour},
+		in(-time.Hour):         {0, 0},
+		"-5":                   {0, 0},
+		"soon":                 {0, 0},
+		"1e9":                  {0, 0},
+	} {
+		server := newUpstream(t, status(429, "Retry-After", header))
+		server.Start()
+		_, err := handshake(t, account(server.URL, avanan.Zoneless))
+		var failure *avanan.Error
+		require.ErrorAs(t, err, &failure)
+		require.GreaterOrEqual(t, failure.RetryAfter, want[0], header)
+		require.LessOrEqual(t, failure.RetryAfter, want[1], header)
+	}
 }
 
 // The deadline covers the retries, and no pause is begun that it would cut short.
