@@ -25,9 +25,9 @@ const (
 // not "".
 type handshakeFunc func(ctx context.Context, name string, account avanan.Account, first avanan.DateFormat) (avanan.Token, error)
 
-// recent is how long after a failure readers with a JWT that lives do not wait for the next handshake to end. While a
-// config is read, one comes sooner than that.
-const recent = time.Minute + mostRequestTimeout*time.Second
+// recent is how long after a failure readers with a JWT that lives do not wait for the next handshake to end. Renewal
+// ahead ends one sooner than that.
+const recent = renewalLead
 
 // ownTTL is the min_ttl from which on no JWT is shared, whatever the clocks make of its life: it is all the life there is.
 const ownTTL = time.Hour
@@ -80,7 +80,7 @@ func (c *tokenCache) token(ctx context.Context, name string, stored cachedConfig
 		return token, nil
 	}
 	if token, failure := c.living(slot), c.recentFailure(slot); token.JWT != "" && failure != nil {
-		if c.idle(slot) {
+		if c.mayBegin(slot) {
 			c.begin(slot, stored.config.minTTL(), stored.config.requestTimeout())
 		}
 		return token, failure
@@ -135,8 +135,8 @@ func (c *tokenCache) recentFailure(slot *tokenSlot) error {
 	return slot.failure
 }
 
-// idle says whether no handshake is under way, and none is held off.
-func (c *tokenCache) idle(slot *tokenSlot) bool {
+// mayBegin says whether no handshake is under way, and none is held off.
+func (c *tokenCache) mayBegin(slot *tokenSlot) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !slot.flying && !c.now().Before(slot.heldTo)

@@ -251,21 +251,21 @@ func TestTokenCacheForgetsOldFailures(t *testing.T) {
 
 // Readers that do not wait begin a handshake only where none is under way or held off: each that did would leave something
 // to be told of the one that hangs.
-func TestTokenCacheIsIdle(t *testing.T) {
+func TestTokenCacheMayBegin(t *testing.T) {
 	t.Parallel()
 	cache, vendor := newGatedCache(t)
 	config := given(10*time.Minute, time.Minute)
 	slot := cache.slot("us", config)
-	require.True(t, cache.idle(slot))
+	require.True(t, cache.mayBegin(slot))
 	flight := cache.begin(slot, time.Minute, time.Minute)
 	<-vendor.begun
-	require.False(t, cache.idle(slot))
+	require.False(t, cache.mayBegin(slot))
 	vendor.let <- errors.New("down")
 	<-flight
-	require.True(t, cache.idle(slot))
+	require.True(t, cache.mayBegin(slot))
 	cache.adopt("us", config, avanan.Token{JWT: "living", ExpiresAt: began.Add(5 * time.Minute)})
 	cache.record(slot, avanan.Token{}, errors.New("down"))
-	require.False(t, cache.idle(slot), "held off")
+	require.False(t, cache.mayBegin(slot), "held off")
 }
 
 // A slot that was made for the config before a write's end is the new one's once it is adopted there.
