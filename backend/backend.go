@@ -130,9 +130,11 @@ func (b *backend) handshakeOrError(
 // HandleRequest refuses what no path knows before the framework looks at it: the framework would ignore an unknown
 // parameter with a warning, and quote a value of the wrong type, which may be a secret, in its error.
 func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*logical.Response, error) {
-	if path := b.Route(req.Path); path != nil && len(req.Data) > 0 {
-		if err := checkParameters(req, path.Fields); err != nil {
-			return respond(err)
+	if len(req.Data) > 0 { // the framework routes every request, so those without parameters need not be routed here too
+		if path := b.Route(req.Path); path != nil {
+			if err := checkParameters(req, path.Fields); err != nil {
+				return respond(err)
+			}
 		}
 	}
 	return b.Backend.HandleRequest(ctx, req)

@@ -170,12 +170,18 @@ func TestAgentWhenThePluginIsKilled(t *testing.T) {
 // killPlugin kills the plugin's process with the signal that can not be caught.
 func killPlugin(t *testing.T, server *vaultServer) {
 	t.Helper()
-	if _, err := os.Stat("/proc/self/exe"); err != nil {
-		t.Skip("this system has no /proc to find the plugin's process in")
-	}
+	needsProc(t)
 	processes := pluginProcesses(server)
 	require.Len(t, processes, 1)
 	require.NoError(t, command("kill", "-9", filepath.Base(processes[0])).Run())
+}
+
+// needsProc skips a test on a system that does not show its processes.
+func needsProc(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat("/proc/self/exe"); err != nil {
+		t.Skip("this system has no /proc to look at the plugin's process in")
+	}
 }
 
 // pluginProcesses are the folders under /proc of the plugin's processes; none where there is no /proc.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -22,9 +21,7 @@ func TestKillUnderLoad(t *testing.T) {
 	m := newApisigMount(t)
 	m.write("config/pave/main", m.paveValues())
 	m.write("config/avanan/us", m.avananValues())
-	if _, err := os.Stat("/proc/self/exe"); err != nil {
-		t.Skip("this system has no /proc to find the plugin's process in")
-	}
+	needsProc(t)
 	const workers, kills, between = 6, 12, 60
 	var done, failed atomic.Int64
 	stop := make(chan struct{})

@@ -29,9 +29,7 @@ func TestSoak(t *testing.T) {
 	if err != nil {
 		t.Skip("make soak runs it: by itself, since it needs the machine, and for as long as SOAK says")
 	}
-	if _, err := os.Stat("/proc/self/exe"); err != nil {
-		t.Skip("this system has no /proc to look at the plugin's process in")
-	}
+	needsProc(t)
 	server := &vaultServer{directory: t.TempDir(), answers: &recorder{}, quiet: true}
 	races := filepath.Join(server.directory, "races")
 	server.environment = []string{"GORACE=log_path=" + races}
