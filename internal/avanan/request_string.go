@@ -30,22 +30,22 @@ func CheckRequestString(appID, requestString string) error {
 	case requestString[0] != '/':
 		return errors.New("does not start with /")
 	case strings.ContainsFunc(requestString, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return errors.New("holds a space, a control character or one outside ASCII: percent-encode it, as it will be sent")
+		return errors.New("contains a space, a control character or one outside ASCII: percent-encode it, and send it that way")
 	case strings.Contains(requestString, ","):
 		// Vault splits values at commas before it holds them against a policy's allowed_parameters.
-		return errors.New("holds a comma: write it as %2C, and send it so")
+		return errors.New("contains a comma: write it as %2C, and send it that way")
 	case strings.ContainsAny(requestString, `#\`):
-		return errors.New(`holds # or \: percent-encode it, as it will be sent`)
+		return errors.New(`contains # or \: percent-encode it, and send it that way`)
 	case strings.HasSuffix(requestString, "?"):
-		return errors.New("ends in ?, which some clients send and others drop")
+		return errors.New("ends in ?, which some clients send and others drop: leave it out")
 	case strings.Contains(path, "//"):
 		return errors.New("has // in its path")
 	case !shallow:
-		return fmt.Errorf("is percent-encoded more than %d times over", maxEncoding)
+		return fmt.Errorf("is percent-encoded more than %d times", maxEncoding)
 	case slices.ContainsFunc(pathSpellings, hasDotSegment):
 		return errors.New("has a . or .. segment in its path")
 	case appID != "" && spliced(appID, allSpellings):
-		return errors.New("holds the app id, with which its signature would fit a second request")
+		return errors.New("contains the app id: its signature would be valid for a second request")
 	default:
 		return nil
 	}

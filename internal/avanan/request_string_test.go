@@ -42,14 +42,14 @@ func TestCheckRequestStringRefuses(t *testing.T) {
 		"does not start with /": {
 			"v1.0/scopes", "https://smart-api-production-1-us.avanan.net/v1.0/scopes", "?a=1", "%2Fv1.0/scopes", "*",
 		},
-		"holds a space, a control character or one outside ASCII": {
+		"contains a space, a control character or one outside ASCII": {
 			"/v1.0/x?q=a b", "/v1.0/scopes ", "/v1.0/\tx", "/v1.0/x\n", "/v1.0/x\r\nHost: x", "/v1.0/x\x00", "/v1.0/x\x7f",
 			"/v1.0/bücher", "/v1.0/検疫", "/v1.0/\xff",
 		},
-		"holds a comma":   {"/v1.0/a,b", "/v1.0/x?q=a,b", "/,"},
-		"holds # or \\":   {"/v1.0/x#frag", "/v1.0/x?q=#", `/v1.0\x`, `/v1.0/x?q=a\b`},
-		"ends in ?":       {"/v1.0/scopes?", "/v1.0/x?a=b?", "/?"},
-		"has // in its p": {"//v1.0/scopes", "/v1.0//scopes", "/v1.0/scopes//", "/v1.0//x?a=b"},
+		"contains a comma": {"/v1.0/a,b", "/v1.0/x?q=a,b", "/,"},
+		"contains # or \\": {"/v1.0/x#frag", "/v1.0/x?q=#", `/v1.0\x`, `/v1.0/x?q=a\b`},
+		"ends in ?":        {"/v1.0/scopes?", "/v1.0/x?a=b?", "/?"},
+		"has // in its p":  {"//v1.0/scopes", "/v1.0//scopes", "/v1.0/scopes//", "/v1.0//x?a=b"},
 		"has a . or .. segment": {
 			"/v1.0/event/../action/entity", "/v1.0/./scopes", "/..", "/.", "/v1.0/event/..", "/v1.0/event/../?a=1",
 			"/v1.0/event/%2e%2e/action", "/v1.0/event/%2E%2E/action", "/v1.0/event/.%2e/action", "/v1.0/event/%2e/x",
@@ -59,7 +59,7 @@ func TestCheckRequestStringRefuses(t *testing.T) {
 			"/v1.0/event%5c..%5caction", "/v1.0/event/..%23x",
 		},
 		"is percent-encoded more than": {"/v1.0/" + deep + "25", "/v1.0/x?q=" + deep + "25"},
-		"holds the app id": {
+		"contains the app id": {
 			"/v1.0/x?q=US:myapp292026-01-02T03:04:05.123456/v1.0/action/entity", "/US:myapp29", "/v1.0/x?q=us:MYAPP29",
 			"/v1.0/x?q=US%3Amyapp29", "/v1.0/x?q=US%3amyapp29", "/v1.0/x?q=US%253Amyapp29", "/v1.0/x?q=%55%53%3A%6dyapp29",
 			"/v1.0/x?q=US%25%33%41myapp29", "/v1.0/x/US%25253Amyapp29", "/v1.0/xUS:myapp29x?q=1",
@@ -81,7 +81,7 @@ func TestCheckRequestStringKnowsAnAppIDThatBeginsInTheDate(t *testing.T) {
 		"6/":      {"/v1.0/scopes"},
 	} {
 		for _, requestString := range refused {
-			require.ErrorContains(t, CheckRequestString(appID, requestString), "holds the app id")
+			require.ErrorContains(t, CheckRequestString(appID, requestString), "contains the app id")
 		}
 	}
 	require.NoError(t, CheckRequestString("56/x", "/v1.0/scopes"))
