@@ -15,19 +15,35 @@ func TestCheckRequestStringAccepts(t *testing.T) {
 		"/",
 		"/v1.0/scopes",
 		"/v1.0/scopes/",
+		"/v1.0/",
+		"/v1.0",
 		"/v1.0/msp/usage?year=2026&month=8",
 		"/v1.0/task/123445311234?scope=mt-prod-3%3Acustomer1",
+		"/v1.0/search/query?scope=farm:cust",
+		"/v1.0/search/query?scope=farm%3Acust",
 		"/v1.0/sectool-exceptions/avanan_url/exceptions/block-url/http%3A%2F%2Fx.test%2Fa",
 		"/v1.0/exceptions/whitelist/b%C3%BCcher",
+		"/v1.0/exceptions/whitelist/b%25C3%25BCcher",
+		"/v1.0/exceptions/whitelist/%E6%A4%9C%E7%96%AB%F0%9F%94%91",
+		"/v1.0/exceptions/whitelist/a%20b%7E%C2%85",
+		"/v1.0/exceptions/whitelist/100%",
+		"/v1.0/exceptions/whitelist/100%25/50%2525",
+		"/v1.0/exceptions/whitelist/%5E%75u",
 		"/v1.0/x?q=a+b&c=%2C",
 		"/v1.0/x?q=100%",
+		"/v1.0/x?q=%00%0D%0A%7F%C0%AE%FF%u002e",
 		"/v1.0/x?url=https://x.test//a/../b",
 		"/v1.0/x?next=?a",
 		"/v1.0/x?a=b??c",
+		"/v1.0/x?next=/v1.1/scopes&again=v1.0/scopes&last=/v1.0",
 		"/v1.0/...",
 		"/v1.0/.well-known/a..b/c.",
+		"/v1.0/a;.;..;b/x.;y",
 		"/v1.0/x?q='\"<>`{}|^~",
-		"/" + strings.Repeat("a", MaxRequestString-1),
+		"/V1.0/scopes",
+		"/%761%2E0%2fscopes",
+		"/app/hec-api/v1.1/scopes",
+		"/prefix/of/a/base/url",
 	} {
 		require.NoError(t, CheckRequestString("US:myapp29", requestString), requestString)
 	}
@@ -35,7 +51,6 @@ func TestCheckRequestStringAccepts(t *testing.T) {
 
 func TestCheckRequestStringRefuses(t *testing.T) {
 	t.Parallel()
-	deep := "%" + strings.Repeat("25", maxEncoding) + "41"
 	for want, requestStrings := range map[string][]string{
 		"is empty":       {""},
 		"is longer than": {"/" + strings.Repeat("a", MaxRequestString)},
@@ -44,30 +59,81 @@ func TestCheckRequestStringRefuses(t *testing.T) {
 		},
 		"contains a space, a control character or one outside ASCII": {
 			"/v1.0/x?q=a b", "/v1.0/scopes ", "/v1.0/\tx", "/v1.0/x\n", "/v1.0/x\r\nHost: x", "/v1.0/x\x00", "/v1.0/x\x7f",
-			"/v1.0/bücher", "/v1.0/検疫", "/v1.0/\xff",
+			"/v1.0/bücher", "/v1.0/検疫", "/v1.0/\xff", "/v1.0/x?q=\x1f",
 		},
-		"contains a comma": {"/v1.0/a,b", "/v1.0/x?q=a,b", "/,"},
-		"contains # or \\": {"/v1.0/x#frag", "/v1.0/x?q=#", `/v1.0\x`, `/v1.0/x?q=a\b`},
-		"ends in ?":        {"/v1.0/scopes?", "/v1.0/x?a=b?", "/?"},
-		"has // in its p":  {"//v1.0/scopes", "/v1.0//scopes", "/v1.0/scopes//", "/v1.0//x?a=b"},
-		"has a . or .. segment": {
+		"contains a comma":   {"/v1.0/a,b", "/v1.0/x?q=a,b", "/,"},
+		"contains # or \\":   {"/v1.0/x#frag", "/v1.0/x?q=#", `/v1.0\x`, `/v1.0/x?q=a\b`},
+		"ends in ?":          {"/v1.0/scopes?", "/v1.0/x?a=b?", "/?"},
+		"has // in its path": {"//v1.0/scopes", "/v1.0//scopes", "/v1.0/scopes//", "/v1.0//x?a=b"},
+		"has bytes in its path that are not valid UTF-8": {
+			"/v1.0/event/..%ff", "/v1.0/event/%c0%ae%c0%ae/x", "/v1.0/event/..%c0%afx", "/v1.0/event/%e0%80%ae./x",
+			"/v1.0/event/%f0%80%80%AE./x", "/v1.0/event/..%25ff", "/v1.0/event/%25c0%25ae./x", "/v1.0/event/%25%63%30%ae./x",
+			"/v1.0/x%C3?q=%BC", "/v1.0/%C3%25BC", "/v1.0/%ed%a0%80", "/v1.0/%80?q=1",
+		},
+		"has an encoded control character in its path": {
+			"/v1.0/event/..%7f/", "/v1.0/event/..%7F/x", "/v1.0/event/..%00x", "/v1.0/event/..%0d", "/v1.0/event/..%0ax",
+			"/v1.0/event/x%0D%0AHost:%20x", "/v1.0/..%00/x", "/v1.0/%09../x", "/v1.0/.%00./x", "/v1.0/.%0a", "/v1.0/%1f",
+			"/v1.0/event/..%2500x", "/v1.0/event/..%25250dx", "/v1.0/event/..%%30%30x", "/%01?q=1",
+		},
+		"has a %u escape in its path": {
+			"/v1.0/event/%u002e%u002e/x", "/v1.0/event/%U002E./x", "/v1.0/event/..%u2215x", "/v1.0/event/%25u002e./x",
+			"/v1.0/event/%%75002e./x", "/v1.0/event/%%55002e./x", "/v1.0/event/%2525u002e./x", "/v1.0/event/%u?q=1",
+		},
+		"has a . or .. segment in its path": {
 			"/v1.0/event/../action/entity", "/v1.0/./scopes", "/..", "/.", "/v1.0/event/..", "/v1.0/event/../?a=1",
 			"/v1.0/event/%2e%2e/action", "/v1.0/event/%2E%2E/action", "/v1.0/event/.%2e/action", "/v1.0/event/%2e/x",
 			"/v1.0/event/%252e%252e/action", "/v1.0/event/..%2Faction", "/v1.0/event%2f..%2faction", "/v1.0/event/..%5Caction",
 			"/v1.0/event/..;/action", "/v1.0/event/..;a=b/action", "/v1.0/event/..%3Ba/x", "/v1.0/event/..%3Fa/x",
-			"/v1.0/%25%32%65%25%32%65/x", "/v1.0/..%00/x", "/v1.0/..%20/x", "/v1.0/%09../x", "/v1.0/.%00./x", "/v1.0/.%0a",
-			"/v1.0/event%5c..%5caction", "/v1.0/event/..%23x",
+			"/v1.0/%25%32%65%25%32%65/x", "/v1.0/..%20/x", "/v1.0/%20../x", "/v1.0/.%20./x", "/v1.0/%20.%20",
+			"/v1.0/event%5c..%5caction", "/v1.0/event%5C%2E%5Caction", "/v1.0/event/..%23x",
 		},
-		"is percent-encoded more than": {"/v1.0/" + deep + "25", "/v1.0/x?q=" + deep + "25"},
 		"contains the app id": {
-			"/v1.0/x?q=US:myapp292026-01-02T03:04:05.123456/v1.0/action/entity", "/US:myapp29", "/v1.0/x?q=us:MYAPP29",
+			"/v1.0/x?q=US:myapp292026-01-02T03:04:05.123456/v2.0/action/entity", "/US:myapp29", "/v1.0/x?q=us:MYAPP29",
 			"/v1.0/x?q=US%3Amyapp29", "/v1.0/x?q=US%3amyapp29", "/v1.0/x?q=US%253Amyapp29", "/v1.0/x?q=%55%53%3A%6dyapp29",
 			"/v1.0/x?q=US%25%33%41myapp29", "/v1.0/x/US%25253Amyapp29", "/v1.0/xUS:myapp29x?q=1",
 		},
+		"contains /v1.0/ after its beginning": {
+			"/v1.0/event/v1.0/action/entity", "/v1.0/x?next=/v1.0/scopes", "/x/v1.0/", "/v1.0/v1.0/", "/app/hec-api/v1.0/scopes",
+			"/v1.0/x?next=/V1.0/scopes", "/v1.0/x?next=%2fv1.0%2Fscopes", "/v1.0/x?next=/v1%2E0/scopes",
+			"/v1.0/x/%56%31%2e%30%2f", "/v1.0/x?next=%252Fv1.0%252F", "/v1.0/x?next=%2525252fV1.0/", "/v1.0?/v1.0/", "/%2fv1.0/x",
+		},
 	} {
 		for _, requestString := range requestStrings {
-			err := CheckRequestString("US:myapp29", requestString)
-			require.ErrorContains(t, err, want, "%q", requestString)
+			require.ErrorContains(t, CheckRequestString("US:myapp29", requestString), want, "%q", requestString)
+		}
+	}
+}
+
+// All 33 of them, in the path at every depth, but not in the query.
+func TestCheckRequestStringRefusesEveryControlCharacterInThePath(t *testing.T) {
+	t.Parallel()
+	for octet := range 0x80 {
+		for _, encoded := range []string{fmt.Sprintf("%%%02x", octet), fmt.Sprintf("%%25%02X", octet)} {
+			err := CheckRequestString("US:myapp29", "/v1.0/a"+encoded+"a/x")
+			if octet < 0x20 || octet == 0x7f {
+				require.ErrorContains(t, err, "has an encoded control character in its path", encoded)
+			} else {
+				require.NoError(t, err, encoded)
+			}
+			require.NoError(t, CheckRequestString("US:myapp29", "/v1.0/a?q="+encoded), encoded)
+		}
+	}
+}
+
+// The rules apply to the eighth layer as to the first.
+func TestCheckRequestStringChecksEveryLayerOfEncoding(t *testing.T) {
+	t.Parallel()
+	for layers := range 8 {
+		percent := "%" + strings.Repeat("25", layers)
+		for requestString, want := range map[string]string{
+			"/v1.0/event/." + percent + "2e/x": "has a . or .. segment",
+			"/v1.0/event/x" + percent + "00":   "has an encoded control character",
+			"/v1.0/event/x" + percent + "ff":   "has bytes in its path that are not valid UTF-8",
+			"/v1.0/event/" + percent + "u002e": "has a %u escape",
+			"/v1.0/x?" + percent + "2fv1.0/":   "contains /v1.0/ after its beginning",
+			"/v1.0/x?US" + percent + "3amyapp": "contains the app id",
+		} {
+			require.ErrorContains(t, CheckRequestString("US:myapp", requestString), want, requestString)
 		}
 	}
 }
@@ -90,11 +156,13 @@ func TestCheckRequestStringKnowsAnAppIDThatBeginsInTheDate(t *testing.T) {
 	require.NoError(t, CheckRequestString("", "/v1.0/scopes"))
 }
 
-// FuzzCheckRequestString: an accepted string makes one signed text that can be read in one way only. It looks for the
-// app id, a date and a target (or nothing, as in a handshake) after the place where the app id was put.
+// FuzzCheckRequestString: the text that is signed for an accepted string can be read as one request only. A second one
+// would have the app id once more, then a date, then a request string or, in a handshake, nothing; or it would have a
+// longer date and a shorter request string.
 func FuzzCheckRequestString(f *testing.F) {
 	f.Add("US:myapp29", "/v1.0/scopes?a=1")
 	f.Add("US:myapp29", "/x?US:myapp292026-01-02T03:04:05.123456/v1.0/action")
+	f.Add("US:myapp29", "/v1.0/event/v1.0/action/entity")
 	f.Add("56/x", "/x2026-01-02T03:04:05.123456")
 	f.Add("a", "/%2561")
 	const reqID, date = "9f2c0245-4092-4595-ae6b-59a25f9534c3", "2026-01-02T03:04:05.123456"
@@ -104,6 +172,7 @@ func FuzzCheckRequestString(f *testing.F) {
 			return
 		}
 		require.Regexp(t, `^/[!-~]*$`, requestString)
+		require.NotContains(t, requestString[1:], "/v1.0/")
 		text := appID + date + requestString
 		for at := 1; at < len(text); at++ {
 			rest, found := strings.CutPrefix(text[at:], appID)
