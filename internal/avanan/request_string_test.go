@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -52,8 +53,7 @@ func TestCheckRequestStringAccepts(t *testing.T) {
 func TestCheckRequestStringRefuses(t *testing.T) {
 	t.Parallel()
 	for want, requestStrings := range map[string][]string{
-		"is empty":       {""},
-		"is longer than": {"/" + strings.Repeat("a", MaxRequestString)},
+		"is empty": {""},
 		"does not start with /": {
 			"v1.0/scopes", "https://smart-api-production-1-us.avanan.net/v1.0/scopes", "?a=1", "%2Fv1.0/scopes", "*",
 		},
@@ -120,6 +120,29 @@ func TestCheckRequestStringRefusesEveryControlCharacterInThePath(t *testing.T) {
 	}
 }
 
+func TestCheckRequestStringAcceptsUpTo8KiB(t *testing.T) {
+	t.Parallel()
+	for _, start := range []string{"/", "/v1.0/x?q=", "/v1.0/%C3%BC"} {
+		longest := start + strings.Repeat("a", 8192-len(start))
+		require.NoError(t, CheckRequestString("US:myapp29", longest))
+		require.EqualError(t, CheckRequestString("US:myapp29", longest+"a"), "is longer than 8192 bytes")
+	}
+}
+
+func TestCheckRequestStringAcceptsUpToEightLayersOfEncoding(t *testing.T) {
+	t.Parallel()
+	for _, start := range []string{"/v1.0/", "/v1.0/x?q="} {
+		for layers := 1; layers <= 12; layers++ {
+			requestString := start + "%" + strings.Repeat("25", layers-1) + "41"
+			if err := CheckRequestString("US:myapp29", requestString); layers <= 8 {
+				require.NoError(t, err, requestString)
+			} else {
+				require.EqualError(t, err, "is percent-encoded more than 8 times", requestString)
+			}
+		}
+	}
+}
+
 // The rules apply to the eighth layer as to the first.
 func TestCheckRequestStringChecksEveryLayerOfEncoding(t *testing.T) {
 	t.Parallel()
@@ -138,22 +161,60 @@ func TestCheckRequestStringChecksEveryLayerOfEncoding(t *testing.T) {
 	}
 }
 
-// An app id with a slash may begin in the digits of the date and end in the request string.
-func TestCheckRequestStringKnowsAnAppIDThatBeginsInTheDate(t *testing.T) {
+// The signed text joins app id, date and request string, so a second app id can start in the date.
+func TestCheckRequestStringRefusesAnAppIDThatStartsInTheDate(t *testing.T) {
 	t.Parallel()
-	for appID, refused := range map[string][]string{
-		"56/x":    {"/x2026-01-02T03:04:05.123456/v1.0/action", "/x"},
-		"5Z/v1.0": {"/v1.0/scopes"},
-		"6/":      {"/v1.0/scopes"},
-	} {
-		for _, requestString := range refused {
-			require.ErrorContains(t, CheckRequestString(appID, requestString), "contains the app id")
+	// Together these have every digit, at the end too, and every other character that a date can contain.
+	var dates []string
+	for _, format := range DateFormats() {
+		for last := range 10 {
+			at := time.Date(2017, 8, 29, 13, 46, 50, 123_450_000+last*1_001_000, time.UTC)
+			dates = append(dates, format.Date(at))
+		}
+	}
+	require.Contains(t, dates, "2017-08-29T13:46:50.123450")
+	require.Contains(t, dates, "2017-08-29T13:46:50.132459")
+	require.Contains(t, dates, "2017-08-29T13:46:50.132Z")
+	for _, date := range dates {
+		for start := range len(date) {
+			for _, end := range []string{"/", "/x", "/v1.0", "/v1.0/scopes"} {
+				appID := date[start:] + end
+				require.ErrorContains(t, CheckRequestString(appID, end), "contains the app id", "%s%s", date, end)
+				require.ErrorContains(t, CheckRequestString(appID, end+"?a=1"), "contains the app id", "%s%s", date, end)
+				require.NoError(t, CheckRequestString("a"+appID, end), "%s%s", date, end)
+				require.NoError(t, CheckRequestString(appID+"y", end), "%s%s", date, end)
+			}
 		}
 	}
 	require.NoError(t, CheckRequestString("56/x", "/v1.0/scopes"))
 	require.NoError(t, CheckRequestString("app/v1.0", "/v1.0/scopes"))
 	require.NoError(t, CheckRequestString("a/", "/v1.0/scopes"))
+}
+
+// An app id that could be part of a date is searched for in the request string as any other.
+func TestCheckRequestStringWithAnAppIDOfDateCharacters(t *testing.T) {
+	t.Parallel()
+	for _, appID := range []string{"7", "56", "1234567890", "00000000", "2026-01-02T03:04:05.123456", "05.123Z", "T", "-", ":"} {
+		require.NoError(t, CheckRequestString(appID, "/v3.0/scopes"), appID)
+		require.NoError(t, CheckRequestString(appID, "/"), appID)
+		for _, requestString := range []string{"/" + appID, "/x/a" + appID + "b", "/x?q=" + appID, "/x?q=" + escapedTwice(appID)} {
+			require.ErrorContains(t, CheckRequestString(appID, requestString), "contains the app id", requestString)
+		}
+	}
+}
+
+func TestCheckRequestStringWithoutAnAppID(t *testing.T) {
+	t.Parallel()
 	require.NoError(t, CheckRequestString("", "/v1.0/scopes"))
+	require.ErrorContains(t, CheckRequestString("", "/v1.0/../scopes"), "has a . or .. segment")
+}
+
+func escapedTwice(text string) string {
+	var escaped strings.Builder
+	for _, octet := range []byte(text) {
+		fmt.Fprintf(&escaped, "%%25%02x", octet)
+	}
+	return escaped.String()
 }
 
 // FuzzCheckRequestString: the text that is signed for an accepted string can be read as one request only. A second one
