@@ -1,5 +1,9 @@
 // Command apisig-sandbox stands in for the APIs of PAVE and Avanan, on loopback: PAVE under /v1/, Avanan under /v1.0/.
-// It prints a line for each call, with the status and why. Point base_url of a config at it.
+// Set a config's base_url to its address. It prints a line for each call, with the status and the reason.
+//
+// By default it takes every form of timestamp that PAVE's clients send. With -pave-timestamp it takes only one and answers
+// 401 to the others; -avanan-date does the same for Avanan's dates. The flags -refuse, -limit and -break make every call
+// fail, and -latency and -token-life set how slow the vendors are and how long a JWT lives.
 package main
 
 import (
@@ -36,17 +40,20 @@ func run(args []string) error {
 	return server.Serve(listener)
 }
 
-// parse reads the command line: where to listen, which is on loopback, and how to behave.
+// parse reads the command line: a loopback address to listen on, and how to behave. Other machines must not reach the
+// sandbox, because it issues tokens and prints who called.
 func parse(args []string) (netip.AddrPort, sandbox.Behaviour, error) {
 	behaviour := sandbox.Default()
 	flags := flag.NewFlagSet("apisig-sandbox", flag.ContinueOnError)
-	listen := flags.String("listen", "127.0.0.1:8400", "loopback `address` to listen on; port 0 is any that is free")
-	dates := flags.String("avanan-date", string(behaviour.AvananDates), "`form` of x-av-date that is taken: zoneless, zulu or both")
-	refuse := flags.Bool("refuse", false, "refuse every call's credentials")
+	listen := flags.String("listen", "127.0.0.1:8400", "loopback `address` to listen on; port 0 takes any free port")
+	dates := flags.String("avanan-date", string(behaviour.AvananDates), "`form` of x-av-date that Avanan takes: zoneless, zulu or both")
+	timestamps := flags.String("pave-timestamp", string(behaviour.PAVETimestamps),
+		"`form` of API-Timestamp that PAVE takes: rfc3339, rfc3339-ms, rfc3339-us, http-date, unix or all")
+	refuse := flags.Bool("refuse", false, "answer every call that its credentials are wrong")
 	limit := flags.Bool("limit", false, "answer every call with 429")
 	breakDown := flags.Bool("break", false, "answer every call with 500")
-	flags.DurationVar(&behaviour.TokenLife, "token-life", behaviour.TokenLife, "how long a JWT of Avanan's lives")
-	flags.DurationVar(&behaviour.Latency, "latency", 0, "how long to wait before each answer")
+	flags.DurationVar(&behaviour.TokenLife, "token-life", behaviour.TokenLife, "lifetime of Avanan's JWTs")
+	flags.DurationVar(&behaviour.Latency, "latency", 0, "time to wait before each answer")
 	flags.StringVar(&behaviour.PAVEUsername, "pave-username", behaviour.PAVEUsername, "the account that PAVE knows")
 	flags.StringVar(&behaviour.PAVEAPIKey, "pave-api-key", behaviour.PAVEAPIKey, "its API key")
 	flags.StringVar(&behaviour.PAVEAPISecret, "pave-api-secret", behaviour.PAVEAPISecret, "its API secret, made up")
@@ -59,6 +66,12 @@ func parse(args []string) (netip.AddrPort, sandbox.Behaviour, error) {
 	case sandbox.Zoneless, sandbox.Zulu, sandbox.Both:
 	default:
 		return netip.AddrPort{}, behaviour, fmt.Errorf("-avanan-date is zoneless, zulu or both, not %q", *dates)
+	}
+	switch behaviour.PAVETimestamps = sandbox.Timestamps(*timestamps); behaviour.PAVETimestamps {
+	case sandbox.RFC3339, sandbox.RFC3339Millis, sandbox.RFC3339Micros, sandbox.HTTPDate, sandbox.UnixSeconds, sandbox.AllTimestamps:
+	default:
+		return netip.AddrPort{}, behaviour, fmt.Errorf(
+			"-pave-timestamp is rfc3339, rfc3339-ms, rfc3339-us, http-date, unix or all, not %q", *timestamps)
 	}
 	switch {
 	case *refuse:

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -9,46 +8,22 @@ import (
 	"io"
 	"net/http"
 	"regexp"
-	"slices"
 	"time"
-
-	"github.com/golang-jwt/jwt/v5"
 )
 
 const (
-	avananAuth = "/v1.0/auth"
 	// avananSkew is a guess: the vendor publishes no window.
 	avananSkew = 5 * time.Minute
-	// seenAtMost bounds what is remembered of request ids.
+	// seenAtMost is how many request ids are remembered.
 	seenAtMost = 100_000
 )
 
-// avananEndpoints are those of Avanan's pages and clients.
-var avananEndpoints = []endpoint{
-	{http.MethodGet, "/v1.0/scopes"},
-	{http.MethodGet, "/v1.0/event/*"},
-	{http.MethodPost, "/v1.0/event/query"},
-	{http.MethodGet, "/v1.0/search/entity/*"},
-	{http.MethodPost, "/v1.0/search/query"},
-	{http.MethodGet, "/v1.0/task/*"},
-	{http.MethodPost, "/v1.0/action/event"},
-	{http.MethodPost, "/v1.0/action/entity"},
-	{http.MethodGet, "/v1.0/exceptions/*"},
-	{http.MethodGet, "/v1.0/exceptions/*/*"},
-	{http.MethodGet, "/v1.0/msp/tenants"},
-	{http.MethodGet, "/v1.0/msp/usage"},
-	{http.MethodGet, "/v1.0/msp/licenses"},
-}
-
-var (
-	zonelessDate = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?$`)
-	zuluDate     = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`)
-	uuid4        = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
-)
+var uuid4 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 
 // avanan stands in for smart-api-production-*.avanan.net.
 func (s *Sandbox) avanan(r *http.Request, behaviour Behaviour) answer {
-	if r.URL.Path == avananAuth {
+	handshake := r.URL.Path == avananAuth
+	if handshake {
 		s.mu.Lock()
 		s.handshakes++
 		s.mu.Unlock()
@@ -59,17 +34,10 @@ func (s *Sandbox) avanan(r *http.Request, behaviour Behaviour) answer {
 	if refusal := s.avananRefusal(r, behaviour); refusal != nil {
 		return *refusal
 	}
-	if r.URL.Path == avananAuth {
+	if r.Method == http.MethodGet && handshake {
 		return s.issue(behaviour.TokenLife)
 	}
-	if !slices.ContainsFunc(avananEndpoints, func(e endpoint) bool { return e.serves(r) }) {
-		return message(http.StatusNotFound, "Not Found", "no such endpoint")
-	}
-	return answer{
-		http.StatusOK,
-		`{"responseEnvelope":{"requestId":"sandbox","responseCode":200,"responseText":"Success"},"responseData":[]}`,
-		"accepted",
-	}
+	return serve(avananEndpoints, r)
 }
 
 // avananRefusal checks the five headers and returns the answer that refuses them, or nil.
@@ -81,6 +49,7 @@ func (s *Sandbox) avananRefusal(r *http.Request, behaviour Behaviour) *answer {
 	values := map[string]string{}
 	for _, name := range []string{"x-av-req-id", "x-av-token", "x-av-app-id", "x-av-date", "x-av-sig"} {
 		given := r.Header.Values(name)
+		// The token may be empty or left out: clients send the handshake either way.
 		if len(given) > 1 || (name != "x-av-token" && (len(given) == 0 || given[0] == "")) {
 			return refuse(http.StatusUnauthorized, "Unauthorized", name+" is missing or given more than once")
 		}
@@ -95,13 +64,13 @@ func (s *Sandbox) avananRefusal(r *http.Request, behaviour Behaviour) *answer {
 	case values["x-av-app-id"] != behaviour.AvananAppID:
 		return refuse(http.StatusBadRequest, "Bad Request, could not find app["+values["x-av-app-id"]+"]", "unknown app id")
 	case !uuid4.MatchString(values["x-av-req-id"]):
-		return refuse(http.StatusBadRequest, "Bad Request", "x-av-req-id is no UUID of version 4")
+		return refuse(http.StatusBadRequest, "Bad Request", "x-av-req-id is not a UUID of version 4")
 	}
 	if age := s.now().Sub(at); age.Abs() > avananSkew {
 		return refuse(http.StatusForbidden, "Forbidden", "x-av-date is "+age.Round(time.Second).String()+" old")
 	}
-	requestString := r.RequestURI
-	if r.URL.Path == avananAuth {
+	handshake, requestString := r.URL.Path == avananAuth, r.RequestURI
+	if handshake {
 		requestString = ""
 	}
 	want := avananSig(values["x-av-req-id"], values["x-av-app-id"], values["x-av-date"], requestString, behaviour.AvananSecretKey)
@@ -111,7 +80,7 @@ func (s *Sandbox) avananRefusal(r *http.Request, behaviour Behaviour) *answer {
 	if s.replayed(values["x-av-req-id"]) {
 		return refuse(http.StatusForbidden, "Forbidden", "x-av-req-id was used before")
 	}
-	switch handshake := r.URL.Path == avananAuth; {
+	switch {
 	case handshake && values["x-av-token"] != "":
 		return refuse(http.StatusBadRequest, "Bad Request", "x-av-token is not empty in a handshake")
 	case !handshake && !s.Living(values["x-av-token"]):
@@ -120,20 +89,7 @@ func (s *Sandbox) avananRefusal(r *http.Request, behaviour Behaviour) *answer {
 	return nil
 }
 
-// avananInstant reads x-av-date in the forms that are taken.
-func avananInstant(text string, dates Dates) (time.Time, bool) {
-	layout := ""
-	switch {
-	case dates != Zulu && zonelessDate.MatchString(text):
-		layout = "2006-01-02T15:04:05"
-	case dates != Zoneless && zuluDate.MatchString(text):
-		layout = "2006-01-02T15:04:05.000Z"
-	}
-	at, err := time.Parse(layout, text)
-	return at, layout != "" && err == nil
-}
-
-// avananSig is SHA-256 over the base64 text of the parts, streamed from the one into the other.
+// avananSig is SHA-256 of the base64 text of the parts. The encoder writes straight into the hash.
 func avananSig(parts ...string) string {
 	hash := sha256.New()
 	encoder := base64.NewEncoder(base64.StdEncoding, hash)
@@ -156,28 +112,4 @@ func (s *Sandbox) replayed(reqID string) bool {
 	}
 	s.seen[reqID] = true
 	return false
-}
-
-// Living says whether a JWT was given out and has not expired.
-func (s *Sandbox) Living(token string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	expiry, known := s.tokens[token]
-	return known && s.now().Before(expiry)
-}
-
-// issue makes a JWT and remembers it. Nobody can check its signature: the key is thrown away.
-func (s *Sandbox) issue(life time.Duration) answer {
-	now := s.now()
-	expiry := now.Add(life)
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
-		"iat": now.Unix(), "exp": expiry.Unix(), "jti": rand.Text(), "scope": "mt-prod-3:acme",
-	}).SignedString([]byte(rand.Text()))
-	if err != nil {
-		return message(http.StatusInternalServerError, "Internal Server Error", err.Error())
-	}
-	s.mu.Lock()
-	s.tokens[token] = time.Unix(expiry.Unix(), 0)
-	s.mu.Unlock()
-	return answer{http.StatusOK, token, "a JWT"}
 }

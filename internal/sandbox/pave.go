@@ -5,30 +5,26 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"net/http"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
 
-// paveTokenLife is from PAVE's pages; the leeway for a caller's clock that is ahead is a guess.
 const (
+	// paveTokenLife is from PAVE's pages.
 	paveTokenLife = 5 * time.Minute
-	paveLeeway    = 30 * time.Second
+	// paveLeeway, for a caller whose clock is ahead, is a guess: PAVE publishes none.
+	paveLeeway = 30 * time.Second
 )
+
+const paveNoData = `{"data":[]}`
 
 // paveEndpoints are those of PAVE's pages.
 var paveEndpoints = []endpoint{
-	{http.MethodGet, "/v1/sessions"},
-	{http.MethodPost, "/v1/sessions"},
-	{http.MethodGet, "/v1/sessions/*"},
-	{http.MethodPut, "/v1/sessions/*"},
-	{http.MethodDelete, "/v1/sessions/*"},
-	{http.MethodGet, "/v1/sessions/*/photos"},
-	{http.MethodGet, "/v1/sessions/*/notes"},
-	{http.MethodGet, "/v1/sessions/*/results"},
-	{http.MethodGet, "/v1/callbacks"},
-	{http.MethodGet, "/v1/callbacks/*"},
+	{"GET POST", "/v1/sessions", paveNoData},
+	{"GET PUT DELETE", "/v1/sessions/*", paveNoData},
+	{"GET", "/v1/sessions/*/photos|notes|results", paveNoData},
+	{"GET", "/v1/callbacks", paveNoData},
+	{"GET", "/v1/callbacks/*", paveNoData},
 }
 
 // pave stands in for openapi.paveapi.com.
@@ -39,10 +35,7 @@ func (s *Sandbox) pave(r *http.Request, behaviour Behaviour) answer {
 	if why := s.paveRefusal(r, behaviour); why != "" {
 		return message(http.StatusUnauthorized, "Unauthorized", why)
 	}
-	if !slices.ContainsFunc(paveEndpoints, func(e endpoint) bool { return e.serves(r) }) {
-		return message(http.StatusNotFound, "Not Found", "no such endpoint")
-	}
-	return answer{http.StatusOK, `{"data":[]}`, "accepted"}
+	return serve(paveEndpoints, r)
 }
 
 // paveRefusal checks the three headers and returns what is wrong with them, or "".
@@ -58,9 +51,9 @@ func (s *Sandbox) paveRefusal(r *http.Request, behaviour Behaviour) string {
 	if values["API-Key"] != behaviour.PAVEAPIKey {
 		return "unknown API-Key"
 	}
-	at, ok := paveInstant(values["API-Timestamp"])
+	at, ok := paveInstant(values["API-Timestamp"], behaviour.PAVETimestamps)
 	if !ok {
-		return "API-Timestamp is in no known format"
+		return "API-Timestamp is in a form that is not taken"
 	}
 	if age := s.now().Sub(at); age > paveTokenLife || age < -paveLeeway {
 		return "API-Timestamp is " + age.Round(time.Second).String() + " old"
@@ -71,21 +64,6 @@ func (s *Sandbox) paveRefusal(r *http.Request, behaviour Behaviour) string {
 		return "wrong API-Token"
 	}
 	return ""
-}
-
-// paveInstant reads a timestamp in any form that PAVE's pages and clients show, each of them strictly.
-func paveInstant(text string) (time.Time, bool) {
-	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil && len(text) == 10 {
-		return time.Unix(seconds, 0), true
-	}
-	for _, layout := range []string{
-		"2006-01-02T15:04:05Z", "2006-01-02T15:04:05.000Z", "Mon, 02 Jan 2006 15:04:05 GMT",
-	} {
-		if at, err := time.Parse(layout, text); err == nil && at.Format(layout) == text {
-			return at, true
-		}
-	}
-	return time.Time{}, false
 }
 
 // hmacSHA256 is RFC 2104 written out.

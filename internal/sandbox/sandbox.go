@@ -1,8 +1,15 @@
-// Package sandbox stands in for the APIs of PAVE and Avanan, in one handler: PAVE under /v1/, Avanan under /v1.0/.
+// Package sandbox stands in for the APIs of PAVE and Avanan. One handler serves both: PAVE under /v1/, Avanan under
+// /v1.0/.
 //
-// It is written from the vendors' pages and what is known of their servers, checks every header of every call with
-// arithmetic of its own, and shares no code with the packages that sign. It is for the demo, for trying the engine by
-// hand, and for tests; nothing in it is known to be what the vendors' servers do beyond what those pages say.
+// The sandbox knows one account of each vendor. It serves the endpoints that the vendors' pages and public clients name,
+// checks every header of every call, and answers errors as the vendors do, as far as that is known:
+//
+//   - PAVE takes API-Timestamp in each of the five forms that PAVE's pages and clients use, or in only one of them.
+//   - Avanan takes x-av-date without a zone, with a Z, or both.
+//
+// The demo and the tests use it, and it lets you try the engine by hand. It computes signatures itself and shares no code
+// with the packages that sign, so a mistake in one shows in the other. It is not known to behave as the vendors' servers
+// do where their pages are silent.
 package sandbox
 
 import (
@@ -18,55 +25,48 @@ import (
 // Fault is a way to misbehave.
 type Fault string
 
-// The faults. Each holds for every call of both vendors.
+// The faults. Each applies to every call to either vendor.
 const (
-	// None is to behave.
+	// None behaves well.
 	None Fault = ""
-	// Refuse is to answer that the credentials are wrong: 401 from PAVE, 403 from Avanan.
+	// Refuse answers that the credentials are wrong: 401 from PAVE, 403 from Avanan.
 	Refuse Fault = "refuse"
-	// Limit is to answer 429 with a Retry-After of a second.
+	// Limit answers 429 with a Retry-After of one second.
 	Limit Fault = "limit"
-	// Break is to answer 500.
+	// Break answers 500.
 	Break Fault = "break"
 )
 
-// Dates says which forms of x-av-date Avanan's stand-in takes.
-type Dates string
-
-// The forms: zoneless is what the live API is reported to take, zulu what its page says.
-const (
-	Zoneless Dates = "zoneless"
-	Zulu     Dates = "zulu"
-	Both     Dates = "both"
-)
-
-// Behaviour is what can be told to the stand-ins; Change changes it while they run.
+// Behaviour is what the stand-ins accept and how they answer. Change changes it while they run.
 type Behaviour struct {
 	// PAVEUsername, PAVEAPIKey and PAVEAPISecret are the one account that PAVE knows.
 	PAVEUsername, PAVEAPIKey, PAVEAPISecret string
+	// PAVETimestamps is the form of API-Timestamp that PAVE takes.
+	PAVETimestamps Timestamps
 	// AvananAppID and AvananSecretKey are the one app that Avanan knows.
 	AvananAppID, AvananSecretKey string
 	// AvananDates is the form of x-av-date that Avanan takes.
 	AvananDates Dates
-	// TokenLife is how long a JWT of Avanan's lives.
+	// TokenLife is the lifetime of Avanan's JWTs.
 	TokenLife time.Duration
-	// Latency is waited before every answer.
+	// Latency is the time to wait before every answer.
 	Latency time.Duration
 	// Fault is how to misbehave.
 	Fault Fault
 }
 
-// Default is a well-behaved sandbox, with credentials that open nothing anywhere else.
+// Default is a well-behaved sandbox. Its credentials are valid nowhere else.
 func Default() Behaviour {
 	return Behaviour{
 		PAVEUsername: "acme", PAVEAPIKey: "09bc91b9-76e5-4256-8e4f-7a41c1408014", PAVEAPISecret: "sandbox-pave-secret",
-		AvananAppID: "US:sandbox", AvananSecretKey: "sandbox-avanan-secret",
+		PAVETimestamps: AllTimestamps,
+		AvananAppID:    "US:sandbox", AvananSecretKey: "sandbox-avanan-secret",
 		AvananDates: Zoneless,
 		TokenLife:   time.Hour,
 	}
 }
 
-// Sandbox is an http.Handler that stands in for both vendors. Its methods may be called at any time.
+// Sandbox is an http.Handler that stands in for both vendors. It is safe for concurrent use.
 type Sandbox struct {
 	now func() time.Time
 	log io.Writer
@@ -74,12 +74,12 @@ type Sandbox struct {
 	mu         sync.Mutex
 	behaviour  Behaviour
 	handshakes int
-	tokens     map[string]time.Time // JWTs given out, with their expiry
+	tokens     map[string]time.Time // JWTs that were issued, with their expiry
 	seen       map[string]bool      // request ids of Avanan's calls
 }
 
-// New makes a sandbox with a clock. It writes a line for each call to log: vendor, method, path, status, and why; no
-// header and no query.
+// New makes a sandbox with a clock. For each call it writes a line to log: vendor, method, path, status, and why. A line
+// contains no header and no query.
 func New(behaviour Behaviour, now func() time.Time, log io.Writer) *Sandbox {
 	return &Sandbox{
 		now: now, log: log, behaviour: behaviour,
@@ -87,28 +87,28 @@ func New(behaviour Behaviour, now func() time.Time, log io.Writer) *Sandbox {
 	}
 }
 
-// Change changes the behaviour for the calls to come.
+// Change changes the behaviour for later calls.
 func (s *Sandbox) Change(change func(*Behaviour)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change(&s.behaviour)
 }
 
-// Handshakes counts the calls of Avanan's /v1.0/auth, the failed ones too.
+// Handshakes counts the calls to Avanan's /v1.0/auth, including those that failed.
 func (s *Sandbox) Handshakes() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.handshakes
 }
 
-// answer is what a stand-in decides on; why is for the log.
+// answer is what a stand-in answers; why is for the log.
 type answer struct {
 	status int
 	body   string
 	why    string
 }
 
-// message is an answer in the form of both vendors' errors.
+// message is an error in the form that both vendors use.
 func message(status int, text, why string) answer {
 	encoded, err := json.Marshal(map[string]string{"message": text})
 	if err != nil {
@@ -117,7 +117,7 @@ func message(status int, text, why string) answer {
 	return answer{status, string(encoded), why}
 }
 
-// told is the answer of a stand-in that is told to misbehave, or nil. They differ in how they refuse.
+// told returns the answer to give under a fault, or nil. The vendors differ in how they refuse.
 func told(fault Fault, refusal answer) *answer {
 	switch fault {
 	case Refuse:
@@ -161,20 +161,4 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(a.status)
 	_, _ = io.WriteString(w, a.body)
 	_, _ = fmt.Fprintf(s.log, "%s %s %q %d %s\n", vendor, r.Method, r.URL.Path, a.status, a.why)
-}
-
-// endpoint says which calls a stand-in knows: a method, and a path of which * is one segment.
-type endpoint struct{ method, path string }
-
-func (e endpoint) serves(r *http.Request) bool {
-	pattern, path := strings.Split(e.path, "/"), strings.Split(r.URL.Path, "/")
-	if e.method != r.Method || len(pattern) != len(path) {
-		return false
-	}
-	for i, segment := range pattern {
-		if segment != path[i] && (segment != "*" || path[i] == "") {
-			return false
-		}
-	}
-	return true
 }
