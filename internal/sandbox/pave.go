@@ -16,15 +16,29 @@ const (
 	paveLeeway = 30 * time.Second
 )
 
-const paveNoData = `{"data":[]}`
+// PAVEWebhookToken is the bearer token in the customer's webhook headers, which PAVE's callbacks endpoints return. A client
+// that only wants to know whether its credentials work must drop that answer, so the token must appear nowhere else.
+const PAVEWebhookToken = "sandbox-pave-webhook-token"
+
+const (
+	paveNoData   = `{"data":[]}`
+	paveCallback = `{"event":"SESSION:COMPLETE","url":"https://hooks.example.com/pave","method":"POST",` +
+		`"headers":{"Authorization":"Bearer ` + PAVEWebhookToken + `"}}`
+	// paveEvent is a segment of a path: one of the events that have a callback.
+	paveEvent = "SESSION:SMS_PROCESS|SESSION:STAGE_CHANGE|SESSION:STATUS_CHANGE|SESSION:COMPLETE|SESSION:NOTE_INSERT"
+)
 
 // paveEndpoints are those of PAVE's pages.
 var paveEndpoints = []endpoint{
 	{"GET POST", "/v1/sessions", paveNoData},
 	{"GET PUT DELETE", "/v1/sessions/*", paveNoData},
 	{"GET", "/v1/sessions/*/photos|notes|results", paveNoData},
-	{"GET", "/v1/callbacks", paveNoData},
-	{"GET", "/v1/callbacks/*", paveNoData},
+	{"GET", "/v1/callbacks", `{"data":[` + paveCallback + `]}`},
+	{"POST", "/v1/callbacks", paveCallback},
+	{"GET PUT", "/v1/callbacks/" + paveEvent, `{"data":` + paveCallback + `}`},
+	{"DELETE", "/v1/callbacks/" + paveEvent, paveNoData},
+	{"POST", "/v1/hotspots/*/photos-url", paveNoData},
+	{"GET", "/v1/hotspots/*", paveNoData},
 }
 
 // pave stands in for openapi.paveapi.com.

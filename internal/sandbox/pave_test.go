@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"testing"
 	"time"
@@ -60,5 +61,67 @@ func TestPaveRefusesMissingAndWrongHeaders(t *testing.T) {
 			require.Equal(t, http.StatusUnauthorized, status, "%s %s", name, problem)
 			require.JSONEq(t, `{"message":"Unauthorized"}`, body)
 		}
+	}
+}
+
+func TestPaveServesItsEndpoints(t *testing.T) {
+	t.Parallel()
+	const event = "/v1/callbacks/SESSION:"
+	for target, methods := range map[string]string{
+		"/v1/sessions":                           "GET POST",
+		"/v1/sessions?page=2":                    "GET POST",
+		"/v1/sessions/ABC-123":                   "GET PUT DELETE",
+		"/v1/sessions/ABC-123/photos":            "GET",
+		"/v1/sessions/ABC-123/notes":             "GET",
+		"/v1/sessions/ABC-123/results":           "GET",
+		"/v1/callbacks":                          "GET POST",
+		event + "SMS_PROCESS":                    "GET PUT DELETE",
+		event + "STAGE_CHANGE":                   "GET PUT DELETE",
+		event + "STATUS_CHANGE":                  "GET PUT DELETE",
+		event + "COMPLETE":                       "GET PUT DELETE",
+		event + "NOTE_INSERT":                    "GET PUT DELETE",
+		"/v1/callbacks/SESSION%3ACOMPLETE":       "GET PUT DELETE",
+		"/v1/hotspots/ABC-123/photos-url":        "POST",
+		"/v1/hotspots/ABC-123":                   "GET",
+		"/v1/other":                              "",
+		"/v1/sessions/":                          "",
+		"/v1/sessions/ABC-123/":                  "",
+		"/v1/sessions/ABC-123/other":             "",
+		"/v1/sessions/ABC-123/photos/1":          "",
+		"/v1/sessions//photos":                   "",
+		event + "OTHER":                          "",
+		"/v1/callbacks/COMPLETE":                 "",
+		"/v1/hotspots":                           "",
+		"/v1%2Fsessions":                         "",
+		"/v1/callbacks%2FSESSION:COMPLETE":       "",
+		"/v1/sessions/ABC-123/photos%7Cnotes":    "",
+		"/v1/sessions/ABC-123/photos|notes|none": "",
+	} {
+		requireMethods(t, methods, target, func() (*sandbox.Sandbox, map[string]string) { return start(nil), paveHeaders() })
+	}
+}
+
+func TestPaveCallbacksContainWebhookHeaders(t *testing.T) {
+	t.Parallel()
+	type callback struct {
+		Headers map[string]string
+	}
+	want := callback{map[string]string{"Authorization": "Bearer " + sandbox.PAVEWebhookToken}}
+
+	status, body := send(start(nil), http.MethodGet, "/v1/callbacks", paveHeaders(), "")
+	require.Equal(t, http.StatusOK, status)
+	var all struct{ Data []callback }
+	require.NoError(t, json.Unmarshal([]byte(body), &all))
+	require.Equal(t, []callback{want}, all.Data)
+
+	status, body = send(start(nil), http.MethodGet, "/v1/callbacks/SESSION:COMPLETE", paveHeaders(), "")
+	require.Equal(t, http.StatusOK, status)
+	var one struct{ Data callback }
+	require.NoError(t, json.Unmarshal([]byte(body), &one))
+	require.Equal(t, want, one.Data)
+
+	for _, target := range []string{"/v1/callbacks", "/v1/callbacks/SESSION:COMPLETE"} {
+		_, body = send(start(nil), http.MethodGet, target, without(paveHeaders(), "API-Token"), "")
+		require.NotContains(t, body, sandbox.PAVEWebhookToken)
 	}
 }

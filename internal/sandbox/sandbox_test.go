@@ -73,6 +73,21 @@ func tamper(signature string) string {
 	return signature[:len(signature)-1] + last
 }
 
+// requireMethods tries every method on a target: those that are served answer 200, the others 404.
+func requireMethods(t *testing.T, served, target string, caller func() (*sandbox.Sandbox, map[string]string)) {
+	t.Helper()
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch} {
+		want := http.StatusNotFound
+		if strings.Contains(served, method) {
+			want = http.StatusOK
+		}
+		s, headers := caller()
+		status, body := send(s, method, target, headers, `{"requestData":{}}`)
+		require.Equal(t, want, status, "%s %s", method, target)
+		require.True(t, json.Valid([]byte(body)), "%s %s: %s", method, target, body)
+	}
+}
+
 func TestFaultsApplyToBothVendors(t *testing.T) {
 	t.Parallel()
 	for fault, want := range map[sandbox.Fault]struct{ pave, avanan int }{
