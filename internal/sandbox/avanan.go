@@ -31,6 +31,9 @@ func (s *Sandbox) avanan(r *http.Request, behaviour Behaviour) answer {
 	if told := told(behaviour.Fault, message(http.StatusForbidden, "Forbidden", "told to refuse")); told != nil {
 		return *told
 	}
+	if r.Method == http.MethodGet && r.URL.Path == avananPublicKey {
+		return answer{http.StatusOK, avananKey().jwk, "the public key"}
+	}
 	if refusal := s.avananRefusal(r, behaviour); refusal != nil {
 		return *refusal
 	}

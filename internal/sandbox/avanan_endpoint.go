@@ -1,7 +1,8 @@
 package sandbox
 
 const (
-	avananAuth = "/v1.0/auth"
+	avananAuth      = "/v1.0/auth"
+	avananPublicKey = "/v1.0/public_key"
 	// avananScope is the one tenant that the app sees: farm:customer.
 	avananScope = "mt-prod-3:acme"
 
@@ -9,7 +10,7 @@ const (
 	avananNoData   = avananEnvelope + `[]}`
 )
 
-// avananEndpoints are those of Avanan's pages and public clients, except the handshake. Where sources
+// avananEndpoints are those of Avanan's pages and public clients, except the handshake and the public key. Where sources
 // name two methods for a path with or without an id, both take both.
 var avananEndpoints = []endpoint{
 	{"GET", "/v1.0/scopes", avananEnvelope + `["` + avananScope + `"]}`},

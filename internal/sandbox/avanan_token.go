@@ -2,19 +2,49 @@ package sandbox
 
 import (
 	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"math/big"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// issue makes a JWT and remembers it. Nobody can verify its signature, because the key is thrown away.
+// signingKey is the key that signs Avanan's JWTs.
+type signingKey struct {
+	private *rsa.PrivateKey
+	// kid is the thumbprint of RFC 7638.
+	kid string
+	// jwk is the public key, as RFC 7517 and RFC 7518 write it.
+	jwk string
+}
+
+// avananKey is generated at its first use. Every sandbox of the process shares it, because generating an RSA key is slow.
+var avananKey = sync.OnceValue(func() signingKey {
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic("sandbox: generate an RSA key: " + err.Error())
+	}
+	encode := base64.RawURLEncoding.EncodeToString
+	e, n := encode(big.NewInt(int64(private.E)).Bytes()), encode(private.N.Bytes())
+	thumbprint := sha256.Sum256(fmt.Appendf(nil, `{"e":%q,"kty":"RSA","n":%q}`, e, n))
+	kid := encode(thumbprint[:])
+	return signingKey{private, kid, fmt.Sprintf(`{"alg":"RS256","e":%q,"kid":%q,"kty":"RSA","n":%q,"use":"sig"}`, e, kid, n)}
+})
+
+// issue makes a JWT and remembers it.
 func (s *Sandbox) issue(life time.Duration) answer {
 	now := s.now()
 	expiry := now.Add(life)
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+	unsigned := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
 		"iat": now.Unix(), "exp": expiry.Unix(), "jti": rand.Text(), "scope": avananScope,
-	}).SignedString([]byte(rand.Text()))
+	})
+	unsigned.Header["kid"] = avananKey().kid
+	token, err := unsigned.SignedString(avananKey().private)
 	if err != nil {
 		return message(http.StatusInternalServerError, "Internal Server Error", err.Error())
 	}

@@ -5,7 +5,8 @@
 // checks every header of every call, and answers errors as the vendors do, as far as that is known:
 //
 //   - PAVE takes API-Timestamp in each of the five forms that PAVE's pages and clients use, or in only one of them.
-//   - Avanan takes x-av-date without a zone, with a Z, or both.
+//   - Avanan takes x-av-date without a zone, with a Z, or both. Its JWTs are signed with RS256, and GET /v1.0/public_key
+//     publishes the key.
 //
 // The demo and the tests use it, and it lets you try the engine by hand. It computes signatures itself and shares no code
 // with the packages that sign, so a mistake in one shows in the other. It is not known to behave as the vendors' servers
