@@ -1,0 +1,270 @@
+// Package exchange does one careful HTTP exchange with a vendor.
+//
+// An exchange is a request and its answer: a login, or a call that tries credentials. It is careful with what it sends and
+// with what comes back:
+//
+//   - It ends when its context does, retries included. Network errors, 429 and 5xx are tried again, twice at most, after a
+//     pause or after what Retry-After asks for, if that leaves time.
+//   - It follows no redirect: the credentials are for this host.
+//   - It speaks TLS 1.2 or later, trusts the system's roots and those of [Request.CACert], and uses the proxy that the
+//     environment names.
+//   - It reads a limited part of an answer.
+//   - Its errors say what happened and quote nothing that the vendor sent, nor any text of a lower layer that might.
+//
+// It knows no vendor. What an answer with status 200 means is for the caller to say.
+package exchange
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+const (
+	// maxAnswer is how much of an answer is read, its headers and its body each, in bytes.
+	maxAnswer  = 64 << 10
+	maxRetries = 2
+	firstPause = 250 * time.Millisecond
+)
+
+// Client does exchanges. It keeps nothing from one to the next.
+type Client struct {
+	// Now is the clock that times exchanges. Required.
+	Now func() time.Time
+	// Pause is the pause before the first retry; it doubles before the second. The zero value is 250 ms.
+	Pause time.Duration
+}
+
+// Request is what an exchange sends.
+type Request struct {
+	Method string
+	// URL is where it goes: https, or http on loopback.
+	URL string
+	// Header makes the headers of one attempt, sent at an instant. Each attempt has its own, so that a retry is not taken
+	// for a replay.
+	Header func(at time.Time) (http.Header, error)
+	// Body is sent with each attempt; nil for none.
+	Body []byte
+	// CACert is PEM: certificates to trust beside the system's roots; "" for none.
+	CACert string
+	// NoRetry lists statuses that are not worth another attempt although others of their kind are.
+	NoRetry []int
+}
+
+// Answer is an answer with status 200.
+type Answer struct {
+	Timing
+	// Host is the host and port that answered.
+	Host string
+	// Body is the whole body, at most 64 KiB.
+	Body []byte
+	// ContentType is the media type, if it is one of a few that may be quoted; else "other" or "unknown".
+	ContentType string
+}
+
+// Timing is when an exchange took place.
+type Timing struct {
+	// Asked is when the last attempt was sent, and Answered when its headers had arrived, by this machine's clock.
+	Asked, Answered time.Time
+	// Date is the vendor's own clock, from the answer's Date header; zero where that is missing, malformed, or the answer
+	// comes from a cache (it has an Age).
+	Date time.Time
+}
+
+// Nonsense is the error of an answer that is not what the caller asked for; the reason must quote nothing of it.
+func (a Answer) Nonsense(reason string) *Error {
+	return &Error{
+		Timing: a.Timing, Kind: Nonsense, Status: http.StatusOK, Host: a.Host,
+		Reason: fmt.Sprintf("%s (content type %s)", reason, a.ContentType),
+	}
+}
+
+// Do sends a request and returns the answer, if that has status 200. The context must have a deadline.
+//
+// A vendor that gives none returns an *Error. Any other error is a fault on this side: an unusable URL or CACert, or headers
+// that could not be made.
+func (c Client) Do(ctx context.Context, request Request) (Answer, error) {
+	sent, err := retryablehttp.NewRequestWithContext(ctx, request.Method, request.URL, request.Body)
+	if err != nil {
+		return Answer{}, errors.New("the base URL cannot be used")
+	}
+	transport, err := newTransport(request.CACert)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer transport.CloseIdleConnections()
+	e := &exchange{client: c, request: request, host: sent.URL.Host}
+	if err := e.prepare(sent.Request); err != nil {
+		return Answer{}, err
+	}
+	client := retryablehttp.Client{
+		HTTPClient: &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		RetryMax:     maxRetries,
+		CheckRetry:   e.checkRetry,
+		Backoff:      e.pause,
+		PrepareRetry: e.prepare,
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+	response, err := client.Do(sent)
+	if response != nil {
+		defer response.Body.Close()
+	}
+	switch {
+	case e.failure != nil:
+		return Answer{}, e.failure
+	case err != nil:
+		return Answer{}, fmt.Errorf("the request could not be sent: %w", err)
+	}
+	return e.answer, nil
+}
+
+// newTransport makes the connection of one exchange. The next comes much later, so it is not kept.
+func newTransport(caCert string) (*http.Transport, error) {
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12}
+	if caCert != "" {
+		roots, err := x509.SystemCertPool()
+		if err != nil {
+			roots = x509.NewCertPool()
+		}
+		if !roots.AppendCertsFromPEM([]byte(caCert)) {
+			return nil, errors.New("ca_cert contains no certificate")
+		}
+		tlsConfig.RootCAs = roots
+	}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{}).DialContext,
+		TLSClientConfig:        tlsConfig,
+		DisableKeepAlives:      true,
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: maxAnswer,
+	}, nil
+}
+
+// exchange is the state of one exchange; each attempt overwrites what the one before it left.
+type exchange struct {
+	client  Client
+	request Request
+	host    string
+
+	attempts int // so far
+	timing   Timing
+	answer   Answer
+	failure  *Error // nil after an attempt that succeeded
+}
+
+// prepare gives an attempt its headers.
+func (e *exchange) prepare(sent *http.Request) error {
+	e.timing = Timing{Asked: e.client.Now()}
+	header, err := e.request.Header(e.timing.Asked)
+	if err != nil {
+		e.failure = nil
+		return err
+	}
+	sent.Header = header // a new map: the transport may still be sending the last attempt's
+	return nil
+}
+
+// checkRetry is called after each attempt. It reads the answer too, so that one that breaks off is tried again.
+func (e *exchange) checkRetry(ctx context.Context, response *http.Response, err error) (bool, error) {
+	e.attempts++
+	e.timing.Answered = e.client.Now()
+	if err == nil {
+		e.timing.Date = dateOf(response)
+	}
+	if err == nil && response.StatusCode == http.StatusOK {
+		if err = e.read(response); err == nil {
+			return false, nil
+		}
+	}
+	if err != nil {
+		reason, again := explain(err)
+		e.failure = &Error{Timing: e.timing, Kind: Unavailable, Host: e.host, Reason: reason}
+		return again && e.timeFor(ctx), nil
+	}
+	e.failure = e.judge(response)
+	return e.retries(response.StatusCode) && e.timeFor(ctx), nil
+}
+
+// read takes the body from an answer with status 200. Its error is the network's.
+func (e *exchange) read(response *http.Response) error {
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	if err != nil {
+		return err
+	}
+	e.answer = Answer{Timing: e.timing, Host: e.host, Body: bytes.Clone(body), ContentType: contentType(response)}
+	e.failure = nil
+	if len(body) > maxAnswer {
+		e.failure = e.answer.Nonsense(fmt.Sprintf("the body has more than %d KiB", maxAnswer>>10))
+	}
+	return nil
+}
+
+// judge makes an error of an answer whose status is not 200.
+func (e *exchange) judge(response *http.Response) *Error {
+	failure := &Error{Timing: e.timing, Status: response.StatusCode, Host: e.host, RetryAfter: retryAfter(response, e.timing.Answered)}
+	switch status := response.StatusCode; {
+	case status == http.StatusBadRequest, status == http.StatusUnauthorized, status == http.StatusForbidden:
+		failure.Kind, failure.Reason = Refused, "it rejects the credentials"
+	case status == http.StatusTooManyRequests:
+		failure.Kind, failure.Reason = Limited, "too many requests"
+	case status >= http.StatusInternalServerError:
+		failure.Kind, failure.Reason = Unavailable, "server error"
+	case status >= http.StatusMultipleChoices && status < http.StatusBadRequest:
+		failure.Kind, failure.Reason = Nonsense, "a redirect, which is not followed"
+	default:
+		failure.Kind, failure.Reason = Nonsense, "unexpected status"
+	}
+	return failure
+}
+
+// retries says which statuses are worth another attempt.
+func (e *exchange) retries(status int) bool {
+	for _, never := range e.request.NoRetry {
+		if status == never {
+			return false
+		}
+	}
+	return status == http.StatusTooManyRequests || status >= http.StatusInternalServerError
+}
+
+// pause is how long to wait before the next attempt; the signature is retryablehttp's.
+func (e *exchange) pause(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
+	pause := e.client.Pause
+	if pause == 0 {
+		pause = firstPause
+	}
+	return max(pause<<(e.attempts-1), e.failure.RetryAfter)
+}
+
+// timeFor says whether the context leaves time for the pause and another attempt.
+func (e *exchange) timeFor(ctx context.Context) bool {
+	deadline, limited := ctx.Deadline()
+	return ctx.Err() == nil && (!limited || time.Until(deadline) > e.pause(0, 0, 0, nil))
+}
+
+// contentType names the media types that answers usually have. Anything else is the vendor's text, and is not quoted.
+func contentType(response *http.Response) string {
+	mediaType, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	switch {
+	case err != nil:
+		return "unknown"
+	case mediaType == "text/html", mediaType == "text/plain", mediaType == "application/json", mediaType == "application/jwt":
+		return mediaType
+	default:
+		return "other"
+	}
+}

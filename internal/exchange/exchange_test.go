@@ -1,0 +1,572 @@
+package exchange_test
+
+import (
+	"compress/gzip"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/exchange"
+)
+
+// Nothing that a vendor sends, and no secret, may show in an error.
+const (
+	secretKey    = "canary-secret-key"
+	vendorCanary = "canary-of-the-vendor"
+)
+
+// client has pauses that tests need not wait for.
+func client() exchange.Client { return exchange.Client{Now: time.Now, Pause: time.Millisecond} }
+
+// request is a call of a server, with a secret in its headers.
+func request(url string) exchange.Request {
+	return exchange.Request{
+		Method: http.MethodGet, URL: url + "/login",
+		Header: func(time.Time) (http.Header, error) { return http.Header{"X-Key": {secretKey}}, nil },
+	}
+}
+
+// do gives an exchange the time of a patient reader.
+func do(t *testing.T, request exchange.Request) (exchange.Answer, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	return client().Do(ctx, request)
+}
+
+// upstream answers with the nth handler the nth call, with the last one from there on, and keeps the calls' headers.
+type upstream struct {
+	*httptest.Server
+	mu    sync.Mutex
+	calls []http.Header
+}
+
+func newUpstream(t *testing.T, answers ...http.HandlerFunc) *upstream {
+	t.Helper()
+	u := &upstream{}
+	u.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		u.mu.Lock()
+		u.calls = append(u.calls, r.Header.Clone())
+		answer := answers[min(len(u.calls), len(answers))-1]
+		u.mu.Unlock()
+		answer(w, r)
+	}))
+	u.Config.ErrorLog = log.New(io.Discard, "", 0)
+	t.Cleanup(u.Close)
+	return u
+}
+
+func (u *upstream) headers() []http.Header {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.calls
+}
+
+func status(code int, headers ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Vendor", vendorCanary)
+		for i := 0; i < len(headers); i += 2 {
+			w.Header().Set(headers[i], headers[i+1])
+		}
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, vendorCanary)
+	}
+}
+
+func body(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }
+}
+
+// breakOff promises more than it sends.
+func breakOff(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Length", "1000")
+	_, _ = io.WriteString(w, vendorCanary)
+	panic(http.ErrAbortHandler)
+}
+
+// endless sends for as long as it is listened to.
+func endless(w http.ResponseWriter, _ *http.Request) {
+	for block := strings.Repeat("a", 64<<10); ; {
+		if _, err := io.WriteString(w, block); err != nil {
+			return
+		}
+	}
+}
+
+func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+// Each row is what a server answers, in turn, and what the exchange makes of it.
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	zipped := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		zip := gzip.NewWriter(w)
+		_, _ = io.WriteString(zip, "a.b.c")
+		_ = zip.Close()
+	}
+	elsewhere := newUpstream(t, body("a.b.c"))
+	elsewhere.Start()
+	for name, test := range map[string]struct {
+		answers  []http.HandlerFunc
+		kind     exchange.Kind // 0: an answer
+		status   int
+		attempts int
+		reason   string
+	}{
+		"200":                         {[]http.HandlerFunc{body("a.b.c")}, 0, 0, 1, ""},
+		"500 once":                    {[]http.HandlerFunc{status(500), body("a.b.c")}, 0, 0, 2, ""},
+		"503 twice":                   {[]http.HandlerFunc{status(503), status(503), body("a.b.c")}, 0, 0, 3, ""},
+		"broken off once":             {[]http.HandlerFunc{breakOff, body("a.b.c")}, 0, 0, 2, ""},
+		"limited once":                {[]http.HandlerFunc{status(429), body("a.b.c")}, 0, 0, 2, ""},
+		"400":                         {[]http.HandlerFunc{status(400)}, exchange.Refused, 400, 1, "rejects the credentials"},
+		"401":                         {[]http.HandlerFunc{status(401)}, exchange.Refused, 401, 1, "rejects the credentials"},
+		"403":                         {[]http.HandlerFunc{status(403)}, exchange.Refused, 403, 1, "rejects the credentials"},
+		"429 always":                  {[]http.HandlerFunc{status(429)}, exchange.Limited, 429, 3, "too many requests"},
+		"429 for an hour":             {[]http.HandlerFunc{status(429, "Retry-After", "3600")}, exchange.Limited, 429, 1, "too many requests"},
+		"429 for ages":                {[]http.HandlerFunc{status(429, "Retry-After", "99999999999999999999")}, exchange.Limited, 429, 1, "too many requests"},
+		"429 to a far date":           {[]http.HandlerFunc{status(429, "Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT")}, exchange.Limited, 429, 1, "too many requests"},
+		"500 always":                  {[]http.HandlerFunc{status(500)}, exchange.Unavailable, 500, 3, "server error"},
+		"502 always":                  {[]http.HandlerFunc{status(502)}, exchange.Unavailable, 502, 3, "server error"},
+		"500 for an hour":             {[]http.HandlerFunc{status(500, "Retry-After", "3600")}, exchange.Unavailable, 500, 1, "server error"},
+		"broken off always":           {[]http.HandlerFunc{breakOff}, exchange.Unavailable, 0, 3, "broke"},
+		"201":                         {[]http.HandlerFunc{status(201)}, exchange.Nonsense, 201, 1, "unexpected status"},
+		"204":                         {[]http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }}, exchange.Nonsense, 204, 1, "unexpected status"},
+		"404":                         {[]http.HandlerFunc{status(404)}, exchange.Nonsense, 404, 1, "unexpected status"},
+		"301 to another host":         {[]http.HandlerFunc{status(301, "Location", elsewhere.URL)}, exchange.Nonsense, 301, 1, "redirect"},
+		"307 to another host":         {[]http.HandlerFunc{status(307, "Location", elsewhere.URL)}, exchange.Nonsense, 307, 1, "redirect"},
+		"308 to another host":         {[]http.HandlerFunc{status(308, "Location", elsewhere.URL)}, exchange.Nonsense, 308, 1, "redirect"},
+		"302 to itself":               {[]http.HandlerFunc{status(302, "Location", "/login")}, exchange.Nonsense, 302, 1, "redirect"},
+		"64 KiB":                      {[]http.HandlerFunc{body(strings.Repeat("a", 64<<10))}, 0, 0, 1, ""},
+		"more than 64 KiB":            {[]http.HandlerFunc{body(strings.Repeat("a", 64<<10+1))}, exchange.Nonsense, 200, 1, "more than 64 KiB"},
+		"a body without an end":       {[]http.HandlerFunc{endless}, exchange.Nonsense, 200, 1, "more than 64 KiB"},
+		"gzip that nobody asked for":  {[]http.HandlerFunc{zipped}, 0, 0, 1, ""},
+		"headers of more than 64 KiB": {[]http.HandlerFunc{status(200, "X-Long", strings.Repeat("a", 65<<10))}, exchange.Unavailable, 0, 3, "broke"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := newUpstream(t, test.answers...)
+			server.Start()
+			answer, err := do(t, request(server.URL))
+			require.Len(t, server.headers(), test.attempts)
+			for _, header := range server.headers() {
+				require.Equal(t, secretKey, header.Get("X-Key"))
+			}
+			if test.kind == 0 {
+				require.NoError(t, err)
+				require.NotEmpty(t, answer.Body)
+				require.Equal(t, strings.TrimPrefix(server.URL, "http://"), answer.Host)
+				return
+			}
+			requireFailure(t, err, test.kind, test.status, test.reason)
+			require.Zero(t, answer)
+		})
+	}
+	require.Empty(t, elsewhere.headers())
+}
+
+func requireFailure(t *testing.T, err error, kind exchange.Kind, status int, reason string) *exchange.Error {
+	t.Helper()
+	var failure *exchange.Error
+	require.ErrorAs(t, err, &failure)
+	require.Equal(t, kind, failure.Kind)
+	require.Equal(t, status, failure.Status)
+	require.NotEmpty(t, failure.Host)
+	require.ErrorContains(t, err, failure.Host)
+	require.ErrorContains(t, err, reason)
+	require.NotContains(t, err.Error(), "canary")
+	return failure
+}
+
+func TestStatusesOfNoRetryAreNotRetried(t *testing.T) {
+	t.Parallel()
+	server := newUpstream(t, status(503), status(500), body("a.b.c"))
+	server.Start()
+	once := request(server.URL)
+	once.NoRetry = []int{500}
+	_, err := do(t, once)
+	requireFailure(t, err, exchange.Unavailable, 500, "server error")
+	require.Len(t, server.headers(), 2, "the 503 was retried")
+}
+
+// The media type of an answer is quoted only if it is a usual one: a header is the vendor's text.
+func TestContentTypesOfTheVendorAreNotQuoted(t *testing.T) {
+	t.Parallel()
+	for sent, want := range map[string]string{
+		"text/html; charset=utf-8": "text/html", "application/json": "application/json", "text/plain": "text/plain",
+		"application/jwt": "application/jwt", vendorCanary + "/x": "other", ";" + vendorCanary: "unknown",
+	} {
+		server := newUpstream(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", sent)
+			_, _ = io.WriteString(w, "a.b.c")
+		})
+		server.Start()
+		answer, err := do(t, request(server.URL))
+		require.NoError(t, err)
+		require.Equal(t, want, answer.ContentType)
+		failure := answer.Nonsense("not a token")
+		require.EqualError(t, failure, answer.Host+" answered with status 200: not a token (content type "+want+")")
+		require.Equal(t, exchange.Nonsense, failure.Kind)
+	}
+}
+
+// The attempts of one exchange have headers of their own and the same body, and the answer says when the last was sent.
+func TestEachAttemptHasItsOwnHeaders(t *testing.T) {
+	t.Parallel()
+	var bodies []string
+	note := func(next http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			sent, _ := io.ReadAll(r.Body)
+			bodies = append(bodies, r.Method+" "+string(sent))
+			next(w, r)
+		}
+	}
+	server := newUpstream(t, note(status(500)), note(status(500)), note(body("a.b.c")))
+	server.Start()
+	posted := request(server.URL)
+	posted.Method, posted.Body = http.MethodPost, []byte("the body")
+	attempts := 0
+	var last time.Time
+	posted.Header = func(at time.Time) (http.Header, error) {
+		attempts++
+		last = at
+		return http.Header{"X-Attempt": {strconv.Itoa(attempts)}}, nil
+	}
+	answer, err := do(t, posted)
+	require.NoError(t, err)
+	require.Equal(t, last, answer.Asked)
+	require.False(t, answer.Answered.Before(answer.Asked))
+	require.Equal(t, []string{"POST the body", "POST the body", "POST the body"}, bodies)
+	for i, header := range server.headers() {
+		require.Equal(t, strconv.Itoa(i+1), header.Get("X-Attempt"))
+	}
+}
+
+// Headers that cannot be made end the exchange, at the first attempt and at a later one.
+func TestHeadersThatCannotBeMade(t *testing.T) {
+	t.Parallel()
+	for _, good := range []int{0, 1} {
+		server := newUpstream(t, status(500))
+		server.Start()
+		failing := request(server.URL)
+		attempts := 0
+		failing.Header = func(time.Time) (http.Header, error) {
+			if attempts++; attempts > good {
+				return nil, io.ErrUnexpectedEOF
+			}
+			return http.Header{}, nil
+		}
+		_, err := do(t, failing)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		require.Len(t, server.headers(), good)
+	}
+}
+
+// The vendor's clock is in the answer, and in a failure; not where a cache answered or the header cannot be read.
+func TestDateOfTheVendor(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		headers []string
+		want    string
+	}{
+		"a date":         {[]string{"Date", "Fri, 02 Jan 2026 03:04:05 GMT"}, "2026-01-02T03:04:05Z"},
+		"from a cache":   {[]string{"Date", "Fri, 02 Jan 2026 03:04:05 GMT", "Age", "0"}, "0001-01-01T00:00:00Z"},
+		"no date at all": {[]string{"Date", vendorCanary}, "0001-01-01T00:00:00Z"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for code := range map[int]bool{200: true, 403: true} {
+				server := newUpstream(t, status(code, test.headers...))
+				server.Start()
+				answer, err := do(t, request(server.URL))
+				timing := answer.Timing
+				if failure, is := errors.AsType[*exchange.Error](err); is {
+					timing = failure.Timing
+				}
+				require.Equal(t, test.want, timing.Date.Format(time.RFC3339))
+				require.False(t, timing.Asked.IsZero())
+			}
+		})
+	}
+}
+
+// A pause that the vendor asks for is kept where there is time for it.
+func TestRetryAfterIsKept(t *testing.T) {
+	t.Parallel()
+	server := newUpstream(t, status(429, "Retry-After", "1"), body("a.b.c"))
+	server.Start()
+	before := time.Now()
+	_, err := do(t, request(server.URL))
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, time.Since(before), time.Second)
+}
+
+// What the vendor asks for is in the error of any status: seconds or a date, a day at most. What cannot be read counts as nothing.
+func TestRetryAfterIsTold(t *testing.T) {
+	t.Parallel()
+	in := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
+	for header, want := range map[string][2]time.Duration{ // from, to
+		"3600":                 {time.Hour, time.Hour},
+		"86400":                {24 * time.Hour, 24 * time.Hour},
+		"86401":                {24 * time.Hour, 24 * time.Hour},
+		"9223372037":           {24 * time.Hour, 24 * time.Hour}, // more than an int64 of nanoseconds
+		"99999999999999999999": {24 * time.Hour, 24 * time.Hour},
+		in(time.Hour):          {59 * time.Minute, time.Hour},
+		in(10_000 * time.Hour): {24 * time.Hour, 24 * time.Hour},
+		in(-time.Hour):         {0, 0},
+		"-5":                   {0, 0},
+		"soon":                 {0, 0},
+		"1e9":                  {0, 0},
+		"":                     {0, 0},
+	} {
+		for code := range map[int]bool{403: true, 404: true, 429: true, 500: true, 503: true} {
+			server := newUpstream(t, status(code, "Retry-After", header))
+			server.Start()
+			_, err := do(t, request(server.URL))
+			var failure *exchange.Error
+			require.ErrorAs(t, err, &failure)
+			require.GreaterOrEqual(t, failure.RetryDelay(), want[0], "%d %s", code, header)
+			require.LessOrEqual(t, failure.RetryDelay(), want[1], "%d %s", code, header)
+		}
+	}
+}
+
+// Without a Retry-After the pause doubles: a refused connection and a name that cannot be resolved for now are tried again, not
+// sooner than after their pause.
+func TestPausesDouble(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	const pause = 40 * time.Millisecond
+	attempts := 0
+	refused := request("http://" + listener.Addr().String())
+	refused.Header = func(time.Time) (http.Header, error) {
+		attempts++
+		return http.Header{}, nil
+	}
+	before := time.Now()
+	_, err = exchange.Client{Now: time.Now, Pause: pause}.Do(t.Context(), refused)
+	requireFailure(t, err, exchange.Unavailable, 0, "could not connect")
+	require.Equal(t, 3, attempts)
+	require.GreaterOrEqual(t, time.Since(before), 3*pause)
+}
+
+// The zero value pauses for 250 ms, and then for 500.
+func TestDefaultPause(t *testing.T) {
+	t.Parallel()
+	server := newUpstream(t, status(500))
+	server.Start()
+	before := time.Now()
+	_, err := exchange.Client{Now: time.Now}.Do(t.Context(), request(server.URL))
+	requireFailure(t, err, exchange.Unavailable, 500, "server error")
+	require.GreaterOrEqual(t, time.Since(before), 750*time.Millisecond)
+}
+
+// The deadline covers the retries, and no pause is begun that it would cut short.
+func TestDeadlineCoversRetries(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		answers  []http.HandlerFunc
+		pause    time.Duration
+		status   int
+		reason   string
+		attempts int
+	}{
+		"an answer that never comes":         {[]http.HandlerFunc{hang}, 1, 0, "longer than request_timeout", 1},
+		"a body that never ends":             {[]http.HandlerFunc{slowly}, 1, 0, "longer than request_timeout", 1},
+		"a retry that never comes":           {[]http.HandlerFunc{status(500), hang}, 1, 0, "longer than request_timeout", 2},
+		"an error with an endless end":       {[]http.HandlerFunc{slowError}, 1, 500, "server error", 1},
+		"a pause beyond it":                  {[]http.HandlerFunc{status(500)}, time.Minute, 500, "server error", 1},
+		"a second pause beyond it":           {[]http.HandlerFunc{status(500)}, 400 * time.Millisecond, 500, "server error", 2},
+		"a broken connection, no time":       {[]http.HandlerFunc{breakOff}, time.Minute, 0, "broke", 1},
+		"a Retry-After beyond it, 503":       {[]http.HandlerFunc{status(503, "Retry-After", "60")}, 1, 503, "server error", 1},
+		"a Retry-After beyond it, limited":   {[]http.HandlerFunc{status(429, "Retry-After", "60")}, 1, 429, "too many requests", 1},
+		"an answer that never comes, at all": {[]http.HandlerFunc{hang}, time.Minute, 0, "longer than request_timeout", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := newUpstream(t, test.answers...)
+			server.Start()
+			ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+			defer cancel()
+			before := time.Now()
+			_, err := exchange.Client{Now: time.Now, Pause: test.pause}.Do(ctx, request(server.URL))
+			requireFailure(t, err, kindOf(test.status), test.status, test.reason)
+			require.Less(t, time.Since(before), 10*time.Second)
+			require.Len(t, server.headers(), test.attempts)
+		})
+	}
+}
+
+func kindOf(status int) exchange.Kind {
+	if status == http.StatusTooManyRequests {
+		return exchange.Limited
+	}
+	return exchange.Unavailable
+}
+
+// slowly sends the beginning of a body and then nothing.
+func slowly(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.WriteString(w, "a.b.c")
+	_ = http.NewResponseController(w).Flush()
+	<-r.Context().Done()
+}
+
+func slowError(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusInternalServerError)
+	slowly(w, r)
+}
+
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	server := newUpstream(t, body("a.b.c"))
+	server.StartTLS()
+	trusting := request(server.URL)
+	trusting.CACert = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+
+	_, err := do(t, request(server.URL))
+	requireFailure(t, err, exchange.Unavailable, 0, "its certificate is not trusted")
+	require.Empty(t, server.headers())
+
+	_, err = do(t, trusting)
+	require.NoError(t, err)
+
+	// The certificate of httptest is for 127.0.0.1 and example.com, not for localhost.
+	misnamed := trusting
+	misnamed.URL = strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
+	_, err = do(t, misnamed)
+	requireFailure(t, err, exchange.Unavailable, 0, "for another name")
+
+	damaged := trusting
+	damaged.CACert = "no certificate"
+	_, err = do(t, damaged)
+	require.ErrorContains(t, err, "ca_cert")
+
+	old := newUpstream(t, body("a.b.c"))
+	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
+	old.StartTLS()
+	outdated := trusting
+	outdated.URL = old.URL
+	_, err = do(t, outdated)
+	requireFailure(t, err, exchange.Unavailable, 0, "TLS: handshake failed")
+
+	plain := newUpstream(t, body("a.b.c"))
+	plain.Start()
+	_, err = do(t, request(strings.Replace(plain.URL, "http", "https", 1)))
+	requireFailure(t, err, exchange.Unavailable, 0, "TLS: the server does not speak TLS")
+}
+
+func TestWithoutAServer(t *testing.T) {
+	t.Parallel()
+	_, err := do(t, request("http://no-such-host.invalid"))
+	requireFailure(t, err, exchange.Unavailable, 0, "DNS")
+
+	_, err = do(t, request("http://[::1"))
+	require.ErrorContains(t, err, "base URL")
+}
+
+// Some of what the transport says about a bad answer quotes it.
+func TestBadAnswersAreNotQuoted(t *testing.T) {
+	t.Parallel()
+	server := newUpstream(t, func(w http.ResponseWriter, _ *http.Request) {
+		connection, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		_, _ = io.WriteString(connection, vendorCanary+"\r\n\r\n")
+		_ = connection.Close()
+	})
+	server.Start()
+	_, err := do(t, request(server.URL))
+	requireFailure(t, err, exchange.Unavailable, 0, "does not speak HTTP")
+}
+
+// childAddress names the server that a test's process of its own is to call, and childRoots what it is to trust.
+const (
+	childAddress = "EXCHANGE_TEST_CHILD_ADDRESS"
+	childRoots   = "EXCHANGE_TEST_CHILD_ROOTS"
+)
+
+// inAChild does an exchange in a process with an environment of its own, for what a process reads there once, and returns what
+// it prints. The child is the test that calls this, so it repeats what that does before.
+func inAChild(t *testing.T, address, roots string, environ ...string) string {
+	t.Helper()
+	if called := os.Getenv(childAddress); called != "" {
+		trusting := request(called)
+		trusting.CACert = os.Getenv(childRoots)
+		answer, err := do(t, trusting)
+		fmt.Printf("child: %s %v\n", answer.Body, err)
+		os.Exit(0)
+	}
+	command := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	command.Env = append(os.Environ(), append(environ, childAddress+"="+address, childRoots+"="+roots)...)
+	printed, err := command.CombinedOutput()
+	require.NoError(t, err, string(printed))
+	return string(printed)
+}
+
+// Loopback never goes through a proxy, so the vendor is a name that only the proxy knows.
+func TestProxyOfTheEnvironment(t *testing.T) {
+	t.Parallel()
+	proxy := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "from.proxy."+r.Host)
+	})
+	proxy.Start()
+	printed := inAChild(t, "http://vendor.invalid", "", "HTTP_PROXY="+proxy.URL, "http_proxy="+proxy.URL, "NO_PROXY=", "no_proxy=")
+	require.Contains(t, printed, "child: from.proxy.vendor.invalid <nil>")
+}
+
+// The certificates of CACert are trusted beside the system's roots, which SSL_CERT_FILE makes another certificate here.
+func TestSystemRootsAreTrustedToo(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(childAddress) != "" {
+		inAChild(t, "", "")
+	}
+	systems, configured := newUpstream(t, body("a.b.c")), newUpstream(t, body("a.b.c"))
+	systemsPEM, configuredPEM := startWithItsOwnCertificate(t, systems), startWithItsOwnCertificate(t, configured)
+	file := filepath.Join(t.TempDir(), "roots.pem")
+	require.NoError(t, os.WriteFile(file, []byte(systemsPEM), 0o600))
+	for _, server := range []*upstream{systems, configured} {
+		printed := inAChild(t, server.URL, configuredPEM, "SSL_CERT_FILE="+file, "SSL_CERT_DIR="+t.TempDir())
+		require.Contains(t, printed, "child: a.b.c <nil>")
+	}
+	require.Contains(t, inAChild(t, configured.URL, "", "SSL_CERT_FILE="+file, "SSL_CERT_DIR="+t.TempDir()), "its certificate is not trusted")
+}
+
+// startWithItsOwnCertificate starts a server with TLS and returns its certificate, which it made for itself.
+func startWithItsOwnCertificate(t *testing.T, server *upstream) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	server.StartTLS()
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
