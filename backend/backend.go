@@ -1,13 +1,16 @@
-// Package backend is a Vault secrets engine for APIs that want signed headers: PAVE's and Avanan's.
+// Package backend is a Vault secrets engine for APIs that want signed headers or short-lived tokens.
 //
-// An operator writes the vendors' secrets under config/. Applications read
+// An operator stores an API's secrets under config/<vendor>/:name. Applications read
 //
-//	creds/pave/:name    the three headers of a call to PAVE, signed afresh at every read
-//	creds/avanan/:name  a JWT of Avanan's, leased
-//	sign/avanan/:name   the five headers of one call to Avanan, for the request string they name; under /batch, of many
+//	creds/<vendor>/:name  ready-made headers, or a leased token
+//	sign/<vendor>/:name   the headers of one call, for the request string that they name; under /batch, of many calls
 //
-// and no path returns a secret. Configs lie in Vault's storage, seal-wrapped. JWTs live in memory, and at rest only in
-// Vault's own leases, so a restart costs one handshake.
+// and no path returns a secret.
+//
+// The files are named for what they contain. vendor.go says what a vendor is to the engine, vendor_<name>.go what is
+// particular to one. path_*.go are the paths, written once for all vendors. field.go, config.go and rule.go declare, merge
+// and check the fields of configs; storage.go keeps configs in Vault's storage, which is seal-wrapped, and entry.go in
+// memory, together with their tokens. Tokens are nowhere else, except in Vault's own leases.
 //
 // This is the only package that knows Vault's SDK, and the only one with a clock.
 package backend
@@ -24,11 +27,12 @@ import (
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
 
-	"github.com/apisig/vault-plugin-apisig/internal/avanan"
+	"github.com/apisig/vault-plugin-apisig/internal/exchange"
+	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
-// Version is the version that this plugin runs as and that -version at its registration must say: semantic, with a v.
-// A build may set another with -ldflags "-X github.com/apisig/vault-plugin-apisig/backend.Version=v1.2.3".
+// Version is what the plugin runs as, and what -version must say when it is registered: semantic, with a v. A build can set
+// another with -ldflags "-X github.com/apisig/vault-plugin-apisig/backend.Version=v1.2.3".
 var Version = "v0.1.0"
 
 const operationPrefix = "apisig"
@@ -37,20 +41,19 @@ const operationPrefix = "apisig"
 type backend struct {
 	*framework.Backend
 
-	now   func() time.Time
-	newID func() (string, error)
+	now    func() time.Time
+	newID  func() (string, error)
+	client exchange.Client
 
-	// handshake does one with Avanan; it is avanan.Client's, but in tests.
-	handshake func(context.Context, avanan.Account, avanan.DateFormat) (avanan.Token, error)
-	// tokens are the JWTs of Avanan's that readers share.
-	tokens        *tokenCache
-	paveConfigs   configStore[paveConfig]
-	avananConfigs configStore[avananConfig]
+	stores []*store // one a vendor
+	turns  turns
+	// ctx ends with the mount, and every exchange for readers with it.
+	ctx context.Context
 }
 
 // Factory makes one mount's backend and sets it up. Vault calls it for each mount, several in one process.
 func Factory(ctx context.Context, conf *logical.BackendConfig) (logical.Backend, error) {
-	b := newBackend(time.Now, newUUID)
+	b := newBackend(vendors(), time.Now, newUUID)
 	if err := b.Setup(ctx, conf); err != nil {
 		return nil, fmt.Errorf("setting up the backend: %w", err)
 	}
@@ -62,38 +65,101 @@ func newUUID() (string, error) {
 	return id.String(), err
 }
 
-func newBackend(now func() time.Time, newID func() (string, error)) *backend {
+// newBackend makes a backend for some vendors, with a clock and a source of UUIDs.
+func newBackend(vendors []*vendor, now func() time.Time, newID func() (string, error)) *backend {
+	ctx, cancel := context.WithCancel(context.Background())
 	b := &backend{
-		now: now, newID: newID, handshake: avanan.Client{Now: now, NewID: newID}.Handshake,
-		paveConfigs:   configStore[paveConfig]{prefix: pavePrefix, parameters: paveParameters, defaults: newPaveConfig()},
-		avananConfigs: configStore[avananConfig]{prefix: avananPrefix, parameters: avananParameters, defaults: newAvananConfig()},
+		now: now, newID: newID, client: exchange.Client{Now: now},
+		turns: turns{afterRefusal: time.Second}, ctx: ctx,
 	}
-	b.tokens = newTokenCache(now, b.handshakeForReaders)
 	b.Backend = &framework.Backend{
 		Help:           strings.TrimSpace(backendHelp),
 		BackendType:    logical.TypeLogical,
 		RunningVersion: Version,
 		PathsSpecial:   &logical.Paths{SealWrapStorage: []string{configPrefix}},
-		Paths: []*framework.Path{
-			// The framework tries them in this order, so those that are read most come first.
-			pathSignAvanan(b),
-			pathCredsPave(b),
-			pathCredsAvanan(b),
-			pathSignAvananBatch(b),
-			pathConfigPave(b),
-			pathConfigAvanan(b),
-			pathConfigList("PAVE", pavePrefix),
-			pathConfigList("Avanan", avananPrefix),
-		},
-		Secrets:      []*framework.Secret{secretAvananToken(b)},
-		Invalidate:   b.invalidate,
-		PeriodicFunc: b.renewTokens,
-		Clean:        func(context.Context) { b.tokens.close() },
+		Invalidate:     b.invalidate,
+		PeriodicFunc:   b.renewTokens,
+		Clean:          func(context.Context) { cancel() },
+	}
+	for _, v := range vendors {
+		b.stores = append(b.stores, b.newStore(v))
+	}
+	b.Paths = b.paths()
+	for _, s := range b.stores {
+		if s.vendor.tokens != nil {
+			b.Secrets = append(b.Secrets, leaseType(s.vendor))
+		}
 	}
 	return b
 }
 
-// Setup is the framework's, with a view of Vault that is not asked the same at every request.
+// paths are those of every vendor. The framework tries them in this order, so those that are read most come first.
+func (b *backend) paths() []*framework.Path {
+	var reads, writes []*framework.Path
+	for _, s := range b.stores {
+		if s.vendor.sign != nil {
+			reads = append(reads, b.pathSign(s), b.pathSignBatch(s))
+		}
+		if s.vendor.creds != nil {
+			reads = append(reads, b.pathCreds(s))
+		}
+		writes = append(writes, b.pathConfig(s), b.pathConfigList(s))
+	}
+	return append(reads, writes...)
+}
+
+func (b *backend) newStore(v *vendor) *store {
+	s := &store{vendor: v}
+	s.entries.byName = map[string]*entry{}
+	s.open = func(name string, c config, before *entry) *entry { return b.open(s, name, c, before) }
+	return s
+}
+
+// open makes the entry of a config. It keeps the token of the entry before, if that is for the same account.
+func (b *backend) open(s *store, name string, c config, before *entry) *entry {
+	opened := &entry{config: c}
+	if s.vendor.tokens == nil {
+		return opened
+	}
+	if before != nil && before.config.sameAccount(s.vendor.fields, c) {
+		opened.token = before.token
+	} else {
+		opened.token = token.New(b.ctx, b.now)
+	}
+	shared := opened.token
+	opened.use = token.Use{
+		MinTTL: time.Duration(c.seconds("min_ttl")) * time.Second,
+		Mint: func(ctx context.Context) (token.Token, error) {
+			learned := shared.Format()
+			if learned == "" {
+				learned = c.text(s.vendor.format.detected)
+			}
+			got, err := b.exchange(ctx, s.vendor, c, learned)
+			if err != nil {
+				// One line for each exchange, however many readers wait for it.
+				b.Logger().Warn("could not get a token", "vendor", s.vendor.name, "config", name, "error", err)
+			}
+			return got, err
+		},
+	}
+	return opened
+}
+
+// exchange gets a token within the config's request_timeout. A panic becomes an error and a line in the log: it would end the
+// process, and with it every mount of the plugin. What it panicked with is left out, because that may quote anything.
+func (b *backend) exchange(ctx context.Context, v *vendor, c config, learned string) (got token.Token, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(c.seconds("request_timeout"))*time.Second)
+	defer cancel()
+	defer func() {
+		if recover() != nil {
+			err = fmt.Errorf("internal error during the exchange with %s; see Vault's log", v.title)
+			b.Logger().Error("an exchange panicked", "vendor", v.name, "stack", string(debug.Stack()))
+		}
+	}()
+	return v.tokens.get(ctx, exchanger{b.client, b.newID}, c, learned)
+}
+
+// Setup is the framework's, with a view of Vault that does not ask it the same at every request.
 func (b *backend) Setup(ctx context.Context, conf *logical.BackendConfig) error {
 	remembering := *conf
 	if conf.System != nil {
@@ -102,68 +168,43 @@ func (b *backend) Setup(ctx context.Context, conf *logical.BackendConfig) error 
 	return b.Backend.Setup(ctx, &remembering)
 }
 
-// handshakeForReaders is a handshake, and a line in the log where it fails: one for each, however many readers wait for it.
-func (b *backend) handshakeForReaders(
-	ctx context.Context, name string, account avanan.Account, first avanan.DateFormat,
-) (avanan.Token, error) {
-	token, err := b.handshakeOrError(ctx, account, first)
-	if err != nil {
-		b.Logger().Warn("no JWT from Avanan", "config", name, "error", err)
-	}
-	return token, err
-}
-
-// handshakeOrError is a handshake in which a panic is an error, with a line in the log. It would end the process, and with
-// it every mount. What was panicked with is left out: it may quote anything.
-func (b *backend) handshakeOrError(
-	ctx context.Context, account avanan.Account, first avanan.DateFormat,
-) (token avanan.Token, err error) {
-	defer func() {
-		if recover() != nil {
-			err = errors.New("the handshake with Avanan failed in a way that is not provided for")
-			b.Logger().Error("a handshake broke off", "stack", string(debug.Stack()))
-		}
-	}()
-	return b.handshake(ctx, account, first)
-}
-
-// HandleRequest refuses what no path knows before the framework looks at it: the framework would ignore an unknown
-// parameter with a warning, and quote a value of the wrong type, which may be a secret, in its error.
+// HandleRequest rejects parameters that the path does not have before the framework sees them: the framework would ignore
+// an unknown one with a warning, and quote a value of the wrong type, which may be a secret, in its error.
 func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*logical.Response, error) {
-	if len(req.Data) > 0 { // the framework routes every request, so those without parameters need not be routed here too
+	if len(req.Data) > 0 { // the framework routes every request; one without parameters need not be routed twice
 		if path := b.Route(req.Path); path != nil {
 			if err := checkParameters(req, path.Fields); err != nil {
-				return respond(err)
+				if invalid, is := errors.AsType[*invalidError](err); is {
+					return logical.ErrorResponse(invalid.text), nil
+				}
+				return nil, err
 			}
 		}
 	}
 	return b.Backend.HandleRequest(ctx, req)
 }
 
-// HandleExistenceCheck looks at the path alone. Vault asks it before it holds a request against the policies, so what
-// is wrong with the parameters is for HandleRequest to say.
+// HandleExistenceCheck looks at the path only. Vault calls it before it checks the policies, so errors in the parameters are
+// for HandleRequest to report.
 func (b *backend) HandleExistenceCheck(ctx context.Context, req *logical.Request) (checked, exists bool, err error) {
 	pathOnly := *req
 	pathOnly.Data = nil
 	return b.Backend.HandleExistenceCheck(ctx, &pathOnly)
 }
 
-// invalidate is told of a storage key that was changed elsewhere: by the primary, for a secondary or a standby.
+// invalidate is called with a storage key that another node changed.
 func (b *backend) invalidate(_ context.Context, key string) {
-	if name, is := strings.CutPrefix(key, pavePrefix); is {
-		b.paveConfigs.cache.drop(name)
-	}
-	if name, is := strings.CutPrefix(key, avananPrefix); is {
-		b.avananConfigs.cache.drop(name)
-		b.tokens.forget(name)
+	for _, s := range b.stores {
+		if name, is := strings.CutPrefix(key, s.prefix()); is {
+			s.entries.doubt(name)
+		}
 	}
 }
 
 const backendHelp = `
-The apisig secrets engine keeps the API secrets of PAVE and Avanan and gives applications what they authenticate with:
-signed headers and short-lived tokens. The secrets never leave Vault.
+The apisig secrets engine stores the secrets of APIs that want signed headers or short-lived tokens, and gives applications
+those headers and tokens. The secrets never leave Vault.
 
-An operator writes config/pave/:name and config/avanan/:name. Applications read creds/pave/:name (headers for five
-minutes), creds/avanan/:name (a leased JWT) and sign/avanan/:name (the headers of one call, for a request_string; those
-of many calls under sign/avanan/:name/batch).
+An operator writes config/<vendor>/:name. Applications read creds/<vendor>/:name (headers, or a leased token) and
+sign/<vendor>/:name (the headers of one call, for a request_string; under /batch, those of many calls).
 `

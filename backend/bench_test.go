@@ -23,7 +23,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 	vendor := httptest.NewServer(sandbox.New(sandbox.Default(), time.Now, io.Discard))
 	defer vendor.Close()
-	engine := newBackend(time.Now, newUUID)
+	engine := newBackend(vendors(), time.Now, newUUID)
 	storage := &logical.InmemStorage{}
 	request := func(operation logical.Operation, path string, data map[string]any) *logical.Request {
 		return &logical.Request{Operation: operation, Path: path, Data: data, Storage: storage, MountPoint: "apisig/"}

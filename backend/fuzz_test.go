@@ -14,17 +14,27 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/stretchr/testify/require"
 
-	"github.com/apisig/vault-plugin-apisig/internal/avanan"
+	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
-// newOfflineMount is a mount whose vendor takes whatever it is sent: what fuzzing makes up for an address is nobody's.
+// withTokens are the vendors, with tokens that a test makes in place of exchanges.
+func withTokens(get func() (token.Token, error)) []*vendor {
+	all := vendors()
+	for _, v := range all {
+		if v.tokens != nil {
+			v.tokens.get = func(context.Context, exchanger, config, string) (token.Token, error) { return get() }
+		}
+	}
+	return all
+}
+
+// newOfflineMount is a mount whose vendors accept everything: an address that fuzzing makes up must not be called.
 func newOfflineMount(t *testing.T) *mount {
 	t.Helper()
 	m := &mount{t: t, storage: &flakyStorage{Storage: &logical.InmemStorage{}}, log: &syncBuffer{}}
-	m.backend = newBackend(m.time, newUUID)
-	m.handshake = func(context.Context, avanan.Account, avanan.DateFormat) (avanan.Token, error) {
-		return avanan.Token{JWT: "a.b.c", AskedAt: m.time(), ExpiresAt: m.time().Add(time.Hour), DateFormat: avanan.Zoneless}, nil
-	}
+	m.backend = newBackend(withTokens(func() (token.Token, error) {
+		return token.Token{Value: "a.b.c", AskedAt: m.time(), ExpiresAt: m.time().Add(time.Hour), Format: "zoneless"}, nil
+	}), m.time, newUUID)
 	require.NoError(t, m.Setup(t.Context(), logical.TestBackendConfig()))
 	t.Cleanup(func() { m.Cleanup(context.Background()) })
 	return m
@@ -71,7 +81,7 @@ func FuzzStoredConfig(f *testing.F) {
 			require.Contains(t, []int{http.StatusOK, http.StatusBadRequest, http.StatusInternalServerError}, status, text)
 			require.NotContains(t, text, "canary")
 			if status == http.StatusInternalServerError {
-				require.Contains(t, text, "is damaged; delete the config and write it anew")
+				require.Contains(t, text, "is damaged; delete the config and write it again")
 			}
 		}
 		for path, data := range map[string]values{

@@ -11,12 +11,7 @@ import (
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
-
-	"github.com/apisig/vault-plugin-apisig/internal/secret"
 )
-
-// nameField is the last part of a path. It is a field to the framework, but no parameter: a body can't set it.
-const nameField = "name"
 
 // checkParameters refuses a parameter that the operation does not take, and a value of the wrong JSON type. Its errors
 // name the parameter and never hold the value.
@@ -150,29 +145,12 @@ func (p parameters) given(name string) bool {
 	return given
 }
 
+// null says whether a patch gives null for a parameter.
+func (p parameters) null(name string) bool { return p.given(name) && p.data.Raw[name] == nil }
+
 func (p parameters) value(name string) any {
 	if p.data.Raw[name] == nil {
 		return p.data.GetDefaultOrZero(name)
 	}
 	return p.data.Get(name)
-}
-
-// text sets a string where the write names it, to its parameter's value.
-func (p parameters) text(into *string, name string) {
-	if value, is := p.value(name).(string); is && p.given(name) {
-		*into = value
-	}
-}
-
-func (p parameters) secret(into *secret.Text, name string) {
-	if value, is := p.value(name).(string); is && p.given(name) {
-		*into = secret.Text(value)
-	}
-}
-
-// seconds is text for a duration, in whole seconds.
-func (p parameters) seconds(into *int, name string) {
-	if value, is := p.value(name).(int); is && p.given(name) {
-		*into = value
-	}
 }

@@ -19,7 +19,8 @@ func TestUnknownParameters(t *testing.T) {
 	const (
 		ofPave   = "this takes api_key, api_secret, base_url, timestamp_format, ttl, username"
 		ofAvanan = "this takes app_id, base_url, ca_cert, date_format, min_ttl, region, request_timeout, secret_key, verify"
-		ofSign   = "this takes request_string"
+		ofSign   = "this takes request_string, unauthorized"
+		ofCreds  = "this takes unauthorized"
 		none     = "this takes no parameters"
 	)
 	for path, operations := range map[string]map[logical.Operation]string{
@@ -33,8 +34,8 @@ func TestUnknownParameters(t *testing.T) {
 		},
 		"config/pave/":      {logical.ListOperation: none},
 		"config/avanan/":    {logical.ListOperation: none},
-		"creds/pave/main":   {logical.ReadOperation: none, logical.UpdateOperation: none},
-		"creds/avanan/main": {logical.ReadOperation: none, logical.UpdateOperation: none},
+		"creds/pave/main":   {logical.ReadOperation: ofCreds, logical.UpdateOperation: ofCreds},
+		"creds/avanan/main": {logical.ReadOperation: ofCreds, logical.UpdateOperation: ofCreds},
 		"sign/avanan/main":  {logical.ReadOperation: ofSign, logical.UpdateOperation: ofSign},
 	} {
 		for operation, want := range operations {

@@ -2,98 +2,107 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
 
-	"github.com/apisig/vault-plugin-apisig/internal/baseurl"
-	"github.com/apisig/vault-plugin-apisig/internal/secret"
+	"github.com/apisig/vault-plugin-apisig/internal/exchange"
+	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
-// Limits of what may be stored, in bytes.
-const (
-	maxKey   = 256      // the storage key: config/, the vendor, and the name
-	maxText  = 1 << 10  // what is not named below
-	maxValue = 64 << 10 // secrets and certificates
-)
+// verifyField is the parameter that says whether a write tries the credentials first. A vendor declares it if it can.
+const verifyField = "verify"
 
-// nameSchema is the field that every path but the lists has.
-func nameSchema() *framework.FieldSchema {
-	return &framework.FieldSchema{
-		Type:        framework.TypeString,
-		Description: "Name of the config: letters, digits, and - _ . within.",
-		Required:    true,
+// pathConfig is config/<vendor>/:name.
+func (b *backend) pathConfig(s *store) *framework.Path {
+	v := s.vendor
+	answer := map[string]*framework.FieldSchema{}
+	for _, f := range v.fields {
+		if f.readable() {
+			answer[f.name] = f.schema()
+			answer[f.name].Required = true
+		}
+	}
+	written := map[int][]framework.Response{
+		http.StatusNoContent: {{Description: "The config was stored."}},
+		http.StatusOK:        {{Description: "The config was stored. A warning names stored settings that decide where the new secret is sent."}},
+	}
+	return &framework.Path{
+		Pattern: s.prefix() + framework.GenericNameRegex(nameField),
+		DisplayAttrs: &framework.DisplayAttributes{
+			OperationPrefix: operationPrefix, OperationSuffix: v.name + "-configuration",
+		},
+		Fields:         v.parameters(),
+		ExistenceCheck: b.configExists(s),
+		Operations: map[logical.Operation]framework.OperationHandler{
+			logical.CreateOperation: forwarded(b.named(s, b.configWrite), "Write a "+v.title+" config.", written),
+			logical.UpdateOperation: forwarded(b.named(s, b.configWrite), "Change the given fields of a "+v.title+" config.", written),
+			logical.PatchOperation: forwarded(b.named(s, b.configWrite),
+				"Change the given fields of an existing "+v.title+" config; null sets a field to its default.", written),
+			logical.DeleteOperation: forwarded(b.named(s, b.configDelete), "Delete a "+v.title+" config.",
+				map[int][]framework.Response{http.StatusNoContent: {{Description: "The config does not exist any more."}}}),
+			logical.ReadOperation: &framework.PathOperation{
+				Callback: b.named(s, b.configRead), Summary: "Read a " + v.title + " config, without its secret.",
+				Responses: map[int][]framework.Response{http.StatusOK: {{Description: "Every field except the secret.", Fields: answer}}},
+			},
+		},
+		HelpSynopsis:    "Configure credentials for " + v.title + ".",
+		HelpDescription: strings.TrimSpace(v.configHelp) + configHelp,
 	}
 }
 
-// pathConfigList is LIST of one vendor's configs.
-func pathConfigList(vendor, prefix string) *framework.Path {
+// forwarded is an operation that only the node can do that may write.
+func forwarded(callback framework.OperationFunc, summary string, responses map[int][]framework.Response) *framework.PathOperation {
+	return &framework.PathOperation{
+		Callback: callback, Summary: summary, Responses: responses,
+		ForwardPerformanceStandby: true, ForwardPerformanceSecondary: true,
+	}
+}
+
+// pathConfigList is LIST config/<vendor>.
+func (b *backend) pathConfigList(s *store) *framework.Path {
+	summary := "List the names of the " + s.vendor.title + " configs."
 	return &framework.Path{
-		Pattern: prefix + "?$",
+		Pattern: s.prefix() + "?$",
 		DisplayAttrs: &framework.DisplayAttributes{
-			OperationPrefix: operationPrefix, OperationVerb: "list", OperationSuffix: strings.ToLower(vendor) + "-configurations",
+			OperationPrefix: operationPrefix, OperationVerb: "list", OperationSuffix: s.vendor.name + "-configurations",
 		},
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.ListOperation: &framework.PathOperation{
 				Callback: func(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
-					names, err := req.Storage.List(ctx, prefix)
+					names, err := req.Storage.List(ctx, s.prefix())
 					if err != nil {
-						return nil, fmt.Errorf("listing %s: %w", prefix, err)
+						return nil, fmt.Errorf("listing %s: %w", s.prefix(), err)
 					}
 					return logical.ListResponse(names), nil
 				},
-				Summary: "List the names of the " + vendor + " configs.",
+				Summary: summary,
 				Responses: map[int][]framework.Response{http.StatusOK: {{
-					Description: "The names, without a secret or any other field.",
+					Description: "The names.",
 					Fields: map[string]*framework.FieldSchema{
 						"keys": {Type: framework.TypeStringSlice, Description: "Names of configs.", Required: true},
 					},
 				}}},
 			},
 		},
-		HelpSynopsis:    "List the names of the " + vendor + " configs.",
-		HelpDescription: "Names alone: read a config by its name for its fields. Where there is none, Vault answers 404.",
+		HelpSynopsis:    summary,
+		HelpDescription: "Returns names only: read a config by its name for its fields. If there is none, Vault answers 404.",
 	}
 }
 
-// noContent is the schema of an answer without a body.
-func noContent(description string) map[int][]framework.Response {
-	return map[int][]framework.Response{http.StatusNoContent: {{Description: description}}}
-}
-
-// configOperations are the operations of config/:vendor/:name. answer is the schema of a read.
-func configOperations(
-	vendor string, write, read, remove framework.OperationFunc, answer map[string]*framework.FieldSchema,
-) map[logical.Operation]framework.OperationHandler {
-	operation := func(callback framework.OperationFunc, summary string, responses map[int][]framework.Response) *framework.PathOperation {
-		return &framework.PathOperation{Callback: callback, Summary: summary, Responses: responses}
-	}
-	forwarded := func(o *framework.PathOperation) *framework.PathOperation {
-		o.ForwardPerformanceStandby, o.ForwardPerformanceSecondary = true, true
-		return o
-	}
-	stored := noContent("The config was stored.")
-	return map[logical.Operation]framework.OperationHandler{
-		logical.CreateOperation: forwarded(operation(write, "Write a "+vendor+" config.", stored)),
-		logical.UpdateOperation: forwarded(operation(write, "Change the fields of a "+vendor+" config that are given.", stored)),
-		logical.PatchOperation: forwarded(operation(write,
-			"Change the fields of an existing "+vendor+" config that are given; null sets a field to its default.", stored)),
-		logical.ReadOperation: operation(read, "Read a "+vendor+" config, without its secret.",
-			map[int][]framework.Response{http.StatusOK: {{Description: "Every field but the secret.", Fields: answer}}}),
-		logical.DeleteOperation: forwarded(operation(remove, "Delete a "+vendor+" config.", noContent("There is no such config now."))),
-	}
-}
-
-// configExists is the existence check of config/:vendor/:name, on which Vault's choice between the policy
-// capabilities create and update hangs.
-func configExists(prefix string) framework.ExistenceFunc {
+// configExists is the existence check, which decides whether Vault wants the policy capability create or update. For a name
+// that no config can have it answers that there is one, so that the caller sees the request's own error.
+func (b *backend) configExists(s *store) framework.ExistenceFunc {
 	return func(ctx context.Context, req *logical.Request, data *framework.FieldData) (bool, error) {
-		entry, err := req.Storage.Get(ctx, prefix+nameOf(data))
+		name := nameOf(data)
+		if checkName(s, name) != nil {
+			return true, nil
+		}
+		entry, err := req.Storage.Get(ctx, s.key(name))
 		if err != nil {
 			return false, fmt.Errorf("reading from storage: %w", err)
 		}
@@ -101,147 +110,110 @@ func configExists(prefix string) framework.ExistenceFunc {
 	}
 }
 
-func nameOf(data *framework.FieldData) string {
-	name, _ := data.Get(nameField).(string)
-	return name
-}
-
-// readConfig answers a read of a config; of none, with nothing, which Vault makes a 404.
-func readConfig[C storable](ctx context.Context, req *logical.Request, configs *configStore[C], name string) (*logical.Response, error) {
-	config, found, err := configs.load(ctx, req.Storage, name)
-	if err != nil || !found {
+// configRead answers a read of a config; of none, with nothing, which Vault makes a 404.
+func (b *backend) configRead(
+	ctx context.Context, s *store, req *logical.Request, name string, _ *framework.FieldData,
+) (*logical.Response, error) {
+	c, stored, err := s.load(ctx, req.Storage, name)
+	if err != nil || stored == nil {
 		return nil, err
 	}
-	return &logical.Response{Data: config.fields()}, nil
+	return &logical.Response{Data: c.readable(s.vendor.fields)}, nil
 }
 
-// answerFields is the schema of a read: the path's fields without its name and those that are only written.
-func answerFields(fields map[string]*framework.FieldSchema, writeOnly ...string) map[string]*framework.FieldSchema {
-	for _, name := range append(writeOnly, nameField) {
-		delete(fields, name)
-	}
-	for _, field := range fields {
-		field.Required = true
-	}
-	return fields
+func (b *backend) configDelete(
+	ctx context.Context, s *store, req *logical.Request, name string, _ *framework.FieldData,
+) (*logical.Response, error) {
+	return nil, s.remove(ctx, req.Storage, name)
 }
 
-// checkWritable refuses a write to a name that is too long, and a patch where there is nothing to patch.
-func checkWritable[C storable](req *logical.Request, configs *configStore[C], name string, found bool) error {
-	if len(configs.key(name)) > maxKey {
-		return invalidf("the name is too long: %s and it may have %d bytes together", configPrefix, maxKey)
+// configWrite creates, updates and patches. If the write changes what an exchange with the vendor uses, or contains
+// verify=true, it does one first, and readers get its token.
+func (b *backend) configWrite(
+	ctx context.Context, s *store, req *logical.Request, name string, data *framework.FieldData,
+) (*logical.Response, error) {
+	write := parameters{data}
+	if len(req.Data) == 0 {
+		return nil, invalidf("the request contains no parameters; %s", accepts(parametersOf(req.Operation, s.vendor.parameters())))
 	}
-	if req.Operation == logical.PatchOperation && !found {
-		return configs.noConfig(req, name)
-	}
-	return nil
-}
-
-// A rule returns what is wrong with a parameter's value, never holding the value, or "".
-type rule func(value string) string
-
-// broken returns the error of the first rule that a value breaks.
-func broken(parameter, value string, rules ...rule) error {
-	for _, r := range rules {
-		if fault := r(value); fault != "" {
-			return invalidf("%s %s", parameter, fault)
+	var relied string
+	var tried config // what the token was got with; a write that starts over need not try it again
+	var got token.Token
+	err := s.change(ctx, req.Storage, name, func(old stored) (config, error) {
+		if req.Operation == logical.PatchOperation && !old.exists {
+			return nil, s.noConfig(req, name)
 		}
-	}
-	return nil
-}
-
-func required(value string) string {
-	if value == "" {
-		return "is required"
-	}
-	return ""
-}
-
-func atMost(bytes int) rule {
-	return func(value string) string {
-		if len(value) > bytes {
-			return fmt.Sprintf("is longer than %d bytes", bytes)
-		}
-		return ""
-	}
-}
-
-// plainText has no control characters; a newline comes with a file or a pipe more often than by intent.
-func plainText(value string) string {
-	if strings.ContainsFunc(value, unicode.IsControl) {
-		return "holds a newline or another control character (printf %s writes none at the end, echo does)"
-	}
-	return ""
-}
-
-// headerText is what may stand in a header and comes through unchanged.
-func headerText(value string) string {
-	if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "holds a space, a control character or one outside ASCII"
-	}
-	return ""
-}
-
-func oneOf[T ~string](values []T) rule {
-	return func(value string) string {
-		if slices.Contains(values, T(value)) {
-			return ""
-		}
-		return fmt.Sprintf("must be one of %q", values)
-	}
-}
-
-// unlessEmpty lets an optional value be empty.
-func unlessEmpty(r rule) rule {
-	return func(value string) string {
-		if value == "" {
-			return ""
-		}
-		return r(value)
-	}
-}
-
-func address(value string) string {
-	if _, err := baseurl.Parse(value); err != nil {
-		return err.Error() + "; it must be " + baseurl.Rule
-	}
-	return ""
-}
-
-// outside returns the error of a duration that is not within its bounds, all in seconds.
-func outside(parameter string, value, least, most int) error {
-	if value < least || value > most {
-		return invalidf("%s must be from %ds to %ds", parameter, least, most)
-	}
-	return nil
-}
-
-// firstOf returns the first error there is.
-func firstOf(errs ...error) error {
-	for _, err := range errs {
+		next, err := s.vendor.merge(name, old.config, write)
 		if err != nil {
-			return err
+			return nil, err
 		}
-	}
-	return nil
-}
-
-// boundField is a parameter that says where a secret is sent or whose it is.
-type boundField struct{ parameter, before, after string }
-
-// checkBound refuses to take a stored secret elsewhere: whoever may write a config could otherwise have it sent to a
-// host of their own.
-func checkBound(p parameters, secretParameter string, fields ...boundField) error {
-	for _, field := range fields {
-		if field.before != field.after && !p.given(secretParameter) {
-			return invalidf("changing %s needs %s in the same write: the stored one was meant for what %s was before",
-				field.parameter, secretParameter, field.parameter)
+		relied = s.vendor.trusted(old.config, write)
+		if !verifies(s.vendor, old.config, next, write) {
+			tried, got = nil, token.Token{}
+			return next, nil
 		}
+		if tried == nil || !tried.sameAccount(s.vendor.fields, next) {
+			tried = next
+			if got, err = b.try(ctx, s, name, next); err != nil {
+				return nil, withWarning(err, relied)
+			}
+		}
+		if format := s.vendor.format; next.text(format.chosen) == formatAuto {
+			next[format.detected] = got.Format
+		}
+		return next, nil
+	}, func(e *entry) {
+		if got.Value != "" {
+			e.token.Replace(got)
+		}
+	})
+	if err != nil || relied == "" {
+		return nil, err
 	}
-	return nil
+	return &logical.Response{Warnings: []string{relied}}, nil
 }
 
-// secretRules are those of both vendors' secrets.
-func secretRules(parameter string, value secret.Text) error {
-	return broken(parameter, value.Reveal(), required, atMost(maxValue), plainText)
+// verifies says whether a write tries the credentials first.
+func verifies(v *vendor, old, next config, write parameters) bool {
+	if v.tokens == nil {
+		return false
+	}
+	verify, _ := write.value(verifyField).(bool)
+	explicit := write.given(verifyField) && !write.null(verifyField)
+	return verify && (explicit || !old.sameAccount(v.fields, next))
 }
+
+// try gets a token with a config that is not stored yet. Tries at one host wait for each other.
+func (b *backend) try(ctx context.Context, s *store, name string, c config) (token.Token, error) {
+	end, err := b.turns.take(ctx, s.vendor.host(c))
+	if err != nil {
+		return token.Token{}, fmt.Errorf("waiting for other writes that try credentials at this host: %w", err)
+	}
+	got, err := b.exchange(ctx, s.vendor, c, c.text(s.vendor.format.detected))
+	end(isRefusal(err))
+	if err == nil {
+		return got, nil
+	}
+	err = fmt.Errorf("%s was not stored: %w", s.key(name), err)
+	if failure, is := errors.AsType[*exchange.Error](err); is && failure.Kind != exchange.Refused {
+		err = fmt.Errorf("%w; verify=false stores it without trying it", err)
+	}
+	return token.Token{}, err
+}
+
+// withWarning adds a warning to an error, because Vault drops warnings from errors.
+func withWarning(err error, warning string) error {
+	if warning == "" {
+		return err
+	}
+	return fmt.Errorf("%w; %s", err, warning)
+}
+
+const configHelp = `
+
+An update changes only the fields that it names. So does a patch, in which null sets a field to its default. A read returns
+every field except the secret.
+
+The stored secret stays where it was meant to go: changing an address, an account or the trusted certificates needs the
+secret in the same write.
+`

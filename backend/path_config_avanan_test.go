@@ -44,27 +44,27 @@ func TestConfigAvananRefuses(t *testing.T) {
 	m.write("config/avanan/us", m.avananValues())
 	before := m.stored()
 	for want, changes := range map[string][]values{
-		"region must be one of":            {{"region": "US"}, {"region": "ae"}, {"region": "us "}},
-		"app_id is required":               {{"app_id": ""}},
-		"app_id is longer than":            {{"app_id": strings.Repeat("x", 1025)}},
-		"app_id holds a space":             {{"app_id": "US:my app"}, {"app_id": "ÜS:app"}},
-		"secret_key is required":           {{"secret_key": ""}},
-		"secret_key is longer than":        {{"secret_key": strings.Repeat("x", 64<<10+1)}},
-		"secret_key holds a newline":       {{"secret_key": "canary\n"}},
-		"base_url is plain http":           {{"base_url": "http://smart-api-production-1-us.avanan.net"}},
-		"base_url has userinfo":            {{"base_url": "https://user:canary@example.com"}},
-		"base_url has a query":             {{"base_url": "https://example.com/?canary"}},
-		"base_url has a fragment":          {{"base_url": "https://example.com/#canary"}},
-		"base_url is longer than":          {{"base_url": "https://example.com/" + strings.Repeat("x", 1024)}},
-		"date_format must be one of":       {{"date_format": ""}, {"date_format": "Zulu"}},
-		"min_ttl must be from 0s to 86400": {{"min_ttl": "25h"}, {"min_ttl": 86401}},
-		"request_timeout must be from 1s":  {{"request_timeout": 0}, {"request_timeout": 31}},
-		"ca_cert holds something that":     {{"ca_cert": "canary"}, {"ca_cert": "\n"}, {"ca_cert": testCertificate + "canary"}},
-		"ca_cert holds PEM that is not a":  {{"ca_cert": "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5\n-----END PRIVATE KEY-----\n"}},
-		"ca_cert holds a certificate that": {{"ca_cert": "-----BEGIN CERTIFICATE-----\nY2FuYXJ5\n-----END CERTIFICATE-----\n"}},
-		"ca_cert is longer than":           {{"ca_cert": strings.Repeat(testCertificate, 200)}},
-		"unknown parameter \"api_key\"":    {{"api_key": "x"}},
-		"unknown parameter \"detected_da":  {{"detected_date_format": "zulu"}},
+		"region must be one of":               {{"region": "US"}, {"region": "ae"}, {"region": "us "}},
+		"app_id is required":                  {{"app_id": ""}},
+		"app_id is longer than":               {{"app_id": strings.Repeat("x", 1025)}},
+		"app_id contains a space":             {{"app_id": "US:my app"}, {"app_id": "ÜS:app"}},
+		"secret_key is required":              {{"secret_key": ""}},
+		"secret_key is longer than":           {{"secret_key": strings.Repeat("x", 64<<10+1)}},
+		"secret_key contains a newline":       {{"secret_key": "canary\n"}},
+		"base_url is plain http":              {{"base_url": "http://smart-api-production-1-us.avanan.net"}},
+		"base_url has userinfo":               {{"base_url": "https://user:canary@example.com"}},
+		"base_url has a query":                {{"base_url": "https://example.com/?canary"}},
+		"base_url has a fragment":             {{"base_url": "https://example.com/#canary"}},
+		"base_url is longer than":             {{"base_url": "https://example.com/" + strings.Repeat("x", 1024)}},
+		"date_format must be one of":          {{"date_format": ""}, {"date_format": "Zulu"}},
+		"min_ttl must be from 0s to 1800s":    {{"min_ttl": "31m"}, {"min_ttl": 1801}},
+		"request_timeout must be from 1s":     {{"request_timeout": 0}, {"request_timeout": 31}},
+		"ca_cert contains something that":     {{"ca_cert": "canary"}, {"ca_cert": "\n"}, {"ca_cert": testCertificate + "canary"}},
+		"ca_cert contains PEM that is not a":  {{"ca_cert": "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5\n-----END PRIVATE KEY-----\n"}},
+		"ca_cert contains a certificate that": {{"ca_cert": "-----BEGIN CERTIFICATE-----\nY2FuYXJ5\n-----END CERTIFICATE-----\n"}},
+		"ca_cert is longer than":              {{"ca_cert": strings.Repeat(testCertificate, 200)}},
+		"unknown parameter \"api_key\"":       {{"api_key": "x"}},
+		"unknown parameter \"detected_da":     {{"detected_date_format": "zulu"}},
 	} {
 		for _, change := range changes {
 			text := m.refused(logical.UpdateOperation, "config/avanan/us", with(values{"secret_key": "sandbox-avanan-secret"}, change))
@@ -83,7 +83,7 @@ func TestConfigAvananRefuses(t *testing.T) {
 	noHost := values{"app_id": "x", "secret_key": "y"}
 	require.Contains(t, m.refused(logical.CreateOperation, "config/avanan/prod", noHost), "region is required")
 	require.Equal(t, before, m.stored())
-	require.Equal(t, 2, m.vendor.Handshakes(), "only the first write reached the vendor")
+	require.Equal(t, 1, m.vendor.Handshakes(), "only the first write reached the vendor")
 }
 
 // Nothing but certificates is stored of what is written, for it is read back: not a key whose block is damaged either.
@@ -123,9 +123,10 @@ func TestConfigAvananAddress(t *testing.T) {
 		m.write(path, with(values{"app_id": "x", "secret_key": "y", "verify": false}, test.config))
 		require.Equal(t, test.region, m.read(path)["region"])
 		require.Equal(t, test.configured, m.read(path)["base_url"])
-		config, _, err := m.avananConfigs.load(t.Context(), m.storage, test.name)
+		s := m.store("avanan")
+		c, _, err := s.load(t.Context(), m.storage, test.name)
 		require.NoError(t, err)
-		require.Equal(t, test.address, config.address())
+		require.Equal(t, test.address, s.vendor.address(c))
 	}
 }
 
@@ -133,43 +134,80 @@ func TestConfigAvananAddress(t *testing.T) {
 func TestConfigAvananVerifies(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
+	token := func() any { return m.read("creds/avanan/us")["token"] }
 	m.write("config/avanan/us", m.avananValues())
-	require.Equal(t, 2, m.vendor.Handshakes(), "zulu, then zoneless")
 	require.Equal(t, "zoneless", m.read("config/avanan/us")["detected_date_format"])
 	require.Equal(t, "auto", m.read("config/avanan/us")["date_format"])
-	token := m.read("creds/avanan/us")["token"]
-	require.Equal(t, 2, m.vendor.Handshakes(), "readers get the JWT that the write was tried with")
+	first := token()
+	require.Equal(t, 1, m.vendor.Handshakes(), "readers get the JWT that the write was tried with")
 
-	for _, same := range []values{
-		{"min_ttl": 300}, {"request_timeout": 20}, {"date_format": "auto"}, m.avananValues(), {},
-	} {
+	for _, same := range []values{{"min_ttl": 300}, {"request_timeout": 20}, {"date_format": "auto"}, m.avananValues()} {
 		m.write("config/avanan/us", same)
-		require.Equal(t, token, m.read("creds/avanan/us")["token"], "%v", same)
+		require.Equal(t, first, token(), "%v", same)
 	}
-	require.Equal(t, 2, m.vendor.Handshakes(), "none of these changes what a handshake uses")
+	require.Equal(t, 1, m.vendor.Handshakes(), "none of these changes what a handshake uses")
 
 	m.write("config/avanan/us", values{"verify": true})
-	require.Equal(t, 4, m.vendor.Handshakes(), "said so, it is tried all the same, from the beginning")
-	require.Equal(t, token, m.read("creds/avanan/us")["token"], "and a JWT that lives is kept")
+	require.Equal(t, 2, m.vendor.Handshakes(), "verify=true tries all the same")
+	second := token()
+	require.NotEqual(t, first, second, "the new JWT replaces the old one: it was just proven to work")
 	m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananDates = sandbox.Zulu })
 	m.write("config/avanan/us", values{"verify": true})
+	require.Equal(t, 4, m.vendor.Handshakes(), "zoneless, which worked before, then zulu")
+	require.Equal(t, "zulu", m.read("config/avanan/us")["detected_date_format"])
+
+	// What was detected belongs to the address, not to the secret: zulu is tried first.
+	m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey, b.AvananDates = "rotated", sandbox.Both })
+	m.write("config/avanan/us", values{"secret_key": "rotated"})
 	require.Equal(t, 5, m.vendor.Handshakes())
 	require.Equal(t, "zulu", m.read("config/avanan/us")["detected_date_format"])
+	require.NotEqual(t, second, token())
+	require.Equal(t, 5, m.vendor.Handshakes())
 
-	m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey, b.AvananDates = "rotated", sandbox.Both })
-	m.write("config/avanan/us", values{"secret_key": "rotated", "date_format": "auto"})
-	require.Equal(t, 6, m.vendor.Handshakes())
-	require.Equal(t, "zulu", m.read("config/avanan/us")["detected_date_format"])
-	require.NotEqual(t, token, m.read("creds/avanan/us")["token"])
-	require.Equal(t, 6, m.vendor.Handshakes())
+	m.write("config/avanan/us", values{"ca_cert": testCertificate, "secret_key": "rotated"})
+	m.write("config/avanan/us", values{"date_format": "zulu"})
+	require.Empty(t, m.read("config/avanan/us")["detected_date_format"], "nothing is detected with a fixed format")
+	m.write("config/avanan/us", values{"ca_cert": ""})
+	require.Equal(t, 8, m.vendor.Handshakes(), "each changes what a handshake uses")
+}
 
-	m.write("config/avanan/us", values{"ca_cert": testCertificate})
-	m.write("config/avanan/us", values{"date_format": "zulu", "ca_cert": ""})
-	require.Equal(t, 8, m.vendor.Handshakes(), "both change what a handshake uses")
+// A change of the address or of the format's own field forgets the detected format, also untried; a new secret keeps it.
+func TestDetectedFormatBelongsToTheAddress(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change values
+		kept   bool
+	}{
+		"base_url":    {values{"base_url": "https://gateway.example", "secret_key": "x", "verify": false}, false},
+		"region":      {values{"region": "eu", "secret_key": "x", "verify": false}, false},
+		"date_format": {values{"date_format": "zoneless", "verify": false}, false},
+		"secret_key":  {values{"secret_key": "x", "verify": false}, true},
+		"app_id":      {values{"app_id": "US:other", "secret_key": "x", "verify": false}, true},
+		"min_ttl":     {values{"min_ttl": 1}, true},
+	} {
+		m := newMount(t)
+		m.write("config/avanan/us", m.avananValues())
+		m.write("config/avanan/us", test.change)
+		want := map[bool]string{true: "zoneless", false: ""}[test.kept]
+		require.Equal(t, want, m.read("config/avanan/us")["detected_date_format"], name)
+	}
+}
+
+// A token with two minutes left gives way to the one that a write was tried with.
+func TestVerifiedTokenReplacesAnOldOne(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", m.avananValues())
+	old := m.read("creds/avanan/us")["token"]
+	m.advance(58 * time.Minute)
+	m.write("config/avanan/us", values{"verify": true})
+	handshakes := m.vendor.Handshakes()
+	require.NotEqual(t, old, m.read("creds/avanan/us")["token"])
+	require.Equal(t, handshakes, m.vendor.Handshakes())
 }
 
 // Whatever the vendor says against it, nothing is stored and readers keep what they had.
-func TestConfigAvananThatCanNotBeVerified(t *testing.T) {
+func TestConfigThatCannotBeVerifiedIsNotStored(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", m.avananValues())
@@ -179,16 +217,17 @@ func TestConfigAvananThatCanNotBeVerified(t *testing.T) {
 		status int
 		text   string
 	}{
-		{sandbox.None, http.StatusBadRequest, "status 403: it refuses the credentials; check app_id, secret_key and region"},
-		{sandbox.Refuse, http.StatusBadRequest, "status 403: it refuses the credentials; check app_id, secret_key and region"},
-		{sandbox.Limit, http.StatusTooManyRequests, "status 429: it asks for fewer requests; verify=false stores it untried"},
-		{sandbox.Break, http.StatusBadGateway, "status 500: it is out of order, or does not take this date_format; verify=false stores it untried"},
+		{sandbox.Refuse, http.StatusBadRequest, "status 403: it rejects the credentials; check app_id, secret_key and region"},
+		{sandbox.Limit, http.StatusTooManyRequests, "status 429: too many requests; verify=false stores it without trying it"},
+		{sandbox.Break, http.StatusBadGateway, "status 500: server error, or it rejects this date_format; verify=false stores it without trying it"},
 	} {
 		m.fault(test.fault)
 		for _, path := range []string{"config/avanan/us", "config/avanan/new"} {
-			_, status, text := m.handle(logical.UpdateOperation, path, with(m.avananValues(), values{"secret_key": "canary-wrong"}))
+			_, status, text := m.handle(logical.UpdateOperation, path, with(m.avananValues(), values{
+				"secret_key": "canary-wrong", "request_timeout": 1, // shorter than what Retry-After asks for
+			}))
 			require.Equal(t, test.status, status, text)
-			require.Contains(t, text, path+" was not stored: Avanan at ")
+			require.Contains(t, text, path+" was not stored: ")
 			require.Contains(t, text, test.text)
 			require.NotContains(t, text, "canary")
 		}
@@ -198,8 +237,8 @@ func TestConfigAvananThatCanNotBeVerified(t *testing.T) {
 	// Untried, it is stored all the same, and the readers hear of it.
 	m.fault(sandbox.Refuse)
 	m.write("config/avanan/us", values{"secret_key": "canary-wrong", "verify": false})
-	require.Empty(t, m.read("config/avanan/us")["detected_date_format"])
-	require.Contains(t, m.refused(logical.ReadOperation, "creds/avanan/us", nil), "config/avanan/us: Avanan at ")
+	require.Equal(t, "zoneless", m.read("config/avanan/us")["detected_date_format"], "it belongs to the address")
+	require.Contains(t, m.refused(logical.ReadOperation, "creds/avanan/us", nil), "config/avanan/us: ")
 }
 
 // A handshake that takes too long is given up after request_timeout.
@@ -210,7 +249,7 @@ func TestConfigAvananVerifyKeepsToRequestTimeout(t *testing.T) {
 	before := time.Now()
 	_, status, text := m.handle(logical.CreateOperation, "config/avanan/us", with(m.avananValues(), values{"request_timeout": 1}))
 	require.Equal(t, http.StatusBadGateway, status)
-	require.Contains(t, text, "it took longer than request_timeout")
+	require.Contains(t, text, "timeout: it took longer than request_timeout")
 	require.Less(t, time.Since(before), 10*time.Second)
 	require.Empty(t, m.stored())
 }

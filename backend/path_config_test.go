@@ -11,8 +11,6 @@ import (
 
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/stretchr/testify/require"
-
-	"github.com/apisig/vault-plugin-apisig/internal/secret"
 )
 
 func TestConfigListAndDelete(t *testing.T) {
@@ -104,6 +102,10 @@ func TestConfigUpdatesOnlyWhatItNames(t *testing.T) {
 					delete(change, "verify")
 				}
 				before := m.stored()
+				if len(change) == 0 {
+					require.Contains(t, m.refused(operation, path, change), "the request contains no parameters; this takes ")
+					continue
+				}
 				if moves && change[secretName] == nil {
 					require.Contains(t, m.refused(operation, path, change), "needs "+secretName+" in the same write")
 					require.Equal(t, before, m.stored())
@@ -197,13 +199,14 @@ func TestConfigWriteThatIsOvertaken(t *testing.T) {
 	m.write("config/pave/main", m.paveValues())
 	for overtaken, want := range map[int]error{12: nil, writeAttempts - 1: nil, writeAttempts: errChanged} {
 		tries := 0
-		_, err := m.paveConfigs.change(t.Context(), m.storage, "main", func(old paveConfig, _ bool) (paveConfig, error) {
+		err := m.store("pave").change(t.Context(), m.storage, "main", func(old stored) (config, error) {
 			if tries++; tries <= overtaken {
 				m.write("config/pave/main", values{"ttl": 10*overtaken + tries})
 			}
-			old.Username = "overtaken"
-			return old, nil
-		})
+			next := maps.Clone(old.config)
+			next["username"] = "overtaken"
+			return next, nil
+		}, nil)
 		require.Equal(t, want, err)
 		require.Equal(t, 10*overtaken+min(overtaken, writeAttempts), m.read("config/pave/main")["ttl"])
 	}
@@ -222,6 +225,7 @@ func TestConfigOfALaterVersion(t *testing.T) {
 	m := newMount(t)
 	put := func(key, value string) {
 		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: key, Value: []byte(value)}))
+		m.InvalidateKey(t.Context(), key)
 	}
 	put("config/pave/main", `{"username":"acme","api_key":"key-1","api_secret":"sec-1","ttl":20,"later":{"a":12345678901234567890}}`)
 	require.Equal(t, values{
@@ -241,7 +245,7 @@ func TestConfigOfALaterVersion(t *testing.T) {
 	// A value that this version can not work with is the operator's to replace.
 	put("config/pave/main", `{"username":"acme","api_key":"key-1","api_secret":"sec-1","timestamp_format":"rfc3339-ns"}`)
 	require.Contains(t, m.refused(logical.ReadOperation, "creds/pave/main", nil),
-		"the config at apisig/config/pave/main can not be used: timestamp_format must be one of")
+		"the config at apisig/config/pave/main cannot be used: timestamp_format must be one of")
 	m.write("config/pave/main", values{"timestamp_format": "unix"})
 	m.read("creds/pave/main")
 }
@@ -279,28 +283,32 @@ func TestConfigThatIsDamaged(t *testing.T) {
 		m.write("config/pave/other", m.paveValues())
 		m.read("creds/pave/other")
 		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/pave/main", Value: []byte(value)}))
-		require.Contains(t, m.refused(logical.ReadOperation, "creds/pave/main", nil), "can not be used: username is required")
+		require.Contains(t, m.refused(logical.ReadOperation, "creds/pave/main", nil), "cannot be used: username is required")
 	}
 }
 
-// Storing writes what is known of a config by hand, so the json tags that it is read back by must say the same.
+// Every field comes back from storage as it was written, and the keys and names in storage are those of the first version.
 func TestConfigsComeBackFromStorage(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
-	pave := paveConfig{"user", "key", "secret", "unix", 77, "https://pave.example"}
-	paveConfigs := configStore[paveConfig]{prefix: pavePrefix}
-	require.NoError(t, paveConfigs.put(t.Context(), m.storage, "x", pave))
-	gotPave, found, err := paveConfigs.load(t.Context(), m.storage, "x")
-	require.NoError(t, err)
-	require.True(t, found)
-	require.Equal(t, pave, gotPave)
-
-	avanan := avananConfig{"eu", "app", "secret", "https://avanan.example", "auto", "zulu", 11, 12, "pem"}
-	avananConfigs := configStore[avananConfig]{prefix: avananPrefix}
-	require.NoError(t, avananConfigs.put(t.Context(), m.storage, "x", avanan))
-	gotAvanan, found, err := avananConfigs.load(t.Context(), m.storage, "x")
-	require.NoError(t, err)
-	require.True(t, found)
-	require.Equal(t, avanan, gotAvanan)
-	require.Equal(t, secret.Text("secret"), gotAvanan.SecretKey)
+	m.write("config/pave/x", values{
+		"username": "user", "api_key": "key", "api_secret": "secret", "timestamp_format": "unix", "ttl": 77, "base_url": "https://pave.example",
+	})
+	m.write("config/avanan/x", values{
+		"region": "eu", "app_id": "app", "secret_key": "secret", "base_url": "https://avanan.example", "date_format": "zulu", "min_ttl": 11,
+		"request_timeout": 12, "ca_cert": testCertificate, "verify": false,
+	})
+	stored := m.stored()
+	require.Len(t, stored, 2)
+	require.JSONEq(t, `{"username":"user","api_key":"key","api_secret":"secret","timestamp_format":"unix","ttl":77,
+		"base_url":"https://pave.example"}`, stored["config/pave/x"])
+	require.JSONEq(t, `{"region":"eu","app_id":"app","secret_key":"secret","base_url":"https://avanan.example","date_format":"zulu",
+		"detected_date_format":"","min_ttl":11,"request_timeout":12,"ca_cert":`+string(mustJSON(t, testCertificate))+`}`, stored["config/avanan/x"])
+	for _, s := range m.stores {
+		c, entry, err := s.load(t.Context(), m.storage, "x")
+		require.NoError(t, err)
+		again, err := c.encode(s.vendor.fields, entry)
+		require.NoError(t, err)
+		require.JSONEq(t, string(entry), string(again))
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
+	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
 // The tokens are from OpenSSL, for the instant at which the mount begins:
@@ -32,9 +33,10 @@ func TestCredsPaveAnswers(t *testing.T) {
 			resp, _, _ := m.handle(operation, "creds/pave/main", nil)
 			require.Nil(t, resp.Secret)
 			require.Equal(t, values{
-				"headers": values{
+				"headers": map[string]string{
 					"API-Key": "09bc91b9-76e5-4256-8e4f-7a41c1408014", "API-Token": signed[1], "API-Timestamp": signed[0],
 				},
+				"header_lines":        "API-Key: 09bc91b9-76e5-4256-8e4f-7a41c1408014\nAPI-Timestamp: " + signed[0] + "\nAPI-Token: " + signed[1] + "\n",
 				"api_key":             "09bc91b9-76e5-4256-8e4f-7a41c1408014",
 				"api_token":           signed[1],
 				"api_timestamp":       signed[0],
@@ -88,33 +90,7 @@ func TestCredsAvananAnswers(t *testing.T) {
 	}
 }
 
-// The margin is 60 s, or a tenth where less than ten minutes are left; what is left of it is cut to whole seconds.
-func TestLeaseTTL(t *testing.T) {
-	t.Parallel()
-	for left, want := range map[time.Duration]time.Duration{
-		24 * time.Hour:                   24*time.Hour - time.Minute,
-		time.Hour:                        59 * time.Minute,
-		time.Hour - 1:                    59*time.Minute - time.Second,
-		10 * time.Minute:                 9 * time.Minute,
-		10*time.Minute - 10:              9*time.Minute - time.Second, // less 59.999999999 s
-		10*time.Minute - time.Second:     539 * time.Second,           // 599 s less 59.9 s
-		5 * time.Minute:                  270 * time.Second,
-		10 * time.Second:                 9 * time.Second,
-		2 * time.Second:                  time.Second,
-		1112 * time.Millisecond:          time.Second,
-		1111 * time.Millisecond:          0,
-		time.Second:                      0,
-		0:                                0,
-		-time.Second:                     0,
-		-time.Hour:                       -54 * time.Minute,
-		-1000000 * time.Hour:             -900000 * time.Hour,
-		10*time.Minute + time.Nanosecond: 9 * time.Minute,
-	} {
-		require.Equal(t, want, leaseTTL(left), "%s", left)
-	}
-}
-
-// Readers share a JWT while it has min_ttl left, to the second, and no lease outlives its JWT.
+// Readers share a JWT while it has min_ttl left, to the second.
 func TestCredsAvananSharesWhileMinTTLIsLeft(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -129,23 +105,31 @@ func TestCredsAvananSharesWhileMinTTLIsLeft(t *testing.T) {
 	m.advance(1)
 	second := m.read("creds/avanan/us")["token"]
 	require.NotEqual(t, first, second)
-	require.Equal(t, handshakes+1, m.vendor.Handshakes(), "the date format is known now")
-
-	m.write("config/avanan/us", values{"min_ttl": "1h"})
-	third, fourth := m.read("creds/avanan/us")["token"], m.read("creds/avanan/us")["token"]
-	require.NotEqual(t, second, third)
-	require.NotEqual(t, third, fourth, "with 1h every read gets one of its own")
+	require.Equal(t, handshakes+1, m.vendor.Handshakes())
 
 	m.write("config/avanan/us", values{"min_ttl": 0})
 	m.advance(59 * time.Minute)
-	require.Equal(t, fourth, m.read("creds/avanan/us")["token"])
+	require.Equal(t, second, m.read("creds/avanan/us")["token"])
 }
 
-// JWTs of every life: a lease is never 0, negative, or longer than its JWT.
+// A JWT that lives for two minutes serves twenty signatures: a short life is no reason not to share.
+func TestShortLivedTokenIsShared(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.tokenLife(2 * time.Minute)
+	m.write("config/avanan/us", with(m.avananValues(), values{"verify": false}))
+	for range 20 {
+		m.must(logical.ReadOperation, "sign/avanan/us", values{"request_string": "/v1.0/scopes"})
+		m.advance(time.Second)
+	}
+	require.Equal(t, 1, m.vendor.Handshakes())
+}
+
+// JWTs of every life: a lease is never 0, negative, or longer than its JWT; one that lives less than three seconds is nonsense.
 func TestCredsAvananOfAnyLife(t *testing.T) {
 	t.Parallel()
 	for _, life := range []time.Duration{
-		2 * time.Second, 3 * time.Second, 10 * time.Second, time.Minute, 9 * time.Minute, 10 * time.Minute, 11 * time.Minute, time.Hour,
+		4 * time.Second, 10 * time.Second, time.Minute, 9 * time.Minute, 10 * time.Minute, 11 * time.Minute, time.Hour,
 		23 * time.Hour, 24 * time.Hour, 25 * time.Hour, 10000 * time.Hour,
 	} {
 		m := newMount(t)
@@ -162,15 +146,16 @@ func TestCredsAvananOfAnyLife(t *testing.T) {
 			m.advance(life / 3)
 		}
 	}
-	m := newMount(t)
-	m.write("config/avanan/us", with(m.avananValues(), values{"verify": false}))
-	m.tokenLife(time.Second)
-	_, status, text := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
-	require.Equal(t, http.StatusBadGateway, status, text)
-	m.tokenLife(-time.Hour)
-	_, status, text = m.handle(logical.ReadOperation, "creds/avanan/us", nil)
-	require.Equal(t, http.StatusBadGateway, status)
-	require.Contains(t, text, "expired already")
+	for life, want := range map[time.Duration]string{2 * time.Second: "the token has expired", -time.Hour: "the token has expired"} {
+		m := newMount(t)
+		m.write("config/avanan/us", with(m.avananValues(), values{"verify": false}))
+		m.tokenLife(life)
+		for path, data := range map[string]values{"creds/avanan/us": nil, "sign/avanan/us": {"request_string": "/v1.0/scopes"}} {
+			_, status, text := m.handle(logical.ReadOperation, path, data)
+			require.Equal(t, http.StatusBadGateway, status)
+			require.Contains(t, text, want)
+		}
+	}
 }
 
 // A JWT that still lives is served with a warning when a new one is due and can not be had; then come the errors.
@@ -195,7 +180,7 @@ func TestCredsAvananWhenTheVendorFails(t *testing.T) {
 				resp, _, text := m.handle(logical.ReadOperation, path, data)
 				require.Empty(t, text)
 				require.Len(t, resp.Warnings, 1)
-				require.Contains(t, resp.Warnings[0], "no new JWT could be had")
+				require.Contains(t, resp.Warnings[0], "could not get a new token; returning the current one, which is still valid")
 				require.Contains(t, resp.Warnings[0], want.text)
 				require.Contains(t, fmt.Sprint(resp.Data), token)
 			}
@@ -205,7 +190,7 @@ func TestCredsAvananWhenTheVendorFails(t *testing.T) {
 			for path, data := range map[string]values{"creds/avanan/us": nil, "sign/avanan/us": {"request_string": "/v1.0/scopes"}} {
 				_, status, text := m.handle(logical.ReadOperation, path, data)
 				require.Equal(t, want.status, status)
-				require.Contains(t, text, "config/avanan/us: Avanan at "+strings.TrimPrefix(m.url, "http://"))
+				require.Contains(t, text, "config/avanan/us: "+strings.TrimPrefix(m.url, "http://"))
 				require.Contains(t, text, want.text)
 			}
 			m.fault(sandbox.None)
@@ -231,11 +216,11 @@ func TestCredsAvananHoldsOff(t *testing.T) {
 			fail := func() {
 				failures++
 				_, status, text := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
-				require.NotContains(t, text, "holding off")
+				require.NotContains(t, text, "before the next attempt")
 				require.NotEqual(t, http.StatusServiceUnavailable, status)
 				require.Equal(t, failures, m.vendor.Handshakes())
 			}
-			for range holdOffAfter {
+			for range 6 {
 				m.advance(time.Second) // what a limited handshake's Retry-After asks for
 				fail()
 			}
@@ -243,8 +228,8 @@ func TestCredsAvananHoldsOff(t *testing.T) {
 				for range 2 {
 					_, status, text := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
 					require.Equal(t, heldStatus, status)
-					require.Contains(t, text, "config/avanan/us: holding off for ")
-					require.Contains(t, text, "answered the handshake with status")
+					require.Contains(t, text, "config/avanan/us: waiting ")
+					require.Contains(t, text, "answered with status")
 					require.Equal(t, failures, m.vendor.Handshakes())
 					m.advance(pause/2 - 1)
 				}
@@ -258,48 +243,80 @@ func TestCredsAvananHoldsOff(t *testing.T) {
 	}
 }
 
-// A revocation makes the engine forget the JWT that it is for, and no other. It succeeds whatever has become of config,
-// storage and vendor.
-func TestRevokeForgetsTheJWT(t *testing.T) {
+// revoke ends a lease as Vault does it: with the answer of the read, the internal data, and when it was issued.
+func (m *mount) revoke(resp *logical.Response) {
+	m.t.Helper()
+	req := m.request(logical.RevokeOperation, "creds/avanan/us", resp.Data)
+	secret := *resp.Secret
+	secret.IssueTime = m.time()
+	req.Secret = &secret
+	answer, err := m.HandleRequest(context.Background(), req)
+	require.NoError(m.t, err)
+	require.Nil(m.t, answer)
+}
+
+// A lease that ends, early or not, costs no other reader a handshake, and takes nobody's living token in an outage.
+func TestRevokedLeaseKeepsSharedToken(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", m.avananValues())
-	revoke := func(resp *logical.Response) {
-		req := m.request(logical.RevokeOperation, "creds/avanan/us", resp.Data)
-		secret := *resp.Secret
-		secret.IssueTime = began
-		req.Secret = &secret
-		answer, err := m.HandleRequest(context.Background(), req)
-		require.NoError(t, err)
-		require.Nil(t, answer)
-	}
 	first, _, _ := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
-	revoke(first)
-	second, _, _ := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
-	require.NotEqual(t, first.Data["token"], second.Data["token"])
-	revoke(first)
-	require.Equal(t, second.Data["token"], m.read("creds/avanan/us")["token"], "the first one's lease is not the second one's")
+	handshakes := m.vendor.Handshakes()
+	for range 64 { // a client that logs in, reads and revokes itself
+		resp, _, _ := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
+		m.revoke(resp)
+	}
+	require.Equal(t, first.Data["token"], m.read("creds/avanan/us")["token"])
+	require.Equal(t, handshakes, m.vendor.Handshakes())
 
-	// A lease that ends by itself leaves the JWT, which lives on for a minute, to whoever needs it while the vendor is down.
-	m.advance(second.Secret.TTL)
-	revoke(second)
-	m.write("config/avanan/us", values{"min_ttl": 0})
-	require.Equal(t, second.Data["token"], m.read("creds/avanan/us")["token"])
+	m.advance(55 * time.Minute)
+	m.fault(sandbox.Break)
+	inOutage, _, _ := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
+	require.Len(t, inOutage.Warnings, 1)
+	m.revoke(inOutage)
+	require.Equal(t, first.Data["token"], m.read("creds/avanan/us")["token"])
+}
 
+// Revocation succeeds whatever has become of config, storage and vendor, in a plugin that knows nothing of the lease, and for
+// leases of versions that say less or more. A panic here would end every mount of the plugin.
+func TestRevocationAlwaysSucceeds(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", m.avananValues())
+	lease, _, _ := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
 	m.must(logical.DeleteOperation, "config/avanan/us", nil)
 	m.fault(sandbox.Break)
 	m.storage.verb.Store("get")
-	revoke(second)
-	// A lease of another version's may say less.
-	for _, internal := range []values{{"secret_type": "avanan_token"}, {"secret_type": "avanan_token", "config": 7, "token_id": nil}} {
-		revoke(&logical.Response{Secret: &logical.Secret{InternalData: internal}})
+	m.revoke(lease)
+	restarted := newMount(t)
+	restarted.storage.verb.Store("get")
+	restarted.revoke(lease)
+	for _, internal := range []values{
+		{"secret_type": "avanan_token"}, {"secret_type": "avanan_token", "config": 7, "token_id": nil, "later": true},
+	} {
+		m.revoke(&logical.Response{Secret: &logical.Secret{InternalData: internal}})
 	}
-	_, err := m.HandleRequest(t.Context(), &logical.Request{Operation: logical.RenewOperation, Path: "creds/avanan/us", Secret: second.Secret})
+	_, err := m.HandleRequest(t.Context(), &logical.Request{Operation: logical.RenewOperation, Path: "creds/avanan/us", Secret: lease.Secret})
 	require.ErrorIs(t, err, logical.ErrUnsupportedOperation)
 }
 
-// A JWT of a config that is gone, or was changed elsewhere, is not handed out.
-func TestJWTsOfFormerConfigs(t *testing.T) {
+// What is in a lease outlives upgrades, so it is a golden value:
+//
+//	printf %s a.b.c | sha256sum | cut -c 1-32
+func TestLeaseContents(t *testing.T) {
+	t.Parallel()
+	m := newMountOf(t, withTokens(func() (token.Token, error) {
+		return token.Token{Value: "a.b.c", AskedAt: began, ExpiresAt: began.Add(time.Hour), Format: "zoneless"}, nil
+	}))
+	m.write("config/avanan/us", m.avananValues())
+	resp, _, _ := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
+	require.Equal(t, values{
+		"secret_type": "avanan_token", "config": "us", "token_id": "845e30448809e2bc8958eb025bfc7952",
+	}, resp.Secret.InternalData)
+}
+
+// A token of a config that was deleted is not handed out by another of the same name.
+func TestDeletedConfigTakesItsToken(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", m.avananValues())
@@ -309,12 +326,6 @@ func TestJWTsOfFormerConfigs(t *testing.T) {
 	m.write("config/avanan/us", with(m.avananValues(), values{"verify": false}))
 	second := m.read("creds/avanan/us")["token"]
 	require.NotEqual(t, first, second)
-
-	m.InvalidateKey(t.Context(), "config/pave/us")
-	m.InvalidateKey(t.Context(), "config/avanan/eu")
-	require.Equal(t, second, m.read("creds/avanan/us")["token"])
-	m.InvalidateKey(t.Context(), "config/avanan/us")
-	require.NotEqual(t, second, m.read("creds/avanan/us")["token"])
 }
 
 // A reader that has read its config just before a rotation is refused with the secret that the vendor has replaced, and
@@ -340,7 +351,7 @@ func TestCleanEndsHandshakes(t *testing.T) {
 	m.Cleanup(t.Context())
 	_, status, text := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
 	require.Equal(t, http.StatusBadGateway, status)
-	require.Contains(t, text, "the request was given up")
+	require.Contains(t, text, "the request was canceled")
 }
 
 // Canaries in every secret: nothing that is answered, warned of or logged holds one, but the JWT where it is the answer.
@@ -371,7 +382,7 @@ func TestNothingTells(t *testing.T) {
 	m.advance(time.Hour)
 	tell(logical.ReadOperation, "creds/avanan/us", nil)
 	require.NotContains(t, told.String(), "canary")
-	require.Contains(t, m.logged(), "no JWT from Avanan: config=us")
+	require.Contains(t, m.logged(), "could not get a token: vendor=avanan config=us")
 	require.NotContains(t, m.logged(), "canary")
 	require.NotContains(t, m.logged(), token)
 }

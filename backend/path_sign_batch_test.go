@@ -37,10 +37,12 @@ func TestSignAvananBatchAnswers(t *testing.T) {
 				"x-av-date":   "2026-01-02T03:04:05.123456",
 				"x-av-sig":    sig,
 			},
+			"header_lines": fmt.Sprintf("x-av-app-id: US:sandbox\nx-av-date: 2026-01-02T03:04:05.123456\nx-av-req-id: 00000000-0000-4000-8000-%012d\n"+
+				"x-av-sig: %s\nx-av-token: %s\n", i+2, sig, token),
 			"url": m.url + requestStrings[i],
 		})
 	}
-	require.Equal(t, values{"results": results}, resp.Data)
+	require.Equal(t, values{"results": results, "expires_at": "2026-01-02T04:04:05Z"}, resp.Data)
 }
 
 // One that is wrong has none signed, and is named, the first of them where there are more.
@@ -54,25 +56,25 @@ func TestSignAvananBatchAllOrNone(t *testing.T) {
 	}
 	ids := m.ids.Load()
 	for want, requestStrings := range map[string]any{
-		"request_strings[1] holds a comma":            []string{"/v1.0/a", "/v1.0/b,c", "/v1.0/%2e%2e"},
-		"request_strings[0] is empty":                 []string{"", "/v1.0/a"},
-		"request_strings[0] does not start with /":    "v1.0/a",
-		"request_strings[0] does not start with / ":   []string{" /v1.0/a"},
-		"request_strings[2] holds the app id":         []string{"/a", "/b", "/c?q=us%3asandbox"},
-		"request_strings[999] has a . or .. segment":  append(many[:maxBatch-1:maxBatch-1], "/v1.0/../a"),
-		"request_strings has 1001, more than 1000":    append(many[:maxBatch:maxBatch], "/v1.0/a"),
-		"request_strings is required":                 []string{},
-		"request_strings must be a list of strings":   []any{"/v1.0/a", 1},
-		"request_strings must be a list of strings ":  []any{[]string{"/v1.0/a"}},
-		"request_strings must be a list of strings  ": values{"a": "/v1.0/a"},
-		"request_strings is null":                     nil,
+		"request_strings[1] contains a comma":          []string{"/v1.0/a", "/v1.0/b,c", "/v1.0/%2e%2e"},
+		"request_strings[0] is empty":                  []string{"", "/v1.0/a"},
+		"request_strings[0] does not start with /":     "v1.0/a",
+		"request_strings[0] does not start with / ":    []string{" /v1.0/a"},
+		"request_strings[2] contains the app id":       []string{"/a", "/b", "/c?q=us%3asandbox"},
+		"request_strings[999] has a . or .. segment":   append(many[:maxBatch-1:maxBatch-1], "/v1.0/../a"),
+		"request_strings has 1001 elements, more than": append(many[:maxBatch:maxBatch], "/v1.0/a"),
+		"request_strings is required":                  []string{},
+		"request_strings must be a list of strings":    []any{"/v1.0/a", 1},
+		"request_strings must be a list of strings ":   []any{[]string{"/v1.0/a"}},
+		"request_strings must be a list of strings  ":  values{"a": "/v1.0/a"},
+		"request_strings is null":                      nil,
 	} {
 		text := m.refused(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": requestStrings})
 		require.Contains(t, text, strings.TrimSpace(want))
 	}
 	require.Contains(t, m.refused(logical.UpdateOperation, "sign/avanan/us/batch", nil), "request_strings is required")
 	require.Contains(t, m.refused(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_string": "/a"}),
-		`unknown parameter "request_string"; this takes request_strings`)
+		`unknown parameter "request_string"; this takes request_strings, unauthorized`)
 	require.Equal(t, ids, m.ids.Load(), "nothing was signed")
 	require.Len(t, m.must(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": many})["results"], maxBatch)
 	require.Len(t, m.must(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": "/v1.0/a"})["results"], 1)

@@ -27,14 +27,17 @@ func TestSignAvananAnswers(t *testing.T) {
 			resp, _, text := m.handle(operation, "sign/avanan/us", values{"request_string": "/v1.0/scopes?a=1"})
 			require.Empty(t, text)
 			require.Nil(t, resp.Secret)
+			token := m.read("creds/avanan/us")["token"].(string)
 			require.Equal(t, values{
 				"headers": map[string]string{
 					"x-av-req-id": "00000000-0000-4000-8000-000000000002",
-					"x-av-token":  m.read("creds/avanan/us")["token"].(string),
+					"x-av-token":  token,
 					"x-av-app-id": "US:sandbox",
 					"x-av-date":   signed[0],
 					"x-av-sig":    signed[1],
 				},
+				"header_lines": "x-av-app-id: US:sandbox\nx-av-date: " + signed[0] + "\nx-av-req-id: 00000000-0000-4000-8000-000000000002\n" +
+					"x-av-sig: " + signed[1] + "\nx-av-token: " + token + "\n",
 				"url":        m.url + "/v1.0/scopes?a=1",
 				"expires_at": "2026-01-02T04:04:05Z",
 			}, resp.Data)
@@ -78,15 +81,15 @@ func TestSignAvananRefuses(t *testing.T) {
 	m := newMount(t)
 	m.write("config/avanan/us", with(m.avananValues(), values{"verify": false}))
 	for want, data := range map[string]values{
-		"request_string is required":                         nil,
-		"request_string is empty":                            {"request_string": ""},
-		"request_string does not start with /":               {"request_string": "v1.0/scopes"},
-		"request_string holds a comma":                       {"request_string": "/v1.0/a,/v1.0/b"},
-		"request_string has a . or .. segment":               {"request_string": "/v1.0/event/%2e%2E/action/entity"},
-		"request_string holds the app id":                    {"request_string": "/v1.0/x?q=us%253asandbox"},
-		"request_string is longer than 8192":                 {"request_string": "/" + strings.Repeat("x", 8192)},
-		"request_string must be a string, given once":        {"request_string": []string{"/v1.0/a", "/v1.0/b"}},
-		"unknown parameter \"date\"; this takes request_str": {"request_string": "/v1.0/scopes", "date": "2026-01-02T03:04:05"},
+		"request_string is required":                                          nil,
+		"request_string is empty":                                             {"request_string": ""},
+		"request_string does not start with /":                                {"request_string": "v1.0/scopes"},
+		"request_string contains a comma":                                     {"request_string": "/v1.0/a,/v1.0/b"},
+		"request_string has a . or .. segment":                                {"request_string": "/v1.0/event/%2e%2E/action/entity"},
+		"request_string contains the app id":                                  {"request_string": "/v1.0/x?q=us%253asandbox"},
+		"request_string is longer than 8192":                                  {"request_string": "/" + strings.Repeat("x", 8192)},
+		"request_string must be a string, given once":                         {"request_string": []string{"/v1.0/a", "/v1.0/b"}},
+		"unknown parameter \"date\"; this takes request_string, unauthorized": {"request_string": "/v1.0/scopes", "date": "2026-01-02T03:04:05"},
 	} {
 		for _, operation := range []logical.Operation{logical.ReadOperation, logical.UpdateOperation} {
 			require.Contains(t, m.refused(operation, "sign/avanan/us", data), want)

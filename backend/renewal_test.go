@@ -16,11 +16,18 @@ func (m *mount) tick() {
 	m.t.Helper()
 	_, err := m.HandleRequest(m.t.Context(), m.request(logical.RollbackOperation, "", nil))
 	require.NoError(m.t, err)
-	for _, name := range m.tokens.names() {
-		m.tokens.mu.Lock()
-		slot := m.tokens.slots[name]
-		m.tokens.mu.Unlock()
-		_, _, _ = slot.flight.Do("", func() (any, error) { return nil, nil })
+	m.settle()
+}
+
+// settle waits for the exchanges that nobody waits for.
+func (m *mount) settle() {
+	m.t.Helper()
+	for _, s := range m.stores {
+		for _, name := range s.entries.names() {
+			if current, found := s.entries.get(name); found && current.token != nil {
+				require.NoError(m.t, current.token.Wait(m.t.Context()))
+			}
+		}
 	}
 }
 
@@ -93,13 +100,11 @@ func TestRenewalDoesNotWaitForTheVendor(t *testing.T) {
 	require.Less(t, time.Since(start), 10*time.Second)
 }
 
-// A JWT that nobody read for an hour dies, and so does that of a config that is gone, or was changed behind a reader's
-// back; no renewal uses what is no more.
+// A token that nobody read for an hour is not renewed, and neither is that of a config that is gone or was changed.
 func TestRenewalLeavesTheUnused(t *testing.T) {
 	t.Parallel()
 	for name, leave := range map[string]func(*mount){
 		"idle":    func(m *mount) { m.advance(time.Hour) },
-		"never":   func(m *mount) { m.tokens.slots["us"].readAt = time.Time{}; m.advance(50 * time.Minute) },
 		"fresh":   func(m *mount) { m.advance(47 * time.Minute) },
 		"deleted": func(m *mount) { m.must(logical.DeleteOperation, "config/avanan/us", nil); m.advance(50 * time.Minute) },
 		"changed": func(m *mount) {
@@ -108,35 +113,13 @@ func TestRenewalLeavesTheUnused(t *testing.T) {
 		},
 		"deleted elsewhere": func(m *mount) {
 			require.NoError(m.t, m.storage.Delete(m.t.Context(), "config/avanan/us"))
-			m.avananConfigs.cache.drop("us")
+			m.InvalidateKey(m.t.Context(), "config/avanan/us")
 			m.advance(50 * time.Minute)
 		},
-		"never shared": func(m *mount) { m.write("config/avanan/us", values{"min_ttl": 3600}); m.advance(50 * time.Minute) },
-		"never shared, though it lives on": func(m *mount) {
-			m.tokenLife(24 * time.Hour)
-			m.write("config/avanan/us", values{"min_ttl": 3600})
-			m.read("creds/avanan/us")
-			m.advance(23*time.Hour + time.Minute)
-			m.read("creds/avanan/us")
-			m.advance(23*time.Hour + time.Minute)
-			m.tokens.slots["us"].readAt = m.time()
-		},
-		"of a long life": func(m *mount) {
-			m.advance(51 * time.Minute)
-			m.tokenLife(24 * time.Hour)
-			m.write("config/avanan/us", values{"min_ttl": 3599})
-			m.read("creds/avanan/us")
-			m.advance(time.Minute)
-		},
-		"revoked": func(m *mount) {
-			m.tokens.forgetToken("us", tokenID(m.tokens.slots["us"].token.JWT))
+		"changed elsewhere": func(m *mount) {
+			m.elsewhere("config/avanan/us", "secret_key", "new")
+			m.InvalidateKey(m.t.Context(), "config/avanan/us")
 			m.advance(50 * time.Minute)
-		},
-		"never shared, for it is short": func(m *mount) {
-			m.tokenLife(9 * time.Minute)
-			m.advance(51 * time.Minute)
-			m.read("creds/avanan/us")
-			m.advance(time.Minute)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -158,7 +141,7 @@ func TestRenewalSurvivesStorage(t *testing.T) {
 	m := newMount(t)
 	m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless"}))
 	token := m.read("creds/avanan/us")["token"]
-	m.avananConfigs.cache.drop("us")
+	m.InvalidateKey(t.Context(), "config/avanan/us")
 	m.advance(49 * time.Minute)
 	m.storage.verb.Store("get")
 	m.tick()
@@ -198,59 +181,35 @@ func TestRenewalEnds(t *testing.T) {
 	require.Equal(t, 2, m.vendor.Handshakes())
 }
 
-// A min_ttl close to a JWT's whole life leaves a small window, and renewal does not come at every call of Vault's; in one
-// that is no longer than what renewal needs, it does not come at all.
-func TestRenewalOfAJWTThatIsSharedForAShortWhile(t *testing.T) {
-	t.Parallel()
-	m := newMount(t)
-	m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless", "min_ttl": "50m"}))
-	handshakes := 0
-	for range 60 {
-		m.read("creds/avanan/us")
-		m.advance(time.Minute)
-		m.tick()
-		handshakes = m.vendor.Handshakes()
-	}
-	require.InDelta(t, 60/9+1, handshakes, 2, "every eight to ten minutes")
-	for _, minTTL := range []string{"58m30s", "59m", "59m59s"} {
-		m.write("config/avanan/us", values{"min_ttl": minTTL})
-		m.read("creds/avanan/us")
-		handshakes = m.vendor.Handshakes()
-		for range 50 {
-			m.advance(time.Minute)
-			m.tick()
-		}
-		require.Equal(t, handshakes, m.vendor.Handshakes(), minTTL)
-	}
-}
-
-// A reader that had its config in hand when that was deleted leaves nothing behind for long.
+// A config that was deleted on another node is forgotten at the next renewal.
 func TestNothingIsKeptOfADeletedConfig(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
-	m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless"}))
-	before, err := m.avananConfigs.usable(t.Context(), m.request(logical.ReadOperation, "", nil), "us")
-	require.NoError(t, err)
-	m.must(logical.DeleteOperation, "config/avanan/us", nil)
-	_, _, err = m.avananToken(t.Context(), "us", before)
-	require.NoError(t, err)
-	require.NotEmpty(t, m.tokens.names())
+	m.write("config/avanan/us", m.avananValues())
+	m.read("creds/avanan/us")
+	require.NoError(t, m.storage.Delete(t.Context(), "config/avanan/us"))
+	m.InvalidateKey(t.Context(), "config/avanan/us")
+	require.NotEmpty(t, m.store("avanan").entries.names())
 	m.tick()
-	require.Empty(t, m.tokens.names())
+	require.Empty(t, m.store("avanan").entries.names())
 }
 
-// A reader that has the config from before its last change neither gets nor displaces what belongs to the new one.
+// A reader that has the config from before its last change neither gets nor displaces the token of the new one.
 func TestStaleReaderDisplacesNothing(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless"}))
-	before, err := m.avananConfigs.usable(t.Context(), m.request(logical.ReadOperation, "creds/avanan/us", nil), "us")
+	s := m.store("avanan")
+	before, err := s.usable(t.Context(), m.request(logical.ReadOperation, "creds/avanan/us", nil), "us")
 	require.NoError(t, err)
+	m.advance(55 * time.Minute)
 	m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = "rotated" })
 	m.write("config/avanan/us", values{"secret_key": "rotated"})
+	verified := m.read("creds/avanan/us")["token"]
 	handshakes := m.vendor.Handshakes()
-	_, _, err = m.avananToken(t.Context(), "us", before)
+	old, err := before.token.Get(t.Context(), before.use)
 	require.ErrorContains(t, err, "403")
-	m.read("creds/avanan/us")
-	require.Equal(t, handshakes+1, m.vendor.Handshakes(), "the stale reader's alone")
+	require.NotEqual(t, verified, old.Value.Reveal())
+	require.Equal(t, verified, m.read("creds/avanan/us")["token"])
+	require.Equal(t, handshakes+1, m.vendor.Handshakes(), "the stale reader's only")
 }

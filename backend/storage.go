@@ -1,181 +1,169 @@
 package backend
 
 import (
+	"bytes"
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"sync"
 
 	"github.com/hashicorp/vault/sdk/logical"
-
-	"github.com/apisig/vault-plugin-apisig/internal/secret"
 )
 
-// Storage keys. All that holds a secret lies under configPrefix, which is seal-wrapped.
-const (
-	configPrefix = "config/"
-	pavePrefix   = configPrefix + "pave/"
-	avananPrefix = configPrefix + "avanan/"
-)
+// configPrefix begins the storage key of everything that contains a secret. It is seal-wrapped. A key is the prefix, the
+// vendor's name, a slash and the config's name.
+const configPrefix = "config/"
 
-// storable is a config of either vendor. It is stored as a JSON object: what fields gives, and the secret under its
-// parameter's name. Its json tags say the same, for reading it back.
-type storable interface {
-	comparable
-	// fields are a read's answer, every stored field but the secret, by parameter.
-	fields() map[string]any
-	// secret names the secret's parameter and gives its value.
-	secret() (parameter string, value secret.Text)
-	// check says what is wrong with the config, where it was stored by a version with other rules.
-	check() error
-}
+// store keeps one vendor's configs: in Vault's storage, and in memory those that were used.
+type store struct {
+	vendor *vendor
+	// open makes the entry of a config. before is the one of the same name from before, or nil.
+	open func(name string, c config, before *entry) *entry
 
-// configStore keeps one vendor's configs: in Vault's storage, and in memory those that were read.
-type configStore[C storable] struct {
-	// prefix is what the storage keys begin with, before the config's name.
-	prefix string
-	// parameters are what the first write of a config must name, for errors that say what to write.
-	parameters string
-	// defaults are the fields that an entry lacks.
-	defaults C
-
-	cache configCache[C]
-	// writes is held over the storage calls of a change, never over the network.
+	entries entries
+	// writes is held during the storage calls of a write, never over the network.
 	writes sync.Mutex
 }
 
-func (s *configStore[C]) key(name string) string { return s.prefix + name }
+func (s *store) prefix() string         { return configPrefix + s.vendor.name + "/" }
+func (s *store) key(name string) string { return s.prefix() + name }
 
-// load reads a config from storage. Fields that this version does not know are passed over. found is false where there
-// is no entry; the config is the defaults then.
-func (s *configStore[C]) load(ctx context.Context, storage logical.Storage, name string) (config C, found bool, err error) {
-	entry, err := storage.Get(ctx, s.key(name))
+// load reads a config from storage, and the entry as it is there. Where there is none, the entry is nil and the config the
+// defaults.
+func (s *store) load(ctx context.Context, storage logical.Storage, name string) (config, []byte, error) {
+	stored, err := storage.Get(ctx, s.key(name))
 	if err != nil {
-		return s.defaults, false, fmt.Errorf("reading %s from storage: %w", s.key(name), err)
+		return nil, nil, fmt.Errorf("reading %s from storage: %w", s.key(name), err)
 	}
-	if entry == nil {
-		return s.defaults, false, nil
+	if stored == nil {
+		return newConfig(s.vendor.fields), nil, nil
 	}
-	config = s.defaults
-	if err := entry.DecodeJSON(&config); err != nil {
-		return s.defaults, false, damaged(s.key(name))
-	}
-	return config, true, nil
-}
-
-func damaged(key string) error {
-	return fmt.Errorf("the storage entry %s is damaged; delete the config and write it anew", key)
-}
-
-// usable returns a config to work with: the remembered one, or what read returns.
-func (s *configStore[C]) usable(ctx context.Context, req *logical.Request, name string) (cachedConfig[C], error) {
-	if cached, found := s.cache.get(name); found {
-		return cached, nil
-	}
-	return s.read(ctx, req, name)
-}
-
-// read reads a config to work with from storage, and remembers it. Where there is none, or it was stored by a version
-// with other rules, the error says what to write.
-func (s *configStore[C]) read(ctx context.Context, req *logical.Request, name string) (cachedConfig[C], error) {
-	version := s.cache.current()
-	config, found, err := s.load(ctx, req.Storage, name)
+	c, err := decodeConfig(s.vendor.fields, stored.Value)
 	if err != nil {
-		return cachedConfig[C]{}, err
+		return nil, nil, fmt.Errorf("%s: %w", s.key(name), err)
 	}
-	if !found {
-		return cachedConfig[C]{}, s.noConfig(req, name)
-	}
-	if err := config.check(); err != nil {
-		return cachedConfig[C]{}, invalidf("the config at %s can not be used: %s; write it again", req.MountPoint+s.key(name), err)
-	}
-	read := cachedConfig[C]{config, version}
-	s.cache.put(name, read)
-	return read, nil
+	return c, stored.Value, nil
 }
 
-// noConfig is the error of a path whose config is not there.
-func (s *configStore[C]) noConfig(req *logical.Request, name string) error {
+// usable returns a config to work with, from memory or from storage.
+func (s *store) usable(ctx context.Context, req *logical.Request, name string) (*entry, error) {
+	if current, found := s.entries.get(name); found {
+		return current, nil
+	}
+	return s.fetch(ctx, req, name)
+}
+
+// fetchAttempts is how often a config is read again because some config was written meanwhile.
+const fetchAttempts = 10
+
+// fetch reads a config to work with from storage, and remembers it. Where there is none, or it cannot be used, the error
+// says what to write.
+func (s *store) fetch(ctx context.Context, req *logical.Request, name string) (*entry, error) {
+	var fetched *entry
+	for range fetchAttempts {
+		seen := s.entries.seen()
+		c, stored, err := s.load(ctx, req.Storage, name)
+		if err != nil {
+			return nil, err
+		}
+		if stored == nil {
+			return nil, s.noConfig(req, name)
+		}
+		if err := s.vendor.checkUsable(c); err != nil {
+			return nil, invalidf("the config at %s cannot be used: %s; write it again", req.MountPoint+s.key(name), err)
+		}
+		var kept bool
+		fetched, kept = s.entries.put(name, seen, func(before *entry) *entry { return s.open(name, c, before) })
+		if kept {
+			break
+		}
+	}
+	return fetched, nil
+}
+
+// noConfig is the error of a path whose config does not exist.
+func (s *store) noConfig(req *logical.Request, name string) error {
 	path := req.MountPoint + s.key(name)
-	return invalidf("there is no config at %s; write one first: vault write %s %s", path, path, s.parameters)
+	return invalidf("there is no config at %s; write one first: vault write %s %s", path, path, s.vendor.firstWrite)
 }
 
-// change stores what change makes of a stored config (of the defaults, where found is false) and returns it. change may
-// be called again, where another write came in between: it may take its time, for no lock is held.
-func (s *configStore[C]) change(
-	ctx context.Context, storage logical.Storage, name string, change func(old C, found bool) (C, error),
-) (cachedConfig[C], error) {
+// stored is a config as a write found it.
+type stored struct {
+	config config
+	// exists says whether there was one; else the config is the defaults.
+	exists bool
+}
+
+// change stores what change makes of a config. It calls change again if another write came between. It holds no lock
+// meanwhile, so change may take its time. written, if not nil, gets the config's entry while no reader can have it yet.
+func (s *store) change(
+	ctx context.Context, storage logical.Storage, name string, change func(old stored) (config, error), written func(*entry),
+) error {
 	for range writeAttempts {
-		old, found, err := s.load(ctx, storage, name)
+		old, before, err := s.load(ctx, storage, name)
 		if err != nil {
-			return cachedConfig[C]{}, err
+			return err
 		}
-		config, err := change(old, found)
+		next, err := change(stored{old, before != nil})
 		if err != nil {
-			return cachedConfig[C]{}, err
+			return err
 		}
-		version, stored, err := s.replace(ctx, storage, name, old, found, config)
-		if err != nil || stored {
-			return cachedConfig[C]{config, version}, err
+		done, err := s.replace(ctx, storage, name, before, next, written)
+		if err != nil || done {
+			return err
 		}
 	}
-	return cachedConfig[C]{}, errChanged
+	return errChanged
 }
 
-// replace puts a config in an old one's place and says false, with nothing changed, where the old one is no longer what
-// is stored.
-func (s *configStore[C]) replace(
-	ctx context.Context, storage logical.Storage, name string, old C, found bool, config C,
-) (version uint64, stored bool, err error) {
+// replace stores a config in place of the entry before. It says false, and changes nothing, if that is no longer what is
+// stored.
+func (s *store) replace(
+	ctx context.Context, storage logical.Storage, name string, before []byte, next config, written func(*entry),
+) (bool, error) {
 	s.writes.Lock()
 	defer s.writes.Unlock()
-	current, stillFound, err := s.load(ctx, storage, name)
-	if err != nil || stillFound != found || current != old {
-		return 0, false, err
-	}
-	// What fails may have been stored all the same, so that is dropped too.
-	defer func() { version = s.cache.drop(name) }()
-	return 0, true, s.put(ctx, storage, name, config)
-}
-
-// put writes a config, beside what a later version may have stored in the same entry.
-func (s *configStore[C]) put(ctx context.Context, storage logical.Storage, name string, config C) error {
-	object, key := map[string]any{}, s.key(name)
-	before, err := storage.Get(ctx, key)
+	current, err := storage.Get(ctx, s.key(name))
 	if err != nil {
-		return fmt.Errorf("reading %s from storage: %w", key, err)
+		return false, fmt.Errorf("reading %s from storage: %w", s.key(name), err)
 	}
-	if before != nil {
-		if err := before.DecodeJSON(&object); err != nil {
-			return damaged(key)
+	if (current == nil) != (before == nil) || (current != nil && !bytes.Equal(current.Value, before)) {
+		return false, nil
+	}
+	value, err := next.encode(s.vendor.fields, before)
+	if err != nil {
+		return false, err
+	}
+	// Vault finishes a write whose client hung up, so this one is not canceled either. The error is returned as it is: Vault
+	// recognizes that of a read-only storage by its text alone.
+	if err := storage.Put(context.WithoutCancel(ctx), &logical.StorageEntry{Key: s.key(name), Value: value}); err != nil {
+		s.entries.doubt(name) // a write that fails may have been done
+		return false, err
+	}
+	s.entries.set(name, func(before *entry) *entry {
+		opened := s.open(name, next, before)
+		if written != nil {
+			written(opened)
 		}
-	}
-	if object == nil { // the entry was JSON's null
-		object = map[string]any{}
-	}
-	maps.Copy(object, config.fields())
-	parameter, value := config.secret()
-	object[parameter] = value.Reveal()
-	entry, err := logical.StorageEntryJSON(key, object)
-	if err != nil {
-		return fmt.Errorf("encoding %s: %w", key, err)
-	}
-	// Not to be called off: Vault would go on with it, and the config be dropped from memory before it is stored. The error
-	// is returned as it is: Vault knows that of a storage which can only be read by its text alone.
-	return storage.Put(context.WithoutCancel(ctx), entry)
+		return opened
+	})
+	return true, nil
 }
 
-// remove deletes a config; deleting none is no error.
-func (s *configStore[C]) remove(ctx context.Context, storage logical.Storage, name string) error {
+// remove deletes a config. It is no error if there is none.
+func (s *store) remove(ctx context.Context, storage logical.Storage, name string) error {
 	s.writes.Lock()
 	defer s.writes.Unlock()
-	defer s.cache.drop(name)
-	return storage.Delete(context.WithoutCancel(ctx), s.key(name)) // see put
+	if err := storage.Delete(context.WithoutCancel(ctx), s.key(name)); err != nil { // see replace
+		s.entries.doubt(name)
+		return err
+	}
+	s.entries.drop(name)
+	return nil
 }
 
-// writeAttempts is how often a write starts over that finds its config changed meanwhile.
+// writeAttempts is how often a write starts over because its config was changed meanwhile.
 const writeAttempts = 20
 
-// errChanged is the answer where others kept changing it.
-var errChanged = logical.CodedError(http.StatusConflict, "others kept changing this config meanwhile; nothing was stored, write it again")
+// errChanged is the answer if it still was.
+var errChanged = logical.CodedError(http.StatusConflict, "the config was changed concurrently; nothing was stored, try again")

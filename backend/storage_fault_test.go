@@ -126,15 +126,15 @@ func TestStorageThatFailsAtAnyCall(t *testing.T) {
 	}
 }
 
-// newMountBefore is a mount with both configs, which readers have read, unless it is the change itself that does.
+// newMountBefore is a mount with two configs, which are in memory unless the change is about reading them.
 func newMountBefore(t *testing.T, c change) *mount {
 	t.Helper()
 	m := newMount(t)
 	m.write("config/pave/main", m.paveValues())
 	m.write("config/avanan/us", m.avananValues())
-	if strings.HasPrefix(c.path, "config/") {
-		m.read("creds/pave/main")
-		m.read("creds/avanan/us")
+	if !strings.HasPrefix(c.path, "config/") {
+		m.InvalidateKey(t.Context(), "config/pave/main")
+		m.InvalidateKey(t.Context(), "config/avanan/us")
 	}
 	if c.data["secret_key"] != nil {
 		m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = "rotated" })
@@ -175,24 +175,20 @@ func (m *mount) sansURL() map[string]string {
 	return stored
 }
 
-// requireCacheIsStorage holds what readers work with to what is stored.
+// requireCacheIsStorage checks that readers work with what is stored.
 func (m *mount) requireCacheIsStorage() {
 	m.t.Helper()
-	requireCached(m, &m.paveConfigs, "main")
-	requireCached(m, &m.paveConfigs, "new")
-	requireCached(m, &m.avananConfigs, "us")
-	requireCached(m, &m.avananConfigs, "new")
-}
-
-func requireCached[C storable](m *mount, configs *configStore[C], name string) {
-	m.t.Helper()
-	stored, found, err := configs.load(m.t.Context(), m.storage, name)
-	require.NoError(m.t, err)
-	used, err := configs.usable(m.t.Context(), m.request(logical.ReadOperation, "", nil), name)
-	if !found {
-		require.ErrorContains(m.t, err, "there is no config")
-		return
+	for _, s := range m.stores {
+		for _, name := range []string{"main", "us", "new"} {
+			stored, entry, err := s.load(m.t.Context(), m.storage, name)
+			require.NoError(m.t, err)
+			used, err := s.usable(m.t.Context(), m.request(logical.ReadOperation, "", nil), name)
+			if entry == nil {
+				require.ErrorContains(m.t, err, "there is no config")
+				continue
+			}
+			require.NoError(m.t, err)
+			require.Equal(m.t, stored, used.config)
+		}
 	}
-	require.NoError(m.t, err)
-	require.Equal(m.t, stored, used.config)
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/stretchr/testify/require"
 
-	"github.com/apisig/vault-plugin-apisig/internal/avanan"
+	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
 // vendorText is in everything that the vendors below send, and may not get out.
@@ -108,11 +108,11 @@ func vendorFaults(t *testing.T, ca authority) map[string]vendorFault {
 	healthy := http11("200 OK", "a.b.c")
 	chunked := okHeaders + "Transfer-Encoding: chunked\r\n\r\n"
 	const (
-		refusal, slow, broke, redirect = "refuses the credentials", "longer than request_timeout", "the connection broke", "a redirect"
+		refusal, slow, broke, redirect = "rejects the credentials", "longer than request_timeout", "the connection broke", "a redirect"
 		distrust                       = "its certificate is not trusted, has expired or is for another name"
 	)
 	return map[string]vendorFault{
-		"refused connection":         {url: "http://" + closed.Addr().String(), status: 502, says: "the connection could not be made"},
+		"refused connection":         {url: "http://" + closed.Addr().String(), status: 502, says: "could not connect"},
 		"no such name":               {url: "https://no-such-host.invalid", status: 502, says: "DNS"},
 		"closed at once":             {serve: func(net.Conn, int) {}, status: 502, says: broke},
 		"hangs before the headers":   {serve: hangAfter(""), status: 502, says: slow},
@@ -128,22 +128,22 @@ func vendorFaults(t *testing.T, ca authority) map[string]vendorFault {
 		"TLS as it should": {serve: healthy, tls: ca.serverConfig(t, "127.0.0.1", time.Now().Add(time.Hour)), status: 200},
 		"TLS it does not speak": {
 			serve: func(connection net.Conn, _ int) { _, _ = connection.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) },
-			url:   "https", status: 502, says: "TLS: it does not speak it",
+			url:   "https", status: 502, says: "TLS: the server does not speak TLS",
 		},
 
-		"200, HTML":        {serve: http11("200 OK", "<html>"+vendorText, "Content-Type: text/html"), status: 502, says: "no token (content type text/html)"},
+		"200, HTML":        {serve: http11("200 OK", "<html>"+vendorText, "Content-Type: text/html"), status: 502, says: "not a token (content type text/html)"},
 		"200, empty":       {serve: http11("200 OK", ""), status: 502, says: "the body is empty"},
-		"200, JSON":        {serve: http11("200 OK", `{"token":"`+vendorText+`"}`, "Content-Type: application/json"), status: 502, says: "no token"},
+		"200, JSON":        {serve: http11("200 OK", `{"token":"`+vendorText+`"}`, "Content-Type: application/json"), status: 502, says: "not a token"},
 		"200, 1 GiB":       {serve: repeated(okHeaders+"\r\n", bytes.Repeat([]byte("a"), 1<<20), 0), status: 502, says: "more than 64 KiB"},
 		"200, gzip bomb":   {serve: http11("200 OK", zipBomb(t), "Content-Encoding: gzip"), status: 502, says: "more than 64 KiB"},
-		"200, small bomb":  {serve: http11("200 OK", zipBomb(t)[:1<<10], "Content-Encoding: gzip"), status: 502, says: "no token"},
-		"JWT, exp past":    {serve: http11("200 OK", claims(`{"exp":1}`)), status: 502, says: "expired already"},
+		"200, small bomb":  {serve: http11("200 OK", zipBomb(t)[:1<<10], "Content-Encoding: gzip"), status: 502, says: "not a token"},
+		"JWT, exp past":    {serve: http11("200 OK", claims(`{"exp":1}`)), status: 502, says: "the token has expired"},
 		"JWT, exp far":     {serve: http11("200 OK", claims(`{"exp":99999999999999}`)), status: 200},
 		"JWT, exp a text":  {serve: http11("200 OK", claims(`{"exp":"1"}`)), status: 200},
 		"JWT, exp none":    {serve: http11("200 OK", claims(`{}`)), status: 200},
-		"JWT, exp no JSON": {serve: http11("200 OK", "eyJhbGciOiJub25lIn0.!!.", ""), status: 502, says: "no token"},
-		"NUL in the body":  {serve: http11("200 OK", "a.b\x00.c"), status: 502, says: "no token"},
-		"line feeds in it": {serve: http11("200 OK", "a.b\r\nx-av-sig: c\r\n"), status: 502, says: "no token"},
+		"JWT, exp no JSON": {serve: http11("200 OK", "eyJhbGciOiJub25lIn0.!!.", ""), status: 502, says: "not a token"},
+		"NUL in the body":  {serve: http11("200 OK", "a.b\x00.c"), status: 502, says: "not a token"},
+		"line feeds in it": {serve: http11("200 OK", "a.b\r\nx-av-sig: c\r\n"), status: 502, says: "not a token"},
 		"NUL in a header":  {serve: http11("200 OK", "a.b.c", "X-Bad: a\x00b"), status: 502, says: broke},
 		"a header's end":   {serve: http11("200 OK", "a.b.c", "X-Bad\n: a"), status: 502, says: broke},
 
@@ -155,11 +155,11 @@ func vendorFaults(t *testing.T, ca authority) map[string]vendorFault {
 		"400":                  {serve: http11("400 Bad Request", vendorText), status: 400, says: "status 400: it " + refusal},
 		"401":                  {serve: http11("401 Unauthorized", vendorText), status: 400, says: "status 401: it " + refusal},
 		"403":                  {serve: http11("403 Forbidden", vendorText), status: 400, says: "status 403: it " + refusal},
-		"429":                  {serve: http11("429 Slow", vendorText), status: 429, says: "fewer requests"},
-		"429, in 9 s":          {serve: http11("429 Slow", vendorText, "Retry-After: 9"), status: 429, says: "fewer requests"},
-		"429, at a date":       {serve: http11("429 Slow", vendorText, "Retry-After: Fri, 31 Dec 9999 23:59:59 GMT"), status: 429, says: "fewer requests"},
-		"429, absurdly large":  {serve: http11("429 Slow", vendorText, "Retry-After: 99999999999999999999"), status: 429, says: "fewer requests"},
-		"429, below zero":      {serve: http11("429 Slow", vendorText, "Retry-After: -5"), status: 429, says: "fewer requests"},
+		"429":                  {serve: http11("429 Slow", vendorText), status: 429, says: "too many requests"},
+		"429, in 9 s":          {serve: http11("429 Slow", vendorText, "Retry-After: 9"), status: 429, says: "too many requests"},
+		"429, at a date":       {serve: http11("429 Slow", vendorText, "Retry-After: Fri, 31 Dec 9999 23:59:59 GMT"), status: 429, says: "too many requests"},
+		"429, absurdly large":  {serve: http11("429 Slow", vendorText, "Retry-After: 99999999999999999999"), status: 429, says: "too many requests"},
+		"429, below zero":      {serve: http11("429 Slow", vendorText, "Retry-After: -5"), status: 429, says: "too many requests"},
 		"500 once":             {serve: inTurn(http11("500 Oh", vendorText), healthy), status: 200},
 		"500 always":           {serve: http11("500 Oh", vendorText), status: 502, says: "status 500"},
 		"503":                  {serve: http11("503 Oh", vendorText), status: 502, says: "status 503"},
@@ -252,9 +252,11 @@ func TestVendorFaults(t *testing.T) {
 				require.Equal(t, asked, fault.connections.Load())
 			}
 
-			stored, err := m.avananConfigs.usable(t.Context(), m.request(logical.ReadOperation, "", nil), "us")
+			current, err := m.store("avanan").usable(t.Context(), m.request(logical.ReadOperation, "", nil), "us")
 			require.NoError(t, err)
-			m.tokens.adopt("us", stored, avanan.Token{JWT: "living", ExpiresAt: m.time().Add(5 * time.Minute), DateFormat: avanan.Zoneless})
+			current.token.Replace(token.Token{
+				Value: "living", AskedAt: m.time().Add(-55 * time.Minute), ExpiresAt: m.time().Add(5 * time.Minute), Format: "zoneless",
+			})
 			for range 2 {
 				resp, _, text = read()
 				require.Empty(t, text)

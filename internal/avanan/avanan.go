@@ -14,7 +14,7 @@
 // parts are joined without separators, so that a request string with the app id and a date in it would sign a second
 // request as well: CheckRequestString refuses those.
 //
-// Everything here is pure, but for Client, which does the handshake; instants and ids are arguments.
+// Everything here is pure except Client, which does the handshake; instants and ids are arguments.
 package avanan
 
 import (

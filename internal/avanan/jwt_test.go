@@ -2,9 +2,9 @@ package avanan
 
 import (
 	"encoding/base64"
+	"strings"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/stretchr/testify/require"
 )
@@ -20,7 +20,7 @@ func unsignedJWT(header, claims string) string {
 
 const headerRS256 = `{"alg":"RS256","typ":"JWT"}`
 
-func TestParseTokenExpiry(t *testing.T) {
+func TestParseJWTLife(t *testing.T) {
 	t.Parallel()
 	inAnHour := asked.Add(time.Hour)
 	for name, test := range map[string]struct {
@@ -29,7 +29,7 @@ func TestParseTokenExpiry(t *testing.T) {
 	}{
 		"exp":                        {unsignedJWT(headerRS256, `{"exp":1767326645}`), time.Unix(1767326645, 0)},
 		"exp with decimals":          {unsignedJWT(headerRS256, `{"exp":1767326645.9}`), time.Unix(1767326645, 0)},
-		"exp in a second and a half": {unsignedJWT(headerRS256, `{"exp":1767323047}`), time.Unix(1767323047, 0)},
+		"exp in three seconds":       {unsignedJWT(headerRS256, `{"exp":1767323049}`), time.Unix(1767323049, 0)},
 		"exp a day away":             {unsignedJWT(headerRS256, `{"exp":1767409444}`), time.Unix(1767409444, 0)},
 		"exp in milliseconds":        {unsignedJWT(headerRS256, `{"exp":1767326645000}`), inAnHour},
 		"exp beyond all time":        {unsignedJWT(headerRS256, `{"exp":1e300}`), inAnHour},
@@ -47,105 +47,92 @@ func TestParseTokenExpiry(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			token, reason := parseToken(test.body, asked)
-			require.Empty(t, reason)
-			require.Equal(t, test.body, token.JWT.Reveal())
-			require.True(t, test.want.Equal(token.ExpiresAt), "%s", token.ExpiresAt)
+			text, life, fault := parseJWT(test.body, asked)
+			require.Empty(t, fault)
+			require.Equal(t, test.body, text)
+			require.True(t, test.want.Equal(asked.Add(life)), "%s", life)
 		})
 	}
 }
 
-// With an iat, the clocks of the two sides need not agree: the token has at most what it was given for.
-func TestParseTokenBelievesIatAgainstAClockThatIsSlow(t *testing.T) {
+// With an iat the two clocks need not agree: the JWT lives at most as long as it was given for.
+func TestParseJWTLifeWithASlowClock(t *testing.T) {
 	t.Parallel()
 	for claims, want := range map[string]time.Duration{
 		`{"iat":1767326645,"exp":1767330245}`:    time.Hour, // the vendor's clock is an hour ahead
 		`{"iat":1767323045,"exp":1767326645}`:    time.Hour - 500*time.Millisecond,
-		`{"iat":1767322985,"exp":1767326645}`:    time.Hour - 500*time.Millisecond, // it was a minute old
-		`{"iat":1767326645000,"exp":1767326645}`: time.Hour - 500*time.Millisecond, // in milliseconds: not meant
-		`{"iat":1767326646,"exp":1767326645}`:    time.Hour - 500*time.Millisecond, // after exp: not meant
+		`{"iat":1767322985,"exp":1767326645}`:    time.Hour - 500*time.Millisecond,    // it was a minute old
+		`{"iat":1767312245,"exp":1767398645}`:    21*time.Hour - 500*time.Millisecond, // for 24 h, three of which are over
+		`{"iat":1767326645,"exp":1767409445}`:    23 * time.Hour,                      // for 23 h, by a clock that is an hour ahead
+		`{"iat":1767323045,"exp":1767409445}`:    24*time.Hour - 500*time.Millisecond, // exactly 24 h
+		`{"iat":1767323046,"exp":1767409446}`:    time.Hour,                           // more than a day away: no exp can be meant
+		`{"iat":1767326645000,"exp":1767326645}`: time.Hour - 500*time.Millisecond,    // in milliseconds: not meant
+		`{"iat":1767326646,"exp":1767326645}`:    time.Hour - 500*time.Millisecond,    // after exp: not meant
 		`{"iat":-1e300,"exp":1767326645}`:        time.Hour - 500*time.Millisecond,
 		`{"iat":"x","exp":1767326645}`:           time.Hour - 500*time.Millisecond,
 		`{"iat":1767326645}`:                     time.Hour,
 	} {
-		token, reason := parseToken(unsignedJWT(headerRS256, claims), asked)
-		require.Empty(t, reason)
-		require.Equal(t, want, token.Life(), claims)
-		require.True(t, token.ExpiresAt.Equal(asked.Add(want)))
+		_, life, fault := parseJWT(unsignedJWT(headerRS256, claims), asked)
+		require.Empty(t, fault)
+		require.Equal(t, want, life, claims)
 	}
 }
 
-// instant is time.Time as the runtime lays it out (time/time.go), for what no clock here does on demand: to be set back,
-// or to stand still.
-type instant struct {
-	wall      uint64
-	monotonic int64
-	_         *time.Location
-}
-
-// A clock that is set back makes no token live longer, nor does a machine that was suspended, where the monotonic reading
-// stands still.
-func TestTokenLeftUnderClocksThatDisagree(t *testing.T) {
-	t.Parallel()
-	now := time.Now()
-	token, reason := parseToken("a.b.c", now)
-	require.Empty(t, reason)
-	require.Equal(t, time.Hour, token.Left(now))
-	require.Equal(t, 20*time.Minute, token.Left(now.Add(40*time.Minute)))
-
-	setBack := now
-	(*instant)(unsafe.Pointer(&setBack)).monotonic += int64(40 * time.Minute)
-	require.Equal(t, 20*time.Minute, token.Left(setBack), "forty minutes passed, and the wall clock shows none of them")
-	suspended := now.Add(40 * time.Minute)
-	(*instant)(unsafe.Pointer(&suspended)).monotonic -= int64(40 * time.Minute)
-	require.Equal(t, 20*time.Minute, token.Left(suspended))
-	require.Equal(t, time.Hour, token.Left(now.Round(0).Add(-time.Hour)), "never more than there was")
-}
-
-func TestParseTokenDress(t *testing.T) {
+func TestParseJWTUnwraps(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{"a.b.c", "a.b.c\n", "\r\n a.b.c\t", `"a.b.c"`, "\"a.b.c\"\r\n", `" a.b.c "`} {
-		token, reason := parseToken(body, asked)
-		require.Empty(t, reason, "%q", body)
-		require.Equal(t, "a.b.c", token.JWT.Reveal())
+		text, life, fault := parseJWT(body, asked)
+		require.Empty(t, fault, "%q", body)
+		require.Equal(t, "a.b.c", text)
+		require.Equal(t, time.Hour, life)
 	}
 }
 
-func TestParseTokenRefuses(t *testing.T) {
+func TestParseJWTRejects(t *testing.T) {
 	t.Parallel()
 	for want, bodies := range map[string][]string{
 		"the body is empty": {"", " \r\n", `""`, `" "`},
-		"the body is no token": {
+		"the body is not a token": {
 			"<html>Welcome</html>", `{"token":"a.b.c"}`, `["a.b.c"]`, `{"responseEnvelope":{},"responseData":[]}`, "a.b c", "a.b.c\x00",
 			"a.b.c\r\nx-av-token: d", `"a.b.c`, `"`, "ä.b.c", "a.b.\xff",
 		},
-		"the token has expired already, or is about to (is this server's clock right?)": {
-			unsignedJWT(headerRS256, `{"exp":1767323046}`),
+		"the token has expired, or is about to (is this server's clock right?)": {
+			unsignedJWT(headerRS256, `{"exp":1767323046}`), unsignedJWT(headerRS256, `{"exp":1767323048}`), // 2.5 s away
 			unsignedJWT(headerRS256, `{"exp":1767323045}`), unsignedJWT(headerRS256, `{"exp":0}`),
 			unsignedJWT(headerRS256, `{"exp":-1}`), unsignedJWT(headerRS256, `{"exp":-1e300}`),
 		},
 	} {
 		for _, body := range bodies {
-			token, reason := parseToken(body, asked)
-			require.Equal(t, want, reason, "%q", body)
-			require.Zero(t, token)
+			text, life, fault := parseJWT(body, asked)
+			require.Equal(t, want, fault, "%q", body)
+			require.Zero(t, text)
+			require.Zero(t, life)
 		}
 	}
 }
 
-// FuzzParseToken: what comes out can stand in a header, and lives from now to a day.
-func FuzzParseToken(f *testing.F) {
+// What is accepted can be sent in a header, and lives from three seconds to a day.
+func FuzzParseJWT(f *testing.F) {
 	f.Add(unsignedJWT(headerRS256, `{"exp":1767326645}`))
 	f.Add(`"a.b.c"`)
 	f.Add("<html>")
 	f.Fuzz(func(t *testing.T, body string) {
-		token, reason := parseToken(body, asked)
-		if reason != "" {
-			require.NotContains(t, reason, "html")
+		text, life, fault := parseJWT(body, asked)
+		if fault != "" {
+			require.NotContains(t, fault, "html")
 			return
 		}
-		require.Regexp(t, `^[!-~]+$`, token.JWT.Reveal())
-		require.Contains(t, body, token.JWT.Reveal())
-		require.True(t, token.ExpiresAt.After(asked) && !token.ExpiresAt.After(asked.Add(24*time.Hour)))
+		require.Regexp(t, `^[!-~]+$`, text)
+		require.LessOrEqual(t, len(text), 16<<10)
+		require.Contains(t, body, text)
+		require.True(t, life >= 3*time.Second && life <= 24*time.Hour, "%s", life)
 	})
+}
+
+func TestParseJWTOfSixteenKiB(t *testing.T) {
+	t.Parallel()
+	_, _, fault := parseJWT(strings.Repeat("a", 16<<10), asked)
+	require.Empty(t, fault)
+	_, _, fault = parseJWT(strings.Repeat("a", 16<<10+1), asked)
+	require.Equal(t, "the token has more than 16 KiB", fault)
 }

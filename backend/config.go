@@ -1,0 +1,232 @@
+package backend
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
+)
+
+// config is the values of one config by the names of its vendor's stored fields: a string, an int for seconds, a
+// secret.Text for a secret. It has them all, and is not changed once it is made.
+type config map[string]any
+
+func (c config) text(name string) string {
+	value, _ := c[name].(string)
+	return value
+}
+
+func (c config) secret(name string) secret.Text {
+	value, _ := c[name].(secret.Text)
+	return value
+}
+
+func (c config) seconds(name string) int {
+	value, _ := c[name].(int)
+	return value
+}
+
+// newConfig is a config of nothing but defaults.
+func newConfig(fields []field) config {
+	c := config{}
+	for _, f := range fields {
+		switch {
+		case f.unstored:
+		case f.kind == secretField:
+			c[f.name] = secret.Text("")
+		default:
+			c[f.name] = f.zero()
+		}
+	}
+	return c
+}
+
+// decodeConfig reads a config from a storage entry, with the default of each field that the entry lacks. An entry that
+// cannot be one is an error that quotes nothing.
+func decodeConfig(fields []field, entry []byte) (config, error) {
+	var stored map[string]json.RawMessage
+	if err := json.Unmarshal(entry, &stored); err != nil {
+		return nil, errDamaged
+	}
+	c := newConfig(fields)
+	for _, f := range fields {
+		raw, has := stored[f.name]
+		if !has || f.unstored || string(raw) == "null" {
+			continue
+		}
+		var number int
+		var text string
+		var err error
+		switch f.kind {
+		case secondsField:
+			err = json.Unmarshal(raw, &number)
+			c[f.name] = min(max(number, f.least), f.most)
+		case secretField:
+			err = json.Unmarshal(raw, &text)
+			c[f.name] = secret.Text(text)
+		default:
+			err = json.Unmarshal(raw, &text)
+			c[f.name] = text
+		}
+		if err != nil {
+			return nil, errDamaged
+		}
+	}
+	return c, nil
+}
+
+var errDamaged = fmt.Errorf("the storage entry is damaged; delete the config and write it again")
+
+// encode writes the config as a storage entry. Fields of the entry before that this version does not know are kept: a later
+// version stored them.
+func (c config) encode(fields []field, before []byte) ([]byte, error) {
+	stored := map[string]json.RawMessage{}
+	if before != nil {
+		if err := json.Unmarshal(before, &stored); err != nil {
+			return nil, errDamaged
+		}
+		if stored == nil { // the entry was JSON's null
+			stored = map[string]json.RawMessage{}
+		}
+	}
+	for _, f := range fields {
+		if f.unstored {
+			continue
+		}
+		value := c[f.name]
+		if f.kind == secretField {
+			value = c.secret(f.name).Reveal()
+		}
+		raw, err := json.Marshal(value)
+		if err != nil {
+			return nil, fmt.Errorf("encoding a config: %w", err)
+		}
+		stored[f.name] = raw
+	}
+	return json.Marshal(stored)
+}
+
+// readable is a read's answer: every stored field except the secrets.
+func (c config) readable(fields []field) map[string]any {
+	answer := map[string]any{}
+	for _, f := range fields {
+		if !f.unstored && f.kind != secretField {
+			answer[f.name] = c[f.name]
+		}
+	}
+	return answer
+}
+
+// with returns the config with what a write names, cleaned. What it names must keep the rules, and what it changes must not
+// take a stored secret elsewhere.
+func (c config) with(fields []field, write parameters) (config, error) {
+	next := config{}
+	for _, f := range fields {
+		if f.unstored {
+			continue
+		}
+		next[f.name] = c[f.name]
+		if f.learned || !write.given(f.name) {
+			continue
+		}
+		value := write.value(f.name)
+		if text, is := value.(string); is {
+			if err := f.check(text); err != nil {
+				return nil, err
+			}
+			if f.clean != nil {
+				text = f.clean(text)
+			}
+			value = text
+			if f.kind == secretField {
+				value = secret.Text(text)
+			}
+		}
+		if number, is := value.(int); is && (number < f.least || number > f.most) {
+			return nil, invalidf("%s must be from %ds to %ds", f.name, f.least, f.most)
+		}
+		next[f.name] = value
+	}
+	return next, nil
+}
+
+// check holds a value that a write names against the field's rules.
+func (f field) check(value string) error {
+	if f.required && value == "" {
+		return invalidf("%s is required", f.name)
+	}
+	if !f.allows(value) {
+		return f.notAllowed()
+	}
+	rules := f.rules
+	if f.kind == secretField {
+		rules = []rule{atMost(maxValue), plainText}
+	}
+	for _, rule := range rules {
+		if fault := rule(value); fault != "" {
+			return invalidf("%s %s", f.name, fault)
+		}
+	}
+	return nil
+}
+
+// checkBound refuses to use a stored secret in a way that it was not given for: anyone who can change a config could
+// otherwise send it to a host of their own.
+func (c config) checkBound(fields []field, next config, write parameters) error {
+	secrets := secretNames(fields)
+	if !slices.ContainsFunc(secrets, func(name string) bool { return !write.given(name) }) {
+		return nil
+	}
+	for _, f := range fields {
+		changes := c[f.name] != next[f.name]
+		if f.kind == certificatesField {
+			changes = addsCertificate(c.text(f.name), next.text(f.name))
+		}
+		if f.bound && changes {
+			return invalidf("changing %s needs %s in the same write: the stored one was given for what %s was before",
+				f.name, strings.Join(secrets, " and "), f.name)
+		}
+	}
+	return nil
+}
+
+// checkUsable says what keeps a config from being used: a required field that is missing, or a value that this version does
+// not know.
+func (c config) checkUsable(fields []field) error {
+	for _, f := range fields {
+		switch {
+		case f.required && (c[f.name] == "" || c[f.name] == secret.Text("")):
+			return invalidf("%s is required", f.name)
+		case f.kind == textField && !f.allows(c.text(f.name)):
+			return f.notAllowed()
+		}
+	}
+	return nil
+}
+
+// allows says whether a text is one of those that the field may have. An optional one may be empty.
+func (f field) allows(value string) bool {
+	return f.oneOf == nil || slices.Contains(f.oneOf, value) || (value == "" && f.fallback == nil)
+}
+
+func (f field) notAllowed() error {
+	return invalidf("%s must be one of %s", f.name, strings.Join(f.oneOf, ", "))
+}
+
+// sameAccount says whether a token that was got with one config can be handed out for the other.
+func (c config) sameAccount(fields []field, other config) bool {
+	return !slices.ContainsFunc(fields, func(f field) bool { return f.account && c[f.name] != other[f.name] })
+}
+
+// secretNames are the names of the secrets among some fields.
+func secretNames(fields []field) []string {
+	var names []string
+	for _, f := range fields {
+		if f.kind == secretField {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}

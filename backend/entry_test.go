@@ -1,0 +1,180 @@
+package backend
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"testing"
+
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/stretchr/testify/require"
+)
+
+// warmReads are the reads that ask storage for nothing once their config was read.
+var warmReads = map[string]values{
+	"creds/pave/main":       nil,
+	"creds/avanan/us":       nil,
+	"sign/avanan/us":        {"request_string": "/v1.0/scopes"},
+	"sign/avanan/us/batch":  {"request_strings": []string{"/v1.0/scopes"}},
+	"creds/pave/other-name": nil,
+}
+
+func TestWarmReadsNeedNoStorage(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/pave/main", m.paveValues())
+	m.write("config/pave/other-name", m.paveValues())
+	m.write("config/avanan/us", m.avananValues())
+	for path, parameters := range warmReads {
+		m.must(logical.UpdateOperation, path, parameters)
+	}
+	for _, verb := range []string{"get", "put", "list", "delete"} {
+		m.storage.verb.Store(verb)
+		for path, parameters := range warmReads {
+			m.must(logical.UpdateOperation, path, parameters)
+			if path != "sign/avanan/us/batch" {
+				m.must(logical.ReadOperation, path, parameters)
+			}
+		}
+	}
+}
+
+// A write that comes between a reader's look into storage and what it makes of it, and a reader that comes while a write
+// is storing: neither leaves the old config in memory.
+func TestConfigCacheKeepsNoOldConfig(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	ttl := func() any { return m.read("creds/pave/main")["ttl"] }
+	m.write("config/pave/main", m.paveValues())
+	m.InvalidateKey(t.Context(), "config/pave/main")
+	write := func() { m.write("config/pave/main", values{"ttl": 20}) }
+	m.storage.afterGet.Store(&write)
+	require.Equal(t, 20, ttl(), "what was read before the write is read again")
+	require.Equal(t, 20, ttl())
+
+	read := func() { require.Equal(t, 20, ttl(), "not stored yet") }
+	m.storage.beforePut.Store(&read)
+	m.write("config/pave/main", values{"ttl": 30})
+	require.Equal(t, 30, ttl())
+
+	read = func() { require.Equal(t, 30, ttl(), "not deleted yet") }
+	m.storage.beforeDelete.Store(&read)
+	m.must(logical.DeleteOperation, "config/pave/main", nil)
+	require.Contains(t, m.refused(logical.ReadOperation, "creds/pave/main", nil), "there is no config")
+}
+
+// Vault goes on with a write that it was told to call off, so it is not told to: a reader that came between would otherwise
+// find the config from before, and keep it.
+func TestAWriteIsNotCalledOff(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/pave/main", m.paveValues())
+	for _, req := range []*logical.Request{
+		m.request(logical.UpdateOperation, "config/pave/main", values{"ttl": 20}),
+		m.request(logical.DeleteOperation, "config/pave/main", nil),
+	} {
+		ctx, hangUp := context.WithCancel(t.Context())
+		hangingUp := func() { hangUp() }
+		m.storage.beforePut.Store(&hangingUp)
+		m.storage.beforeDelete.Store(&hangingUp)
+		_, err := m.HandleRequest(ctx, req)
+		require.NoError(t, err)
+		require.ErrorIs(t, ctx.Err(), context.Canceled)
+		if req.Operation == logical.UpdateOperation {
+			require.Equal(t, 20, m.read("creds/pave/main")["ttl"])
+		}
+	}
+	require.Contains(t, m.refused(logical.ReadOperation, "creds/pave/main", nil), "there is no config")
+}
+
+// What another node wrote is read once Vault says so. The token stays, unless the account is another.
+func TestInvalidateDropsTheConfig(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/pave/main", m.paveValues())
+	m.write("config/avanan/us", m.avananValues())
+	m.read("creds/pave/main")
+	token := m.read("creds/avanan/us")["token"]
+	m.elsewhere("config/pave/main", "ttl", 77)
+	m.elsewhere("config/avanan/us", "request_timeout", 7)
+	require.Equal(t, 150, m.read("creds/pave/main")["ttl"], "not told yet")
+	m.InvalidateKey(t.Context(), "config/pave/main")
+	m.InvalidateKey(t.Context(), "config/avanan/us")
+	require.Equal(t, 77, m.read("creds/pave/main")["ttl"])
+	require.Equal(t, token, m.read("creds/avanan/us")["token"])
+	m.elsewhere("config/avanan/us", "region", "eu")
+	m.InvalidateKey(t.Context(), "config/avanan/us")
+	answer := m.read("creds/avanan/us")
+	require.Equal(t, "eu", answer["region"])
+	require.NotEqual(t, token, answer["token"])
+}
+
+// elsewhere changes a field of a stored config as another node would.
+func (m *mount) elsewhere(key, field string, value any) {
+	m.t.Helper()
+	entry, err := m.storage.Storage.Get(m.t.Context(), key)
+	require.NoError(m.t, err)
+	var stored values
+	require.NoError(m.t, json.Unmarshal(entry.Value, &stored))
+	stored[field] = value
+	entry.Value = mustJSON(m.t, stored)
+	require.NoError(m.t, m.storage.Storage.Put(m.t.Context(), entry))
+}
+
+// A config that was changed on another node, of which this one was not told yet, is looked for when the old one fails.
+func TestFailureLooksIntoStorage(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", with(m.avananValues(), values{"secret_key": "old", "verify": false}))
+	require.Contains(t, m.refused(logical.ReadOperation, "creds/avanan/us", nil), "403")
+	m.elsewhere("config/avanan/us", "secret_key", "sandbox-avanan-secret")
+	m.read("creds/avanan/us")
+	m.storage.verb.Store("get")
+	m.read("creds/avanan/us")
+}
+
+// A mistake of the caller's is no reason to look into storage.
+func TestCallersMistakeReadsNoStorage(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", m.avananValues())
+	m.read("creds/avanan/us")
+	m.storage.verb.Store("get")
+	m.refused(logical.ReadOperation, "sign/avanan/us", values{"request_string": "a"})
+	m.refused(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": []string{"a"}})
+}
+
+// Two writers and readers at once, round after round: once the writers are done, a read tells what is stored.
+func TestConfigsUnderWritersAndReaders(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/pave/main", m.paveValues())
+	for round := range 200 {
+		var writers, readers sync.WaitGroup
+		stop := make(chan struct{})
+		for range 2 {
+			readers.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+						resp, err := m.HandleRequest(t.Context(), m.request(logical.ReadOperation, "creds/pave/main", nil))
+						if err != nil || resp.IsError() {
+							t.Error(resp, err)
+						}
+					}
+				}
+			})
+		}
+		for writer := range 2 {
+			writers.Go(func() { m.write("config/pave/main", values{"ttl": 1 + (2*round+writer)%240}) })
+		}
+		writers.Wait()
+		stored := m.read("config/pave/main")["ttl"]
+		require.Equal(t, stored, m.read("creds/pave/main")["ttl"])
+		close(stop)
+		readers.Wait()
+		require.Equal(t, stored, m.read("creds/pave/main")["ttl"])
+	}
+}

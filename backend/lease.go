@@ -1,0 +1,42 @@
+package backend
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
+)
+
+// What a lease says beside its type. Leases outlive upgrades, so neither the names nor the values can change.
+const (
+	leaseConfig  = "config"   // name of the config
+	leaseTokenID = "token_id" // tokenID of the token
+)
+
+// tokenID tells tokens apart without being one: the first 32 hex digits of the token's SHA-256.
+func tokenID(token secret.Text) string {
+	sum := sha256.Sum256([]byte(token.Reveal()))
+	return hex.EncodeToString(sum[:16])
+}
+
+// leaseType declares the leases of a vendor's tokens. Without Renew they are not renewable.
+func leaseType(v *vendor) *framework.Secret {
+	return &framework.Secret{
+		Type: v.tokens.leaseType,
+		Fields: map[string]*framework.FieldSchema{
+			"token": {Type: framework.TypeString, Description: "The token."},
+		},
+		Revoke: revoke,
+	}
+}
+
+// revoke ends a lease. It changes nothing for other readers: no vendor can revoke a token, and forgetting it would let one
+// short-lived client cost everyone else an exchange or, in an outage, the living token. It needs no config, storage or
+// network and never fails, because Vault retries a lease that cannot be revoked for days and does not disable its mount.
+func revoke(context.Context, *logical.Request, *framework.FieldData) (*logical.Response, error) {
+	return nil, nil
+}

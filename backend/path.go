@@ -1,0 +1,69 @@
+package backend
+
+import (
+	"context"
+	"strings"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/logical"
+)
+
+// nameField is the last part of a path. It is a field to the framework, but no parameter: a body cannot set it.
+const nameField = "name"
+
+// nameSchema is the field that every path of one config has.
+func nameSchema() *framework.FieldSchema {
+	return &framework.FieldSchema{
+		Type:        framework.TypeString,
+		Description: "Name of the config: letters, digits, and - _ . within.",
+		Required:    true,
+	}
+}
+
+func nameOf(data *framework.FieldData) string {
+	name, _ := data.Get(nameField).(string)
+	return name
+}
+
+// checkName refuses names that the path's pattern allows and storage does not.
+func checkName(s *store, name string) error {
+	if strings.Contains(name, "..") {
+		return invalidf("the name contains ..")
+	}
+	if len(s.key(name)) > maxKey {
+		return invalidf("the name is too long: together with %s it may have %d bytes", s.prefix(), maxKey)
+	}
+	return nil
+}
+
+// operation is what a path does for one config, which need not exist. The name was checked. An error becomes the answer that
+// respondError makes of it.
+type operation func(
+	ctx context.Context, s *store, req *logical.Request, name string, data *framework.FieldData,
+) (*logical.Response, error)
+
+// named makes a callback of an operation.
+func (b *backend) named(s *store, do operation) framework.OperationFunc {
+	return func(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
+		name := nameOf(data)
+		if err := checkName(s, name); err != nil {
+			return respondError(s.vendor, err)
+		}
+		resp, err := do(ctx, s, req, name, data)
+		if err != nil {
+			return respondError(s.vendor, err)
+		}
+		return resp, nil
+	}
+}
+
+// readAndUpdate makes one operation serve reads and updates alike. A template in Vault Agent that passes parameters updates,
+// and reads that differ in their query only would share one answer there. OpenAPI wants a name for each of the two.
+func readAndUpdate(operation framework.PathOperation, verb, suffix string) map[logical.Operation]framework.OperationHandler {
+	update := operation
+	update.DisplayAttrs = &framework.DisplayAttributes{OperationVerb: verb, OperationSuffix: suffix + "-with-parameters"}
+	return map[logical.Operation]framework.OperationHandler{
+		logical.ReadOperation:   &operation,
+		logical.UpdateOperation: &update,
+	}
+}

@@ -1,0 +1,110 @@
+package backend
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write the tables of docs/reference.md instead of comparing them")
+
+const referenceFile = "../docs/reference.md"
+
+// A table of docs/reference.md stands between two comments; the first names what it is of.
+var table = regexp.MustCompile(`(?s)<!-- table: ([^ ]+ [^ ]+) -->\n.*?<!-- end of table -->`)
+
+// The tables of docs/reference.md are those of the declarations. To write them anew:
+//
+//	go test ./backend -run TestReferenceTables -update
+func TestReferenceTables(t *testing.T) {
+	t.Parallel()
+	want := referenceTables()
+	content, err := os.ReadFile(referenceFile)
+	require.NoError(t, err)
+	seen := map[string]bool{}
+	generated := table.ReplaceAllStringFunc(string(content), func(found string) string {
+		name := table.FindStringSubmatch(found)[1]
+		seen[name] = true
+		require.Contains(t, want, name)
+		return "<!-- table: " + name + " -->\n" + want[name] + "<!-- end of table -->"
+	})
+	if *update {
+		require.NoError(t, os.WriteFile(referenceFile, []byte(generated), 0o600))
+		return
+	}
+	for name := range want {
+		require.True(t, seen[name], "docs/reference.md has no table of %s", name)
+	}
+	require.Equal(t, generated, string(content), "docs/reference.md is not what the code declares; see above for how to write it anew")
+}
+
+// referenceTables are all tables, by what they are of: "config <vendor>", or the operation and path of an answer.
+func referenceTables() map[string]string {
+	tables := map[string]string{}
+	all := vendors()
+	for _, v := range all {
+		tables["config "+v.name] = configTable(v)
+	}
+	for _, path := range newBackend(all, nil, nil).Paths {
+		if !strings.HasPrefix(path.Pattern, configPrefix) {
+			name := strings.ReplaceAll(path.Pattern, framework.GenericNameRegex(nameField), ":name")
+			tables["parameters "+name] = parameterTable(path)
+			tables["answer "+name] = answerTable(path)
+		}
+	}
+	return tables
+}
+
+func configTable(v *vendor) string {
+	var rows strings.Builder
+	rows.WriteString("| parameter | default | |\n|---|---|---|\n")
+	for _, f := range v.fields {
+		fallback := f.fallbackText()
+		switch {
+		case f.learned:
+			fallback = "only read"
+		case f.required:
+			fallback = "required"
+		case fallback != "":
+			fallback = "`" + fallback + "`"
+		}
+		description := f
+		description.fallback, description.required = nil, false
+		text := description.description()
+		if f.oneOf != nil {
+			text += " One of `" + strings.Join(f.oneOf, "`, `") + "`."
+		}
+		fmt.Fprintf(&rows, "| `%s` | %s | %s |\n", f.name, fallback, text)
+	}
+	return rows.String()
+}
+
+func parameterTable(path *framework.Path) string {
+	var rows strings.Builder
+	rows.WriteString("| parameter | |\n|---|---|\n")
+	for _, name := range slices.Sorted(maps.Keys(path.Fields)) {
+		if name != nameField {
+			fmt.Fprintf(&rows, "| `%s` | %s |\n", name, path.Fields[name].Description)
+		}
+	}
+	return rows.String()
+}
+
+func answerTable(path *framework.Path) string {
+	var rows strings.Builder
+	rows.WriteString("| field | |\n|---|---|\n")
+	fields := path.Operations[logical.UpdateOperation].Properties().Responses[200][0].Fields
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		fmt.Fprintf(&rows, "| `%s` | %s |\n", name, fields[name].Description)
+	}
+	return rows.String()
+}

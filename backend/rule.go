@@ -1,0 +1,124 @@
+package backend
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/apisig/vault-plugin-apisig/internal/baseurl"
+)
+
+// Limits of what may be stored, in bytes.
+const (
+	maxKey   = 256      // the storage key: config/, the vendor, and the name
+	maxText  = 1 << 10  // what is not named below
+	maxValue = 64 << 10 // secrets and certificates
+)
+
+// A rule returns what is wrong with a value, or "". It never quotes the value.
+type rule func(value string) string
+
+func atMost(bytes int) rule {
+	return func(value string) string {
+		if len(value) > bytes {
+			return fmt.Sprintf("is longer than %d bytes", bytes)
+		}
+		return ""
+	}
+}
+
+// plainText has no control characters. A newline is usually a mistake: it comes with a file or a pipe.
+func plainText(value string) string {
+	if strings.ContainsFunc(value, unicode.IsControl) {
+		return "contains a newline or another control character (printf %s writes none at the end, echo does)"
+	}
+	return ""
+}
+
+// headerText can be sent in a header as it is.
+func headerText(value string) string {
+	if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "contains a space, a control character or one outside ASCII"
+	}
+	return ""
+}
+
+// unquotable characters end a string in a shell, an env file or a curl configuration, where readers put public values.
+const unquotable = "\"'`\\$"
+
+func noQuotes(value string) string {
+	if strings.ContainsAny(value, unquotable) {
+		return "contains a quote, a backquote, a backslash or a $, which shells and header files would interpret"
+	}
+	return ""
+}
+
+func address(value string) string {
+	if value == "" {
+		return ""
+	}
+	if _, err := baseurl.Parse(value); err != nil {
+		return err.Error() + "; it must be " + baseurl.Rule
+	}
+	return ""
+}
+
+// cleanAddress drops slashes at the end of an address.
+func cleanAddress(value string) string {
+	parsed, err := baseurl.Parse(value)
+	if err != nil {
+		return value
+	}
+	return parsed
+}
+
+// certificates accepts PEM text that contains certificates and nothing that may be a key.
+func certificates(value string) string {
+	_, fault := certificateBlocks(value)
+	return fault
+}
+
+// cleanCertificates leaves nothing but the certificates. The text is read back, and a key may have come along, in a damaged
+// block that reads as a comment.
+func cleanCertificates(value string) string {
+	blocks, _ := certificateBlocks(value)
+	var clean strings.Builder
+	for _, der := range blocks {
+		_ = pem.Encode(&clean, &pem.Block{Type: "CERTIFICATE", Bytes: der})
+	}
+	return clean.String()
+}
+
+// certificateBlocks returns the DER of each certificate in a PEM text; of "" none. fault is "" or what is wrong.
+func certificateBlocks(text string) (blocks [][]byte, fault string) {
+	if len(text) > maxValue { // parsing takes time
+		return nil, atMost(maxValue)(text)
+	}
+	for rest := []byte(text); text != "" && (len(blocks) == 0 || len(bytes.TrimSpace(rest)) > 0); {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return nil, "contains something that is not PEM"
+		}
+		if block.Type != "CERTIFICATE" {
+			return nil, "contains PEM that is not a certificate"
+		}
+		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+			return nil, "contains a certificate that cannot be parsed"
+		}
+		blocks = append(blocks, block.Bytes)
+	}
+	return blocks, ""
+}
+
+// addsCertificate says whether a PEM text contains a certificate that another does not.
+func addsCertificate(before, after string) bool {
+	old, _ := certificateBlocks(before)
+	blocks, _ := certificateBlocks(after)
+	return slices.ContainsFunc(blocks, func(der []byte) bool {
+		return !slices.ContainsFunc(old, func(known []byte) bool { return bytes.Equal(der, known) })
+	})
+}

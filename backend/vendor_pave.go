@@ -1,0 +1,136 @@
+package backend
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/framework"
+
+	"github.com/apisig/vault-plugin-apisig/internal/baseurl"
+	"github.com/apisig/vault-plugin-apisig/internal/pave"
+)
+
+// paveVendor is PAVE: every read of creds/pave is signed anew.
+func paveVendor() *vendor {
+	return &vendor{
+		name: "pave", title: "PAVE",
+		firstWrite: "username=... api_key=... api_secret=-",
+		configHelp: paveConfigHelp,
+		fields:     paveFields(),
+		address:    func(c config) string { return c.text("base_url") },
+		owns:       func(baseURL string) bool { return baseURL == pave.DefaultBaseURL },
+		creds: &creds{
+			synopsis: "Get freshly signed headers for PAVE.",
+			help:     paveCredsHelp,
+			headers:  "The three headers by name. PAVE accepts them for five minutes.",
+			fields:   paveCredsFields(),
+			answer:   paveCreds,
+		},
+	}
+}
+
+func paveFields() []field {
+	formats := make([]string, 0, len(pave.TimestampFormats()))
+	for _, format := range pave.TimestampFormats() {
+		formats = append(formats, string(format))
+	}
+	return []field{
+		{
+			name: "username", required: true, bound: true, rules: []rule{atMost(maxText), plainText},
+			help: "Primary account name that PAVE gave, not a user of its dashboard.",
+		},
+		{
+			name: "api_key", required: true, bound: true, rules: []rule{atMost(maxText), headerText, noQuotes},
+			help: "API key that PAVE gave, a UUID. It is public: it is sent in the header API-Key.",
+		},
+		{name: "api_secret", kind: secretField, required: true, help: "API secret that PAVE gave, which headers are signed with."},
+		{
+			name: "timestamp_format", fallback: string(pave.RFC3339), oneOf: formats,
+			help: "How the header API-Timestamp is written: rfc3339 (2026-01-02T03:04:05Z), rfc3339-ms (2026-01-02T03:04:05.123Z), " +
+				"http-date (Fri, 02 Jan 2026 03:04:05 GMT) or unix (1767323045). PAVE's pages disagree; try another if PAVE rejects " +
+				"correct credentials.",
+		},
+		{
+			name: "ttl", kind: secondsField, fallback: 150, least: 1, most: 240,
+			help: "How long readers are told to use the headers before they read again. PAVE accepts them for five minutes; the rest is " +
+				"for retries and clocks that differ.",
+		},
+		{
+			name: "base_url", fallback: pave.DefaultBaseURL, bound: true, rules: []rule{atMost(maxText), address, noQuotes},
+			clean: func(value string) string {
+				if value == "" {
+					return pave.DefaultBaseURL
+				}
+				return cleanAddress(value)
+			},
+			help: "Address of the API, " + baseurl.Rule + ". Readers are told it; the engine itself does not call PAVE.",
+		},
+	}
+}
+
+func paveCredsFields() map[string]*framework.FieldSchema {
+	return map[string]*framework.FieldSchema{
+		"api_key":       {Type: framework.TypeString, Required: true, Description: "Value of the header API-Key."},
+		"api_token":     {Type: framework.TypeString, Required: true, Description: "Value of the header API-Token."},
+		"api_timestamp": {Type: framework.TypeString, Required: true, Description: "Value of the header API-Timestamp."},
+		"base_url":      {Type: framework.TypeString, Required: true, Description: "Address of the API."},
+		"expires_at":    {Type: framework.TypeString, Required: true, Description: "When PAVE stops accepting the headers, RFC 3339."},
+		"ttl": {
+			Type: framework.TypeInt, Required: true,
+			Description: "Seconds after which to read again, the config's ttl. Vault Agent and the Secrets Operator refresh by it.",
+		},
+		"rotation_period": {
+			Type: framework.TypeInt, Required: true,
+			Description: "The same as ttl. Vault Agent and the Secrets Operator need it to refresh without a lease.",
+		},
+		"last_vault_rotation": {
+			Type: framework.TypeString, Required: true,
+			Description: "When the headers were signed, RFC 3339 with nanoseconds, for the Secrets Operator.",
+		},
+	}
+}
+
+// paveCreds signs the headers of creds/pave.
+func paveCreds(s serving) (answer, error) {
+	credentials := pave.Credentials{
+		Username: s.config.text("username"), APIKey: s.config.text("api_key"), APISecret: s.config.secret("api_secret"),
+	}
+	headers, err := credentials.Sign(s.now, pave.TimestampFormat(s.config.text("timestamp_format")))
+	if err != nil {
+		return answer{}, fmt.Errorf("signing: %w", err)
+	}
+	ttl := s.config.seconds("ttl")
+	return answer{
+		headers: map[string]string{
+			pave.HeaderAPIKey:       headers.APIKey,
+			pave.HeaderAPIToken:     headers.APIToken,
+			pave.HeaderAPITimestamp: headers.APITimestamp,
+		},
+		fields: map[string]any{
+			"api_key":             headers.APIKey,
+			"api_token":           headers.APIToken,
+			"api_timestamp":       headers.APITimestamp,
+			"base_url":            s.config.text("base_url"),
+			"expires_at":          rfc3339(s.now.Add(pave.TokenLife)),
+			"ttl":                 ttl,
+			"rotation_period":     ttl,
+			"last_vault_rotation": s.now.UTC().Format(time.RFC3339Nano),
+		},
+	}, nil
+}
+
+const paveConfigHelp = `
+Stores the credentials of one account at PAVE. Applications then read creds/pave/<name>.
+
+    vault write apisig/config/pave/main username=acme api_key=09bc91b9-... api_secret=-
+`
+
+const paveCredsHelp = `
+Returns the three headers of a call to PAVE, signed now, as a map, as text and one by one:
+
+    vault read apisig/creds/pave/main
+    vault read -field=header_lines apisig/creds/pave/main | curl -fsS -H @- https://openapi.paveapi.com/v1/sessions
+
+PAVE accepts them for five minutes and for every endpoint of the account: they cover neither method, path nor body. There
+is no lease. Read again after ttl seconds; Vault Agent and the Secrets Operator do so by themselves.
+`

@@ -1,0 +1,96 @@
+package avanan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/apisig/vault-plugin-apisig/internal/exchange"
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
+	"github.com/apisig/vault-plugin-apisig/internal/token"
+)
+
+const authPath = "/v1.0/auth"
+
+// Account is all that decides what a handshake sends, and where.
+type Account struct {
+	Credentials
+	// BaseURL is the API's address, without a slash at its end.
+	BaseURL string
+	// DateFormat is how x-av-date is written; with Auto the handshake finds out.
+	DateFormat DateFormat
+	// CACert is PEM: certificates to trust beside the system's roots; "" for none.
+	CACert string
+}
+
+// Client does handshakes.
+type Client struct {
+	Exchange exchange.Client
+	// NewID makes the UUID of a request. Required.
+	NewID func() (string, error)
+}
+
+// Handshake asks for a JWT. The context must have a deadline, which covers the retries too.
+//
+// With the format Auto it first tries the format first, or Zoneless where that is "": all clients that are known to work
+// send it. If the answer is 500 or 400 it tries the other one: the vendor answers a date that it rejects with 500, and may
+// well call it a bad request. With any other format, first is ignored. The token's Format is the one that worked.
+//
+// A vendor that gives no JWT returns an *exchange.Error. Any other error is a fault on this side.
+func (c Client) Handshake(ctx context.Context, account Account, first DateFormat) (token.Token, error) {
+	if account.DateFormat != Auto {
+		return c.handshake(ctx, account)
+	}
+	other := Zulu
+	if account.DateFormat = Zoneless; first == Zulu {
+		account.DateFormat, other = Zulu, Zoneless
+	}
+	// A 500 is more likely about the format than a fault that a retry would mend.
+	got, err := c.handshake(ctx, account, http.StatusInternalServerError)
+	failure, is := errors.AsType[*exchange.Error](err)
+	if !is || (failure.Status != http.StatusInternalServerError && failure.Status != http.StatusBadRequest) {
+		return got, err
+	}
+	account.DateFormat = other
+	got, err = c.handshake(ctx, account)
+	if second, is := errors.AsType[*exchange.Error](err); is && second.Kind == exchange.Unavailable && failure.Kind == exchange.Refused {
+		return token.Token{}, failure
+	}
+	return got, err
+}
+
+// handshake does one in a given date format. It does not retry after the statuses noRetry.
+func (c Client) handshake(ctx context.Context, account Account, noRetry ...int) (token.Token, error) {
+	answer, err := c.Exchange.Do(ctx, exchange.Request{
+		Method: http.MethodGet,
+		URL:    account.BaseURL + authPath,
+		Header: func(at time.Time) (http.Header, error) {
+			id, err := c.NewID()
+			if err != nil {
+				return nil, fmt.Errorf("making a request id: %w", err)
+			}
+			header := http.Header{"Accept": {"*/*"}} // all clients that are known to work send one
+			for name, value := range account.Headers(Call{ReqID: id, Date: account.DateFormat.Date(at)}) {
+				header.Set(name, value)
+			}
+			return header, nil
+		},
+		CACert:  account.CACert,
+		NoRetry: noRetry,
+	})
+	if failure, is := errors.AsType[*exchange.Error](err); is && failure.Status == http.StatusInternalServerError {
+		failure.Reason = "server error, or it rejects this date_format"
+	}
+	if err != nil {
+		return token.Token{}, err
+	}
+	jwt, life, fault := parseJWT(string(answer.Body), answer.Asked)
+	if fault != "" {
+		return token.Token{}, answer.Nonsense(fault)
+	}
+	return token.Token{
+		Value: secret.Text(jwt), AskedAt: answer.Asked, ExpiresAt: answer.Asked.Add(life), Format: string(account.DateFormat),
+	}, nil
+}
