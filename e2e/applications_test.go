@@ -15,12 +15,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
 // The applications of examples/ have their calls signed, and signed once more where the vendor answers 401, not twice.
 func TestApplications(t *testing.T) {
 	t.Parallel()
-	m := newApisigMount(t)
+	m := harness.Start(t).MountApisig(t)
 	var calls, refusals atomic.Int64
 	standIn := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/v1.0/auth" && calls.Add(1) <= refusals.Load() {
@@ -28,16 +30,15 @@ func TestApplications(t *testing.T) {
 			_, _ = io.WriteString(w, `{"message":"Unauthorized"}`)
 			return
 		}
-		m.vendor.ServeHTTP(w, r)
+		m.Vendor.ServeHTTP(w, r)
 	}))
 	t.Cleanup(standIn.Close)
-	m.url = standIn.URL
-	m.write("config/avanan/us", m.avananValues())
+	m.URL = standIn.URL
+	m.Write("config/avanan/us", m.AvananValues())
 	compiled := filepath.Join(t.TempDir(), "avanan-go")
-	printed, err := command("go", "build", "-o", compiled, "../examples/applications/avanan-go").CombinedOutput()
-	require.NoError(t, err, string(printed))
+	harness.Run(t, harness.GoBuild(compiled, "./examples/applications/avanan-go"))
 	const target = "/v1.0/msp/usage?year=2026&month=8"
-	for _, application := range [][]string{{compiled, m.url + target}, {"python3", "../examples/applications/avanan.py", target}} {
+	for _, application := range [][]string{{compiled, m.URL + target}, {"python3", "../examples/applications/avanan.py", target}} {
 		if _, err := exec.LookPath(application[0]); err != nil {
 			t.Log(application[0] + " is not on this machine: its example was not run")
 			continue
@@ -45,8 +46,8 @@ func TestApplications(t *testing.T) {
 		for refused, want := range map[int64]int64{0: 1, 1: 2, 5: 2} {
 			calls.Store(0)
 			refusals.Store(refused)
-			run := command(application[0], application[1:]...)
-			run.Env = m.server.environ()
+			run := harness.Command(application[0], application[1:]...)
+			run.Env = m.Server.Environ()
 			printed, err := run.CombinedOutput()
 			require.Equal(t, want, calls.Load(), "%v with %d refusals: %s", application, refused, printed)
 			if refused < 2 {
@@ -64,9 +65,9 @@ func TestApplications(t *testing.T) {
 // that it wants. The operator itself needs a Kubernetes, which is not here.
 func TestSecretsOperatorManifests(t *testing.T) {
 	t.Parallel()
-	m := newApisigMount(t)
-	m.write("config/pave/main", m.paveValues())
-	m.write("config/avanan/us", m.avananValues())
+	m := harness.Start(t).MountApisig(t)
+	m.Write("config/pave/main", m.PaveValues())
+	m.Write("config/avanan/us", m.AvananValues())
 	for file, leased := range map[string]bool{"pave.yml": false, "avanan.yml": true} {
 		content, err := os.ReadFile("../examples/kubernetes/" + file)
 		require.NoError(t, err)
@@ -94,7 +95,7 @@ func TestSecretsOperatorManifests(t *testing.T) {
 		require.True(t, manifest.Spec.Destination.Create)
 		require.Equal(t, "apisig", manifest.Spec.Mount)
 		require.Equal(t, !leased, manifest.Spec.AllowStaticCreds)
-		answer := m.read(manifest.Spec.Path)
+		answer := m.Read(manifest.Spec.Path)
 		require.Equal(t, leased, answer.LeaseID != "")
 		if leased {
 			require.Positive(t, answer.LeaseDuration)

@@ -15,6 +15,8 @@ import (
 
 	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
 // benchSize is how much of everything a run of the benchmark does.
@@ -50,9 +52,8 @@ func TestBench(t *testing.T) {
 	if os.Getenv("BENCH") == "full" {
 		size = fullBench
 	}
-	server, err := startQuietVault(t.TempDir())
-	require.NoError(t, err)
-	m := apisigMountOf(t, server)
+	server := harness.StartQuiet(t)
+	m := server.MountApisig(t)
 	installFloor(t, server)
 	setUpBench(m)
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
@@ -86,35 +87,32 @@ func TestBench(t *testing.T) {
 }
 
 // installFloor builds and mounts the plugin that does nothing.
-func installFloor(t *testing.T, server *vaultServer) {
+func installFloor(t *testing.T, server *harness.Server) {
 	t.Helper()
 	const name = "donothing"
-	build := command("go", "build", "-trimpath", "-o", filepath.Join(server.plugins(), name), "./donothing")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	printed, err := build.CombinedOutput()
-	require.NoError(t, err, string(printed))
-	require.NoError(t, server.registerBinary(name, name, ""))
-	require.NoError(t, server.client.Sys().MountWithContext(t.Context(), "floor", &api.MountInput{Type: name}))
+	harness.Run(t, harness.GoBuild(filepath.Join(server.Plugins(), name), "./e2e/donothing"))
+	require.NoError(t, server.Register(name, name, ""))
+	require.NoError(t, server.Client.Sys().MountWithContext(t.Context(), "floor", &api.MountInput{Type: name}))
 }
 
 // setUpBench writes what the subjects read. Dev mode has kv v2 at secret/.
-func setUpBench(m *mount) {
-	m.t.Helper()
-	m.write("config/pave/main", m.paveValues())
-	m.write("config/avanan/us", m.avananValues())
-	require.NoError(m.t, m.client.Sys().MountWithContext(m.t.Context(), "transit", &api.MountInput{Type: "transit"}))
+func setUpBench(m *harness.Mount) {
+	m.T.Helper()
+	m.Write("config/pave/main", m.PaveValues())
+	m.Write("config/avanan/us", m.AvananValues())
+	require.NoError(m.T, m.Client.Sys().MountWithContext(m.T.Context(), "transit", &api.MountInput{Type: "transit"}))
 	for path, data := range map[string]values{
 		"transit/keys/key": {"type": "hmac", "key_size": 32},
 		"secret/data/key":  {"data": values{"value": "nothing"}},
 	} {
-		_, err := m.client.Logical().WriteWithContext(m.t.Context(), path, data)
-		require.NoError(m.t, err)
+		_, err := m.Client.Logical().WriteWithContext(m.T.Context(), path, data)
+		require.NoError(m.T, err)
 	}
 }
 
-func versionOf(t *testing.T, m *mount) string {
+func versionOf(t *testing.T, m *harness.Mount) string {
 	t.Helper()
-	health, err := m.client.Sys().HealthWithContext(t.Context())
+	health, err := m.Client.Sys().HealthWithContext(t.Context())
 	require.NoError(t, err)
 	return health.Version
 }
@@ -129,12 +127,12 @@ func batchOf(n int) string {
 }
 
 // measure measures subjects in turn, round after round, so that what else the machine does meets them alike.
-func (r results) measure(t *testing.T, server *vaultServer, size benchSize, subjects []subject) {
+func (r results) measure(t *testing.T, server *harness.Server, size benchSize, subjects []subject) {
 	t.Helper()
 	for round := range size.rounds + 1 {
 		for _, connections := range benchConnections {
 			for _, s := range subjects {
-				got, err := server.runLoad(connections, func(int, int) request { return s.request }, until(size.slice))
+				got, err := runLoad(server, connections, func(int, int) request { return s.request }, until(size.slice))
 				require.NoError(t, err, s.name)
 				if r[s.name] == nil {
 					r[s.name] = map[int][]load{}
@@ -213,18 +211,18 @@ func (r results) printGoals(out *tabwriter.Writer) {
 }
 
 // benchConfigs compares reads of one config to reads of many.
-func benchConfigs(t *testing.T, m *mount, size benchSize, out *tabwriter.Writer) {
+func benchConfigs(t *testing.T, m *harness.Mount, size benchSize, out *tabwriter.Writer) {
 	t.Helper()
 	reads := make([]request, size.configs)
 	for i := range reads {
 		name := fmt.Sprintf("many-%05d", i)
-		m.write("config/pave/"+name, m.paveValues())
+		m.Write("config/pave/"+name, m.PaveValues())
 		reads[i] = request{http.MethodGet, "apisig/creds/pave/" + name, ""}
 	}
 	one := []request{{http.MethodGet, "apisig/creds/pave/main", ""}}
 	read := func(requests []request, more func(int) bool) load {
 		// A stride that is prime to their number has each read as often as the others.
-		got, err := m.server.runLoad(1, func(_, sent int) request { return requests[sent*7919%len(requests)] }, more)
+		got, err := runLoad(m.Server, 1, func(_, sent int) request { return requests[sent*7919%len(requests)] }, more)
 		require.NoError(t, err)
 		return got
 	}
@@ -238,20 +236,20 @@ func benchConfigs(t *testing.T, m *mount, size benchSize, out *tabwriter.Writer)
 }
 
 // benchMemory compares the plugin's resident memory after many reads to that after few.
-func benchMemory(t *testing.T, m *mount, size benchSize, out *tabwriter.Writer) {
+func benchMemory(t *testing.T, m *harness.Mount, size benchSize, out *tabwriter.Writer) {
 	t.Helper()
 	requests := []request{
 		{http.MethodGet, "apisig/creds/pave/main", ""},
 		{http.MethodGet, "apisig/sign/avanan/us?request_string=/v1.0/event/1", ""},
 	}
-	processes := pluginProcesses(m.server)
+	processes := harness.PluginProcesses(m.Server)
 	if len(processes) == 0 {
 		fmt.Fprintln(out, "the plugin's memory can not be seen: there is no /proc")
 		return
 	}
 	const connections = 16
 	read := func(n int) int {
-		_, err := m.server.runLoad(connections,
+		_, err := runLoad(m.Server, connections,
 			func(_, sent int) request { return requests[sent%len(requests)] },
 			func(sent int) bool { return sent < n/connections })
 		require.NoError(t, err)

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"path"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -19,49 +18,50 @@ import (
 	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
+	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
 // cluster is three Vaults with raft storage, and the engine at apisig/ in it.
 type cluster struct {
-	*mount
-	nodes []*raftServer
+	mount
+	nodes []*harness.RaftServer
 }
 
 func startCluster(t *testing.T) *cluster {
 	t.Helper()
-	first := startRaftVault(t)
-	c := &cluster{nodes: []*raftServer{first, first.join(t, "two"), first.join(t, "three")}}
+	first := harness.StartRaft(t)
+	c := &cluster{nodes: []*harness.RaftServer{first, first.Join(t, "two"), first.Join(t, "three")}}
 	for _, node := range c.nodes[1:] {
-		node.adopt(t)
+		require.NoError(t, node.AddPlugin())
 	}
 	// Who joins has no vote before it has been stable for a while.
-	_, err := first.client.Logical().WriteWithContext(t.Context(), "sys/storage/raft/autopilot/configuration", values{
+	_, err := first.Client.Logical().WriteWithContext(t.Context(), "sys/storage/raft/autopilot/configuration", values{
 		"server_stabilization_time": "1s",
 	})
 	require.NoError(t, err)
-	eventually(t, func() bool {
-		state, err := first.client.Sys().RaftAutopilotStateWithContext(t.Context())
+	harness.Eventually(t, func() bool {
+		state, err := first.Client.Sys().RaftAutopilotStateWithContext(t.Context())
 		return err == nil && len(state.Voters) == len(c.nodes)
 	}, "every node has a vote")
-	c.mount = apisigMountOf(t, first.vaultServer)
+	c.mount = mount{first.MountApisig(t)}
 	return c
 }
 
 // at is the mount by way of one node.
-func (c *cluster) at(node *raftServer) *mount {
-	through := *c.mount
-	through.server, through.client = node.vaultServer, node.client
-	return &through
+func (c *cluster) at(node *harness.RaftServer) mount {
+	through := *c.Mount
+	through.Server, through.Client = node.Server, node.Client
+	return mount{&through}
 }
 
 // leader waits for a node that leads, which is another than the one given.
-func (c *cluster) leader(but *raftServer) *raftServer {
-	c.t.Helper()
-	var leader *raftServer
-	eventually(c.t, func() bool {
-		at := slices.IndexFunc(c.nodes, func(node *raftServer) bool {
-			health, err := node.client.Sys().HealthWithContext(c.t.Context())
+func (c *cluster) leader(but *harness.RaftServer) *harness.RaftServer {
+	c.T.Helper()
+	var leader *harness.RaftServer
+	harness.Eventually(c.T, func() bool {
+		at := slices.IndexFunc(c.nodes, func(node *harness.RaftServer) bool {
+			health, err := node.Client.Sys().HealthWithContext(c.T.Context())
 			return node != but && err == nil && !health.Sealed && !health.Standby
 		})
 		if at >= 0 {
@@ -73,85 +73,74 @@ func (c *cluster) leader(but *raftServer) *raftServer {
 }
 
 // standby is a node that does not lead, and is none of those given.
-func (c *cluster) standby(but ...*raftServer) *raftServer {
-	c.t.Helper()
+func (c *cluster) standby(but ...*harness.RaftServer) *harness.RaftServer {
+	c.T.Helper()
 	leader := c.leader(nil)
-	return c.nodes[slices.IndexFunc(c.nodes, func(node *raftServer) bool { return node != leader && !slices.Contains(but, node) })]
+	return c.nodes[slices.IndexFunc(c.nodes, func(node *harness.RaftServer) bool { return node != leader && !slices.Contains(but, node) })]
 }
 
 // stepDown has a node lead no more, and waits for the next.
-func (c *cluster) stepDown(leader *raftServer) {
-	c.t.Helper()
-	require.NoError(c.t, leader.client.Sys().StepDownWithContext(c.t.Context()))
+func (c *cluster) stepDown(leader *harness.RaftServer) {
+	c.T.Helper()
+	require.NoError(c.T, leader.Client.Sys().StepDownWithContext(c.T.Context()))
 	c.leader(leader)
 }
 
 // lead has a node lead. The third is down meanwhile, since raft hands over to whom it likes.
-func (c *cluster) lead(node *raftServer) {
-	c.t.Helper()
+func (c *cluster) lead(node *harness.RaftServer) {
+	c.T.Helper()
 	leader, third := c.leader(nil), c.standby(node)
-	third.stop()
+	third.Stop()
 	c.stepDown(leader)
-	third.start(c.t)
-	require.Same(c.t, node, c.leader(nil))
+	third.Start(c.T)
+	require.Same(c.T, node, c.leader(nil))
 	c.ready()
 }
 
 // ready waits until every node has found the leader.
 func (c *cluster) ready() {
-	c.t.Helper()
+	c.T.Helper()
 	for _, node := range c.nodes {
-		node.ready(c.t)
-	}
-}
-
-// kill ends a node's process with the signal that can not be caught, and its plugin's, which would live on.
-func (s *raftServer) kill(t *testing.T) {
-	t.Helper()
-	orphans := pluginProcesses(s.vaultServer)
-	require.NoError(t, s.process.Kill())
-	s.stop()
-	for _, orphan := range orphans {
-		_ = command("kill", "-9", filepath.Base(orphan)).Run()
+		node.Ready(c.T)
 	}
 }
 
 // configs are all that the configs' reads say.
-func (m *mount) configs() values {
-	m.t.Helper()
+func (m mount) configs() values {
+	m.T.Helper()
 	configs := values{}
 	for _, vendor := range []string{"pave", "avanan"} {
-		listed, err := m.client.Logical().ListWithContext(m.t.Context(), m.path+"/config/"+vendor)
-		require.NoError(m.t, err)
+		listed, err := m.Client.Logical().ListWithContext(m.T.Context(), m.Path+"/config/"+vendor)
+		require.NoError(m.T, err)
 		for _, name := range listed.Data["keys"].([]any) {
 			config := "config/" + vendor + "/" + name.(string)
-			configs[config] = m.read(config).Data
+			configs[config] = m.Read(config).Data
 		}
 	}
 	return configs
 }
 
 // works reads all there is to read, and calls the vendors with it. It returns the JWT.
-func (m *mount) works() string {
-	m.t.Helper()
-	require.Equal(m.t, http.StatusOK, m.call(m.url+"/v1/sessions", m.read("creds/pave/main").Data["headers"]))
-	token := m.read("creds/avanan/us").Data["token"].(string)
-	require.True(m.t, m.vendor.Living(token), "the vendor knows the JWT")
-	signed := m.read("sign/avanan/us", "request_string", "/v1.0/scopes")
-	require.Equal(m.t, http.StatusOK, m.call(m.url+"/v1.0/scopes", signed.Data["headers"]))
-	status, batch, text := m.request(http.MethodPut, "sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/event/1", "/v1.0/event/2"}})
-	require.Equal(m.t, http.StatusOK, status, text)
+func (m mount) works() string {
+	m.T.Helper()
+	require.Equal(m.T, http.StatusOK, m.Call(m.URL+"/v1/sessions", m.Read("creds/pave/main").Data["headers"]))
+	token := m.Read("creds/avanan/us").Data["token"].(string)
+	require.True(m.T, m.Vendor.Living(token), "the vendor knows the JWT")
+	signed := m.Read("sign/avanan/us", "request_string", "/v1.0/scopes")
+	require.Equal(m.T, http.StatusOK, m.Call(m.URL+"/v1.0/scopes", signed.Data["headers"]))
+	status, batch, text := m.Request(http.MethodPut, "sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/event/1", "/v1.0/event/2"}})
+	require.Equal(m.T, http.StatusOK, status, text)
 	for _, result := range batch.Data["results"].([]any) {
 		signed := result.(values)
-		require.Equal(m.t, http.StatusOK, m.call(signed["url"].(string), signed["headers"]))
+		require.Equal(m.T, http.StatusOK, m.Call(signed["url"].(string), signed["headers"]))
 	}
 	return token
 }
 
 // underLoad makes a change while readers read everything, again where it failed, and waits until all of them are answered
 // again. It returns the leases that they were given, and the longest time in which nobody was answered.
-func (m *mount) underLoad(change func()) (leases []string, outage time.Duration) {
-	m.t.Helper()
+func (m mount) underLoad(change func()) (leases []string, outage time.Duration) {
+	m.T.Helper()
 	const readers = 4
 	var (
 		mu       sync.Mutex
@@ -161,7 +150,7 @@ func (m *mount) underLoad(change func()) (leases []string, outage time.Duration)
 	)
 	leaderless := []int{http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable}
 	read := func(path string, query map[string][]string) bool {
-		secret, err := m.client.Logical().ReadWithDataWithContext(m.t.Context(), m.path+"/"+path, query)
+		secret, err := m.Client.Logical().ReadWithDataWithContext(m.T.Context(), m.Path+"/"+path, query)
 		mu.Lock()
 		defer mu.Unlock()
 		if failure, is := errors.AsType[*api.ResponseError](err); is && !slices.Contains(leaderless, failure.StatusCode) {
@@ -203,7 +192,7 @@ func (m *mount) underLoad(change func()) (leases []string, outage time.Duration)
 		mu.Lock()
 		enough := rounds + 10*readers
 		mu.Unlock()
-		eventually(m.t, func() bool {
+		harness.Eventually(m.T, func() bool {
 			mu.Lock()
 			defer mu.Unlock()
 			return rounds >= enough
@@ -217,84 +206,84 @@ func (m *mount) underLoad(change func()) (leases []string, outage time.Duration)
 		change()
 		more("readers after the change")
 	}()
-	require.Empty(m.t, faults)
+	require.Empty(m.T, faults)
 	return leases, outage
 }
 
 // survives makes a change that ends the leader's lead, under load by way of another node. The configs are as they were
 // after it, and every lease that was given out before or meanwhile is there and can be revoked. It returns the old leader.
-func (c *cluster) survives(what string, within time.Duration, change func(leader *raftServer)) *raftServer {
-	c.t.Helper()
+func (c *cluster) survives(what string, within time.Duration, change func(leader *harness.RaftServer)) *harness.RaftServer {
+	c.T.Helper()
 	leader := c.leader(nil)
 	m := c.at(c.standby())
-	configs, before := m.configs(), m.read("creds/avanan/us").LeaseID
+	configs, before := m.configs(), m.Read("creds/avanan/us").LeaseID
 	leases, outage := m.underLoad(func() {
 		change(leader)
 		c.leader(leader)
 	})
-	c.t.Logf("%s: nobody was answered for %s; %d leases", what, outage.Round(time.Millisecond), len(leases))
-	require.Less(c.t, outage, within)
-	require.Equal(c.t, configs, m.configs())
+	c.T.Logf("%s: nobody was answered for %s; %d leases", what, outage.Round(time.Millisecond), len(leases))
+	require.Less(c.T, outage, within)
+	require.Equal(c.T, configs, m.configs())
 	m.works()
-	kept := m.leases()
+	kept := m.Leases()
 	for _, lease := range append(leases, before) {
-		require.Contains(c.t, kept, path.Base(lease))
+		require.Contains(c.T, kept, path.Base(lease))
 	}
-	found, err := m.client.Sys().LookupWithContext(c.t.Context(), before)
-	require.NoError(c.t, err)
-	require.NotEmpty(c.t, found.Data["expire_time"])
+	found, err := m.Client.Sys().LookupWithContext(c.T.Context(), before)
+	require.NoError(c.T, err)
+	require.NotEmpty(c.T, found.Data["expire_time"])
 	m.revokeAll()
 	return leader
 }
 
 // revokeAll revokes every lease of config us.
-func (m *mount) revokeAll() {
-	m.t.Helper()
-	require.NoError(m.t, m.client.Sys().RevokeWithOptionsWithContext(m.t.Context(), &api.RevokeOptions{
-		LeaseID: m.path + "/creds/avanan/us", Prefix: true, Sync: true,
+func (m mount) revokeAll() {
+	m.T.Helper()
+	require.NoError(m.T, m.Client.Sys().RevokeWithOptionsWithContext(m.T.Context(), &api.RevokeOptions{
+		LeaseID: m.Path + "/creds/avanan/us", Prefix: true, Sync: true,
 	}))
-	require.Empty(m.t, m.leases())
-	require.Empty(m.t, m.irrevocableLeases())
+	require.Empty(m.T, m.Leases())
+	require.Empty(m.T, m.IrrevocableLeases())
 }
 
 // beginHandshake leaves the engine waiting for a vendor that says nothing, for the longest request_timeout, with no reader
 // left, as where it renews ahead.
-func (m *mount) beginHandshake() {
-	m.t.Helper()
+func (m mount) beginHandshake() {
+	m.T.Helper()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(m.t, err)
-	m.t.Cleanup(func() { _ = silent.Close() })
-	m.write("config/avanan/silent", with(m.avananValues(), values{
+	require.NoError(m.T, err)
+	m.T.Cleanup(func() { _ = silent.Close() })
+	m.Write("config/avanan/silent", harness.With(m.AvananValues(), values{
 		"base_url": "http://" + silent.Addr().String(), "verify": false, "date_format": "zoneless", "request_timeout": 30,
 	}))
-	ctx, giveUp := context.WithCancel(m.t.Context())
+	ctx, giveUp := context.WithCancel(m.T.Context())
 	var reader sync.WaitGroup
-	reader.Go(func() { _, _ = m.client.Logical().ReadWithContext(ctx, m.path+"/creds/avanan/silent") })
-	require.NoError(m.t, silent.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute)))
+	reader.Go(func() { _, _ = m.Client.Logical().ReadWithContext(ctx, m.Path+"/creds/avanan/silent") })
+	require.NoError(m.T, silent.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute)))
 	connection, err := silent.Accept()
 	giveUp()
 	reader.Wait()
-	require.NoError(m.t, err)
-	m.t.Cleanup(func() { _ = connection.Close() })
+	require.NoError(m.T, err)
+	m.T.Cleanup(func() { _ = connection.Close() })
 }
 
 // setTTL writes what creds/pave/main is to say.
-func (m *mount) setTTL(ttl string) {
-	m.t.Helper()
-	m.write("config/pave/main", values{"ttl": ttl})
+func (m mount) setTTL(ttl string) {
+	m.T.Helper()
+	m.Write("config/pave/main", values{"ttl": ttl})
 	m.hasTTL(ttl)
 }
 
-func (m *mount) hasTTL(ttl string) {
-	m.t.Helper()
-	require.Equal(m.t, json.Number(ttl), m.read("creds/pave/main").Data["ttl"])
+func (m mount) hasTTL(ttl string) {
+	m.T.Helper()
+	require.Equal(m.T, json.Number(ttl), m.Read("creds/pave/main").Data["ttl"])
 }
 
 // rotate has the vendor and the config change to another secret.
-func (m *mount) rotate(secret string) {
-	m.t.Helper()
-	m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = secret })
-	m.write("config/avanan/us", values{"secret_key": secret})
+func (m mount) rotate(secret string) {
+	m.T.Helper()
+	m.Vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = secret })
+	m.Write("config/avanan/us", values{"secret_key": secret})
 }
 
 // Every node of a cluster serves, by way of its leader. Whoever leads next when the leader is sealed, steps down or is
@@ -302,8 +291,8 @@ func (m *mount) rotate(secret string) {
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
-	c.write("config/pave/main", c.paveValues())
-	c.write("config/avanan/us", c.avananValues())
+	c.Write("config/pave/main", c.PaveValues())
+	c.Write("config/avanan/us", c.AvananValues())
 	for i, node := range c.nodes {
 		m := c.at(node)
 		m.setTTL(strconv.Itoa(100 + i))
@@ -311,10 +300,10 @@ func TestCluster(t *testing.T) {
 	}
 
 	// Sealed first: who has stepped down does not lead again for ten seconds, though raft may have it do so.
-	sealed := c.survives("seal", 20*time.Second, func(leader *raftServer) {
-		require.NoError(t, leader.client.Sys().SealWithContext(t.Context()))
+	sealed := c.survives("seal", 20*time.Second, func(leader *harness.RaftServer) {
+		require.NoError(t, leader.Client.Sys().SealWithContext(t.Context()))
 	})
-	sealed.unseal(t)
+	sealed.Unseal(t)
 	c.ready()
 	c.at(sealed).works()
 
@@ -322,8 +311,8 @@ func TestCluster(t *testing.T) {
 	c.survives("step-down", 20*time.Second, c.stepDown)
 
 	// Nodes that have just been started give a leader up for lost after 15 to 30 seconds, others after 5 to 10.
-	killed := c.survives("kill -9", time.Minute, func(leader *raftServer) { leader.kill(t) })
-	killed.start(t)
+	killed := c.survives("kill -9", time.Minute, func(leader *harness.RaftServer) { leader.Kill(t) })
+	killed.Start(t)
 	c.at(killed).works()
 }
 
@@ -331,8 +320,8 @@ func TestCluster(t *testing.T) {
 func TestClusterServesNothingOld(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
-	c.write("config/pave/main", c.paveValues())
-	c.write("config/avanan/us", c.avananValues())
+	c.Write("config/pave/main", c.PaveValues())
+	c.Write("config/avanan/us", c.AvananValues())
 	first := c.leader(nil)
 	seen := map[string]bool{}
 	// Not with require's own comparisons, which would print a JWT.
@@ -341,12 +330,12 @@ func TestClusterServesNothingOld(t *testing.T) {
 		seen[token] = true
 	}
 	isNew(c.at(first).works())
-	next := append(slices.DeleteFunc(slices.Clone(c.nodes), func(node *raftServer) bool { return node == first }), first)
+	next := append(slices.DeleteFunc(slices.Clone(c.nodes), func(node *harness.RaftServer) bool { return node == first }), first)
 	for i, node := range next {
 		ttl := strconv.Itoa(100 + i)
 		m := c.at(c.leader(nil))
 		m.setTTL(ttl)
-		m.rotate(newSecret())
+		m.rotate(harness.NewSecret())
 		isNew(m.works())
 		c.lead(node)
 		m = c.at(node)
@@ -360,39 +349,39 @@ func TestClusterServesNothingOld(t *testing.T) {
 func TestClusterSnapshot(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
-	c.write("config/pave/main", c.paveValues())
-	c.write("config/pave/other", c.paveValues())
-	c.write("config/avanan/us", c.avananValues())
+	c.Write("config/pave/main", c.PaveValues())
+	c.Write("config/pave/other", c.PaveValues())
+	c.Write("config/avanan/us", c.AvananValues())
 	leader := c.leader(nil)
 	m := c.at(leader)
 	m.setTTL("100")
-	configs, lease := m.configs(), m.read("creds/avanan/us")
+	configs, lease := m.configs(), m.Read("creds/avanan/us")
 	var snapshot bytes.Buffer
-	require.NoError(t, m.client.Sys().RaftSnapshotWithContext(t.Context(), &snapshot))
+	require.NoError(t, m.Client.Sys().RaftSnapshotWithContext(t.Context(), &snapshot))
 
 	m.setTTL("101")
-	m.rotate(newSecret())
-	m.write("config/pave/later", m.paveValues())
-	later := m.read("creds/avanan/us")
-	m.read("creds/pave/later")
-	status, _, text := m.request(http.MethodDelete, "config/pave/other", nil)
+	m.rotate(harness.NewSecret())
+	m.Write("config/pave/later", m.PaveValues())
+	later := m.Read("creds/avanan/us")
+	m.Read("creds/pave/later")
+	status, _, text := m.Request(http.MethodDelete, "config/pave/other", nil)
 	require.Equal(t, http.StatusNoContent, status, text)
-	m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = avananSecret })
+	m.Vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = harness.AvananSecret })
 
 	// Vault answers before it has begun.
-	require.NoError(t, m.client.Sys().RaftSnapshotRestoreWithContext(t.Context(), &snapshot, false))
-	eventually(t, func() bool {
-		status, _, _ := m.request(http.MethodGet, "config/pave/other", nil)
+	require.NoError(t, m.Client.Sys().RaftSnapshotRestoreWithContext(t.Context(), &snapshot, false))
+	harness.Eventually(t, func() bool {
+		status, _, _ := m.Request(http.MethodGet, "config/pave/other", nil)
 		return status == http.StatusOK
 	}, "the snapshot")
 	check := func() {
 		for _, node := range c.nodes {
-			node.ready(t)
+			node.Ready(t)
 			m := c.at(node)
 			require.Equal(t, configs, m.configs())
 			m.hasTTL("100")
-			m.read("creds/pave/other")
-			status, _, _ := m.request(http.MethodGet, "creds/pave/later", nil)
+			m.Read("creds/pave/other")
+			status, _, _ := m.Request(http.MethodGet, "creds/pave/later", nil)
 			require.Equal(t, http.StatusBadRequest, status)
 			token := m.works()
 			require.False(t, token == lease.Data["token"] || token == later.Data["token"], "the JWT is from before")
@@ -401,7 +390,7 @@ func TestClusterSnapshot(t *testing.T) {
 	check()
 	c.stepDown(leader)
 	check()
-	kept := m.leases()
+	kept := m.Leases()
 	require.Contains(t, kept, path.Base(lease.LeaseID))
 	require.NotContains(t, kept, path.Base(later.LeaseID))
 	m.revokeAll()

@@ -12,18 +12,19 @@ import (
 	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
+	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
 func TestPaveHeadersAreTaken(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
+	m := harness.NewMount(t)
 	for _, format := range []string{"rfc3339", "rfc3339-ms", "http-date", "unix"} {
-		m.write("config/pave/main", with(m.paveValues(), values{"timestamp_format": format, "ttl": "100s"}))
+		m.Write("config/pave/main", harness.With(m.PaveValues(), values{"timestamp_format": format, "ttl": "100s"}))
 		for _, method := range []string{http.MethodGet, http.MethodPut} {
-			_, secret, text := m.request(method, "creds/pave/main", nil)
+			_, secret, text := m.Request(method, "creds/pave/main", nil)
 			require.Empty(t, text)
-			require.Equal(t, http.StatusOK, m.call(m.url+"/v1/sessions", secret.Data["headers"]), format)
+			require.Equal(t, http.StatusOK, m.Call(m.URL+"/v1/sessions", secret.Data["headers"]), format)
 
 			// No lease; what Vault Agent and the Secrets Operator go by instead, in the types that they want.
 			require.Empty(t, secret.LeaseID)
@@ -36,7 +37,7 @@ func TestPaveHeadersAreTaken(t *testing.T) {
 			expires, err := time.Parse(time.RFC3339, secret.Data["expires_at"].(string))
 			require.NoError(t, err)
 			require.Equal(t, 5*time.Minute, expires.Sub(signed.Truncate(time.Second)))
-			require.Equal(t, m.url, secret.Data["base_url"])
+			require.Equal(t, m.URL, secret.Data["base_url"])
 			require.Equal(t, values{
 				"API-Key": secret.Data["api_key"], "API-Token": secret.Data["api_token"], "API-Timestamp": secret.Data["api_timestamp"],
 			}, secret.Data["headers"])
@@ -49,20 +50,20 @@ func TestAvananCallsAreTaken(t *testing.T) {
 	t.Parallel()
 	for _, dates := range []sandbox.Dates{sandbox.Zoneless, sandbox.Zulu} {
 		for _, format := range []string{"auto", string(dates)} {
-			m := newMount(t)
-			m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananDates = dates })
-			m.write("config/avanan/us", with(m.avananValues(), values{"date_format": format}))
+			m := harness.NewMount(t)
+			m.Vendor.Change(func(b *sandbox.Behaviour) { b.AvananDates = dates })
+			m.Write("config/avanan/us", harness.With(m.AvananValues(), values{"date_format": format}))
 			for _, target := range []string{"/v1.0/scopes", "/v1.0/msp/usage?year=2026&month=8", "/v1.0/task/1?scope=mt-prod-3%3Aacme"} {
-				got := m.read("sign/avanan/us", "request_string", target)
-				_, put, text := m.request(http.MethodPut, "sign/avanan/us", values{"request_string": target})
+				got := m.Read("sign/avanan/us", "request_string", target)
+				_, put, text := m.Request(http.MethodPut, "sign/avanan/us", values{"request_string": target})
 				require.Empty(t, text)
 				for _, secret := range []*api.Secret{got, put} {
-					require.Equal(t, m.url+target, secret.Data["url"])
+					require.Equal(t, m.URL+target, secret.Data["url"])
 					require.Empty(t, secret.LeaseID)
 					require.Len(t, secret.Data["headers"], 5)
 					require.Len(t, secret.Data, 3)
-					require.Equal(t, http.StatusOK, m.call(m.url+target, secret.Data["headers"]))
-					require.Equal(t, http.StatusForbidden, m.call(m.url+target, secret.Data["headers"]), "a replay")
+					require.Equal(t, http.StatusOK, m.Call(m.URL+target, secret.Data["headers"]))
+					require.Equal(t, http.StatusForbidden, m.Call(m.URL+target, secret.Data["headers"]), "a replay")
 				}
 			}
 		}
@@ -71,13 +72,13 @@ func TestAvananCallsAreTaken(t *testing.T) {
 
 func TestAvananBatchIsTaken(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	m.write("config/avanan/us", m.avananValues())
+	m := harness.NewMount(t)
+	m.Write("config/avanan/us", m.AvananValues())
 	requestStrings := make([]string, 1000)
 	for i := range requestStrings {
 		requestStrings[i] = fmt.Sprintf("/v1.0/event/%d", i)
 	}
-	status, secret, text := m.request(http.MethodPut, "sign/avanan/us/batch", values{"request_strings": requestStrings})
+	status, secret, text := m.Request(http.MethodPut, "sign/avanan/us/batch", values{"request_strings": requestStrings})
 	require.Equal(t, http.StatusOK, status, text)
 	require.Empty(t, secret.LeaseID)
 	require.Len(t, secret.Data, 1)
@@ -86,109 +87,109 @@ func TestAvananBatchIsTaken(t *testing.T) {
 	for i, result := range results {
 		signed := result.(values)
 		require.Len(t, signed, 2)
-		require.Equal(t, m.url+requestStrings[i], signed["url"])
+		require.Equal(t, m.URL+requestStrings[i], signed["url"])
 		if i%100 == 99 {
-			require.Equal(t, http.StatusOK, m.call(signed["url"].(string), signed["headers"]))
+			require.Equal(t, http.StatusOK, m.Call(signed["url"].(string), signed["headers"]))
 		}
 	}
-	status, _, text = m.request(http.MethodPut, "sign/avanan/us/batch", values{"request_strings": append(requestStrings, "/v1.0/scopes")})
+	status, _, text = m.Request(http.MethodPut, "sign/avanan/us/batch", values{"request_strings": append(requestStrings, "/v1.0/scopes")})
 	require.Equal(t, http.StatusBadRequest, status)
 	require.Contains(t, text, "more than 1000")
-	status, _, _ = m.request(http.MethodGet, "sign/avanan/us/batch", nil)
+	status, _, _ = m.Request(http.MethodGet, "sign/avanan/us/batch", nil)
 	require.Equal(t, http.StatusMethodNotAllowed, status)
 }
 
 func TestAvananTokenIsLeased(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	m.write("config/avanan/us", m.avananValues())
+	m := harness.NewMount(t)
+	m.Write("config/avanan/us", m.AvananValues())
 	for _, method := range []string{http.MethodGet, http.MethodPut} {
-		_, secret, text := m.request(method, "creds/avanan/us", nil)
+		_, secret, text := m.Request(method, "creds/avanan/us", nil)
 		require.Empty(t, text)
-		require.True(t, strings.HasPrefix(secret.LeaseID, m.path+"/creds/avanan/us/"))
+		require.True(t, strings.HasPrefix(secret.LeaseID, m.Path+"/creds/avanan/us/"))
 		require.False(t, secret.Renewable)
 		require.InDelta(t, 59*60, secret.LeaseDuration, 30)
 		require.Empty(t, secret.Warnings)
 		require.Equal(t, "US:sandbox", secret.Data["app_id"])
 		require.Equal(t, "us", secret.Data["region"])
-		require.Equal(t, m.url, secret.Data["base_url"])
+		require.Equal(t, m.URL, secret.Data["base_url"])
 		expires, err := time.Parse(time.RFC3339, secret.Data["expires_at"].(string))
 		require.NoError(t, err)
 		require.WithinDuration(t, time.Now().Add(time.Hour), expires, time.Minute)
 		require.NotEmpty(t, secret.Data["token"])
 		require.Len(t, secret.Data, 5)
-		_, err = m.client.Sys().RenewWithContext(t.Context(), secret.LeaseID, 60)
+		_, err = m.Client.Sys().RenewWithContext(t.Context(), secret.LeaseID, 60)
 		require.ErrorContains(t, err, "not renewable")
 	}
-	require.Equal(t, 2, m.vendor.Handshakes(), "zulu, then zoneless, and all readers share")
+	require.Equal(t, 2, m.Vendor.Handshakes(), "zulu, then zoneless, and all readers share")
 }
 
 func TestConfigIsReadWithoutItsSecret(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	m.write("config/pave/main", m.paveValues())
-	m.write("config/avanan/us", m.avananValues())
+	m := harness.NewMount(t)
+	m.Write("config/pave/main", m.PaveValues())
+	m.Write("config/avanan/us", m.AvananValues())
 	require.Equal(t, values{
-		"username": "acme", "api_key": sandbox.Default().PAVEAPIKey, "timestamp_format": "rfc3339", "ttl": json.Number("150"), "base_url": m.url,
-	}, m.read("config/pave/main").Data)
+		"username": "acme", "api_key": sandbox.Default().PAVEAPIKey, "timestamp_format": "rfc3339", "ttl": json.Number("150"), "base_url": m.URL,
+	}, m.Read("config/pave/main").Data)
 	require.Equal(t, values{
-		"region": "us", "app_id": "US:sandbox", "base_url": m.url, "date_format": "auto", "detected_date_format": "zoneless",
+		"region": "us", "app_id": "US:sandbox", "base_url": m.URL, "date_format": "auto", "detected_date_format": "zoneless",
 		"min_ttl": json.Number("600"), "request_timeout": json.Number("10"), "ca_cert": "",
-	}, m.read("config/avanan/us").Data)
+	}, m.Read("config/avanan/us").Data)
 }
 
 func TestConfigLifecycle(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
+	m := harness.NewMount(t)
 	for _, path := range []string{"config/pave", "config/avanan"} {
-		config := with(m.paveValues(), values{"ttl": 100})
+		config := harness.With(m.PaveValues(), values{"ttl": 100})
 		if path == "config/avanan" {
-			config = with(m.avananValues(), values{"min_ttl": 100})
+			config = harness.With(m.AvananValues(), values{"min_ttl": 100})
 		}
-		status, _, _ := m.request("LIST", path, nil)
+		status, _, _ := m.Request("LIST", path, nil)
 		require.Equal(t, http.StatusNotFound, status)
 		for _, name := range []string{"main", "other"} {
-			status, _, _ = m.request(http.MethodGet, path+"/"+name, nil)
+			status, _, _ = m.Request(http.MethodGet, path+"/"+name, nil)
 			require.Equal(t, http.StatusNotFound, status)
-			m.write(path+"/"+name, config)
+			m.Write(path+"/"+name, config)
 		}
-		_, listed, text := m.request("LIST", path, nil)
+		_, listed, text := m.Request("LIST", path, nil)
 		require.Empty(t, text)
 		require.Equal(t, []any{"main", "other"}, listed.Data["keys"])
-		_, listed, text = m.request(http.MethodGet, path, nil, "list", "true")
+		_, listed, text = m.Request(http.MethodGet, path, nil, "list", "true")
 		require.Empty(t, text)
 		require.Equal(t, []any{"main", "other"}, listed.Data["keys"])
 
 		// A partial update, by PUT and by PATCH, with a null that sets the default.
-		before, field := m.read(path+"/main").Data, map[string]string{"config/pave": "ttl", "config/avanan": "min_ttl"}[path]
-		m.write(path+"/main", values{field: 200})
+		before, field := m.Read(path+"/main").Data, map[string]string{"config/pave": "ttl", "config/avanan": "min_ttl"}[path]
+		m.Write(path+"/main", values{field: 200})
 		before[field] = json.Number("200")
-		require.Equal(t, before, m.read(path+"/main").Data)
-		status, _, text = m.request(http.MethodPatch, path+"/main", `{"`+field+`":null}`)
+		require.Equal(t, before, m.Read(path+"/main").Data)
+		status, _, text = m.Request(http.MethodPatch, path+"/main", `{"`+field+`":null}`)
 		require.Equal(t, http.StatusNoContent, status, text)
-		require.Equal(t, map[string]json.Number{"ttl": "150", "min_ttl": "600"}[field], m.read(path + "/main").Data[field])
-		status, _, text = m.request(http.MethodPatch, path+"/none", `{"`+field+`":20}`)
+		require.Equal(t, map[string]json.Number{"ttl": "150", "min_ttl": "600"}[field], m.Read(path + "/main").Data[field])
+		status, _, text = m.Request(http.MethodPatch, path+"/none", `{"`+field+`":20}`)
 		require.Equal(t, http.StatusBadRequest, status)
-		require.Contains(t, text, "there is no config at "+m.path+"/"+path+"/none")
+		require.Contains(t, text, "there is no config at "+m.Path+"/"+path+"/none")
 
 		// The secret goes nowhere that it was not written for.
-		before = m.read(path + "/main").Data
+		before = m.Read(path + "/main").Data
 		for _, moved := range []values{{"base_url": "https://elsewhere.example"}, {"username": "other", "app_id": "other"}} {
 			for name := range moved {
 				if _, has := before[name]; has {
-					status, _, text = m.request(http.MethodPut, path+"/main", values{name: moved[name]})
+					status, _, text = m.Request(http.MethodPut, path+"/main", values{name: moved[name]})
 					require.Equal(t, http.StatusBadRequest, status)
 					require.Regexp(t, "changing "+name+" needs (api_secret|secret_key) in the same write", text)
 				}
 			}
 		}
-		require.Equal(t, before, m.read(path+"/main").Data)
+		require.Equal(t, before, m.Read(path+"/main").Data)
 
 		for range 2 {
-			status, _, text = m.request(http.MethodDelete, path+"/main", nil)
+			status, _, text = m.Request(http.MethodDelete, path+"/main", nil)
 			require.Equal(t, http.StatusNoContent, status, text)
 		}
-		status, _, _ = m.request(http.MethodGet, path+"/main", nil)
+		status, _, _ = m.Request(http.MethodGet, path+"/main", nil)
 		require.Equal(t, http.StatusNotFound, status)
 	}
 }
@@ -196,12 +197,12 @@ func TestConfigLifecycle(t *testing.T) {
 // Each line of the contract's table of errors, and what makes it.
 func TestErrors(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	m.write("config/pave/main", m.paveValues())
-	m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless"}))
-	nobody, err := freeAddress()
+	m := harness.NewMount(t)
+	m.Write("config/pave/main", m.PaveValues())
+	m.Write("config/avanan/us", harness.With(m.AvananValues(), values{"date_format": "zoneless"}))
+	nobody, err := harness.FreeAddress()
 	require.NoError(t, err)
-	said := newSecret()
+	said := harness.NewSecret()
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("<html>" + said + "</html>"))
 	}))
@@ -209,7 +210,7 @@ func TestErrors(t *testing.T) {
 	secure := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(secure.Close)
 	for name, url := range map[string]string{"down": "http://" + nobody, "page": page.URL, "tls": secure.URL} {
-		m.write("config/avanan/"+name, with(m.avananValues(), values{"base_url": url, "verify": false, "request_timeout": 1}))
+		m.Write("config/avanan/"+name, harness.With(m.AvananValues(), values{"base_url": url, "verify": false, "request_timeout": 1}))
 	}
 	for name, test := range map[string]struct {
 		method, path string
@@ -221,35 +222,35 @@ func TestErrors(t *testing.T) {
 		"a parameter is missing":     {http.MethodPut, "config/pave/new", values{"username": "acme"}, "", 400, "api_key is required"},
 		"a parameter is unknown":     {http.MethodPut, "config/pave/main", values{"tll": 1}, "", 400, `unknown parameter "tll"; this takes api_key, api_secret, base_url, timestamp_format, ttl, username`},
 		"a parameter is wrong":       {http.MethodPut, "config/pave/main", values{"ttl": "5m"}, "", 400, "ttl must be from 1s to 240s"},
-		"a parameter is of no type":  {http.MethodPut, "config/pave/main", values{"api_secret": values{"a": newSecret()}}, "", 400, "api_secret must be a string, given once"},
+		"a parameter is of no type":  {http.MethodPut, "config/pave/main", values{"api_secret": values{"a": harness.NewSecret()}}, "", 400, "api_secret must be a string, given once"},
 		"a request string is wrong":  {http.MethodPut, "sign/avanan/us", values{"request_string": "/v1.0/../x"}, "", 400, "request_string has a . or .. segment"},
 		"a request string is none":   {http.MethodPut, "sign/avanan/us", nil, "", 400, "request_string is required"},
-		"no such config for PAVE":    {http.MethodGet, "creds/pave/none", nil, "", 400, "write one first: vault write " + m.path + "/config/pave/none username="},
-		"no such config for Avanan":  {http.MethodGet, "creds/avanan/none", nil, "", 400, "write one first: vault write " + m.path + "/config/avanan/none region="},
+		"no such config for PAVE":    {http.MethodGet, "creds/pave/none", nil, "", 400, "write one first: vault write " + m.Path + "/config/pave/none username="},
+		"no such config for Avanan":  {http.MethodGet, "creds/avanan/none", nil, "", 400, "write one first: vault write " + m.Path + "/config/avanan/none region="},
 		"no such config for signing": {http.MethodPut, "sign/avanan/none", values{"request_string": "/v1.0/scopes"}, "", 400, "write one first"},
-		"the vendor refuses":         {http.MethodPut, "config/avanan/us", values{"secret_key": newSecret()}, "", 400, "config/avanan/us was not stored"},
-		"the vendor limits":          {http.MethodPut, "config/avanan/us", values{"secret_key": newSecret()}, sandbox.Limit, 429, "status 429"},
-		"the vendor is out of order": {http.MethodPut, "config/avanan/us", values{"secret_key": newSecret()}, sandbox.Break, 502, "status 500"},
+		"the vendor refuses":         {http.MethodPut, "config/avanan/us", values{"secret_key": harness.NewSecret()}, "", 400, "config/avanan/us was not stored"},
+		"the vendor limits":          {http.MethodPut, "config/avanan/us", values{"secret_key": harness.NewSecret()}, sandbox.Limit, 429, "status 429"},
+		"the vendor is out of order": {http.MethodPut, "config/avanan/us", values{"secret_key": harness.NewSecret()}, sandbox.Break, 502, "status 500"},
 		"nobody listens":             {http.MethodGet, "creds/avanan/down", nil, "", 502, "no answer from Avanan at " + nobody + ": the connection could not be made"},
 		"a web page":                 {http.MethodGet, "creds/avanan/page", nil, "", 502, "status 200: the body is no token (content type text/html)"},
 		"a certificate of nobody's":  {http.MethodGet, "creds/avanan/tls", nil, "", 502, "TLS: its certificate is not trusted"},
 		"a path that is none":        {http.MethodGet, "creds/other/main", nil, "", 404, "unsupported path"},
 		"an operation that is none":  {http.MethodDelete, "creds/pave/main", nil, "", 405, "unsupported operation"},
 	} {
-		m.fault(test.fault)
-		status, _, text := m.request(test.method, test.path, test.body)
+		m.Fault(test.fault)
+		status, _, text := m.Request(test.method, test.path, test.body)
 		require.Equal(t, test.status, status, "%s: %s", name, text)
 		require.Contains(t, text, test.text, name)
-		require.NotContains(t, text, canary, name)
+		require.NotContains(t, text, harness.Canary, name)
 	}
-	m.fault(sandbox.None)
-	m.read("creds/pave/main")
-	m.read("creds/avanan/us")
+	m.Fault(sandbox.None)
+	m.Read("creds/pave/main")
+	m.Read("creds/avanan/us")
 
 	// After repeated failures the vendor is left alone for a moment.
 	for status := 0; status != http.StatusServiceUnavailable; {
 		var text string
-		status, _, text = m.request(http.MethodGet, "creds/avanan/down", nil)
+		status, _, text = m.Request(http.MethodGet, "creds/avanan/down", nil)
 		require.Contains(t, []int{http.StatusBadGateway, http.StatusServiceUnavailable}, status, text)
 		require.Contains(t, text, "the connection could not be made")
 	}
@@ -258,11 +259,11 @@ func TestErrors(t *testing.T) {
 // What a body may hold that JSON allows (an audit log shows the keys of a map, so no secret is one); nothing of it changes what is stored, and the plugin lives on.
 func TestBadBodies(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	m.write("config/pave/main", m.paveValues())
-	m.write("config/avanan/us", m.avananValues())
-	stray := newSecret()
-	pave, avanan := m.read("config/pave/main").Data, m.read("config/avanan/us").Data
+	m := harness.NewMount(t)
+	m.Write("config/pave/main", m.PaveValues())
+	m.Write("config/avanan/us", m.AvananValues())
+	stray := harness.NewSecret()
+	pave, avanan := m.Read("config/pave/main").Data, m.Read("config/avanan/us").Data
 	for path, parameters := range map[string][]string{
 		"config/pave/main":     {"username", "api_key", "api_secret", "timestamp_format", "ttl", "base_url"},
 		"config/avanan/us":     {"region", "app_id", "secret_key", "base_url", "date_format", "min_ttl", "request_timeout", "ca_cert", "verify"},
@@ -274,42 +275,42 @@ func TestBadBodies(t *testing.T) {
 				`null`, `[]`, `{}`, `["` + stray + `"]`, `{"a":"` + stray + `"}`, `"` + stray + `\u0000"`, `"\n"`, `1e300`, `-1`,
 				`"` + strings.Repeat("x", 100_000) + `"`,
 			} {
-				status, _, text := m.request(http.MethodPut, path, `{"`+parameter+`":`+value+`}`)
+				status, _, text := m.Request(http.MethodPut, path, `{"`+parameter+`":`+value+`}`)
 				require.Equal(t, http.StatusBadRequest, status, "%s %s %.40s: %s", path, parameter, value, text)
-				require.NotContains(t, text, canary)
+				require.NotContains(t, text, harness.Canary)
 			}
 		}
 	}
 	for _, body := range []string{`{"":1}`, `{"name":"other"}`, `{"list":true}`, `{"API_KEY":"x"}`} {
 		for _, path := range []string{"config/pave/main", "creds/pave/main", "creds/avanan/us", "sign/avanan/us", "sign/avanan/us/batch"} {
-			status, _, text := m.request(http.MethodPut, path, body)
+			status, _, text := m.Request(http.MethodPut, path, body)
 			require.Equal(t, http.StatusBadRequest, status, "%s %s: %s", path, body, text)
 		}
 	}
 	for _, query := range []string{"a", "name", "format"} {
 		for _, path := range []string{"config/pave/main", "creds/pave/main", "creds/avanan/us"} {
-			status, _, text := m.request(http.MethodGet, path, nil, query, "x")
+			status, _, text := m.Request(http.MethodGet, path, nil, query, "x")
 			require.Equal(t, http.StatusBadRequest, status, text)
 			require.Contains(t, text, "this takes no parameters")
 		}
 	}
-	status, _, text := m.request(http.MethodGet, "sign/avanan/us", nil, "request_string", "/v1.0/scopes", "request_string", "/v1.0/x")
+	status, _, text := m.Request(http.MethodGet, "sign/avanan/us", nil, "request_string", "/v1.0/scopes", "request_string", "/v1.0/x")
 	require.Equal(t, http.StatusBadRequest, status)
 	require.Contains(t, text, "request_string must be a string, given once")
-	require.Equal(t, pave, m.read("config/pave/main").Data)
-	require.Equal(t, avanan, m.read("config/avanan/us").Data)
+	require.Equal(t, pave, m.Read("config/pave/main").Data)
+	require.Equal(t, avanan, m.Read("config/avanan/us").Data)
 }
 
 // What Vault serves of the engine's own words.
 func TestHelpAndOpenAPI(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
+	m := harness.NewMount(t)
 	for _, path := range []string{"config/pave/x", "config/avanan/x", "config/pave", "creds/pave/x", "creds/avanan/x", "sign/avanan/x", "sign/avanan/x/batch"} {
-		help, err := m.client.Help(m.path + "/" + path)
+		help, err := m.Client.Help(m.Path + "/" + path)
 		require.NoError(t, err)
 		require.NotEmpty(t, help.Help, path)
 	}
-	resp, err := m.client.Logical().ReadRawWithContext(t.Context(), "sys/internal/specs/openapi")
+	resp, err := m.Client.Logical().ReadRawWithContext(t.Context(), "sys/internal/specs/openapi")
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	var openapi struct {
@@ -320,6 +321,6 @@ func TestHelpAndOpenAPI(t *testing.T) {
 		"config/pave/", "config/pave/{name}", "config/avanan/", "config/avanan/{name}", "creds/pave/{name}", "creds/avanan/{name}", "sign/avanan/{name}",
 		"sign/avanan/{name}/batch",
 	} {
-		require.Contains(t, openapi.Paths, "/"+m.path+"/"+path)
+		require.Contains(t, openapi.Paths, "/"+m.Path+"/"+path)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/apisig/vault-plugin-apisig/backend"
+	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
 // binaries guards bin/, into which the demo and the README's commands build.
@@ -23,7 +24,7 @@ func TestDemo(t *testing.T) {
 	t.Parallel()
 	binaries.Lock()
 	defer binaries.Unlock()
-	printed, err := command("make", "-C", "..", "demo").CombinedOutput()
+	printed, err := harness.Command("make", "-C", "..", "demo").CombinedOutput()
 	require.NoError(t, err, string(printed))
 	require.Contains(t, string(printed), "Every call was answered as it should be.")
 	for _, secret := range []string{"sandbox-pave-secret", "sandbox-avanan-secret"} {
@@ -49,10 +50,8 @@ func TestReadmeCommands(t *testing.T) {
 	}
 	readme, err := os.ReadFile("../README.md")
 	require.NoError(t, err)
-	server, err := startVault(t.TempDir())
-	require.NoError(t, err)
-	server.stopAtEnd(t)
-	address, err := freeAddress()
+	server := harness.Start(t)
+	address, err := harness.FreeAddress()
 	require.NoError(t, err)
 	require.Contains(t, string(readme), "127.0.0.1:8400")
 
@@ -68,16 +67,16 @@ func TestReadmeCommands(t *testing.T) {
 	script = strings.ReplaceAll(script, "@avanan-secret", `@"$WORK/avanan-secret"`)
 
 	work := t.TempDir()
-	require.NoError(t, os.Symlink(server.binary, filepath.Join(work, "vault")))
-	run := command("bash", "-euo", "pipefail", "-c", script)
+	require.NoError(t, os.Symlink(server.Binary, filepath.Join(work, "vault")))
+	run := harness.Command("bash", "-euo", "pipefail", "-c", script)
 	run.Dir = ".."
-	run.Env = append(server.environ(), "PLUGIN_DIRECTORY="+server.plugins(), "WORK="+work, "PATH="+work+":"+os.Getenv("PATH"))
+	run.Env = append(server.Environ(), "PLUGIN_DIRECTORY="+server.Plugins(), "WORK="+work, "PATH="+work+":"+os.Getenv("PATH"))
 	printed, err := run.CombinedOutput()
 	require.NoError(t, err, "%s\n%s", script, printed)
 	require.Contains(t, string(printed), `{"data":[]}`, "what PAVE's stand-in answers")
 	require.Contains(t, string(printed), `"responseText":"Success"`, "what Avanan's stand-in answers")
 	require.Contains(t, string(printed), "Uploaded policy: avanan-signer-events-only")
-	require.Contains(t, string(printed), "apisig runs "+pluginName+" "+backend.Version)
+	require.Contains(t, string(printed), "apisig runs "+harness.PluginName+" "+backend.Version)
 }
 
 // Nobody can run the indented commands of the README here but these: the demo above, and the tests that this is one of.
@@ -154,7 +153,7 @@ func TestVaultBin(t *testing.T) {
 		esac`)
 	count, fail := filepath.Join(directory, "count"), filepath.Join(directory, "fail")
 	find := func(environ ...string) (string, error) {
-		run := command("../scripts/vault-bin")
+		run := harness.Command("../scripts/vault-bin")
 		run.Env = append([]string{
 			"PATH=" + bin + ":/usr/bin:/bin", "XDG_CACHE_HOME=" + filepath.Join(directory, "cache"), "COUNT=" + count, "FAIL=" + fail,
 		}, environ...)

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
 // makeCopy runs make build in a copy of the sources, under a folder of a given name, and returns where the binaries are.
@@ -24,19 +26,16 @@ func makeCopy(t *testing.T, name string) string {
 	directory := filepath.Join(t.TempDir(), name)
 	require.NoError(t, os.MkdirAll(directory, 0o700))
 	sources := []string{"-R", "../go.mod", "../go.sum", "../Makefile", "../cmd", "../backend", "../internal"}
-	printed, err := command("cp", append(sources, directory)...).CombinedOutput()
-	require.NoError(t, err, string(printed))
+	harness.Run(t, harness.Command("cp", append(sources, directory)...))
 	// One that lies in a repository, as a clone does, and one that does not, as an archive's: no difference to a build.
 	if name == "a" {
 		for _, args := range [][]string{
 			{"init", "-q"}, {"add", "."}, {"-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-q", "-m", "a"},
 		} {
-			printed, err := command("git", append([]string{"-C", directory}, args...)...).CombinedOutput()
-			require.NoError(t, err, string(printed))
+			harness.Run(t, harness.Command("git", append([]string{"-C", directory}, args...)...))
 		}
 	}
-	printed, err = command("make", "-C", directory, "build").CombinedOutput()
-	require.NoError(t, err, string(printed))
+	harness.Run(t, harness.Command("make", "-C", directory, "build"))
 	return filepath.Join(directory, "bin")
 }
 
@@ -47,7 +46,7 @@ func machinePaths(t *testing.T) []string {
 	require.NoError(t, err)
 	home, err := os.UserHomeDir()
 	require.NoError(t, err)
-	printed, err := command("go", "env", "GOPATH", "GOMODCACHE", "GOCACHE", "GOROOT").Output()
+	printed, err := harness.Command("go", "env", "GOPATH", "GOMODCACHE", "GOCACHE", "GOROOT").Output()
 	require.NoError(t, err)
 	paths := append(strings.Fields(string(printed)), repository, home)
 	require.Len(t, paths, 6)
@@ -59,7 +58,7 @@ func machinePaths(t *testing.T) []string {
 func TestBuild(t *testing.T) {
 	t.Parallel()
 	one, other := makeCopy(t, "a"), makeCopy(t, "another/and-deeper")
-	for _, name := range []string{pluginName, "apisig-sandbox"} {
+	for _, name := range []string{harness.PluginName, "apisig-sandbox"} {
 		binary, err := os.ReadFile(filepath.Join(one, name))
 		require.NoError(t, err)
 		again, err := os.ReadFile(filepath.Join(other, name))
@@ -121,7 +120,7 @@ func networkSockets(t *testing.T, process string) (addresses []string, all int) 
 // startSandbox builds the sandbox and starts it on loopback, and returns its folder under /proc and its port.
 func startSandbox(t *testing.T) (process, port string) {
 	t.Helper()
-	run := command(buildSandbox(t), "-listen", "127.0.0.1:0")
+	run := harness.Command(buildSandbox(t), "-listen", "127.0.0.1:0")
 	printed, err := run.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, run.Start())
@@ -139,8 +138,7 @@ func startSandbox(t *testing.T) (process, port string) {
 func buildSandbox(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "apisig-sandbox")
-	printed, err := command("go", "build", "-o", binary, "../cmd/apisig-sandbox").CombinedOutput()
-	require.NoError(t, err, string(printed))
+	harness.Run(t, harness.GoBuild(binary, "./cmd/apisig-sandbox"))
 	return binary
 }
 
@@ -151,12 +149,12 @@ func TestPluginListensOnNothing(t *testing.T) {
 	if _, err := os.Stat("/proc/self/net/tcp"); err != nil {
 		t.Skip("this system has no /proc to look at sockets in")
 	}
-	m := newApisigMount(t)
-	m.write("config/pave/main", m.paveValues())
-	m.write("config/avanan/us", m.avananValues())
-	m.read("creds/pave/main")
-	m.read("creds/avanan/us")
-	processes := pluginProcesses(m.server)
+	m := harness.Start(t).MountApisig(t)
+	m.Write("config/pave/main", m.PaveValues())
+	m.Write("config/avanan/us", m.AvananValues())
+	m.Read("creds/pave/main")
+	m.Read("creds/avanan/us")
+	processes := harness.PluginProcesses(m.Server)
 	require.Len(t, processes, 1)
 	addresses, all := networkSockets(t, processes[0])
 	require.Positive(t, all, "the sockets can be seen")

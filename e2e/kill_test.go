@@ -11,6 +11,8 @@ import (
 
 	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
 // The plugin's process is killed at random moments under load of all paths. A request then fails with a status of 500 and
@@ -18,10 +20,10 @@ import (
 // be revoked.
 func TestKillUnderLoad(t *testing.T) {
 	t.Parallel()
-	m := newApisigMount(t)
-	m.write("config/pave/main", m.paveValues())
-	m.write("config/avanan/us", m.avananValues())
-	needsProc(t)
+	m := mount{harness.Start(t).MountApisig(t)}
+	m.Write("config/pave/main", m.PaveValues())
+	m.Write("config/avanan/us", m.AvananValues())
+	harness.NeedsProc(t)
 	const workers, kills, between = 6, 12, 60
 	var done, failed atomic.Int64
 	stop := make(chan struct{})
@@ -41,41 +43,41 @@ func TestKillUnderLoad(t *testing.T) {
 	for range kills {
 		next := done.Load() + rand.Int64N(2*between)
 		var processes []string
-		eventually(t, func() bool {
-			processes = pluginProcesses(m.server)
+		harness.Eventually(t, func() bool {
+			processes = harness.PluginProcesses(m.Server)
 			return done.Load() >= next && len(processes) == 1
 		}, "the load, and a process")
-		require.NoError(t, command("kill", "-9", filepath.Base(processes[0])).Run())
-		eventually(t, func() bool {
-			now := pluginProcesses(m.server)
+		require.NoError(t, harness.Command("kill", "-9", filepath.Base(processes[0])).Run())
+		harness.Eventually(t, func() bool {
+			now := harness.PluginProcesses(m.Server)
 			return len(now) == 1 && now[0] != processes[0]
 		}, "another process")
 	}
 	next := done.Load() + between
-	eventually(t, func() bool { return done.Load() >= next }, "the load after the last of them")
+	harness.Eventually(t, func() bool { return done.Load() >= next }, "the load after the last of them")
 	close(stop)
 	working.Wait()
 	t.Logf("%d requests, %d of them repeated", done.Load(), failed.Load())
 	require.Positive(t, failed.Load(), "some were under way")
-	require.Equal(t, "us", m.read("config/avanan/us").Data["region"])
-	require.NoError(t, m.client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{
-		LeaseID: m.path + "/creds/avanan", Prefix: true, Sync: true,
+	require.Equal(t, "us", m.Read("config/avanan/us").Data["region"])
+	require.NoError(t, m.Client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{
+		LeaseID: m.Path + "/creds/avanan", Prefix: true, Sync: true,
 	}))
-	require.Empty(t, m.leases())
-	require.Empty(t, m.irrevocableLeases())
+	require.Empty(t, m.Leases())
+	require.Empty(t, m.IrrevocableLeases())
 }
 
 // useEverything makes each kind of request there is, with configs of its own, and reads back what it wrote.
-func (m *mount) useEverything(name string, seconds int, done, failed *atomic.Int64) {
+func (m mount) useEverything(name string, seconds int, done, failed *atomic.Int64) {
 	pave, avanan := "config/pave/"+name, "config/avanan/"+name
 	for _, r := range []struct {
 		method, path string
 		body         any
 	}{
 		{http.MethodDelete, pave, nil},
-		{http.MethodPut, pave, with(m.paveValues(), values{"ttl": seconds})},
+		{http.MethodPut, pave, harness.With(m.PaveValues(), values{"ttl": seconds})},
 		{http.MethodDelete, avanan, nil},
-		{http.MethodPut, avanan, with(m.avananValues(), values{"min_ttl": seconds})}, // tried with the vendor
+		{http.MethodPut, avanan, harness.With(m.AvananValues(), values{"min_ttl": seconds})}, // tried with the vendor
 		{http.MethodPatch, "config/avanan/us", values{"min_ttl": 60 + seconds}},
 		{"LIST", "config/pave", nil},
 		{"LIST", "config/avanan", nil},
@@ -92,24 +94,24 @@ func (m *mount) useEverything(name string, seconds int, done, failed *atomic.Int
 	for path, field := range map[string]string{pave: "ttl", avanan: "min_ttl"} {
 		got := m.insist(failed, http.MethodGet, path, nil).Data[field]
 		if done.Add(1); fmt.Sprint(got) != fmt.Sprint(seconds) {
-			m.t.Errorf("%s of %s is %v, not %d", field, path, got, seconds)
+			m.T.Errorf("%s of %s is %v, not %d", field, path, got, seconds)
 		}
 	}
 }
 
 // insist repeats a request that fails for no fault of its own.
-func (m *mount) insist(failed *atomic.Int64, method, path string, body any) *api.Secret {
-	m.t.Helper()
+func (m mount) insist(failed *atomic.Int64, method, path string, body any) *api.Secret {
+	m.T.Helper()
 	for range 100 {
-		status, secret, text := m.request(method, path, body)
+		status, secret, text := m.Request(method, path, body)
 		if status < http.StatusBadRequest {
 			return secret
 		}
 		if failed.Add(1); status < http.StatusInternalServerError {
-			m.t.Errorf("%s %s: %d %s", method, path, status, text)
+			m.T.Errorf("%s %s: %d %s", method, path, status, text)
 			break
 		}
 	}
-	m.t.Errorf("%s %s never succeeded", method, path)
+	m.T.Errorf("%s %s never succeeded", method, path)
 	return &api.Secret{}
 }

@@ -13,55 +13,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/apisig/vault-plugin-apisig/backend"
+	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
-
-// eventually polls until a condition holds, in the test's own goroutine, since conditions may end the test.
-func eventually(t *testing.T, holds func() bool, what string) {
-	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !holds(); <-time.After(20 * time.Millisecond) {
-		require.True(t, time.Now().Before(deadline), "waited for: %s", what)
-	}
-}
-
-// leases lists those of config us.
-func (m *mount) leases() []any {
-	m.t.Helper()
-	listed, err := m.client.Logical().ListWithContext(m.t.Context(), "sys/leases/lookup/"+m.path+"/creds/avanan/us")
-	require.NoError(m.t, err)
-	if listed == nil {
-		return nil
-	}
-	keys, _ := listed.Data["keys"].([]any)
-	return keys
-}
-
-// irrevocableLeases are those of the mount that Vault has given up on.
-func (m *mount) irrevocableLeases() []any {
-	m.t.Helper()
-	listed, err := m.client.Logical().ReadWithDataWithContext(m.t.Context(), "sys/leases", map[string][]string{"type": {"irrevocable"}})
-	require.NoError(m.t, err)
-	found, _ := listed.Data["leases"].([]any)
-	var ours []any
-	for _, lease := range found {
-		if fields, is := lease.(values); is && strings.HasPrefix(fields["lease_id"].(string), m.path) {
-			ours = append(ours, lease)
-		}
-	}
-	return ours
-}
 
 // A thousand readers of a config that nobody has read yet cost the vendor one handshake.
 func TestColdReadersShareOneHandshake(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	m.write("config/avanan/us", with(m.avananValues(), values{"verify": false, "date_format": "zoneless"}))
-	m.vendor.Change(func(b *sandbox.Behaviour) { b.Latency = time.Second })
+	m := harness.NewMount(t)
+	m.Write("config/avanan/us", harness.With(m.AvananValues(), values{"verify": false, "date_format": "zoneless"}))
+	m.Vendor.Change(func(b *sandbox.Behaviour) { b.Latency = time.Second })
 	tokens := make(chan string, 1000)
 	var readers sync.WaitGroup
 	for range 1000 {
 		readers.Go(func() {
-			secret, err := m.client.Logical().ReadWithContext(t.Context(), m.path+"/creds/avanan/us")
+			secret, err := m.Client.Logical().ReadWithContext(t.Context(), m.Path+"/creds/avanan/us")
 			if err != nil {
 				t.Error(err)
 				return
@@ -76,121 +42,121 @@ func TestColdReadersShareOneHandshake(t *testing.T) {
 		distinct[token]++
 	}
 	require.Len(t, distinct, 1)
-	require.Equal(t, 1, m.vendor.Handshakes())
+	require.Equal(t, 1, m.Vendor.Handshakes())
 }
 
 // A JWT that is in use and soon too old is renewed by Vault's own call of every minute, with no reader there to wait.
 func TestRenewedAhead(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	m.write("config/avanan/us", with(m.avananValues(), values{"min_ttl": "58m"}))
-	old := m.read("creds/avanan/us").Data["token"]
-	handshakes := m.vendor.Handshakes()
-	eventually(t, func() bool { return m.vendor.Handshakes() > handshakes }, "Vault's call")
-	eventually(t, func() bool { return m.read("creds/avanan/us").Data["token"] != old }, "the new JWT")
+	m := harness.NewMount(t)
+	m.Write("config/avanan/us", harness.With(m.AvananValues(), values{"min_ttl": "58m"}))
+	old := m.Read("creds/avanan/us").Data["token"]
+	handshakes := m.Vendor.Handshakes()
+	harness.Eventually(t, func() bool { return m.Vendor.Handshakes() > handshakes }, "Vault's call")
+	harness.Eventually(t, func() bool { return m.Read("creds/avanan/us").Data["token"] != old }, "the new JWT")
 }
 
 // A lease can be revoked though its config is gone and the vendor down, and a config that is back has a JWT of its own.
 func TestRevokeAfterTheConfigIsGone(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	m.write("config/avanan/us", m.avananValues())
-	first := m.read("creds/avanan/us")
-	second := m.read("creds/avanan/us")
+	m := harness.NewMount(t)
+	m.Write("config/avanan/us", m.AvananValues())
+	first := m.Read("creds/avanan/us")
+	second := m.Read("creds/avanan/us")
 	require.Equal(t, first.Data["token"], second.Data["token"])
-	require.NoError(t, m.client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{LeaseID: first.LeaseID, Sync: true}))
-	third := m.read("creds/avanan/us")
+	require.NoError(t, m.Client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{LeaseID: first.LeaseID, Sync: true}))
+	third := m.Read("creds/avanan/us")
 	require.NotEqual(t, first.Data["token"], third.Data["token"], "the engine forgot it")
 
-	status, _, text := m.request(http.MethodDelete, "config/avanan/us", nil)
+	status, _, text := m.Request(http.MethodDelete, "config/avanan/us", nil)
 	require.Equal(t, http.StatusNoContent, status, text)
-	m.fault(sandbox.Break)
+	m.Fault(sandbox.Break)
 	for _, secret := range []*api.Secret{second, third} {
-		require.NoError(t, m.client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{LeaseID: secret.LeaseID, Sync: true}))
+		require.NoError(t, m.Client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{LeaseID: secret.LeaseID, Sync: true}))
 	}
-	require.Empty(t, m.leases())
-	require.Empty(t, m.irrevocableLeases())
-	m.fault(sandbox.None)
-	m.write("config/avanan/us", with(m.avananValues(), values{"verify": false}))
-	require.NotEqual(t, third.Data["token"], m.read("creds/avanan/us").Data["token"])
+	require.Empty(t, m.Leases())
+	require.Empty(t, m.IrrevocableLeases())
+	m.Fault(sandbox.None)
+	m.Write("config/avanan/us", harness.With(m.AvananValues(), values{"verify": false}))
+	require.NotEqual(t, third.Data["token"], m.Read("creds/avanan/us").Data["token"])
 }
 
 // The mount can be disabled at once with live leases, no config, and the vendor down.
 func TestDisableWithLiveLeases(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	m.write("config/avanan/us", m.avananValues())
+	m := harness.NewMount(t)
+	m.Write("config/avanan/us", m.AvananValues())
 	for range 50 {
-		m.read("creds/avanan/us")
+		m.Read("creds/avanan/us")
 	}
-	require.Len(t, m.leases(), 50)
-	_, _, text := m.request(http.MethodDelete, "config/avanan/us", nil)
+	require.Len(t, m.Leases(), 50)
+	_, _, text := m.Request(http.MethodDelete, "config/avanan/us", nil)
 	require.Empty(t, text)
-	m.fault(sandbox.Break)
-	require.NoError(t, m.client.Sys().UnmountWithContext(t.Context(), m.path))
-	require.Empty(t, m.leases())
-	require.Empty(t, m.irrevocableLeases())
+	m.Fault(sandbox.Break)
+	require.NoError(t, m.Client.Sys().UnmountWithContext(t.Context(), m.Path))
+	require.Empty(t, m.Leases())
+	require.Empty(t, m.IrrevocableLeases())
 }
 
 // A reload of the plugin loses the JWTs in memory and nothing else. The plugin has a name, and with it a process, of its
 // own here: other mounts keep theirs.
 func TestReloadWithLiveLeases(t *testing.T) {
 	t.Parallel()
-	const plugin = pluginName + "-reloaded"
-	require.NoError(t, vault.registerPlugin(plugin, backend.Version))
-	m := newMountOf(t, plugin)
-	m.write("config/pave/main", m.paveValues())
-	m.write("config/avanan/us", m.avananValues())
-	before := m.read("creds/avanan/us")
-	handshakes := m.vendor.Handshakes()
-	_, err := m.client.Sys().ReloadPluginWithContext(t.Context(), &api.ReloadPluginInput{Plugin: plugin})
+	const plugin = harness.PluginName + "-reloaded"
+	require.NoError(t, harness.Shared(t).Register(plugin, harness.PluginName, backend.Version))
+	m := harness.NewMountOf(t, plugin)
+	m.Write("config/pave/main", m.PaveValues())
+	m.Write("config/avanan/us", m.AvananValues())
+	before := m.Read("creds/avanan/us")
+	handshakes := m.Vendor.Handshakes()
+	_, err := m.Client.Sys().ReloadPluginWithContext(t.Context(), &api.ReloadPluginInput{Plugin: plugin})
 	require.NoError(t, err)
-	m.read("creds/pave/main")
-	after := m.read("creds/avanan/us")
+	m.Read("creds/pave/main")
+	after := m.Read("creds/avanan/us")
 	require.NotEqual(t, before.Data["token"], after.Data["token"])
-	require.Equal(t, handshakes+1, m.vendor.Handshakes(), "the date format that was found is stored")
+	require.Equal(t, handshakes+1, m.Vendor.Handshakes(), "the date format that was found is stored")
 	for _, secret := range []*api.Secret{before, after} {
-		require.NoError(t, m.client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{LeaseID: secret.LeaseID, Sync: true}))
+		require.NoError(t, m.Client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{LeaseID: secret.LeaseID, Sync: true}))
 	}
-	require.Empty(t, m.irrevocableLeases())
+	require.Empty(t, m.IrrevocableLeases())
 }
 
 // A lease that ends by itself is gone without a word to the vendor.
 func TestLeaseEnds(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	m.vendor.Change(func(b *sandbox.Behaviour) { b.TokenLife = 4 * time.Second })
-	m.write("config/avanan/us", with(m.avananValues(), values{"min_ttl": 1}))
-	secret := m.read("creds/avanan/us")
+	m := harness.NewMount(t)
+	m.Vendor.Change(func(b *sandbox.Behaviour) { b.TokenLife = 4 * time.Second })
+	m.Write("config/avanan/us", harness.With(m.AvananValues(), values{"min_ttl": 1}))
+	secret := m.Read("creds/avanan/us")
 	require.LessOrEqual(t, secret.LeaseDuration, 3)
 	require.GreaterOrEqual(t, secret.LeaseDuration, 1)
-	m.fault(sandbox.Break)
-	eventually(t, func() bool { return len(m.leases()) == 0 }, "the lease ends")
-	require.Empty(t, m.irrevocableLeases())
+	m.Fault(sandbox.Break)
+	harness.Eventually(t, func() bool { return len(m.Leases()) == 0 }, "the lease ends")
+	require.Empty(t, m.IrrevocableLeases())
 }
 
 // A new secret is tried before it takes the old one's place, and the old JWT is not handed out after.
 func TestRotatedSecret(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	m.write("config/avanan/us", m.avananValues())
-	old := m.read("creds/avanan/us").Data["token"]
-	status, _, _ := m.request(http.MethodPut, "config/avanan/us", values{"secret_key": newSecret()})
+	m := harness.NewMount(t)
+	m.Write("config/avanan/us", m.AvananValues())
+	old := m.Read("creds/avanan/us").Data["token"]
+	status, _, _ := m.Request(http.MethodPut, "config/avanan/us", values{"secret_key": harness.NewSecret()})
 	require.Equal(t, http.StatusBadRequest, status)
-	require.Equal(t, old, m.read("creds/avanan/us").Data["token"])
-	rotated := newSecret()
-	m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = rotated })
-	m.write("config/avanan/us", values{"secret_key": rotated})
-	require.NotEqual(t, old, m.read("creds/avanan/us").Data["token"])
-	signed := m.read("sign/avanan/us", "request_string", "/v1.0/scopes")
-	require.Equal(t, http.StatusOK, m.call(m.url+"/v1.0/scopes", signed.Data["headers"]))
+	require.Equal(t, old, m.Read("creds/avanan/us").Data["token"])
+	rotated := harness.NewSecret()
+	m.Vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = rotated })
+	m.Write("config/avanan/us", values{"secret_key": rotated})
+	require.NotEqual(t, old, m.Read("creds/avanan/us").Data["token"])
+	signed := m.Read("sign/avanan/us", "request_string", "/v1.0/scopes")
+	require.Equal(t, http.StatusOK, m.Call(m.URL+"/v1.0/scopes", signed.Data["headers"]))
 }
 
 // The version that a registration says must be the one that the plugin runs as.
 func TestVersionIsWhatRegistrationSays(t *testing.T) {
 	t.Parallel()
-	require.ErrorContains(t, vault.registerPlugin(pluginName+"-misversioned", "v9.9.9"), backend.Version)
-	printed, err := command(filepath.Join(vault.plugins(), pluginName), "-version").Output()
+	require.ErrorContains(t, harness.Shared(t).Register(harness.PluginName+"-misversioned", harness.PluginName, "v9.9.9"), backend.Version)
+	printed, err := harness.Command(harness.Plugin(t), "-version").Output()
 	require.NoError(t, err)
 	require.Equal(t, backend.Version+"\n", string(printed))
 }
@@ -198,13 +164,13 @@ func TestVersionIsWhatRegistrationSays(t *testing.T) {
 // The command line, as an operator and a pipeline type it.
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
+	m := harness.NewMount(t)
 	cli := func(stdin string, args ...string) (string, error) {
-		run := command(vault.binary, args...)
-		run.Env = vault.environ()
+		run := harness.Command(m.Server.Binary, args...)
+		run.Env = m.Server.Environ()
 		run.Stdin = strings.NewReader(stdin)
 		printed, err := run.CombinedOutput()
-		require.NotContains(t, string(printed), canary)
+		require.NotContains(t, string(printed), harness.Canary)
 		return string(printed), err
 	}
 	succeed := func(stdin string, args ...string) string {
@@ -213,31 +179,31 @@ func TestCommandLine(t *testing.T) {
 		return printed
 	}
 	key := sandbox.Default().PAVEAPIKey
-	succeed(paveSecret, "write", m.path+"/config/pave/main", "username=acme", "api_key="+key, "api_secret=-", "base_url="+m.url)
+	succeed(harness.PaveSecret, "write", m.Path+"/config/pave/main", "username=acme", "api_key="+key, "api_secret=-", "base_url="+m.URL)
 	file := filepath.Join(t.TempDir(), "secret")
-	require.NoError(t, os.WriteFile(file, []byte(avananSecret), 0o600))
-	succeed("", "write", m.path+"/config/avanan/us", "app_id=US:sandbox", "secret_key=@"+file, "base_url="+m.url)
+	require.NoError(t, os.WriteFile(file, []byte(harness.AvananSecret), 0o600))
+	succeed("", "write", m.Path+"/config/avanan/us", "app_id=US:sandbox", "secret_key=@"+file, "base_url="+m.URL)
 
-	require.Contains(t, succeed("", "read", m.path+"/config/pave/main"), "2m30s")
-	require.Contains(t, succeed("", "read", "-format=json", m.path+"/creds/pave/main"), `"API-Key": "`+key+`"`)
-	require.Contains(t, succeed("", "read", "-field=region", m.path+"/creds/avanan/us"), "us")
-	require.Contains(t, succeed("", "read", m.path+"/sign/avanan/us", "request_string=/v1.0/scopes"), "x-av-sig")
-	require.Contains(t, succeed("", "write", m.path+"/sign/avanan/us", "request_string=/v1.0/scopes"), "x-av-sig")
-	require.Contains(t, succeed("", "write", "-f", m.path+"/creds/pave/main"), "rotation_period")
-	batch := succeed("", "write", "-format=json", m.path+"/sign/avanan/us/batch", "request_strings=/v1.0/event/1", "request_strings=/v1.0/event/2")
-	require.Contains(t, batch, m.url+"/v1.0/event/1")
-	require.Contains(t, batch, m.url+"/v1.0/event/2")
-	succeed("", "patch", m.path+"/config/pave/main", "ttl=100")
-	require.Equal(t, "100", strings.TrimSpace(succeed("", "read", "-field=ttl", m.path+"/config/pave/main")))
-	require.Contains(t, succeed("", "list", m.path+"/config/pave"), "main")
-	require.Contains(t, succeed("", "path-help", m.path+"/sign/avanan/us"), "covers neither the method nor the body")
-	succeed("", "delete", m.path+"/config/pave/main")
+	require.Contains(t, succeed("", "read", m.Path+"/config/pave/main"), "2m30s")
+	require.Contains(t, succeed("", "read", "-format=json", m.Path+"/creds/pave/main"), `"API-Key": "`+key+`"`)
+	require.Contains(t, succeed("", "read", "-field=region", m.Path+"/creds/avanan/us"), "us")
+	require.Contains(t, succeed("", "read", m.Path+"/sign/avanan/us", "request_string=/v1.0/scopes"), "x-av-sig")
+	require.Contains(t, succeed("", "write", m.Path+"/sign/avanan/us", "request_string=/v1.0/scopes"), "x-av-sig")
+	require.Contains(t, succeed("", "write", "-f", m.Path+"/creds/pave/main"), "rotation_period")
+	batch := succeed("", "write", "-format=json", m.Path+"/sign/avanan/us/batch", "request_strings=/v1.0/event/1", "request_strings=/v1.0/event/2")
+	require.Contains(t, batch, m.URL+"/v1.0/event/1")
+	require.Contains(t, batch, m.URL+"/v1.0/event/2")
+	succeed("", "patch", m.Path+"/config/pave/main", "ttl=100")
+	require.Equal(t, "100", strings.TrimSpace(succeed("", "read", "-field=ttl", m.Path+"/config/pave/main")))
+	require.Contains(t, succeed("", "list", m.Path+"/config/pave"), "main")
+	require.Contains(t, succeed("", "path-help", m.Path+"/sign/avanan/us"), "covers neither the method nor the body")
+	succeed("", "delete", m.Path+"/config/pave/main")
 
-	printed, err := cli("", "read", m.path+"/creds/pave/main")
+	printed, err := cli("", "read", m.Path+"/creds/pave/main")
 	require.Error(t, err)
 	require.Contains(t, printed, "Code: 400")
-	require.Contains(t, printed, "there is no config at "+m.path+"/config/pave/main; write one first: vault write")
-	printed, err = cli(paveSecret+"\n", "write", m.path+"/config/pave/main", "username=acme", "api_key="+key, "api_secret=-")
+	require.Contains(t, printed, "there is no config at "+m.Path+"/config/pave/main; write one first: vault write")
+	printed, err = cli(harness.PaveSecret+"\n", "write", m.Path+"/config/pave/main", "username=acme", "api_key="+key, "api_secret=-")
 	require.Error(t, err)
 	require.Contains(t, printed, "api_secret holds a newline")
 }

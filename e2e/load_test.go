@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
 // request is one of a load, to Vault.
@@ -30,7 +32,7 @@ func (l load) quantile(q float64) time.Duration {
 // runLoad sends requests over connections at once, on each one after the other, until more says false, which it is asked
 // before each with the number of those that this connection has sent. next gives a connection's request. An answer other
 // than 200 or 204 is an error, with the status alone.
-func (v *vaultServer) runLoad(connections int, next func(connection, sent int) request, more func(sent int) bool) (load, error) {
+func runLoad(server *harness.Server, connections int, next func(connection, sent int) request, more func(sent int) bool) (load, error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}
 	defer transport.CloseIdleConnections()
 	var (
@@ -46,7 +48,7 @@ func (v *vaultServer) runLoad(connections int, next func(connection, sent int) r
 			var err error
 			for sent := 0; err == nil && more(sent); sent++ {
 				begun := time.Now()
-				err = v.send(transport, next(connection, sent))
+				err = send(server, transport, next(connection, sent))
 				latencies = append(latencies, time.Since(begun))
 			}
 			mu.Lock()
@@ -64,12 +66,12 @@ func (v *vaultServer) runLoad(connections int, next func(connection, sent int) r
 }
 
 // send sends one request as the operator and reads its answer to the end.
-func (v *vaultServer) send(transport http.RoundTripper, r request) error {
-	req, err := http.NewRequestWithContext(context.Background(), r.method, v.address+"/v1/"+r.path, strings.NewReader(r.body))
+func send(server *harness.Server, transport http.RoundTripper, r request) error {
+	req, err := http.NewRequestWithContext(context.Background(), r.method, server.Address+"/v1/"+r.path, strings.NewReader(r.body))
 	if err != nil {
 		return err
 	}
-	req.Header.Set("X-Vault-Token", v.client.Token())
+	req.Header.Set("X-Vault-Token", server.Client.Token())
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
@@ -80,23 +81,23 @@ func commandLines(t *testing.T) (stop func() string) {
 // stands on a command line or in what it prints.
 func TestPipelineScripts(t *testing.T) {
 	t.Parallel()
-	m := newApisigMount(t)
-	tap := &tapped{Handler: m.vendor}
+	m := harness.Start(t).MountApisig(t)
+	tap := &tapped{Handler: m.Vendor}
 	standIn := httptest.NewServer(tap)
 	t.Cleanup(standIn.Close)
-	m.url = standIn.URL
-	m.write("config/pave/main", m.paveValues())
-	m.write("config/avanan/us", m.avananValues())
+	m.URL = standIn.URL
+	m.Write("config/pave/main", m.PaveValues())
+	m.Write("config/avanan/us", m.AvananValues())
 	// Long enough a call for its process to be seen.
-	m.vendor.Change(func(b *sandbox.Behaviour) { b.Latency = 300 * time.Millisecond })
+	m.Vendor.Change(func(b *sandbox.Behaviour) { b.Latency = 300 * time.Millisecond })
 	bin := t.TempDir()
-	require.NoError(t, os.Symlink(m.server.binary, filepath.Join(bin, "vault")))
+	require.NoError(t, os.Symlink(m.Server.Binary, filepath.Join(bin, "vault")))
 	for script, run := range map[string]struct {
 		argument, prints string
 		tools            []string
 	}{
-		"pave-vault.sh":   {m.url + "/v1/sessions", `{"data":[]}`, []string{"curl"}},
-		"pave-curl.sh":    {m.url + "/v1/sessions", `{"data":[]}`, []string{"curl", "jq"}},
+		"pave-vault.sh":   {m.URL + "/v1/sessions", `{"data":[]}`, []string{"curl"}},
+		"pave-curl.sh":    {m.URL + "/v1/sessions", `{"data":[]}`, []string{"curl", "jq"}},
 		"avanan-vault.sh": {"/v1.0/msp/usage?year=2026&month=8", `"responseText":"Success"`, []string{"curl"}},
 		"avanan-curl.sh":  {"/v1.0/msp/usage?year=2026&month=8", `"responseText":"Success"`, []string{"curl", "jq"}},
 	} {
@@ -108,8 +109,8 @@ func TestPipelineScripts(t *testing.T) {
 				}
 			}
 			stop := commandLines(t)
-			command := command("sh", "-x", "../examples/pipelines/"+script, run.argument)
-			command.Env = append(m.server.environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+			command := harness.Command("sh", "-x", "../examples/pipelines/"+script, run.argument)
+			command.Env = append(m.Server.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
 			printed, err := command.CombinedOutput()
 			lines := stop()
 			require.NoError(t, err, string(printed))
@@ -117,9 +118,9 @@ func TestPipelineScripts(t *testing.T) {
 			require.Contains(t, string(printed), "+ set -eu", "the trace")
 			require.Contains(t, lines, "curl -fgsS -K -")
 			require.NotEmpty(t, tap.secrets())
-			for _, secret := range append(tap.secrets(), rootToken+" ", paveSecret, avananSecret) {
+			for _, secret := range append(tap.secrets(), harness.RootToken+" ", harness.PaveSecret, harness.AvananSecret) {
 				require.NotContains(t, string(printed), secret)
-				require.NotContains(t, strings.ReplaceAll(lines, "-dev-root-token-id="+rootToken+" ", ""), secret)
+				require.NotContains(t, strings.ReplaceAll(lines, "-dev-root-token-id="+harness.RootToken+" ", ""), secret)
 			}
 		})
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
 // Who answers a request: Vault's own policies with 403, before the plugin hears of it, or the engine.
@@ -53,12 +55,12 @@ func do(method, path string, by answerer) policyRow {
 // The policies of examples/policies, as they stand there: all that each allows, and what it must not.
 func TestPolicies(t *testing.T) {
 	t.Parallel()
-	m := newApisigMount(t)
+	m := harness.Start(t).MountApisig(t)
 	for _, name := range []string{"main", "other"} {
-		m.write("config/pave/"+name, m.paveValues())
+		m.Write("config/pave/"+name, m.PaveValues())
 	}
 	for _, name := range []string{"us", "eu"} {
-		m.write("config/avanan/"+name, m.avananValues())
+		m.Write("config/avanan/"+name, m.AvananValues())
 	}
 	for policy, rows := range map[string][]policyRow{
 		"pave-reader":                     paveReaderRows(),
@@ -69,9 +71,9 @@ func TestPolicies(t *testing.T) {
 	} {
 		t.Run(policy, func(t *testing.T) {
 			t.Parallel()
-			application := m.withPolicy(t, policy)
+			application := withPolicy(t, m, policy)
 			for _, row := range rows {
-				status, _, text := application.request(row.method, row.path, row.body, row.query...)
+				status, _, text := application.Request(row.method, row.path, row.body, row.query...)
 				if !row.by.holds(status) {
 					t.Errorf("%s %s %.200v %.200v: %d %s", row.method, row.path, row.body, row.query, status, text)
 				}
@@ -81,16 +83,16 @@ func TestPolicies(t *testing.T) {
 }
 
 // withPolicy is the mount as a token sees it that has one policy, from its file.
-func (m *mount) withPolicy(t *testing.T, name string) *mount {
+func withPolicy(t *testing.T, m *harness.Mount, name string) *harness.Mount {
 	t.Helper()
 	rules, err := os.ReadFile("../examples/policies/" + name + ".hcl")
 	require.NoError(t, err)
-	require.NoError(t, m.client.Sys().PutPolicyWithContext(t.Context(), name, string(rules)))
-	token, err := m.client.Auth().Token().CreateWithContext(t.Context(), &api.TokenCreateRequest{Policies: []string{name}})
+	require.NoError(t, m.Client.Sys().PutPolicyWithContext(t.Context(), name, string(rules)))
+	token, err := m.Client.Auth().Token().CreateWithContext(t.Context(), &api.TokenCreateRequest{Policies: []string{name}})
 	require.NoError(t, err)
 	limited := *m
-	limited.t = t
-	limited.client, err = m.server.newClient(token.Auth.ClientToken)
+	limited.T = t
+	limited.Client, err = m.Server.NewClient(token.Auth.ClientToken)
 	require.NoError(t, err)
 	return &limited
 }
@@ -207,12 +209,12 @@ func avananBatchSignerRows() []policyRow {
 	)
 }
 
-func operatorRows(m *mount) []policyRow {
+func operatorRows(m *harness.Mount) []policyRow {
 	return []policyRow{
-		put("config/pave/new", m.paveValues(), served), put("config/pave/new", values{"ttl": 20}, served),
+		put("config/pave/new", m.PaveValues(), served), put("config/pave/new", values{"ttl": 20}, served),
 		{method: http.MethodPatch, path: "config/pave/new", body: values{"ttl": 30}, by: served},
 		get("config/pave/new", served), do("LIST", "config/pave", served), do(http.MethodDelete, "config/pave/new", served),
-		put("config/avanan/new", m.avananValues(), served), get("config/avanan/new", served), do("LIST", "config/avanan", served),
+		put("config/avanan/new", m.AvananValues(), served), get("config/avanan/new", served), do("LIST", "config/avanan", served),
 		do(http.MethodDelete, "config/avanan/new", served),
 		put("config/pave/main", values{"tll": 20}, byEngine),
 		put("sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/event/1"}}, byACL),

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
@@ -18,7 +19,7 @@ const soakConnections = 64
 
 // raced is the plugin built with the race detector, which has memory of its own that grows: so the same load goes to the
 // plugin built as it is used, too, whose memory is looked at.
-const raced = pluginName + "-raced"
+const raced = harness.PluginName + "-raced"
 
 // TestSoak is what make soak runs: mixed load from 64 connections, JWTs that live for three minutes, and config writes amid it.
 // No request fails, the race detector finds nothing, and once warm the plugin gets no more goroutines, open files or
@@ -29,39 +30,35 @@ func TestSoak(t *testing.T) {
 	if err != nil {
 		t.Skip("make soak runs it: by itself, since it needs the machine, and for as long as SOAK says")
 	}
-	needsProc(t)
-	server := &vaultServer{directory: t.TempDir(), answers: &recorder{}, quiet: true}
-	races := filepath.Join(server.directory, "races")
-	server.environment = []string{"GORACE=log_path=" + races}
-	_, err = startDev(server)
-	require.NoError(t, err)
-	server.stopAtEnd(t)
-	var mounts []*mount
-	for _, plugin := range []string{pluginName, raced} {
+	harness.NeedsProc(t)
+	races := filepath.Join(t.TempDir(), "races")
+	server := harness.StartQuiet(t, "GORACE=log_path="+races)
+	var mounts []*harness.Mount
+	for _, plugin := range []string{harness.PluginName, raced} {
 		buildWatched(t, server, plugin)
-		require.NoError(t, server.registerBinary(plugin, plugin, ""))
-		m := standInFor(t, server, plugin)
-		require.NoError(t, m.client.Sys().MountWithContext(t.Context(), plugin, mountInput(plugin, "")))
-		m.vendor.Change(func(b *sandbox.Behaviour) { b.TokenLife = 3 * time.Minute })
-		m.write("config/pave/main", m.paveValues())
-		m.write("config/avanan/us", with(m.avananValues(), values{"min_ttl": 10}))
+		require.NoError(t, server.Register(plugin, plugin, ""))
+		m := server.Unmounted(t, plugin)
+		m.Enable(plugin, "")
+		m.Vendor.Change(func(b *sandbox.Behaviour) { b.TokenLife = 3 * time.Minute })
+		m.Write("config/pave/main", m.PaveValues())
+		m.Write("config/avanan/us", harness.With(m.AvananValues(), values{"min_ttl": 10}))
 		mounts = append(mounts, m)
 	}
 
 	soak(t, mounts, duration/5)
-	warm := []weight{weigh(t, server, pluginName), weigh(t, server, raced)}
+	warm := []weight{weigh(t, server, harness.PluginName), weigh(t, server, raced)}
 	sent := soak(t, mounts, duration)
 	fmt.Printf("soak: %d requests in %s\n", sent, duration)
 	for i, m := range mounts {
 		var after weight
-		eventually(t, func() bool {
-			after = weigh(t, server, m.path)
+		harness.Eventually(t, func() bool {
+			after = weigh(t, server, m.Path)
 			return after.goroutines <= warm[i].goroutines+5
 		}, "goroutines as once warm")
-		fmt.Printf("soak: %s: %d handshakes; once warm: %s; after: %s\n", m.path, m.vendor.Handshakes(), warm[i], after)
+		fmt.Printf("soak: %s: %d handshakes; once warm: %s; after: %s\n", m.Path, m.Vendor.Handshakes(), warm[i], after)
 		require.LessOrEqual(t, after.files, warm[i].files+5)
 		require.Less(t, float64(after.heapKiB), 1.2*float64(warm[i].heapKiB))
-		if m.path == pluginName {
+		if m.Path == harness.PluginName {
 			require.Less(t, float64(after.residentKiB), 1.2*float64(warm[i].residentKiB))
 		}
 	}
@@ -72,23 +69,22 @@ func TestSoak(t *testing.T) {
 
 // buildWatched builds the engine that says what it has, and raced with the race detector where there is a C compiler,
 // which that needs.
-func buildWatched(t *testing.T, server *vaultServer, name string) {
+func buildWatched(t *testing.T, server *harness.Server, name string) {
 	t.Helper()
-	args := []string{"build", "-o", filepath.Join(server.plugins(), name)}
-	cgo, err := command("go", "env", "CGO_ENABLED").Output()
+	var flags []string
+	cgo, err := harness.Command("go", "env", "CGO_ENABLED").Output()
 	require.NoError(t, err)
 	switch {
 	case name == raced && string(bytes.TrimSpace(cgo)) == "1":
-		args = append(args, "-race")
+		flags = append(flags, "-race")
 	case name == raced:
 		fmt.Println("soak: without the race detector, which needs a C compiler")
 	}
-	printed, err := command("go", append(args, "./watched")...).CombinedOutput()
-	require.NoError(t, err, string(printed))
+	harness.Run(t, harness.GoBuild(filepath.Join(server.Plugins(), name), "./e2e/watched", flags...))
 }
 
 // soak sends mixed load to two mounts for a while and returns how many requests that were.
-func soak(t *testing.T, mounts []*mount, duration time.Duration) int {
+func soak(t *testing.T, mounts []*harness.Mount, duration time.Duration) int {
 	t.Helper()
 	sign := request{http.MethodPut, "sign/avanan/us", `{"request_string":"/v1.0/event/1"}`}
 	mix := []request{
@@ -102,7 +98,7 @@ func soak(t *testing.T, mounts []*mount, duration time.Duration) int {
 		{http.MethodGet, "config/avanan/us", ""},
 		sign,
 	}
-	got, err := mounts[0].server.runLoad(soakConnections, func(connection, sent int) request {
+	got, err := runLoad(mounts[0].Server, soakConnections, func(connection, sent int) request {
 		n := sent*soakConnections + connection
 		r := mix[n%len(mix)]
 		switch {
@@ -113,7 +109,7 @@ func soak(t *testing.T, mounts []*mount, duration time.Duration) int {
 		case n%1003 == 0:
 			r = request{http.MethodPut, "config/pave/main", fmt.Sprintf(`{"ttl":%d}`, 100+n%10)}
 		}
-		r.path = mounts[sent%2].path + "/" + r.path
+		r.path = mounts[sent%2].Path + "/" + r.path
 		return r
 	}, until(duration))
 	require.NoError(t, err)
@@ -127,18 +123,18 @@ func (w weight) String() string {
 	return fmt.Sprintf("%d goroutines, %d open files, %d KiB of heap, %d MiB resident", w.goroutines, w.files, w.heapKiB, w.residentKiB>>10)
 }
 
-func weigh(t *testing.T, server *vaultServer, plugin string) weight {
+func weigh(t *testing.T, server *harness.Server, plugin string) weight {
 	t.Helper()
-	executable := filepath.Join(server.plugins(), plugin)
-	processes := processesOf(executable)
+	executable := filepath.Join(server.Plugins(), plugin)
+	processes := harness.ProcessesOf(executable)
 	require.Len(t, processes, 1)
 	files, err := os.ReadDir(filepath.Join(processes[0], "fd"))
 	require.NoError(t, err)
 	report := executable + ".watched"
 	_ = os.Remove(report)
-	require.NoError(t, command("kill", "-USR1", filepath.Base(processes[0])).Run())
+	require.NoError(t, harness.Command("kill", "-USR1", filepath.Base(processes[0])).Run())
 	w := weight{files: len(files), residentKiB: residentKiB(t, processes[0])}
-	eventually(t, func() bool {
+	harness.Eventually(t, func() bool {
 		content, _ := os.ReadFile(report)
 		_, err := fmt.Sscanln(string(content), &w.goroutines, &w.heapKiB)
 		return err == nil && bytes.HasSuffix(content, []byte("\n"))

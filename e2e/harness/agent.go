@@ -1,0 +1,77 @@
+package harness
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+)
+
+// Agent is a Vault Agent that renders the templates of examples/agent into a directory.
+type Agent struct{ Directory string }
+
+// StartAgent starts an Agent that logs in by an AppRole, whose policies are the examples' two readers, and waits until it
+// has rendered each file once.
+func StartAgent(t *testing.T, m *Mount) *Agent {
+	t.Helper()
+	a := &Agent{t.TempDir()}
+	for _, policy := range []string{"pave-reader", "avanan-token-reader"} {
+		rules, err := os.ReadFile(Path("examples/policies/" + policy + ".hcl"))
+		require.NoError(t, err)
+		require.NoError(t, m.Client.Sys().PutPolicyWithContext(t.Context(), policy, string(rules)))
+	}
+	require.NoError(t, m.Client.Sys().EnableAuthWithOptionsWithContext(t.Context(), "approle", &api.EnableAuthOptions{Type: "approle"}))
+	logical := m.Client.Logical()
+	_, err := logical.WriteWithContext(t.Context(), "auth/approle/role/agent", Values{"token_policies": "pave-reader,avanan-token-reader"})
+	require.NoError(t, err)
+	role, err := logical.ReadWithContext(t.Context(), "auth/approle/role/agent/role-id")
+	require.NoError(t, err)
+	secret, err := logical.WriteWithContext(t.Context(), "auth/approle/role/agent/secret-id", nil)
+	require.NoError(t, err)
+	for file, content := range map[string]any{"role-id": role.Data["role_id"], "secret-id": secret.Data["secret_id"]} {
+		require.NoError(t, os.WriteFile(filepath.Join(a.Directory, file), []byte(content.(string)), 0o600))
+	}
+	for _, file := range []string{"agent.hcl", "templates"} {
+		require.NoError(t, os.Symlink(Path("examples/agent/"+file), filepath.Join(a.Directory, file)))
+	}
+	log, err := os.Create(filepath.Join(a.Directory, "agent.log"))
+	require.NoError(t, err)
+	run := Command(m.Server.Binary, "agent", "-config=agent.hcl", "-log-level=trace")
+	run.Dir = a.Directory
+	run.Env = append(os.Environ(), "VAULT_ADDR="+m.Server.Address, "BAO_ADDR="+m.Server.Address, "HOME="+a.Directory)
+	run.Stdout, run.Stderr = log, log
+	require.NoError(t, run.Start())
+	t.Cleanup(func() {
+		_ = run.Process.Signal(os.Interrupt)
+		_ = run.Wait()
+		content, err := os.ReadFile(log.Name())
+		require.NoError(t, err)
+		require.NotContains(t, string(content), Canary)
+		if t.Failed() {
+			t.Logf("%s", content)
+		}
+	})
+	for _, file := range []string{"pave.curl", "avanan.jwt", "apisig.env"} {
+		Eventually(t, func() bool { return a.Read(file) != "" }, file+" is rendered")
+	}
+	return a
+}
+
+// Read is what a file that the Agent renders holds now, or "".
+func (a *Agent) Read(file string) string {
+	content, _ := os.ReadFile(filepath.Join(a.Directory, file))
+	return string(content)
+}
+
+// Refreshes waits until a file has held more than count different contents. It calls call again and again meanwhile.
+func (a *Agent) Refreshes(t *testing.T, file string, count int, call func()) {
+	t.Helper()
+	distinct := map[string]bool{}
+	Eventually(t, func() bool {
+		call()
+		distinct[a.Read(file)] = true
+		return len(distinct) > count
+	}, "refreshes of "+file)
+}

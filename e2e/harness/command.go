@@ -1,0 +1,60 @@
+package harness
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Command is exec.Command for programs that end with the tests.
+func Command(name string, args ...string) *exec.Cmd {
+	return exec.CommandContext(context.Background(), name, args...)
+}
+
+// Run runs a command that succeeds and returns what it printed.
+func Run(t *testing.T, command *exec.Cmd) string {
+	t.Helper()
+	printed, err := command.CombinedOutput()
+	require.NoError(t, err, "%s\n%s", command, printed)
+	return string(printed)
+}
+
+// GoBuild is the command that builds a package of this repository, as static as releases are (except with -race, which
+// needs cgo).
+func GoBuild(output, pkg string, flags ...string) *exec.Cmd {
+	build := Command("go", slices.Concat([]string{"build", "-trimpath", "-o", output}, flags, []string{pkg})...)
+	build.Dir = Path(".")
+	build.Env = os.Environ()
+	if !slices.Contains(flags, "-race") {
+		build.Env = append(build.Env, "CGO_ENABLED=0")
+	}
+	return build
+}
+
+// repository is the folder that has the module's go.mod: tests run in the folder of their package.
+var repository = sync.OnceValue(func() string {
+	for directory, _ := filepath.Abs("."); ; directory = filepath.Dir(directory) {
+		if _, err := os.Stat(filepath.Join(directory, "go.mod")); err == nil || directory == filepath.Dir(directory) {
+			return directory
+		}
+	}
+})
+
+// Path is the absolute path of a file of this repository.
+func Path(name string) string { return filepath.Join(repository(), name) }
+
+// Eventually polls until a condition holds. It runs the condition in the test's own goroutine, since conditions may end
+// the test.
+func Eventually(t *testing.T, holds func() bool, what string) {
+	t.Helper()
+	for deadline := time.Now().Add(2 * time.Minute); !holds(); <-time.After(20 * time.Millisecond) {
+		require.True(t, time.Now().Before(deadline), "waited for: %s", what)
+	}
+}

@@ -1,0 +1,162 @@
+package harness
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
+)
+
+// leastPart is how many characters in a row of a secret are a leak.
+const leastPart = 8
+
+// leakSearch finds secrets in any text, in one pass, whatever their number.
+type leakSearch struct {
+	heads   [1 << 18]bool // by slot: whether some needle may begin so
+	needles map[uint64][]needle
+}
+
+type needle struct{ form, text string }
+
+// newLeakSearch searches for any part of what the tests made up, and for the whole of the sandbox's own secrets, whose
+// parts are words that a log may hold.
+func newLeakSearch() *leakSearch {
+	secrets.mu.Lock()
+	defer secrets.mu.Unlock()
+	s := &leakSearch{needles: map[uint64][]needle{}}
+	s.add("the mark of a secret", Canary)
+	for _, secret := range secrets.all {
+		s.addParts(secret, leastPart)
+	}
+	for _, secret := range []string{sandbox.Default().PAVEAPISecret, sandbox.Default().AvananSecretKey} {
+		s.addParts(secret, len(secret))
+	}
+	return s
+}
+
+// addJWTs is for texts that must hold none of these either.
+func (s *leakSearch) addJWTs() { s.add("a JWT", "eyJhbGciOiJ") }
+
+// addParts adds all parts of a secret that have a given length, in every form.
+func (s *leakSearch) addParts(secret string, length int) {
+	for from := range len(secret) - length + 1 {
+		part := secret[from : from+length]
+		s.add("a secret", part)
+		for _, alphabet := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+			for before := range 3 {
+				// The characters of the encoding that hold bits of the part alone, wherever it stands in a longer text.
+				encoded := alphabet.EncodeToString([]byte("xx"[:before] + part))
+				s.add("a secret in base64", encoded[(8*before+5)/6:8*(before+length)/6])
+			}
+		}
+		inHex := hex.EncodeToString([]byte(part))
+		s.add("a secret in hex", inHex)
+		s.add("a secret in hex", strings.ToUpper(inHex))
+		percent := ""
+		for i := 0; i < len(inHex); i += 2 {
+			percent += "%" + inHex[i:i+2]
+		}
+		s.add("a secret URL-encoded", percent)
+		s.add("a secret URL-encoded", strings.ToUpper(percent))
+	}
+}
+
+// add takes texts of seven bytes and more.
+func (s *leakSearch) add(form, text string) {
+	head := headOf([]byte(text + "\x00"))
+	if added := (needle{form, text}); !slices.Contains(s.needles[head], added) {
+		s.needles[head] = append(s.needles[head], added)
+		s.heads[slotOf(head)] = true
+	}
+}
+
+// headOf is the first seven of eight bytes: as many as the shortest needle has.
+func headOf(content []byte) uint64 { return binary.LittleEndian.Uint64(content) << 8 }
+
+func slotOf(head uint64) uint64 { return head * 0x9e3779b97f4a7c15 >> 46 }
+
+// first says in which form the first leak of a text is and where it begins, or "".
+func (s *leakSearch) first(content []byte) (form string, at int) {
+	for at := range len(content) - 7 {
+		head := headOf(content[at:])
+		if !s.heads[slotOf(head)] {
+			continue
+		}
+		for _, needle := range s.needles[head] {
+			if bytes.HasPrefix(content[at:], []byte(needle.text)) {
+				return needle.form, at
+			}
+		}
+	}
+	return "", 0
+}
+
+var coreFile = regexp.MustCompile(`^core(\.\d+)?$`)
+
+// leaks names what is where it should not be, showing none of it: a secret in what Vault wrote or answered, a JWT in what
+// it wrote; and what a crash leaves behind. The server is stopped.
+func (v *Server) leaks() []string {
+	var leaks []string
+	search := newLeakSearch()
+	if form, at := search.first(v.answers.bytes()); form != "" {
+		// What stands before it may be a token, which an answer may hold.
+		leaks = append(leaks, fmt.Sprintf("%s in an answer of the API, at byte %d of all", form, at))
+	}
+	search.addJWTs()
+	searched := map[string]bool{}
+	err := filepath.WalkDir(v.directory, func(path string, entry fs.DirEntry, err error) error {
+		if linked := path == v.auditFile(); err != nil || (!entry.Type().IsRegular() && !linked) { // one for a whole cluster
+			if path == v.data() {
+				return fs.SkipDir // sealed by Vault itself
+			}
+			return err
+		}
+		content, err := os.ReadFile(path)
+		searched[path] = len(content) > 0
+		if form, at := search.first(content); form != "" {
+			leaks = append(leaks, fmt.Sprintf("%s in %s after: %s", form, entry.Name(), preceding(content, at)))
+		} else if path == v.logFile() {
+			leaks = append(leaks, crashes(content)...)
+		}
+		if coreFile.MatchString(entry.Name()) {
+			leaks = append(leaks, "a core file")
+		}
+		return err
+	})
+	if err != nil {
+		leaks = append(leaks, "not everything could be searched: "+err.Error())
+	}
+	if !searched[v.logFile()] || (!searched[v.auditFile()] && !v.isOpenBao && !v.quiet) {
+		leaks = append(leaks, "the log or the audit log is not there")
+	}
+	here, _ := os.ReadDir(".") // where Vault and the plugin run
+	for _, entry := range here {
+		if coreFile.MatchString(entry.Name()) {
+			leaks = append(leaks, "a core file")
+		}
+	}
+	return leaks
+}
+
+func preceding(content []byte, at int) string { return string(content[max(0, at-200):at]) }
+
+// crashes are what Go says when a process ends by a fault of its own: Vault starts a plugin again and asks it once more, so
+// that no test may notice.
+func crashes(log []byte) []string {
+	var found []string
+	for _, word := range []string{"panic", "fatal error: "} {
+		if at := bytes.Index(log, []byte(word)); at >= 0 {
+			found = append(found, "a crash in the log: "+string(log[at:min(len(log), at+2000)]))
+		}
+	}
+	return found
+}

@@ -1,0 +1,216 @@
+package harness
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+)
+
+// Server is a Vault process. It logs at trace level and keeps an audit log, unless it is quiet.
+type Server struct {
+	Binary, Address  string
+	Client           *api.Client // of the operator
+	directory        string
+	isOpenBao, quiet bool
+	environment      []string  // of the process, beside the tests' own
+	answers          *recorder // every answer of its API
+	process          *os.Process
+	stop             func()
+}
+
+// RootToken is the operator's token of a Vault in dev mode.
+const RootToken = "root-of-e2e"
+
+// Start starts a Vault in dev mode for one test. It knows no plugin yet.
+func Start(t *testing.T) *Server {
+	t.Helper()
+	return startFor(t, &Server{})
+}
+
+// StartQuiet starts a Vault in dev mode for a test that puts load on it: it logs errors only, and keeps no audit log.
+// Its process has the given variables in its environment.
+func StartQuiet(t *testing.T, environment ...string) *Server {
+	t.Helper()
+	return startFor(t, &Server{quiet: true, environment: environment})
+}
+
+func startFor(t *testing.T, v *Server) *Server {
+	t.Helper()
+	v.directory, v.answers = t.TempDir(), &recorder{}
+	require.NoError(t, v.startDev())
+	v.stopAtEnd(t)
+	return v
+}
+
+// vaultProgram is the program under test and what kind it is.
+type vaultProgram struct {
+	path      string
+	isOpenBao bool
+}
+
+var findVault = sync.OnceValues(func() (vaultProgram, error) {
+	printed, err := Command(Path("scripts/vault-bin")).Output()
+	if err != nil {
+		return vaultProgram{}, fmt.Errorf("finding or building Vault: %w", err)
+	}
+	path := strings.TrimSpace(string(printed))
+	version, err := Command(path, "version").Output()
+	if err != nil {
+		return vaultProgram{}, fmt.Errorf("%s version: %w", path, err)
+	}
+	return vaultProgram{path, strings.Contains(string(version), "OpenBao")}, nil
+})
+
+func (v *Server) startDev() error {
+	program, err := findVault()
+	if err != nil {
+		return err
+	}
+	v.Binary, v.isOpenBao = program.path, program.isOpenBao
+	if err := os.Mkdir(v.Plugins(), 0o700); err != nil {
+		return err
+	}
+	address, err := FreeAddress()
+	if err != nil {
+		return err
+	}
+	v.Address = "http://" + address
+	config := fmt.Appendf(nil, "plugin_directory = %q\n", v.Plugins())
+	if err := os.WriteFile(v.configFile(), config, 0o600); err != nil {
+		return err
+	}
+	if err := v.launch("-dev", "-dev-no-store-token", "-dev-root-token-id="+RootToken, "-dev-listen-address="+address); err != nil {
+		return err
+	}
+	if err := v.connect(RootToken); err != nil {
+		v.Stop()
+		return err
+	}
+	return nil
+}
+
+// launch starts the server's process. Its log is appended to the file that may be there already.
+func (v *Server) launch(args ...string) error {
+	log, err := os.OpenFile(v.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	level := "trace"
+	if v.quiet {
+		level = "error"
+	}
+	server := Command(v.Binary, append([]string{"server", "-log-level=" + level, "-config=" + v.configFile()}, args...)...)
+	server.Env = append(append(os.Environ(), "HOME="+v.directory), v.environment...)
+	server.Stdout, server.Stderr = log, log
+	if err := server.Start(); err != nil {
+		return fmt.Errorf("starting Vault: %w", err)
+	}
+	v.process = server.Process
+	v.stop = sync.OnceFunc(func() {
+		_ = server.Process.Signal(os.Interrupt)
+		_ = server.Wait()
+		_ = log.Close()
+	})
+	return nil
+}
+
+// Stop ends the process and waits until it has ended.
+func (v *Server) Stop() { v.stop() }
+
+// stopAtEnd stops the server when the test ends, and searches what it leaves behind.
+func (v *Server) stopAtEnd(t *testing.T) {
+	t.Helper()
+	t.Cleanup(func() {
+		v.Stop()
+		require.Empty(t, v.leaks())
+	})
+}
+
+// Environ is the environment of a command that uses this Vault as its operator.
+func (v *Server) Environ() []string {
+	return append(os.Environ(), "VAULT_ADDR="+v.Address, "VAULT_TOKEN="+v.Client.Token(), "BAO_ADDR="+v.Address, "BAO_TOKEN="+v.Client.Token(),
+		"VAULT_MAX_RETRIES=0")
+}
+
+// FreeAddress is an address on loopback that nothing listens on. Its port is below those that systems use for outgoing
+// connections, so that none of these takes it before the server does.
+func FreeAddress() (string, error) {
+	var failures error
+	for range 100 {
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 12_000+rand.IntN(20_000)))
+		if err == nil {
+			return listener.Addr().String(), listener.Close()
+		}
+		failures = errors.Join(failures, err)
+	}
+	return "", failures
+}
+
+// Plugins is the server's plugin_directory.
+func (v *Server) Plugins() string { return filepath.Join(v.directory, "plugins") }
+
+func (v *Server) configFile() string { return filepath.Join(v.directory, "vault.hcl") }
+func (v *Server) logFile() string    { return filepath.Join(v.directory, "vault.log") }
+func (v *Server) auditFile() string  { return filepath.Join(v.directory, "audit.log") }
+func (v *Server) data() string       { return filepath.Join(v.directory, "data") } // of raft
+
+// NewClient is a client with a given token. It does not retry, where Vault's own would repeat a request after a 5xx.
+func (v *Server) NewClient(token string) (*api.Client, error) {
+	config := api.DefaultConfig()
+	config.Address = v.Address
+	config.MaxRetries = 0
+	config.HttpClient = &http.Client{Transport: recording{v.answers, http.DefaultTransport}}
+	client, err := api.NewClient(config)
+	if err != nil {
+		return nil, err
+	}
+	client.SetToken(token)
+	client.ClearNamespace()
+	return client, nil
+}
+
+// connect waits for the server to answer, and enables its audit log.
+func (v *Server) connect(token string) (err error) {
+	if v.Client, err = v.NewClient(token); err != nil {
+		return err
+	}
+	// The mount table is there last of all.
+	if err := v.poll(func() error { _, err := v.Client.Logical().Read("sys/mounts"); return err }); err != nil {
+		return err
+	}
+	if v.quiet {
+		return nil
+	}
+	if v.isOpenBao {
+		fmt.Println("OpenBao takes audit devices from its configuration file only: the audit log is not searched")
+		return nil
+	}
+	return v.Client.Sys().EnableAuditWithOptions("file", &api.EnableAuditOptions{
+		Type: "file", Options: map[string]string{"file_path": v.auditFile(), "log_raw": "false"},
+	})
+}
+
+// poll repeats what fails while the server is not up yet.
+func (v *Server) poll(try func() error) error {
+	for deadline := time.Now().Add(time.Minute); ; <-time.After(20 * time.Millisecond) {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			log, _ := os.ReadFile(v.logFile())
+			return fmt.Errorf("no answer from Vault within a minute: %w\n%s", err, log)
+		}
+	}
+}
