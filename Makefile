@@ -28,18 +28,18 @@ fuzz:
 		done; \
 	done
 
-# Vault is found or built before the tests, whose time limit the build is not to use up.
+# Vault is found or built first, so that its build does not use up the tests' time limit.
 e2e:
 	VAULT_BIN=$$(scripts/vault-bin) && export VAULT_BIN && $(GO) test -count=1 -timeout 15m ./e2e/...
 
 # Ten minutes of mixed load, and two to warm up, or what SOAK says; .ci/run gives it one.
 SOAK ?= 10m
 soak:
-	VAULT_BIN=$$(scripts/vault-bin) && export VAULT_BIN && SOAK=$(SOAK) $(GO) test -count=1 -timeout 60m -v -run '^TestSoak$$' ./e2e
+	VAULT_BIN=$$(scripts/vault-bin) && export VAULT_BIN && SOAK=$(SOAK) $(GO) test -count=1 -timeout 60m -v -run '^TestSoak$$' ./e2e/load
 
 # About thirteen minutes. docs/performance.md says how to read what it prints; make test runs a short form of it.
 bench:
-	VAULT_BIN=$$(scripts/vault-bin) && export VAULT_BIN && BENCH=full $(GO) test -count=1 -timeout 60m -run '^TestBench$$' -v ./e2e
+	VAULT_BIN=$$(scripts/vault-bin) && export VAULT_BIN && BENCH=full $(GO) test -count=1 -timeout 60m -run '^TestBench$$' -v ./e2e/load
 
 bench-micro:
 	$(GO) test -run '^$$' -bench . -count 5 ./internal/pave ./internal/avanan ./backend

@@ -12,6 +12,3 @@ import (
 func TestMain(m *testing.M) { harness.Main(m) }
 
 type values = harness.Values
-
-// mount is the engine with what the tests of this package do to it.
-type mount struct{ *harness.Mount }

@@ -1,4 +1,4 @@
-package e2e
+package load
 
 import (
 	"bytes"
@@ -80,7 +80,7 @@ func buildWatched(t *testing.T, server *harness.Server, name string) {
 	case name == raced:
 		fmt.Println("soak: without the race detector, which needs a C compiler")
 	}
-	harness.Run(t, harness.GoBuild(filepath.Join(server.Plugins(), name), "./e2e/watched", flags...))
+	harness.Run(t, harness.GoBuild(filepath.Join(server.Plugins(), name), "./e2e/load/watched", flags...))
 }
 
 // soak sends mixed load to two mounts for a while and returns how many requests that were.

@@ -1,4 +1,4 @@
-package e2e
+package load
 
 import (
 	"encoding/json"
@@ -90,7 +90,7 @@ func TestBench(t *testing.T) {
 func installFloor(t *testing.T, server *harness.Server) {
 	t.Helper()
 	const name = "donothing"
-	harness.Run(t, harness.GoBuild(filepath.Join(server.Plugins(), name), "./e2e/donothing"))
+	harness.Run(t, harness.GoBuild(filepath.Join(server.Plugins(), name), "./e2e/load/donothing"))
 	require.NoError(t, server.Register(name, name, ""))
 	require.NoError(t, server.Client.Sys().MountWithContext(t.Context(), "floor", &api.MountInput{Type: name}))
 }

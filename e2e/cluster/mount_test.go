@@ -1,0 +1,177 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/e2e/harness"
+	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
+)
+
+// mount is the engine with what the tests of this package do to it.
+type mount struct{ *harness.Mount }
+
+// configs are all that the configs' reads say.
+func (m mount) configs() values {
+	m.T.Helper()
+	configs := values{}
+	for _, vendor := range []string{"pave", "avanan"} {
+		listed, err := m.Client.Logical().ListWithContext(m.T.Context(), m.Path+"/config/"+vendor)
+		require.NoError(m.T, err)
+		for _, name := range listed.Data["keys"].([]any) {
+			config := "config/" + vendor + "/" + name.(string)
+			configs[config] = m.Read(config).Data
+		}
+	}
+	return configs
+}
+
+// works reads all there is to read, and calls the vendors with it. It returns the JWT.
+func (m mount) works() string {
+	m.T.Helper()
+	require.Equal(m.T, http.StatusOK, m.Call(m.URL+"/v1/sessions", m.Read("creds/pave/main").Data["headers"]))
+	token := m.Read("creds/avanan/us").Data["token"].(string)
+	require.True(m.T, m.Vendor.Living(token), "the vendor knows the JWT")
+	signed := m.Read("sign/avanan/us", "request_string", "/v1.0/scopes")
+	require.Equal(m.T, http.StatusOK, m.Call(m.URL+"/v1.0/scopes", signed.Data["headers"]))
+	status, batch, text := m.Request(http.MethodPut, "sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/event/1", "/v1.0/event/2"}})
+	require.Equal(m.T, http.StatusOK, status, text)
+	for _, result := range batch.Data["results"].([]any) {
+		signed := result.(values)
+		require.Equal(m.T, http.StatusOK, m.Call(signed["url"].(string), signed["headers"]))
+	}
+	return token
+}
+
+// underLoad makes a change while readers read everything, again where it failed, and waits until all of them are answered
+// again. It returns the leases that they were given, and the longest time in which nobody was answered.
+func (m mount) underLoad(change func()) (leases []string, outage time.Duration) {
+	m.T.Helper()
+	const readers = 4
+	var (
+		mu       sync.Mutex
+		rounds   int // without a failure
+		answered = time.Now()
+		faults   = map[string]bool{} // other failures than for want of a leader
+	)
+	leaderless := []int{http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable}
+	read := func(path string, query map[string][]string) bool {
+		secret, err := m.Client.Logical().ReadWithDataWithContext(m.T.Context(), m.Path+"/"+path, query)
+		mu.Lock()
+		defer mu.Unlock()
+		if failure, is := errors.AsType[*api.ResponseError](err); is && !slices.Contains(leaderless, failure.StatusCode) {
+			faults[fmt.Sprintf("%s: %d %v", path, failure.StatusCode, failure.Errors)] = true
+		}
+		if err == nil && secret == nil {
+			faults[path+": the engine is not there"] = true
+		}
+		if err != nil || secret == nil {
+			return false
+		}
+		outage, answered = max(outage, time.Since(answered)), time.Now()
+		if secret.LeaseID != "" {
+			leases = append(leases, secret.LeaseID)
+		}
+		return true
+	}
+	done := make(chan struct{})
+	var all sync.WaitGroup
+	for range readers {
+		all.Go(func() {
+			for {
+				if read("creds/pave/main", nil) && read("creds/avanan/us", nil) &&
+					read("sign/avanan/us", map[string][]string{"request_string": {"/v1.0/scopes"}}) {
+					mu.Lock()
+					rounds++
+					mu.Unlock()
+				}
+				// At a pace that leaves no more leases than can be revoked soon.
+				select {
+				case <-done:
+					return
+				case <-time.After(50 * time.Millisecond):
+				}
+			}
+		})
+	}
+	more := func(what string) {
+		mu.Lock()
+		enough := rounds + 10*readers
+		mu.Unlock()
+		harness.Eventually(m.T, func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return rounds >= enough
+		}, what)
+	}
+	func() {
+		// Deferred, since what waits may end the test.
+		defer all.Wait()
+		defer close(done)
+		more("readers before the change")
+		change()
+		more("readers after the change")
+	}()
+	require.Empty(m.T, faults)
+	return leases, outage
+}
+
+// revokeAll revokes every lease of config us.
+func (m mount) revokeAll() {
+	m.T.Helper()
+	require.NoError(m.T, m.Client.Sys().RevokeWithOptionsWithContext(m.T.Context(), &api.RevokeOptions{
+		LeaseID: m.Path + "/creds/avanan/us", Prefix: true, Sync: true,
+	}))
+	require.Empty(m.T, m.Leases())
+	require.Empty(m.T, m.IrrevocableLeases())
+}
+
+// beginHandshake leaves the engine waiting for a vendor that says nothing, for the longest request_timeout, with no reader
+// left, as where it renews ahead.
+func (m mount) beginHandshake() {
+	m.T.Helper()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(m.T, err)
+	m.T.Cleanup(func() { _ = silent.Close() })
+	m.Write("config/avanan/silent", harness.With(m.AvananValues(), values{
+		"base_url": "http://" + silent.Addr().String(), "verify": false, "date_format": "zoneless", "request_timeout": 30,
+	}))
+	ctx, giveUp := context.WithCancel(m.T.Context())
+	var reader sync.WaitGroup
+	reader.Go(func() { _, _ = m.Client.Logical().ReadWithContext(ctx, m.Path+"/creds/avanan/silent") })
+	require.NoError(m.T, silent.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute)))
+	connection, err := silent.Accept()
+	giveUp()
+	reader.Wait()
+	require.NoError(m.T, err)
+	m.T.Cleanup(func() { _ = connection.Close() })
+}
+
+// setTTL writes what creds/pave/main is to say.
+func (m mount) setTTL(ttl string) {
+	m.T.Helper()
+	m.Write("config/pave/main", values{"ttl": ttl})
+	m.hasTTL(ttl)
+}
+
+func (m mount) hasTTL(ttl string) {
+	m.T.Helper()
+	require.Equal(m.T, json.Number(ttl), m.Read("creds/pave/main").Data["ttl"])
+}
+
+// rotate has the vendor and the config change to another secret.
+func (m mount) rotate(secret string) {
+	m.T.Helper()
+	m.Vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = secret })
+	m.Write("config/avanan/us", values{"secret_key": secret})
+}
