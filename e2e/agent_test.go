@@ -35,8 +35,8 @@ func environment(a *harness.Agent) map[string]string {
 	return environment
 }
 
-// Agent refreshes the headers by the ttl in the answer and the JWT by its lease, where its own default would be every
-// five minutes, and at no moment does a file hold what the vendor refuses.
+// Agent refreshes the headers by the ttl in the answer and the JWT by its lease, not every five minutes as by default. A
+// file never contains what the vendor rejects.
 func TestAgentKeepsFilesFresh(t *testing.T) {
 	t.Parallel()
 	m := harness.Start(t).MountApisig(t)
@@ -61,8 +61,8 @@ func TestAgentKeepsFilesFresh(t *testing.T) {
 	require.True(t, m.Vendor.Living(environment["AVANAN_TOKEN"]))
 }
 
-// While the vendor is down the old file stays; when it is back so is a new JWT.
-func TestAgentWhileTheVendorIsDown(t *testing.T) {
+// While the vendor is down, Agent keeps the old file. Once it is back, Agent writes a new JWT.
+func TestAgentKeepsFileWhileVendorIsDown(t *testing.T) {
 	t.Parallel()
 	m := harness.Start(t).MountApisig(t)
 	m.WriteShortLived()
@@ -71,15 +71,15 @@ func TestAgentWhileTheVendorIsDown(t *testing.T) {
 	harness.Eventually(t, func() bool {
 		kept := strings.TrimSpace(a.Read("avanan.jwt"))
 		return kept != "" && !m.Vendor.Living(kept)
-	}, "the file stays, past the life of its JWT")
+	}, "the file stays after its JWT has expired")
 	headers := a.Read("pave.curl")
-	harness.Eventually(t, func() bool { return a.Read("pave.curl") != headers }, "the headers, which need no vendor, go on")
+	harness.Eventually(t, func() bool { return a.Read("pave.curl") != headers }, "the headers, which need no vendor, are refreshed")
 	m.Fault(sandbox.None)
 	harness.Eventually(t, func() bool { return m.Vendor.Living(strings.TrimSpace(a.Read("avanan.jwt"))) }, "a new JWT")
 }
 
-// A plugin process that is killed is started again by Vault, and Agent goes on.
-func TestAgentWhenThePluginIsKilled(t *testing.T) {
+// Vault starts a killed plugin again, and Agent keeps refreshing.
+func TestAgentRefreshesAfterPluginIsKilled(t *testing.T) {
 	t.Parallel()
 	m := harness.Start(t).MountApisig(t)
 	m.WriteShortLived()

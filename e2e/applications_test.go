@@ -19,8 +19,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
-// The applications of examples/ have their calls signed, and signed once more where the vendor answers 401, not twice.
-func TestApplications(t *testing.T) {
+// The example applications sign each call, and sign it once more if the vendor answers 401, but not twice.
+func TestApplicationsSignAgainOnceAfter401(t *testing.T) {
 	t.Parallel()
 	m := harness.Start(t).MountApisig(t)
 	var calls, refusals atomic.Int64
@@ -40,7 +40,7 @@ func TestApplications(t *testing.T) {
 	const target = "/v1.0/msp/usage?year=2026&month=8"
 	for _, application := range [][]string{{compiled, m.URL + target}, {"python3", "../examples/applications/avanan.py", target}} {
 		if _, err := exec.LookPath(application[0]); err != nil {
-			t.Log(application[0] + " is not on this machine: its example was not run")
+			t.Log(application[0] + " is not on this machine: its example is not run")
 			continue
 		}
 		for refused, want := range map[int64]int64{0: 1, 1: 2, 5: 2} {
@@ -61,9 +61,9 @@ func TestApplications(t *testing.T) {
 	}
 }
 
-// The manifests for the Secrets Operator name paths that are there, and the answers hold what each relies on, in the types
-// that it wants. The operator itself needs a Kubernetes, which is not here.
-func TestSecretsOperatorManifests(t *testing.T) {
+// The manifests for the Secrets Operator name existing paths, and the answers have the fields that each relies on, in the
+// types that the operator wants. The operator itself is not run: it needs Kubernetes.
+func TestSecretsOperatorManifestsMatchAnswers(t *testing.T) {
 	t.Parallel()
 	m := harness.Start(t).MountApisig(t)
 	m.Write("config/pave/main", m.PaveValues())

@@ -16,7 +16,7 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-func TestPaveHeadersAreTaken(t *testing.T) {
+func TestVendorAcceptsPaveHeaders(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
 	for _, format := range []string{"rfc3339", "rfc3339-ms", "http-date", "unix"} {
@@ -26,7 +26,7 @@ func TestPaveHeadersAreTaken(t *testing.T) {
 			require.Empty(t, text)
 			require.Equal(t, http.StatusOK, m.Call(m.URL+"/v1/sessions", secret.Data["headers"]), format)
 
-			// No lease; what Vault Agent and the Secrets Operator go by instead, in the types that they want.
+			// There is no lease. Vault Agent and the Secrets Operator use these fields instead, and want these types.
 			require.Empty(t, secret.LeaseID)
 			require.Zero(t, secret.LeaseDuration)
 			require.Equal(t, json.Number("100"), secret.Data["ttl"])
@@ -46,7 +46,7 @@ func TestPaveHeadersAreTaken(t *testing.T) {
 	}
 }
 
-func TestAvananCallsAreTaken(t *testing.T) {
+func TestVendorAcceptsSignedAvananCalls(t *testing.T) {
 	t.Parallel()
 	for _, dates := range []sandbox.Dates{sandbox.Zoneless, sandbox.Zulu} {
 		for _, format := range []string{"auto", string(dates)} {
@@ -70,7 +70,7 @@ func TestAvananCallsAreTaken(t *testing.T) {
 	}
 }
 
-func TestAvananBatchIsTaken(t *testing.T) {
+func TestVendorAcceptsAvananBatch(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
 	m.Write("config/avanan/us", m.AvananValues())
@@ -124,7 +124,7 @@ func TestAvananTokenIsLeased(t *testing.T) {
 	require.Equal(t, 2, m.Vendor.Handshakes(), "zulu, then zoneless, and all readers share")
 }
 
-func TestConfigIsReadWithoutItsSecret(t *testing.T) {
+func TestConfigReadOmitsSecret(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
 	m.Write("config/pave/main", m.PaveValues())
@@ -160,7 +160,7 @@ func TestConfigLifecycle(t *testing.T) {
 		require.Empty(t, text)
 		require.Equal(t, []any{"main", "other"}, listed.Data["keys"])
 
-		// A partial update, by PUT and by PATCH, with a null that sets the default.
+		// A partial update, by PUT and by PATCH. A null sets the default.
 		before, field := m.Read(path+"/main").Data, map[string]string{"config/pave": "ttl", "config/avanan": "min_ttl"}[path]
 		m.Write(path+"/main", values{field: 200})
 		before[field] = json.Number("200")
@@ -172,7 +172,7 @@ func TestConfigLifecycle(t *testing.T) {
 		require.Equal(t, http.StatusBadRequest, status)
 		require.Contains(t, text, "there is no config at "+m.Path+"/"+path+"/none")
 
-		// The secret goes nowhere that it was not written for.
+		// The stored secret cannot be sent to another host or used for another account.
 		before = m.Read(path + "/main").Data
 		for _, moved := range []values{{"base_url": "https://elsewhere.example"}, {"username": "other", "app_id": "other"}} {
 			for name := range moved {
@@ -194,8 +194,8 @@ func TestConfigLifecycle(t *testing.T) {
 	}
 }
 
-// Each line of the contract's table of errors, and what makes it.
-func TestErrors(t *testing.T) {
+// Each kind of error has the status and message that the contract gives it, and shows no secret.
+func TestErrorStatusAndMessage(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
 	m.Write("config/pave/main", m.PaveValues())
@@ -247,7 +247,7 @@ func TestErrors(t *testing.T) {
 	m.Read("creds/pave/main")
 	m.Read("creds/avanan/us")
 
-	// After repeated failures the vendor is left alone for a moment.
+	// After repeated failures the engine holds off calling the vendor for a moment.
 	for status := 0; status != http.StatusServiceUnavailable; {
 		var text string
 		status, _, text = m.Request(http.MethodGet, "creds/avanan/down", nil)
@@ -256,8 +256,9 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// What a body may hold that JSON allows (an audit log shows the keys of a map, so no secret is one); nothing of it changes what is stored, and the plugin lives on.
-func TestBadBodies(t *testing.T) {
+// Whatever JSON a body contains, a wrong one is rejected without quoting it, nothing stored changes, and the plugin keeps
+// running. No secret is the key of a map here: an audit log shows those.
+func TestMalformedBodiesAreRejected(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
 	m.Write("config/pave/main", m.PaveValues())
@@ -301,8 +302,8 @@ func TestBadBodies(t *testing.T) {
 	require.Equal(t, avanan, m.Read("config/avanan/us").Data)
 }
 
-// What Vault serves of the engine's own words.
-func TestHelpAndOpenAPI(t *testing.T) {
+// Vault serves a help text for every path, and its OpenAPI document lists every path.
+func TestEveryPathHasHelpAndOpenAPI(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
 	for _, path := range []string{"config/pave/x", "config/avanan/x", "config/pave", "creds/pave/x", "creds/avanan/x", "sign/avanan/x", "sign/avanan/x/batch"} {

@@ -16,11 +16,11 @@ import (
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
-// binaries guards bin/, into which the demo and the README's commands build.
+// binaries guards bin/: the demo and the README's commands both build into it.
 var binaries sync.Mutex
 
-// The demo exits with 0 only if every call was answered as it should be, and leaves nothing running.
-func TestDemo(t *testing.T) {
+// The demo exits with 0 only if every call got the expected answer. It leaves nothing running.
+func TestDemoSucceedsAndStops(t *testing.T) {
 	t.Parallel()
 	binaries.Lock()
 	defer binaries.Unlock()
@@ -38,8 +38,8 @@ func TestDemo(t *testing.T) {
 
 var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 
-// Every shell command of the README, in order, as one user would paste them, in a Vault that knows no plugin yet.
-func TestReadmeCommands(t *testing.T) {
+// The README's shell commands succeed in order, as one user would paste them, in a Vault that knows no plugin yet.
+func TestReadmeCommandsSucceed(t *testing.T) {
 	t.Parallel()
 	binaries.Lock()
 	defer binaries.Unlock()
@@ -59,7 +59,7 @@ func TestReadmeCommands(t *testing.T) {
 	for _, block := range shellBlock.FindAllSubmatch(readme, -1) {
 		script += string(block[1]) + "\n"
 	}
-	// Another port, since that one is taken where somebody follows the README, and no going on before it is listened on.
+	// Use another port, since someone may be following the README on this machine, and wait until the sandbox listens.
 	script = strings.ReplaceAll(script, "127.0.0.1:8400", address)
 	script = strings.ReplaceAll(script, "bin/apisig-sandbox >/dev/null &",
 		`bin/apisig-sandbox -listen `+address+` >"$WORK/sandbox.log" & until grep -q listening "$WORK/sandbox.log"; do :; done`)
@@ -79,7 +79,7 @@ func TestReadmeCommands(t *testing.T) {
 	require.Contains(t, string(printed), "apisig runs "+harness.PluginName+" "+backend.Version)
 }
 
-// Nobody can run the indented commands of the README here but these: the demo above, and the tests that this is one of.
+// The README's indented commands are not run as shell blocks are, so it has only these: the demo, and the tests themselves.
 func TestReadmeHasNoOtherCommands(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../README.md")
@@ -95,8 +95,8 @@ func TestReadmeHasNoOtherCommands(t *testing.T) {
 
 var testName = regexp.MustCompile("`((?:Test|Fuzz)\\w+)`")
 
-// Each promise of docs/reliability.md and of SECURITY.md's threat model names a test that there is.
-func TestPromisesHaveTests(t *testing.T) {
+// Each row of docs/reliability.md and of SECURITY.md's threat model names a test, and that test exists in some package.
+func TestDocumentsNameExistingTests(t *testing.T) {
 	t.Parallel()
 	tests := map[string]bool{}
 	require.NoError(t, filepath.WalkDir("..", func(path string, _ os.DirEntry, err error) error {
@@ -118,20 +118,20 @@ func TestPromisesHaveTests(t *testing.T) {
 				continue
 			}
 			rows++
-			require.NotRegexp(t, `\| [A-Z]+ \|`, line, "a figure that was to be filled in")
+			require.NotRegexp(t, `\| [A-Z]+ \|`, line, "a figure is not filled in")
 			named := testName.FindAllStringSubmatch(line, -1)
 			require.NotEmpty(t, named, "%s: %s", document, line)
 			for _, name := range named {
-				require.True(t, tests[name[1]], "%s names %s, which is no test", document, name[1])
+				require.True(t, tests[name[1]], "%s names %s, which does not exist", document, name[1])
 			}
 		}
 		require.GreaterOrEqual(t, rows, least, document)
 	}
 }
 
-// The script that finds Vault takes the one that it is told of, then the one on the PATH, then builds one: once, however
-// many ask at the same time, and whole or not at all. A stand-in for the go command shows the latter without the minutes.
-func TestVaultBin(t *testing.T) {
+// scripts/vault-bin prints $VAULT_BIN, else the vault on the PATH, else builds one: once, even if several processes ask at
+// the same time, and a failed build leaves nothing behind. A fake go command stands in for the build, which takes minutes.
+func TestVaultBinBuildsOnce(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
 	bin := filepath.Join(directory, "bin")

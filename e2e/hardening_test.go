@@ -27,7 +27,7 @@ func makeCopy(t *testing.T, name string) string {
 	require.NoError(t, os.MkdirAll(directory, 0o700))
 	sources := []string{"-R", "../go.mod", "../go.sum", "../Makefile", "../cmd", "../backend", "../internal"}
 	harness.Run(t, harness.Command("cp", append(sources, directory)...))
-	// One that lies in a repository, as a clone does, and one that does not, as an archive's: no difference to a build.
+	// One copy is in a git repository, like a clone, and one is not, like an unpacked archive. The build is the same.
 	if name == "a" {
 		for _, args := range [][]string{
 			{"init", "-q"}, {"add", "."}, {"-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-q", "-m", "a"},
@@ -39,7 +39,7 @@ func makeCopy(t *testing.T, name string) string {
 	return filepath.Join(directory, "bin")
 }
 
-// machinePaths are the folders that say on whose machine a binary was built.
+// machinePaths are the folders that would tell on whose machine a binary was built.
 func machinePaths(t *testing.T) []string {
 	t.Helper()
 	repository, err := filepath.Abs("..")
@@ -53,9 +53,9 @@ func machinePaths(t *testing.T) []string {
 	return paths
 }
 
-// Whoever builds the plugin from the same sources gets the same bytes, wherever they lie, and nothing in them says where
-// that was. It needs no library of the system, so it runs on every node and in any image.
-func TestBuild(t *testing.T) {
+// Builds of the same sources in different folders have the same bytes, which contain no path of the machine. The binaries
+// are static, so they run on every node and in any image.
+func TestBuildIsReproducibleAndStatic(t *testing.T) {
 	t.Parallel()
 	one, other := makeCopy(t, "a"), makeCopy(t, "another/and-deeper")
 	for _, name := range []string{harness.PluginName, "apisig-sandbox"} {
@@ -64,7 +64,7 @@ func TestBuild(t *testing.T) {
 		again, err := os.ReadFile(filepath.Join(other, name))
 		require.NoError(t, err)
 		require.Equal(t, sha256.Sum256(binary), sha256.Sum256(again), name)
-		// A path of Vault's API, which ends like the home of who builds in a container.
+		// A path of Vault's API that ends like a home folder, /root, in a container.
 		text := strings.ReplaceAll(string(binary), "/pki/root/", "")
 		for _, path := range append(machinePaths(t), filepath.Dir(one), filepath.Dir(other)) {
 			if strings.Contains(text, path+string(filepath.Separator)) {
@@ -89,15 +89,15 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-// networkSockets are the local addresses of a process's sockets that are no unix sockets, as its folder under /proc has
-// them, and the number of its sockets of any kind.
+// networkSockets returns the local addresses of a process's sockets, except unix sockets, as they stand in /proc, and the
+// number of its sockets of any kind. The process is given as its folder under /proc.
 func networkSockets(t *testing.T, process string) (addresses []string, all int) {
 	t.Helper()
 	links, err := filepath.Glob(filepath.Join(process, "fd", "*"))
 	require.NoError(t, err)
 	inodes := map[string]bool{}
 	for _, link := range links {
-		target, _ := os.Readlink(link) // it may be closed by now
+		target, _ := os.Readlink(link) // it may have been closed
 		if inode, is := strings.CutPrefix(target, "socket:["); is {
 			inodes[strings.TrimSuffix(inode, "]")] = true
 		}
@@ -142,9 +142,9 @@ func buildSandbox(t *testing.T) string {
 	return binary
 }
 
-// The plugin has no socket on the network once its handshake is done: Vault and it talk over a unix socket. The sandbox,
-// which listens, is what the same look finds.
-func TestPluginListensOnNothing(t *testing.T) {
+// The plugin has no network socket once its handshake is done: it talks to Vault over a unix socket. The same search finds
+// the sandbox's, which does listen.
+func TestPluginOpensNoNetworkSocket(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/proc/self/net/tcp"); err != nil {
 		t.Skip("this system has no /proc to look at sockets in")
@@ -157,7 +157,7 @@ func TestPluginListensOnNothing(t *testing.T) {
 	processes := harness.PluginProcesses(m.Server)
 	require.Len(t, processes, 1)
 	addresses, all := networkSockets(t, processes[0])
-	require.Positive(t, all, "the sockets can be seen")
+	require.Positive(t, all, "sockets can be seen in /proc")
 	require.Empty(t, addresses)
 
 	process, _ := startSandbox(t)
@@ -165,7 +165,7 @@ func TestPluginListensOnNothing(t *testing.T) {
 	require.Len(t, addresses, 1)
 }
 
-// ownAddresses are those of the machine, other than the sandbox's, at which a server that listened there could be reached.
+// ownAddresses are the machine's addresses, except the sandbox's, at which a server can be reached.
 func ownAddresses(t *testing.T) []string {
 	t.Helper()
 	found, err := net.InterfaceAddrs()
@@ -191,9 +191,9 @@ func ownAddresses(t *testing.T) []string {
 	return reachable
 }
 
-// The sandbox holds credentials and answers anyone, so it listens for this machine alone: it refuses any other address,
-// and on 127.0.0.1 it is at no other.
-func TestSandboxIsOnLoopbackAlone(t *testing.T) {
+// The sandbox has credentials and answers anyone, so it listens on loopback only. It rejects any other address, and when
+// it listens on 127.0.0.1 it cannot be reached at any other address.
+func TestSandboxListensOnLoopbackOnly(t *testing.T) {
 	t.Parallel()
 	hostName, err := os.Hostname()
 	require.NoError(t, err)
@@ -206,7 +206,7 @@ func TestSandboxIsOnLoopbackAlone(t *testing.T) {
 	}
 	binary := buildSandbox(t)
 	for _, address := range refused {
-		// One that does listen is not to keep the test waiting.
+		// A sandbox that does listen must not make the test hang.
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		printed, err := exec.CommandContext(ctx, binary, "-listen", address).CombinedOutput()
 		cancel()

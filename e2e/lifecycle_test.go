@@ -16,8 +16,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// A JWT that is in use and soon too old is renewed by Vault's own call of every minute, with no reader there to wait.
-func TestRenewedAhead(t *testing.T) {
+// Vault's periodic call, every minute, renews a JWT that is in use and soon too old. No reader has to wait for it.
+func TestTokenIsRenewedWithoutReaders(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
 	m.Write("config/avanan/us", harness.With(m.AvananValues(), values{"min_ttl": "58m"}))
@@ -27,8 +27,9 @@ func TestRenewedAhead(t *testing.T) {
 	harness.Eventually(t, func() bool { return m.Read("creds/avanan/us").Data["token"] != old }, "the new JWT")
 }
 
-// A lease can be revoked though its config is gone and the vendor down, and a config that is back has a JWT of its own.
-func TestRevokeAfterTheConfigIsGone(t *testing.T) {
+// A lease can be revoked after its config is deleted and while the vendor is down, and so can all of them at once, by
+// disabling the mount. A config that is written again gets a new JWT.
+func TestLeasesAreRevokedWithoutConfigOrVendor(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
 	m.Write("config/avanan/us", m.AvananValues())
@@ -50,18 +51,12 @@ func TestRevokeAfterTheConfigIsGone(t *testing.T) {
 	m.Fault(sandbox.None)
 	m.Write("config/avanan/us", harness.With(m.AvananValues(), values{"verify": false}))
 	require.NotEqual(t, third.Data["token"], m.Read("creds/avanan/us").Data["token"])
-}
 
-// The mount can be disabled at once with live leases, no config, and the vendor down.
-func TestDisableWithLiveLeases(t *testing.T) {
-	t.Parallel()
-	m := harness.NewMount(t)
-	m.Write("config/avanan/us", m.AvananValues())
 	for range 50 {
 		m.Read("creds/avanan/us")
 	}
-	require.Len(t, m.Leases(), 50)
-	_, _, text := m.Request(http.MethodDelete, "config/avanan/us", nil)
+	require.Len(t, m.Leases(), 51)
+	_, _, text = m.Request(http.MethodDelete, "config/avanan/us", nil)
 	require.Empty(t, text)
 	m.Fault(sandbox.Break)
 	require.NoError(t, m.Client.Sys().UnmountWithContext(t.Context(), m.Path))
@@ -69,9 +64,9 @@ func TestDisableWithLiveLeases(t *testing.T) {
 	require.Empty(t, m.IrrevocableLeases())
 }
 
-// A reload of the plugin loses the JWTs in memory and nothing else. The plugin has a name, and with it a process, of its
-// own here: other mounts keep theirs.
-func TestReloadWithLiveLeases(t *testing.T) {
+// A reload of the plugin loses the JWTs in memory and nothing else. The plugin is registered with another name here, so it
+// has a process of its own, and other tests' mounts are not reloaded.
+func TestReloadKeepsConfigsAndLeases(t *testing.T) {
 	t.Parallel()
 	const plugin = harness.PluginName + "-reloaded"
 	require.NoError(t, harness.Shared(t).Register(plugin, harness.PluginName, backend.Version))
@@ -92,8 +87,8 @@ func TestReloadWithLiveLeases(t *testing.T) {
 	require.Empty(t, m.IrrevocableLeases())
 }
 
-// A lease that ends by itself is gone without a word to the vendor.
-func TestLeaseEnds(t *testing.T) {
+// A lease expires without a call to the vendor.
+func TestLeaseExpiresWhileVendorIsDown(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
 	m.Vendor.Change(func(b *sandbox.Behaviour) { b.TokenLife = 4 * time.Second })
@@ -106,25 +101,8 @@ func TestLeaseEnds(t *testing.T) {
 	require.Empty(t, m.IrrevocableLeases())
 }
 
-// A new secret is tried before it takes the old one's place, and the old JWT is not handed out after.
-func TestRotatedSecret(t *testing.T) {
-	t.Parallel()
-	m := harness.NewMount(t)
-	m.Write("config/avanan/us", m.AvananValues())
-	old := m.Read("creds/avanan/us").Data["token"]
-	status, _, _ := m.Request(http.MethodPut, "config/avanan/us", values{"secret_key": harness.NewSecret()})
-	require.Equal(t, http.StatusBadRequest, status)
-	require.Equal(t, old, m.Read("creds/avanan/us").Data["token"])
-	rotated := harness.NewSecret()
-	m.Vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = rotated })
-	m.Write("config/avanan/us", values{"secret_key": rotated})
-	require.NotEqual(t, old, m.Read("creds/avanan/us").Data["token"])
-	signed := m.Read("sign/avanan/us", "request_string", "/v1.0/scopes")
-	require.Equal(t, http.StatusOK, m.Call(m.URL+"/v1.0/scopes", signed.Data["headers"]))
-}
-
-// The version that a registration says must be the one that the plugin runs as.
-func TestVersionIsWhatRegistrationSays(t *testing.T) {
+// Vault rejects a registration whose version is not the one that the plugin reports.
+func TestRegisteredVersionMustMatch(t *testing.T) {
 	t.Parallel()
 	require.ErrorContains(t, harness.Shared(t).Register(harness.PluginName+"-misversioned", harness.PluginName, "v9.9.9"), backend.Version)
 	printed, err := harness.Command(harness.Plugin(t), "-version").Output()
@@ -132,8 +110,8 @@ func TestVersionIsWhatRegistrationSays(t *testing.T) {
 	require.Equal(t, backend.Version+"\n", string(printed))
 }
 
-// The command line, as an operator and a pipeline type it.
-func TestCommandLine(t *testing.T) {
+// The vault command line works with the engine as operators and pipelines use it, and prints no secret.
+func TestVaultCommandLine(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
 	cli := func(stdin string, args ...string) (string, error) {

@@ -15,9 +15,9 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// The operator's script enables the engine, can be run again, and upgrades it in place: live leases of the version
-// before stay readable and revocable, configs are as they were, and a binary that is not what it says is refused.
-func TestRegisterAndUpgrade(t *testing.T) {
+// register.sh enables the engine, can be run again, and upgrades it in place: configs and live leases of the version
+// before survive, and can be read and revoked. A binary that is not the version it should be is rejected.
+func TestRegisterScriptInstallsAndUpgrades(t *testing.T) {
 	t.Parallel()
 	server := harness.Start(t)
 	bin := t.TempDir()
@@ -56,7 +56,7 @@ func TestRegisterAndUpgrade(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, found.Data["expire_time"])
 
-	// And back: the version before knows the leases of the one after.
+	// And back: the old version revokes the leases of the new one.
 	printed, err = register(before)
 	require.NoError(t, err, printed)
 	for _, secret := range []*api.Secret{old, renewed} {
@@ -74,13 +74,13 @@ func TestRegisterAndUpgrade(t *testing.T) {
 	require.Contains(t, printed, "another binary of v0.2.0 is in "+server.Plugins()+" already")
 	require.NoError(t, os.WriteFile(other, []byte("#!/bin/sh\necho v0.3.0\n"), 0o700))
 	_, err = register(other)
-	require.Error(t, err, "Vault finds that it is no plugin")
-	require.Equal(t, config, m.Read("config/avanan/us").Data, "the mount runs on")
+	require.Error(t, err, "Vault finds that it is not a plugin")
+	require.Equal(t, config, m.Read("config/avanan/us").Data, "the mount keeps running")
 }
 
-// Rotating a vendor's secret: the new one is tried and stored in one write. Readers see no error at any moment, and none
-// gets the old JWT once the write is through.
-func TestRotationWithReaders(t *testing.T) {
+// Rotating a vendor's secret is one write, which tries the new secret before storing it. A wrong one changes nothing. No
+// reader gets an error at any moment, or the old JWT after the write.
+func TestRotationFailsNoReader(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
 	m.Write("config/avanan/us", m.AvananValues())
@@ -107,6 +107,13 @@ func TestRotationWithReaders(t *testing.T) {
 			}
 		})
 	}
+	// Deferred, since what follows may end the test.
+	defer readers.Wait()
+	defer close(done)
+	kept := m.Read("creds/avanan/us").Data["token"]
+	status, _, _ := m.Request(http.MethodPut, "config/avanan/us", values{"secret_key": harness.NewSecret()})
+	require.Equal(t, http.StatusBadRequest, status)
+	require.Equal(t, kept, m.Read("creds/avanan/us").Data["token"])
 	for _, rotated := range []string{harness.NewSecret(), harness.NewSecret(), harness.NewSecret()} {
 		old := m.Read("creds/avanan/us").Data["token"]
 		m.Vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = rotated })
@@ -115,6 +122,4 @@ func TestRotationWithReaders(t *testing.T) {
 		signed := m.Read("sign/avanan/us", "request_string", "/v1.0/scopes")
 		require.Equal(t, http.StatusOK, m.Call(m.URL+"/v1.0/scopes", signed.Data["headers"]))
 	}
-	close(done)
-	readers.Wait()
 }

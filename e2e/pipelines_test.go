@@ -20,7 +20,7 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// tapped passes calls on to the stand-ins and keeps what was secret in their headers.
+// tapped passes calls on to the stand-ins and keeps the secret values of their headers.
 type tapped struct {
 	http.Handler
 	mu   sync.Mutex
@@ -44,7 +44,7 @@ func (p *tapped) secrets() []string {
 	return slices.Clone(p.seen)
 }
 
-// commandLines collects those of every process of the machine until it is stopped.
+// commandLines collects the command lines of all processes of the machine until it is stopped.
 func commandLines(t *testing.T) (stop func() string) {
 	t.Helper()
 	if _, err := os.Stat("/proc/self/cmdline"); err != nil {
@@ -77,9 +77,9 @@ func commandLines(t *testing.T) (stop func() string) {
 	}
 }
 
-// Each script of examples/pipelines calls its vendor, and while it runs, traced by the shell, no secret, token or header
-// stands on a command line or in what it prints.
-func TestPipelineScripts(t *testing.T) {
+// Each script of examples/pipelines calls its vendor. While it runs, traced by the shell, no command line and no output
+// contains a secret, token or header.
+func TestPipelineScriptsShowNoSecret(t *testing.T) {
 	t.Parallel()
 	m := harness.Start(t).MountApisig(t)
 	tap := &tapped{Handler: m.Vendor}
@@ -88,7 +88,7 @@ func TestPipelineScripts(t *testing.T) {
 	m.URL = standIn.URL
 	m.Write("config/pave/main", m.PaveValues())
 	m.Write("config/avanan/us", m.AvananValues())
-	// Long enough a call for its process to be seen.
+	// A call must last long enough for its process to be seen.
 	m.Vendor.Change(func(b *sandbox.Behaviour) { b.Latency = 300 * time.Millisecond })
 	bin := t.TempDir()
 	require.NoError(t, os.Symlink(m.Server.Binary, filepath.Join(bin, "vault")))
@@ -126,9 +126,9 @@ func TestPipelineScripts(t *testing.T) {
 	}
 }
 
-// What the pipelines of the hosted services say is YAML, and every file that they name is there. The services themselves
-// can not be run here.
-func TestHostedPipelines(t *testing.T) {
+// The pipelines for hosted services are valid YAML, and every file that they name exists. The services themselves cannot be
+// run here.
+func TestHostedPipelinesNameExistingFiles(t *testing.T) {
 	t.Parallel()
 	named := regexp.MustCompile(`examples/[\w./-]+`)
 	for _, name := range []string{"github-actions.yml", "gitlab-ci.yml", "Jenkinsfile"} {

@@ -12,7 +12,7 @@ import (
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
-// Who answers a request: Vault's own policies with 403, before the plugin hears of it, or the engine.
+// answerer is who answers a request: Vault's policies, with 403 and before the plugin sees it, or the engine.
 type answerer int
 
 const (
@@ -52,8 +52,8 @@ func do(method, path string, by answerer) policyRow {
 	return policyRow{method: method, path: path, by: by}
 }
 
-// The policies of examples/policies, as they stand there: all that each allows, and what it must not.
-func TestPolicies(t *testing.T) {
+// Each policy of examples/policies allows what it is for, and nothing else.
+func TestExamplePoliciesLimitRequests(t *testing.T) {
 	t.Parallel()
 	m := harness.Start(t).MountApisig(t)
 	for _, name := range []string{"main", "other"} {
@@ -82,7 +82,7 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// withPolicy is the mount as a token sees it that has one policy, from its file.
+// withPolicy is the mount as seen by a token that has one policy, read from its file.
 func withPolicy(t *testing.T, m *harness.Mount, name string) *harness.Mount {
 	t.Helper()
 	rules, err := os.ReadFile("../examples/policies/" + name + ".hcl")
@@ -97,7 +97,7 @@ func withPolicy(t *testing.T, m *harness.Mount, name string) *harness.Mount {
 	return &limited
 }
 
-// elsewhere is what none of the readers' policies allows.
+// elsewhere are requests that none of the readers' policies allows.
 func elsewhere() []policyRow {
 	rows := []policyRow{do("LIST", "config/pave", byACL), do("LIST", "config/avanan", byACL), do("LIST", "creds/pave", byACL)}
 	for _, path := range []string{"config/pave/main", "config/avanan/us", "creds/pave/other", "creds/avanan/eu", "sign/avanan/eu"} {
@@ -136,16 +136,16 @@ func avananTokenReaderRows() []policyRow {
 func avananSignerRows() []policyRow {
 	rows := append(elsewhere(),
 		get("creds/pave/main", byACL), get("creds/avanan/us", byACL), do(http.MethodDelete, "sign/avanan/us", byACL), do("LIST", "sign/avanan/us", byACL),
-		// Nothing, and nothing under that name.
+		// No parameter, or none with that name.
 		get("sign/avanan/us", byACL), put("sign/avanan/us", nil, byACL), put("sign/avanan/us", values{}, byACL),
 		put("sign/avanan/us", values{"Request_String": "/v1.0/event/1"}, byACL),
 		put("sign/avanan/us", values{"REQUEST_STRING": "/v1.0/event/1", "request_string": "/v1.0/event/1"}, byEngine),
-		// Another parameter beside it.
+		// Another parameter as well.
 		put("sign/avanan/us", values{"request_string": "/v1.0/event/1", "request_strings": []string{"/v1.0/action/entity"}}, byACL),
 		put("sign/avanan/us", values{"request_string": "/v1.0/event/1", "date": "2026-01-02T03:04:05"}, byACL),
 		get("sign/avanan/us", byACL, "request_string", "/v1.0/event/1", "name", "eu"),
 		put("sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/event/1"}}, byACL),
-		// More than one, or none that is a string.
+		// More than one value, or one that is not a string.
 		get("sign/avanan/us", byACL, "request_string", "/v1.0/event/1", "request_string", "/v1.0/action/entity"),
 		put("sign/avanan/us", values{"request_string": []string{"/v1.0/action/entity"}}, byACL),
 		put("sign/avanan/us", values{"request_string": []string{"/v1.0/event/1"}}, byEngine),
@@ -159,7 +159,7 @@ func avananSignerRows() []policyRow {
 		"/v1.0/action/entity": byACL, "/v1.0/scopes": byACL, "/v1.0/event": byACL, "/v1.0/events/1": byACL, "/V1.0/event/1": byACL,
 		"v1.0/event/1": byACL, "/v1.0//event/1": byACL, "//v1.0/event/1": byACL, "/v1.0/./event/1": byACL, "/v1.0%2Fevent/1": byACL,
 		"/v1.0/%65vent/1": byACL, "https://smart-api-production-1-us.avanan.net/v1.0/event/1": byACL,
-		// What passes a policy that splits at commas, trims, and matches beginnings: the engine's own to refuse.
+		// These pass a policy, which splits at commas, trims, and compares prefixes. The engine must reject them.
 		"": byEngine, " ": byACL, ",": byACL, " /v1.0/event/1": byEngine, "/v1.0/event/1 ": byEngine, "/v1.0/event/1,": byEngine,
 		"/v1.0/event/1,/v1.0/event/2": byEngine, "/v1.0/event/1,/v1.0/action/entity": byEngine, ",/v1.0/event/1": byACL,
 		"/v1.0/event/../action/entity": byEngine, "/v1.0/event/./1": byEngine, "/v1.0/event//1": byEngine, "/v1.0/event/..": byEngine,
@@ -199,7 +199,7 @@ func avananBatchSignerRows() []policyRow {
 		put(path, batch([]any{[]string{"/v1.0/event/1"}}), byACL),
 		put(path, batch([]any{"/v1.0/event/1", nil}), byACL),
 		put(path, batch(values{"a": "/v1.0/event/1"}), byACL),
-		// What passes the policy and is the engine's to refuse.
+		// These pass the policy. The engine must reject them.
 		put(path, batch([]string{}), byEngine), put(path, batch(""), byEngine),
 		put(path, batch([]string{"/v1.0/event/1", "/v1.0/event/../action/entity"}), byEngine),
 		put(path, batch([]string{"/v1.0/event/1,/v1.0/action/entity"}), byEngine),

@@ -11,7 +11,7 @@ import (
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
-// cluster is three Vaults with raft storage, and the engine at apisig/ in it.
+// cluster is three Vaults with raft storage, with the engine at apisig/.
 type cluster struct {
 	mount
 	nodes []*harness.RaftServer
@@ -24,7 +24,7 @@ func startCluster(t *testing.T) *cluster {
 	for _, node := range c.nodes[1:] {
 		require.NoError(t, node.AddPlugin())
 	}
-	// Who joins has no vote before it has been stable for a while.
+	// A node that joins has no vote until it has been stable for a while.
 	_, err := first.Client.Logical().WriteWithContext(t.Context(), "sys/storage/raft/autopilot/configuration", values{
 		"server_stabilization_time": "1s",
 	})
@@ -37,14 +37,14 @@ func startCluster(t *testing.T) *cluster {
 	return c
 }
 
-// at is the mount by way of one node.
+// at is the mount, called through one node.
 func (c *cluster) at(node *harness.RaftServer) mount {
 	through := *c.Mount
 	through.Server, through.Client = node.Server, node.Client
 	return mount{&through}
 }
 
-// leader waits for a node that leads, which is another than the one given.
+// leader waits for a node to lead that is not the one given.
 func (c *cluster) leader(but *harness.RaftServer) *harness.RaftServer {
 	c.T.Helper()
 	var leader *harness.RaftServer
@@ -61,21 +61,21 @@ func (c *cluster) leader(but *harness.RaftServer) *harness.RaftServer {
 	return leader
 }
 
-// standby is a node that does not lead, and is none of those given.
+// standby is a node that does not lead and is not one of those given.
 func (c *cluster) standby(but ...*harness.RaftServer) *harness.RaftServer {
 	c.T.Helper()
 	leader := c.leader(nil)
 	return c.nodes[slices.IndexFunc(c.nodes, func(node *harness.RaftServer) bool { return node != leader && !slices.Contains(but, node) })]
 }
 
-// stepDown has a node lead no more, and waits for the next.
+// stepDown makes the leader step down, and waits for the next one.
 func (c *cluster) stepDown(leader *harness.RaftServer) {
 	c.T.Helper()
 	require.NoError(c.T, leader.Client.Sys().StepDownWithContext(c.T.Context()))
 	c.leader(leader)
 }
 
-// lead has a node lead. The third is down meanwhile, since raft hands over to whom it likes.
+// lead makes a node the leader. The third node is down meanwhile, so that raft cannot choose it.
 func (c *cluster) lead(node *harness.RaftServer) {
 	c.T.Helper()
 	leader, third := c.leader(nil), c.standby(node)
@@ -94,8 +94,8 @@ func (c *cluster) ready() {
 	}
 }
 
-// survives makes a change that ends the leader's lead, under load by way of another node. The configs are as they were
-// after it, and every lease that was given out before or meanwhile is there and can be revoked. It returns the old leader.
+// survives makes a change after which another node must lead, under load through a standby. Afterwards the configs are as
+// they were, and every lease given out before or meanwhile exists and can be revoked. It returns the old leader.
 func (c *cluster) survives(what string, within time.Duration, change func(leader *harness.RaftServer)) *harness.RaftServer {
 	c.T.Helper()
 	leader := c.leader(nil)
@@ -105,7 +105,7 @@ func (c *cluster) survives(what string, within time.Duration, change func(leader
 		change(leader)
 		c.leader(leader)
 	})
-	c.T.Logf("%s: nobody was answered for %s; %d leases", what, outage.Round(time.Millisecond), len(leases))
+	c.T.Logf("%s: no request was answered for %s; %d leases", what, outage.Round(time.Millisecond), len(leases))
 	require.Less(c.T, outage, within)
 	require.Equal(c.T, configs, m.configs())
 	m.works()

@@ -15,10 +15,9 @@ import (
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
-// The plugin's process is killed at random moments under load of all paths. A request then fails with a status of 500 and
-// above, or not at all, and succeeds when it is repeated; each config is what was written to it last, and every lease can
-// be revoked.
-func TestKillUnderLoad(t *testing.T) {
+// The plugin's process is killed at random moments under load on every path. Requests fail with 500 or above, if at all,
+// and succeed when repeated. Each config is as it was last written, and every lease can be revoked.
+func TestKilledPluginLosesNoWrite(t *testing.T) {
 	t.Parallel()
 	m := mount{harness.Start(t).MountApisig(t)}
 	m.Write("config/pave/main", m.PaveValues())
@@ -46,7 +45,7 @@ func TestKillUnderLoad(t *testing.T) {
 		harness.Eventually(t, func() bool {
 			processes = harness.PluginProcesses(m.Server)
 			return done.Load() >= next && len(processes) == 1
-		}, "the load, and a process")
+		}, "the load, and one process")
 		require.NoError(t, harness.Command("kill", "-9", filepath.Base(processes[0])).Run())
 		harness.Eventually(t, func() bool {
 			now := harness.PluginProcesses(m.Server)
@@ -54,11 +53,11 @@ func TestKillUnderLoad(t *testing.T) {
 		}, "another process")
 	}
 	next := done.Load() + between
-	harness.Eventually(t, func() bool { return done.Load() >= next }, "the load after the last of them")
+	harness.Eventually(t, func() bool { return done.Load() >= next }, "the load after the last kill")
 	close(stop)
 	working.Wait()
 	t.Logf("%d requests, %d of them repeated", done.Load(), failed.Load())
-	require.Positive(t, failed.Load(), "some were under way")
+	require.Positive(t, failed.Load(), "some requests were under way")
 	require.Equal(t, "us", m.Read("config/avanan/us").Data["region"])
 	require.NoError(t, m.Client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{
 		LeaseID: m.Path + "/creds/avanan", Prefix: true, Sync: true,
@@ -67,7 +66,7 @@ func TestKillUnderLoad(t *testing.T) {
 	require.Empty(t, m.IrrevocableLeases())
 }
 
-// useEverything makes each kind of request there is, with configs of its own, and reads back what it wrote.
+// useEverything makes every kind of request, with configs of its own, and reads back what it wrote.
 func (m mount) useEverything(name string, seconds int, done, failed *atomic.Int64) {
 	pave, avanan := "config/pave/"+name, "config/avanan/"+name
 	for _, r := range []struct {
@@ -99,7 +98,7 @@ func (m mount) useEverything(name string, seconds int, done, failed *atomic.Int6
 	}
 }
 
-// insist repeats a request that fails for no fault of its own.
+// insist repeats a request until it succeeds. A failure below 500 is an error of the test.
 func (m mount) insist(failed *atomic.Int64, method, path string, body any) *api.Secret {
 	m.T.Helper()
 	for range 100 {

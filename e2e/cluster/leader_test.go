@@ -11,9 +11,9 @@ import (
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
-// Every node of a cluster serves, by way of its leader. Whoever leads next when the leader is sealed, steps down or is
-// killed has the configs and the leases as they were.
-func TestCluster(t *testing.T) {
+// Every node of a cluster serves requests, the standbys through the leader. When the leader is sealed, steps down or is
+// killed, the next leader has the same configs and leases.
+func TestClusterSurvivesLossOfLeader(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
 	c.Write("config/pave/main", c.PaveValues())
@@ -24,7 +24,7 @@ func TestCluster(t *testing.T) {
 		m.works()
 	}
 
-	// Sealed first: who has stepped down does not lead again for ten seconds, though raft may have it do so.
+	// Seal first: a node that has stepped down refuses to lead for ten seconds, even if raft elects it.
 	sealed := c.survives("seal", 20*time.Second, func(leader *harness.RaftServer) {
 		require.NoError(t, leader.Client.Sys().SealWithContext(t.Context()))
 	})
@@ -35,23 +35,23 @@ func TestCluster(t *testing.T) {
 	c.at(c.leader(nil)).beginHandshake()
 	c.survives("step-down", 20*time.Second, c.stepDown)
 
-	// Nodes that have just been started give a leader up for lost after 15 to 30 seconds, others after 5 to 10.
+	// Nodes that have just started wait 15 to 30 seconds before they replace a lost leader, others 5 to 10.
 	killed := c.survives("kill -9", time.Minute, func(leader *harness.RaftServer) { leader.Kill(t) })
 	killed.Start(t)
 	c.at(killed).works()
 }
 
-// A node that comes to lead, for the first time or again, serves what was written last, and no JWT from before.
-func TestClusterServesNothingOld(t *testing.T) {
+// A node that becomes the leader, for the first time or again, serves the config that was written last and no older JWT.
+func TestNewLeaderServesNothingStale(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
 	c.Write("config/pave/main", c.PaveValues())
 	c.Write("config/avanan/us", c.AvananValues())
 	first := c.leader(nil)
 	seen := map[string]bool{}
-	// Not with require's own comparisons, which would print a JWT.
+	// Not with require.NotContains, which would print a JWT.
 	isNew := func(token string) {
-		require.False(t, seen[token], "the JWT is from before")
+		require.False(t, seen[token], "the JWT is an old one")
 		seen[token] = true
 	}
 	isNew(c.at(first).works())

@@ -21,7 +21,7 @@ import (
 // mount is the engine with what the tests of this package do to it.
 type mount struct{ *harness.Mount }
 
-// configs are all that the configs' reads say.
+// configs are the answers to reads of all configs.
 func (m mount) configs() values {
 	m.T.Helper()
 	configs := values{}
@@ -36,7 +36,7 @@ func (m mount) configs() values {
 	return configs
 }
 
-// works reads all there is to read, and calls the vendors with it. It returns the JWT.
+// works reads headers, a JWT and signatures, calls the vendors with them, and returns the JWT.
 func (m mount) works() string {
 	m.T.Helper()
 	require.Equal(m.T, http.StatusOK, m.Call(m.URL+"/v1/sessions", m.Read("creds/pave/main").Data["headers"]))
@@ -53,8 +53,8 @@ func (m mount) works() string {
 	return token
 }
 
-// underLoad makes a change while readers read everything, again where it failed, and waits until all of them are answered
-// again. It returns the leases that they were given, and the longest time in which nobody was answered.
+// underLoad makes a change while readers read everything and retry what fails, and waits until they are answered again. It
+// returns the leases that they got, and the longest time in which no request was answered.
 func (m mount) underLoad(change func()) (leases []string, outage time.Duration) {
 	m.T.Helper()
 	const readers = 4
@@ -62,7 +62,7 @@ func (m mount) underLoad(change func()) (leases []string, outage time.Duration) 
 		mu       sync.Mutex
 		rounds   int // without a failure
 		answered = time.Now()
-		faults   = map[string]bool{} // other failures than for want of a leader
+		faults   = map[string]bool{} // failures that a missing leader does not explain
 	)
 	leaderless := []int{http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable}
 	read := func(path string, query map[string][]string) bool {
@@ -95,7 +95,7 @@ func (m mount) underLoad(change func()) (leases []string, outage time.Duration) 
 					rounds++
 					mu.Unlock()
 				}
-				// At a pace that leaves no more leases than can be revoked soon.
+				// Not faster, so that the leases can be revoked soon.
 				select {
 				case <-done:
 					return
@@ -115,7 +115,7 @@ func (m mount) underLoad(change func()) (leases []string, outage time.Duration) 
 		}, what)
 	}
 	func() {
-		// Deferred, since what waits may end the test.
+		// Deferred, since the waiting below may end the test.
 		defer all.Wait()
 		defer close(done)
 		more("readers before the change")
@@ -136,8 +136,8 @@ func (m mount) revokeAll() {
 	require.Empty(m.T, m.IrrevocableLeases())
 }
 
-// beginHandshake leaves the engine waiting for a vendor that says nothing, for the longest request_timeout, with no reader
-// left, as where it renews ahead.
+// beginHandshake makes the engine wait, with the longest request_timeout, for a vendor that does not answer. No reader is
+// left waiting, as in a renewal.
 func (m mount) beginHandshake() {
 	m.T.Helper()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
@@ -157,7 +157,7 @@ func (m mount) beginHandshake() {
 	m.T.Cleanup(func() { _ = connection.Close() })
 }
 
-// setTTL writes what creds/pave/main is to say.
+// setTTL writes the ttl that creds/pave/main answers with.
 func (m mount) setTTL(ttl string) {
 	m.T.Helper()
 	m.Write("config/pave/main", values{"ttl": ttl})
@@ -169,7 +169,7 @@ func (m mount) hasTTL(ttl string) {
 	require.Equal(m.T, json.Number(ttl), m.Read("creds/pave/main").Data["ttl"])
 }
 
-// rotate has the vendor and the config change to another secret.
+// rotate changes the secret at the vendor and in the config.
 func (m mount) rotate(secret string) {
 	m.T.Helper()
 	m.Vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = secret })

@@ -10,9 +10,9 @@ import (
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
-// A restart loses the JWTs in memory, which cost one handshake, and nothing else: configs and leases are as they were.
-// The Agent goes on by itself.
-func TestRestart(t *testing.T) {
+// A restart loses the JWTs in memory, which costs one handshake, and nothing else: configs and leases stay as they were.
+// Vault Agent recovers by itself.
+func TestRestartKeepsConfigsAndLeases(t *testing.T) {
 	t.Parallel()
 	server := harness.StartRaft(t)
 	m := server.MountApisig(t)

@@ -12,9 +12,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// A snapshot that is restored brings back its configs and leases, on every node. Nothing that was written or read after it
-// is served.
-func TestClusterSnapshot(t *testing.T) {
+// A restored snapshot brings back its configs and leases on every node. Nothing written or issued after it is served.
+func TestSnapshotRestoresConfigsAndLeases(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
 	c.Write("config/pave/main", c.PaveValues())
@@ -36,7 +35,7 @@ func TestClusterSnapshot(t *testing.T) {
 	require.Equal(t, http.StatusNoContent, status, text)
 	m.Vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = harness.AvananSecret })
 
-	// Vault answers before it has begun.
+	// Vault answers before it has restored anything.
 	require.NoError(t, m.Client.Sys().RaftSnapshotRestoreWithContext(t.Context(), &snapshot, false))
 	harness.Eventually(t, func() bool {
 		status, _, _ := m.Request(http.MethodGet, "config/pave/other", nil)
@@ -52,7 +51,7 @@ func TestClusterSnapshot(t *testing.T) {
 			status, _, _ := m.Request(http.MethodGet, "creds/pave/later", nil)
 			require.Equal(t, http.StatusBadRequest, status)
 			token := m.works()
-			require.False(t, token == lease.Data["token"] || token == later.Data["token"], "the JWT is from before")
+			require.False(t, token == lease.Data["token"] || token == later.Data["token"], "the JWT is an old one")
 		}
 	}
 	check()

@@ -16,7 +16,7 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// firstCommit is the first with the whole engine.
+// firstCommit is the first commit with the whole engine.
 const firstCommit = "71db71a"
 
 // installFirst builds the plugin of that commit, as a given version, into a server's plugin directory and registers it.
@@ -36,7 +36,7 @@ func installFirst(t *testing.T, server *harness.Server, version string) {
 	require.NoError(t, server.Register(harness.PluginName, file, version))
 }
 
-// runAs has the mount go on as another version.
+// runAs changes the mount to another version of the plugin.
 func (m mount) runAs(version string) {
 	m.T.Helper()
 	logical, ctx := m.Client.Logical(), m.T.Context()
@@ -49,7 +49,7 @@ func (m mount) runAs(version string) {
 	require.Equal(m.T, version, running.Data["running_plugin_version"])
 }
 
-// holds says that configs read as they were written, all but their secrets and what a version knows beside.
+// holds requires that configs read as they were written, except secrets. A version may have further fields.
 func (m mount) holds(configs map[string]values) {
 	m.T.Helper()
 	for path, written := range configs {
@@ -62,7 +62,7 @@ func (m mount) holds(configs map[string]values) {
 	}
 }
 
-// serves says that the vendors take what is signed by configs of given names.
+// serves requires that the vendors accept what the named configs sign.
 func (m mount) serves(pave, avanan string) {
 	m.T.Helper()
 	require.Equal(m.T, http.StatusOK, m.Call(m.URL+"/v1/sessions", m.Read("creds/pave/" + pave).Data["headers"]))
@@ -71,7 +71,7 @@ func (m mount) serves(pave, avanan string) {
 	require.True(m.T, m.Vendor.Living(m.Read("creds/avanan/" + avanan).Data["token"].(string)))
 }
 
-// end revokes leases at once, each of which Vault knows, with the vendor down.
+// end revokes leases while the vendor is down. Vault knows each of them until then.
 func (m mount) end(leases ...*api.Secret) {
 	m.T.Helper()
 	m.Fault(sandbox.Break)
@@ -87,9 +87,9 @@ func (m mount) end(leases ...*api.Secret) {
 	}
 }
 
-// The engine of the first commit that was whole and this one take over from each other, both ways: each reads, keeps and
-// uses the configs that the other stored, and ends the other's leases.
-func TestUpgradeFromTheFirst(t *testing.T) {
+// Upgrading from the first version and going back both work: each version reads, keeps and uses the configs that the other
+// stored, and revokes the other's leases.
+func TestUpgradeFromFirstVersionAndBack(t *testing.T) {
 	t.Parallel()
 	const first = "v0.0.9"
 	server := harness.Start(t)
@@ -123,7 +123,7 @@ func TestUpgradeFromTheFirst(t *testing.T) {
 	require.Equal(t, handshakes+1, m.Vendor.Handshakes(), "the date format that was found is stored")
 	m.end(endedByNew)
 
-	// A partial write keeps what the other version stored, the secret among it.
+	// A partial write keeps what the other version stored, including the secret.
 	for path, change := range map[string]values{
 		"config/pave/main": {"timestamp_format": "rfc3339-ms"},
 		"config/avanan/us": {"min_ttl": json.Number("1500"), "verify": true},
@@ -151,7 +151,7 @@ func TestUpgradeFromTheFirst(t *testing.T) {
 	m.Write("config/avanan/us", values{"min_ttl": json.Number("900")})
 	require.Equal(t, json.Number("900"), m.Read("config/avanan/us").Data["min_ttl"])
 
-	// And ahead once more, where the mount can be disabled with leases of both versions and the vendor down.
+	// And forward once more: the mount can be disabled with leases of both versions while the vendor is down.
 	m.runAs(backend.Version)
 	m.serves("main", "us")
 	require.NotEmpty(t, m.Leases())

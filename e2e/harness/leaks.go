@@ -16,19 +16,19 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// leastPart is how many characters in a row of a secret are a leak.
+// leastPart is the number of consecutive characters of a secret that count as a leak.
 const leastPart = 8
 
-// leakSearch finds secrets in any text, in one pass, whatever their number.
+// leakSearch finds secrets in a text, in one pass for any number of them.
 type leakSearch struct {
-	heads   [1 << 18]bool // by slot: whether some needle may begin so
+	heads   [1 << 18]bool // by slot: whether a needle may begin this way
 	needles map[uint64][]needle
 }
 
 type needle struct{ form, text string }
 
-// newLeakSearch searches for any part of what the tests made up, and for the whole of the sandbox's own secrets, whose
-// parts are words that a log may hold.
+// newLeakSearch searches for any part of the secrets that the tests made up. It searches for the sandbox's own secrets as
+// a whole, since logs may contain the words that they consist of.
 func newLeakSearch() *leakSearch {
 	secrets.mu.Lock()
 	defer secrets.mu.Unlock()
@@ -43,7 +43,7 @@ func newLeakSearch() *leakSearch {
 	return s
 }
 
-// addJWTs is for texts that must hold none of these either.
+// addJWTs is for texts that must not contain a JWT either.
 func (s *leakSearch) addJWTs() { s.add("a JWT", "eyJhbGciOiJ") }
 
 // addParts adds all parts of a secret that have a given length, in every form.
@@ -53,7 +53,7 @@ func (s *leakSearch) addParts(secret string, length int) {
 		s.add("a secret", part)
 		for _, alphabet := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 			for before := range 3 {
-				// The characters of the encoding that hold bits of the part alone, wherever it stands in a longer text.
+				// Only the characters whose bits all come from the part, so that it is found anywhere in a longer text.
 				encoded := alphabet.EncodeToString([]byte("xx"[:before] + part))
 				s.add("a secret in base64", encoded[(8*before+5)/6:8*(before+length)/6])
 			}
@@ -70,7 +70,7 @@ func (s *leakSearch) addParts(secret string, length int) {
 	}
 }
 
-// add takes texts of seven bytes and more.
+// add adds a text of at least seven bytes.
 func (s *leakSearch) add(form, text string) {
 	head := headOf([]byte(text + "\x00"))
 	if added := (needle{form, text}); !slices.Contains(s.needles[head], added) {
@@ -84,7 +84,7 @@ func headOf(content []byte) uint64 { return binary.LittleEndian.Uint64(content) 
 
 func slotOf(head uint64) uint64 { return head * 0x9e3779b97f4a7c15 >> 46 }
 
-// first says in which form the first leak of a text is and where it begins, or "".
+// first returns the form of the first leak in a text and where it begins, or "".
 func (s *leakSearch) first(content []byte) (form string, at int) {
 	for at := range len(content) - 7 {
 		head := headOf(content[at:])
@@ -102,21 +102,21 @@ func (s *leakSearch) first(content []byte) (form string, at int) {
 
 var coreFile = regexp.MustCompile(`^core(\.\d+)?$`)
 
-// leaks names what is where it should not be, showing none of it: a secret in what Vault wrote or answered, a JWT in what
-// it wrote; and what a crash leaves behind. The server is stopped.
+// leaks reports secrets in what Vault wrote or answered, JWTs in what it wrote, and what a crash leaves behind. It shows
+// no secret. The server must be stopped.
 func (v *Server) leaks() []string {
 	var leaks []string
 	search := newLeakSearch()
 	if form, at := search.first(v.answers.bytes()); form != "" {
-		// What stands before it may be a token, which an answer may hold.
+		// Do not show the text before it: that may be a token, which an answer may contain.
 		leaks = append(leaks, fmt.Sprintf("%s in an answer of the API, at byte %d of all", form, at))
 	}
 	search.addJWTs()
 	searched := map[string]bool{}
 	err := filepath.WalkDir(v.directory, func(path string, entry fs.DirEntry, err error) error {
-		if linked := path == v.auditFile(); err != nil || (!entry.Type().IsRegular() && !linked) { // one for a whole cluster
+		if linked := path == v.auditFile(); err != nil || (!entry.Type().IsRegular() && !linked) { // the audit log of another node
 			if path == v.data() {
-				return fs.SkipDir // sealed by Vault itself
+				return fs.SkipDir // encrypted by Vault
 			}
 			return err
 		}
@@ -133,10 +133,10 @@ func (v *Server) leaks() []string {
 		return err
 	})
 	if err != nil {
-		leaks = append(leaks, "not everything could be searched: "+err.Error())
+		leaks = append(leaks, "the search failed: "+err.Error())
 	}
 	if !searched[v.logFile()] || (!searched[v.auditFile()] && !v.isOpenBao && !v.quiet) {
-		leaks = append(leaks, "the log or the audit log is not there")
+		leaks = append(leaks, "the log or the audit log is missing or empty")
 	}
 	here, _ := os.ReadDir(".") // where Vault and the plugin run
 	for _, entry := range here {
@@ -149,8 +149,8 @@ func (v *Server) leaks() []string {
 
 func preceding(content []byte, at int) string { return string(content[max(0, at-200):at]) }
 
-// crashes are what Go says when a process ends by a fault of its own: Vault starts a plugin again and asks it once more, so
-// that no test may notice.
+// crashes are Go's reports of a panic or another fatal error. Tests may not notice one, since Vault starts the plugin again
+// and repeats the request.
 func crashes(log []byte) []string {
 	var found []string
 	for _, word := range []string{"panic", "fatal error: "} {

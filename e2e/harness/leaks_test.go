@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Eight characters in a row of a secret are found in every form, wherever they stand in the text that was encoded, and
-// six are not (base64 may not tell a seventh). The secret has characters for which the two alphabets of base64 differ.
-func TestLeakSearch(t *testing.T) {
+// Eight consecutive characters of a secret are found in every encoding, at any place in the encoded text, and six are not
+// (in base64 a seventh may not be visible). The secret has characters for which the two alphabets of base64 differ.
+func TestLeakSearchFindsEveryEncoding(t *testing.T) {
 	t.Parallel()
 	const secret = Canary + "k7~?>Qz2?~Xw9>?~pL4"
 	search := newLeakSearch()
@@ -51,7 +51,7 @@ func TestLeakSearch(t *testing.T) {
 		}
 	}
 
-	// What base64, basenc --base64url, xxd -p and od -tx1 make of a part, with text before it.
+	// The output of base64, basenc --base64url, xxd -p and od -tx1 for a part with text before it.
 	for text, form := range map[string]string{
 		"fj8+UXoyP35Ydzk=":         "a secret in base64",
 		"a2V5PX4_PlF6Mj9-WHc5":     "a secret in base64",
@@ -72,15 +72,15 @@ func TestLeakSearch(t *testing.T) {
 	require.Equal(t, "a secret", found)
 	require.Equal(t, len(clean), at)
 
-	// A part of the sandbox's own is in the name of its program; the whole is nowhere.
+	// Part of the sandbox's own secret is also in the name of its program. Only the whole secret is a leak.
 	found, _ = search.first([]byte("apisig-sandbox: sandbox-pave"))
 	require.Empty(t, found)
 	found, _ = search.first([]byte("sandbox-pave-secret"))
 	require.Equal(t, "a secret", found)
 }
 
-// What is planted in what a Vault left behind is named by its place, and not shown; what is as it should be is not named.
-func TestLeaksAreNamed(t *testing.T) {
+// A secret planted in the files or answers of a Vault is reported by its place and not shown. Nothing else is reported.
+func TestLeaksAreReportedByPlace(t *testing.T) {
 	t.Parallel()
 	const jwt = "eyJhbGciOiJIUzI1NiJ9.e30"
 	secret := NewSecret()
@@ -90,9 +90,9 @@ func TestLeaksAreNamed(t *testing.T) {
 		{"vault.log", "a line with " + jwt, "a JWT in vault.log after: a line with "},
 		{"vault.log", "panic: at the disco", "a crash in the log: panic: at the disco"},
 		{"vault.log", "a line: fatal error: sync", "a crash in the log: fatal error: sync"},
-		{"vault.log", "", "the log or the audit log is not there"},
+		{"vault.log", "", "the log or the audit log is missing or empty"},
 		{"audit.log", fmt.Sprintf("a line with %x", secret), "a secret in hex in audit.log after: a line with "},
-		{"audit.log", "", "the log or the audit log is not there"},
+		{"audit.log", "", "the log or the audit log is missing or empty"},
 		{"home/.deep/any", "here: " + secret, "the mark of a secret in any after: here: "},
 		{"home/core.123", "", "a core file"},
 		{"home/core", "", "a core file"},

@@ -19,15 +19,15 @@ import (
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
-// benchSize is how much of everything a run of the benchmark does.
+// benchSize is how much a run of the benchmark measures.
 type benchSize struct {
 	rounds      int
 	slice       time.Duration // of one subject with one number of connections, in each round
-	configs     int           // beside the one that is read alone
-	reads, more int           // after which the plugin's memory is looked at
+	configs     int           // in addition to the one that is read alone
+	reads, more int           // after which the plugin's memory is measured
 }
 
-// full is what make bench does; short only shows that it runs.
+// fullBench is for make bench. shortBench only shows that the benchmark runs.
 var (
 	fullBench  = benchSize{rounds: 7, slice: 1500 * time.Millisecond, configs: 10_000, reads: 10_000, more: 1_000_000}
 	shortBench = benchSize{rounds: 1, slice: 30 * time.Millisecond, configs: 20, reads: 200, more: 400}
@@ -45,7 +45,7 @@ type results map[string]map[int][]load
 
 var benchConnections = []int{1, 16, 64}
 
-// TestBench is what make bench runs, at length there: BENCH=full. It fails where a request does, never for a figure.
+// TestBench is the benchmark. make bench runs it in full, by BENCH=full. It fails if a request does, never for a figure.
 func TestBench(t *testing.T) {
 	t.Parallel()
 	size := shortBench
@@ -126,7 +126,7 @@ func batchOf(n int) string {
 	return string(encoded)
 }
 
-// measure measures subjects in turn, round after round, so that what else the machine does meets them alike.
+// measure measures subjects in turn, round after round, so that other load on the machine affects all of them alike.
 func (r results) measure(t *testing.T, server *harness.Server, size benchSize, subjects []subject) {
 	t.Helper()
 	for round := range size.rounds + 1 {
@@ -221,7 +221,7 @@ func benchConfigs(t *testing.T, m *harness.Mount, size benchSize, out *tabwriter
 	}
 	one := []request{{http.MethodGet, "apisig/creds/pave/main", ""}}
 	read := func(requests []request, more func(int) bool) load {
-		// A stride that is prime to their number has each read as often as the others.
+		// The stride is coprime to their number, so that each is read as often as the others.
 		got, err := runLoad(m.Server, 1, func(_, sent int) request { return requests[sent*7919%len(requests)] }, more)
 		require.NoError(t, err)
 		return got
@@ -244,7 +244,7 @@ func benchMemory(t *testing.T, m *harness.Mount, size benchSize, out *tabwriter.
 	}
 	processes := harness.PluginProcesses(m.Server)
 	if len(processes) == 0 {
-		fmt.Fprintln(out, "the plugin's memory can not be seen: there is no /proc")
+		fmt.Fprintln(out, "the plugin's memory cannot be measured: there is no /proc")
 		return
 	}
 	const connections = 16
@@ -262,7 +262,7 @@ func benchMemory(t *testing.T, m *harness.Mount, size benchSize, out *tabwriter.
 
 var vmRSS = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
 
-// residentKiB is the resident memory of a process, whose folder under /proc is given.
+// residentKiB is the resident memory of a process, given as its folder under /proc.
 func residentKiB(t *testing.T, process string) int {
 	t.Helper()
 	status, err := os.ReadFile(filepath.Join(process, "status"))

@@ -12,8 +12,9 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// Ten thousand live leases go at once, with the vendor down and the config deleted: by their prefix, and with the mount.
-func TestTenThousandLeases(t *testing.T) {
+// Ten thousand live leases are revoked by prefix, and by disabling the mount, after the config is deleted and while the
+// vendor is down.
+func TestTenThousandLeasesAreRevoked(t *testing.T) {
 	t.Parallel()
 	m := harness.StartQuiet(t).MountApisig(t)
 	const leases, connections = 10_000, 16

@@ -13,10 +13,10 @@ import (
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
-// request is one of a load, to Vault.
+// request is a request to Vault.
 type request struct{ method, path, body string }
 
-// load is what came of sending requests for a while.
+// load is the result of sending requests for a while.
 type load struct {
 	latencies []time.Duration // sorted
 	elapsed   time.Duration
@@ -24,14 +24,14 @@ type load struct {
 
 func (l load) rate() float64 { return float64(len(l.latencies)) / l.elapsed.Seconds() }
 
-// quantile is the latency that a share q of the requests stayed within.
+// quantile is the latency that a share q of the requests did not exceed.
 func (l load) quantile(q float64) time.Duration {
 	return l.latencies[min(len(l.latencies)-1, int(q*float64(len(l.latencies))))]
 }
 
-// runLoad sends requests over connections at once, on each one after the other, until more says false, which it is asked
-// before each with the number of those that this connection has sent. next gives a connection's request. An answer other
-// than 200 or 204 is an error, with the status alone.
+// runLoad sends requests over concurrent connections, one after the other on each. next returns a connection's next
+// request, and more whether there is one, given the number that the connection has sent. An answer other than 200 or 204
+// is an error, which has the status only.
 func runLoad(server *harness.Server, connections int, next func(connection, sent int) request, more func(sent int) bool) (load, error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}
 	defer transport.CloseIdleConnections()
@@ -84,7 +84,7 @@ func send(server *harness.Server, transport http.RoundTripper, r request) error 
 	return err
 }
 
-// until is a more that ends after a while.
+// until returns a function for runLoad that ends the load after a while.
 func until(duration time.Duration) func(int) bool {
 	deadline := time.Now().Add(duration)
 	return func(int) bool { return time.Now().Before(deadline) }

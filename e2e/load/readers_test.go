@@ -11,7 +11,7 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// A thousand readers of a config that nobody has read yet cost the vendor one handshake.
+// A thousand concurrent readers of a config that has no JWT yet cause one handshake.
 func TestColdReadersShareOneHandshake(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)

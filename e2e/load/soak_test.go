@@ -17,18 +17,18 @@ import (
 
 const soakConnections = 64
 
-// raced is the plugin built with the race detector, which has memory of its own that grows: so the same load goes to the
-// plugin built as it is used, too, whose memory is looked at.
+// raced is the plugin built with the race detector. The detector's own memory grows, so the same load also goes to the
+// plugin as it is released, whose memory is measured.
 const raced = harness.PluginName + "-raced"
 
-// TestSoak is what make soak runs: mixed load from 64 connections, JWTs that live for three minutes, and config writes amid it.
-// No request fails, the race detector finds nothing, and once warm the plugin gets no more goroutines, open files or
-// memory.
+// TestSoak is run by make soak: mixed load over 64 connections, with config writes and JWTs that live for three minutes.
+// No request fails, the race detector finds nothing, and once warm the plugin's goroutines, open files and memory do not
+// grow.
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	duration, err := time.ParseDuration(os.Getenv("SOAK"))
 	if err != nil {
-		t.Skip("make soak runs it: by itself, since it needs the machine, and for as long as SOAK says")
+		t.Skip("run it with make soak: it needs the machine for itself, for as long as SOAK says")
 	}
 	harness.NeedsProc(t)
 	races := filepath.Join(t.TempDir(), "races")
@@ -64,11 +64,11 @@ func TestSoak(t *testing.T) {
 	}
 	reports, err := filepath.Glob(races + "*")
 	require.NoError(t, err)
-	require.Empty(t, reports, "the race detector has something to say")
+	require.Empty(t, reports, "reports of the race detector")
 }
 
-// buildWatched builds the engine that says what it has, and raced with the race detector where there is a C compiler,
-// which that needs.
+// buildWatched builds the engine that reports its own resources, with the race detector if it is raced and there is a C
+// compiler, which the detector needs.
 func buildWatched(t *testing.T, server *harness.Server, name string) {
 	t.Helper()
 	var flags []string
@@ -116,7 +116,7 @@ func soak(t *testing.T, mounts []*harness.Mount, duration time.Duration) int {
 	return len(got.latencies)
 }
 
-// weight is what a process has of the machine.
+// weight is what a process uses of the machine.
 type weight struct{ goroutines, heapKiB, files, residentKiB int }
 
 func (w weight) String() string {
@@ -138,6 +138,6 @@ func weigh(t *testing.T, server *harness.Server, plugin string) weight {
 		content, _ := os.ReadFile(report)
 		_, err := fmt.Sscanln(string(content), &w.goroutines, &w.heapKiB)
 		return err == nil && bytes.HasSuffix(content, []byte("\n"))
-	}, "the plugin's word on itself")
+	}, "the plugin's report")
 	return w
 }

@@ -1,5 +1,5 @@
-// Command watched is the engine, which beside that says what it has: sent SIGUSR1, it writes the number of its goroutines
-// and the KiB that live in its heap to a file beside its own, named as that with .watched.
+// Command watched is the engine, and also reports its own resources: on SIGUSR1 it writes the number of its goroutines and
+// the KiB in use in its heap to a file with the name of its executable and .watched added.
 package main
 
 import (
