@@ -35,7 +35,7 @@ e2e:
 # Ten minutes of mixed load, and two to warm up, or what SOAK says; .ci/run gives it one.
 SOAK ?= 10m
 soak:
-	VAULT_BIN=$$(scripts/vault-bin) && export VAULT_BIN && SOAK=$(SOAK) $(GO) test -count=1 -timeout 60m -v -run '^TestSoak$$' ./e2e/load
+	VAULT_BIN=$$(scripts/vault-bin) && export VAULT_BIN && SOAK=$(SOAK) $(GO) test -count=1 -timeout 60m -v -run '^(TestSoak|TestTokenIsRenewedWithoutReaders)$$' ./e2e/load
 
 # About thirteen minutes. docs/performance.md says how to read what it prints; make test runs a short form of it.
 bench:

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -25,15 +26,15 @@ func nameOf(data *framework.FieldData) string {
 	return name
 }
 
-// checkName refuses names that the path's pattern allows and storage does not.
-func checkName(s *store, name string) error {
+// nameFault says what is wrong with a name that the path's pattern allows and storage does not; "" if nothing is.
+func nameFault(s *store, name string) string {
 	if strings.Contains(name, "..") {
-		return invalidf("the name contains ..")
+		return "the name contains .."
 	}
 	if len(s.key(name)) > maxKey {
-		return invalidf("the name is too long: together with %s it may have %d bytes", s.prefix(), maxKey)
+		return fmt.Sprintf("the name is too long: together with %s it may have %d bytes", s.prefix(), maxKey)
 	}
-	return nil
+	return ""
 }
 
 // operation is what a path does for one config, which need not exist. The name was checked. An error becomes the answer that
@@ -46,8 +47,8 @@ type operation func(
 func (b *backend) named(s *store, do operation) framework.OperationFunc {
 	return func(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
 		name := nameOf(data)
-		if err := checkName(s, name); err != nil {
-			return respondError(s.vendor, err)
+		if fault := nameFault(s, name); fault != "" {
+			return logical.ErrorResponse(fault), nil
 		}
 		resp, err := do(ctx, s, req, name, data)
 		if err != nil {

@@ -99,7 +99,7 @@ func (b *backend) pathConfigList(s *store) *framework.Path {
 func (b *backend) configExists(s *store) framework.ExistenceFunc {
 	return func(ctx context.Context, req *logical.Request, data *framework.FieldData) (bool, error) {
 		name := nameOf(data)
-		if checkName(s, name) != nil {
+		if nameFault(s, name) != "" {
 			return true, nil
 		}
 		entry, err := req.Storage.Get(ctx, s.key(name))

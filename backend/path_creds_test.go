@@ -386,3 +386,33 @@ func TestNothingTells(t *testing.T) {
 	require.NotContains(t, m.logged(), "canary")
 	require.NotContains(t, m.logged(), token)
 }
+
+// A reader that got a 401 says so, on any path with the token: one that is five minutes old is replaced for all, once. It does
+// nothing where headers are made anew at every read.
+func TestUnauthorizedReplacesTheTokenForAll(t *testing.T) {
+	t.Parallel()
+	for path, data := range map[string]values{
+		"creds/avanan/us": {}, "sign/avanan/us": {"request_string": "/v1.0/scopes"}, "sign/avanan/us/batch": {"request_strings": "/v1.0/scopes"},
+	} {
+		m := newMount(t)
+		m.write("config/avanan/us", m.avananValues())
+		old := m.read("creds/avanan/us")["token"]
+		report := func() { m.must(logical.UpdateOperation, path, with(data, values{"unauthorized": true})) }
+		m.advance(5*time.Minute - time.Nanosecond)
+		report()
+		require.Equal(t, old, m.read("creds/avanan/us")["token"], path)
+		m.advance(time.Nanosecond)
+		m.must(logical.UpdateOperation, path, with(data, values{"unauthorized": "false"}))
+		require.Equal(t, old, m.read("creds/avanan/us")["token"], path)
+		report()
+		replaced := m.read("creds/avanan/us")["token"]
+		require.NotEqual(t, old, replaced, path)
+		report()
+		require.Equal(t, replaced, m.read("creds/avanan/us")["token"], path)
+		require.Equal(t, 2, m.vendor.Handshakes())
+		require.Contains(t, m.refused(logical.UpdateOperation, path, with(data, values{"unauthorized": "perhaps"})), "unauthorized must be true or false")
+	}
+	m := newMount(t)
+	m.write("config/pave/main", m.paveValues())
+	require.Equal(t, m.read("creds/pave/main"), m.must(logical.ReadOperation, "creds/pave/main", values{"unauthorized": "true"}))
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
@@ -53,7 +54,7 @@ func (b *backend) pathSignBatch(s *store) *framework.Path {
 			},
 		},
 		HelpSynopsis:    summary,
-		HelpDescription: signBatchHelp,
+		HelpDescription: strings.ReplaceAll(signBatchHelp, "VENDOR", v.name),
 	}
 }
 
@@ -130,7 +131,7 @@ func batchSize(v *vendor, s serving, requestStrings []string) int {
 const signBatchHelp = `
 Returns the headers of each of many calls, in the order of request_strings, and where to send each:
 
-    vault write apisig/sign/avanan/us/batch request_strings=/v1.0/event/1 request_strings=/v1.0/event/2
+    vault write apisig/sign/VENDOR/<name>/batch request_strings=/v1.0/event/1 request_strings=/v1.0/event/2
 
 Each request string is checked and signed as the path of a single call does it. If one is rejected, none is signed. A policy
 for the path of a single call does not open this one.

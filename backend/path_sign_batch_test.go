@@ -3,11 +3,17 @@ package backend
 import (
 	"context"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
+	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
 // The signatures are from OpenSSL, for the ids and the date that are printed beside them, as those of TestSignAvananAnswers:
@@ -101,4 +107,81 @@ func TestSignAvananBatchOfAConfigNamedBatch(t *testing.T) {
 	m.write("config/avanan/batch", m.avananValues())
 	m.must(logical.UpdateOperation, "sign/avanan/batch", values{"request_string": "/v1.0/a"})
 	m.must(logical.UpdateOperation, "sign/avanan/batch/batch", values{"request_strings": []string{"/v1.0/a"}})
+}
+
+// A batch has at most 1 MiB of request strings, and an answer of at most 8 MiB, checked before anything is signed.
+func TestSignAvananBatchLimits(t *testing.T) {
+	t.Parallel()
+	life := func(size int) []*vendor {
+		return withTokens(func() (token.Token, error) {
+			return token.Token{
+				Value: secret.Text(strings.Repeat("t", size)), AskedAt: began, ExpiresAt: began.Add(time.Hour), Format: "zoneless",
+			}, nil
+		})
+	}
+	many := func(count, length int) []string {
+		return slices.Repeat([]string{"/" + strings.Repeat("x", length-1)}, count)
+	}
+	for _, test := range []struct {
+		token          int
+		requestStrings []string
+		want           string
+	}{
+		{1000, many(128, 8<<10), ""},
+		{1000, append(many(128, 8<<10), "/"), "request_strings has more than 1 MiB together"},
+		{1000, many(1000, 1000), ""},
+		{16 << 10, many(200, 10), ""},
+		{16 << 10, many(300, 10), "the answer would have more than 8 MiB"},
+		{3000, many(1000, 1048), ""},
+		{4000, many(1000, 1048), "the answer would have more than 8 MiB"},
+		{2000, slices.Repeat([]string{"/?" + strings.Repeat("&", 1046)}, 1000), "the answer would have more than 8 MiB"}, // \u0026 in JSON
+	} {
+		m := newMountOf(t, life(test.token))
+		m.write("config/avanan/us", m.avananValues())
+		ids := m.ids.Load()
+		data := values{"request_strings": test.requestStrings}
+		if test.want != "" {
+			require.Contains(t, m.refused(logical.UpdateOperation, "sign/avanan/us/batch", data), test.want)
+			require.Equal(t, ids, m.ids.Load(), "nothing was signed")
+			continue
+		}
+		answer := mustJSON(t, m.must(logical.UpdateOperation, "sign/avanan/us/batch", data))
+		require.LessOrEqual(t, len(answer), 8<<20)
+	}
+}
+
+// The estimate of a batch's answer is never below its size, and not far above.
+func TestBatchSizeIsAnUpperBound(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", m.avananValues())
+	requestStrings := []string{"/v1.0/scopes", "/v1.0/x?a=1&b=<>", "/" + strings.Repeat("y", 5000)}
+	answer := mustJSON(t, m.must(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": requestStrings}))
+	s := m.store("avanan")
+	current, err := s.usable(t.Context(), m.request(logical.ReadOperation, "", nil), "us")
+	require.NoError(t, err)
+	got, err := current.token.Get(t.Context(), current.use)
+	require.NoError(t, err)
+	estimate := batchSize(s.vendor, serving{now: m.time(), config: current.config, token: got}, requestStrings)
+	require.GreaterOrEqual(t, estimate, len(answer)-100, "without what is around the results")
+	require.Less(t, estimate, len(answer)+3*300)
+}
+
+// Randomness that fails is an error of every path that needs it, and never a panic.
+func TestFailingRandomness(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", m.avananValues())
+	m.write("config/avanan/cold", with(m.avananValues(), values{"verify": false}))
+	m.newID = func() (string, error) { return "", io.ErrUnexpectedEOF }
+	for _, request := range []func(*mount) (*logical.Response, error){
+		doing(logical.ReadOperation, "sign/avanan/us", values{"request_string": "/v1.0/scopes"}),
+		doing(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": "/v1.0/scopes"}),
+		doing(logical.ReadOperation, "creds/avanan/cold", nil),
+		doing(logical.UpdateOperation, "config/avanan/us", values{"verify": true}),
+	} {
+		resp, err := request(m)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		require.Nil(t, resp)
+	}
 }

@@ -157,11 +157,6 @@ func rfc3339(at time.Time) string { return at.UTC().Format(time.RFC3339) }
 // readable says whether a read of the config returns a field.
 func (f field) readable() bool { return !f.unstored && f.kind != secretField }
 
-// field returns the field of a name, which the vendor has.
-func (v *vendor) field(name string) field {
-	return v.fields[slices.IndexFunc(v.fields, func(f field) bool { return f.name == name })]
-}
-
 // parameters are the fields that a write can name, with the config's name.
 func (v *vendor) parameters() map[string]*framework.FieldSchema {
 	parameters := map[string]*framework.FieldSchema{nameField: nameSchema()}

@@ -209,8 +209,8 @@ Returns the five headers of one call to Avanan, for the path and query that it w
 
     vault read apisig/sign/avanan/us request_string=/v1.0/scopes
 
-Send the call to url, at once and unchanged: the signature fits no other request string. It covers neither the method nor
-the body, so GET and DELETE of one path have the same signature.
+Send the call to url, at once and unchanged: the signature fits no other request string. The signature covers neither the
+method nor the body, so GET and DELETE of one path have the same one.
 
 A policy can limit the paths that an application signs, by required_parameters and allowed_parameters for request_string.
 `

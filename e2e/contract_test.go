@@ -41,7 +41,9 @@ func TestVendorAcceptsPaveHeaders(t *testing.T) {
 			require.Equal(t, values{
 				"API-Key": secret.Data["api_key"], "API-Token": secret.Data["api_token"], "API-Timestamp": secret.Data["api_timestamp"],
 			}, secret.Data["headers"])
-			require.Len(t, secret.Data, 9)
+			require.Equal(t, fmt.Sprintf("API-Key: %s\nAPI-Timestamp: %s\nAPI-Token: %s\n",
+				secret.Data["api_key"], secret.Data["api_timestamp"], secret.Data["api_token"]), secret.Data["header_lines"])
+			require.Len(t, secret.Data, 10)
 		}
 	}
 }
@@ -61,7 +63,8 @@ func TestVendorAcceptsSignedAvananCalls(t *testing.T) {
 					require.Equal(t, m.URL+target, secret.Data["url"])
 					require.Empty(t, secret.LeaseID)
 					require.Len(t, secret.Data["headers"], 5)
-					require.Len(t, secret.Data, 3)
+					require.Equal(t, 5, strings.Count(secret.Data["header_lines"].(string), "\n"))
+					require.Len(t, secret.Data, 4)
 					require.Equal(t, http.StatusOK, m.Call(m.URL+target, secret.Data["headers"]))
 					require.Equal(t, http.StatusForbidden, m.Call(m.URL+target, secret.Data["headers"]), "a replay")
 				}
@@ -81,12 +84,15 @@ func TestVendorAcceptsAvananBatch(t *testing.T) {
 	status, secret, text := m.Request(http.MethodPut, "sign/avanan/us/batch", values{"request_strings": requestStrings})
 	require.Equal(t, http.StatusOK, status, text)
 	require.Empty(t, secret.LeaseID)
-	require.Len(t, secret.Data, 1)
+	require.Len(t, secret.Data, 2)
+	expires, err := time.Parse(time.RFC3339, secret.Data["expires_at"].(string))
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now().Add(time.Hour), expires, time.Minute)
 	results := secret.Data["results"].([]any)
 	require.Len(t, results, len(requestStrings))
 	for i, result := range results {
 		signed := result.(values)
-		require.Len(t, signed, 2)
+		require.Len(t, signed, 3)
 		require.Equal(t, m.URL+requestStrings[i], signed["url"])
 		if i%100 == 99 {
 			require.Equal(t, http.StatusOK, m.Call(signed["url"].(string), signed["headers"]))
@@ -121,7 +127,7 @@ func TestAvananTokenIsLeased(t *testing.T) {
 		_, err = m.Client.Sys().RenewWithContext(t.Context(), secret.LeaseID, 60)
 		require.ErrorContains(t, err, "not renewable")
 	}
-	require.Equal(t, 2, m.Vendor.Handshakes(), "zulu, then zoneless, and all readers share")
+	require.Equal(t, 1, m.Vendor.Handshakes(), "all readers share the JWT that the write was tried with")
 }
 
 func TestConfigReadOmitsSecret(t *testing.T) {
@@ -231,8 +237,8 @@ func TestErrorStatusAndMessage(t *testing.T) {
 		"the vendor refuses":         {http.MethodPut, "config/avanan/us", values{"secret_key": harness.NewSecret()}, "", 400, "config/avanan/us was not stored"},
 		"the vendor limits":          {http.MethodPut, "config/avanan/us", values{"secret_key": harness.NewSecret()}, sandbox.Limit, 429, "status 429"},
 		"the vendor is out of order": {http.MethodPut, "config/avanan/us", values{"secret_key": harness.NewSecret()}, sandbox.Break, 502, "status 500"},
-		"nobody listens":             {http.MethodGet, "creds/avanan/down", nil, "", 502, "no answer from Avanan at " + nobody + ": the connection could not be made"},
-		"a web page":                 {http.MethodGet, "creds/avanan/page", nil, "", 502, "status 200: the body is no token (content type text/html)"},
+		"nobody listens":             {http.MethodGet, "creds/avanan/down", nil, "", 502, "no answer from " + nobody + ": could not connect"},
+		"a web page":                 {http.MethodGet, "creds/avanan/page", nil, "", 502, "status 200: the body is not a token (content type text/html)"},
 		"a certificate of nobody's":  {http.MethodGet, "creds/avanan/tls", nil, "", 502, "TLS: its certificate is not trusted"},
 		"a path that is none":        {http.MethodGet, "creds/other/main", nil, "", 404, "unsupported path"},
 		"an operation that is none":  {http.MethodDelete, "creds/pave/main", nil, "", 405, "unsupported operation"},
@@ -247,12 +253,12 @@ func TestErrorStatusAndMessage(t *testing.T) {
 	m.Read("creds/pave/main")
 	m.Read("creds/avanan/us")
 
-	// After repeated failures the engine holds off calling the vendor for a moment.
+	// After repeated failures the engine does not call the vendor for a moment.
 	for status := 0; status != http.StatusServiceUnavailable; {
 		var text string
 		status, _, text = m.Request(http.MethodGet, "creds/avanan/down", nil)
 		require.Contains(t, []int{http.StatusBadGateway, http.StatusServiceUnavailable}, status, text)
-		require.Contains(t, text, "the connection could not be made")
+		require.Contains(t, text, "could not connect")
 	}
 }
 
@@ -292,7 +298,7 @@ func TestMalformedBodiesAreRejected(t *testing.T) {
 		for _, path := range []string{"config/pave/main", "creds/pave/main", "creds/avanan/us"} {
 			status, _, text := m.Request(http.MethodGet, path, nil, query, "x")
 			require.Equal(t, http.StatusBadRequest, status, text)
-			require.Contains(t, text, "this takes no parameters")
+			require.Contains(t, text, "this takes "+map[bool]string{true: "no parameters", false: "unauthorized"}[path == "config/pave/main"])
 		}
 	}
 	status, _, text := m.Request(http.MethodGet, "sign/avanan/us", nil, "request_string", "/v1.0/scopes", "request_string", "/v1.0/x")

@@ -16,30 +16,13 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// Vault's periodic call, every minute, renews a JWT that is in use and soon too old. No reader has to wait for it.
-func TestTokenIsRenewedWithoutReaders(t *testing.T) {
-	t.Parallel()
-	m := harness.NewMount(t)
-	m.Write("config/avanan/us", harness.With(m.AvananValues(), values{"min_ttl": "58m"}))
-	old := m.Read("creds/avanan/us").Data["token"]
-	handshakes := m.Vendor.Handshakes()
-	harness.Eventually(t, func() bool { return m.Vendor.Handshakes() > handshakes }, "Vault's call")
-	harness.Eventually(t, func() bool { return m.Read("creds/avanan/us").Data["token"] != old }, "the new JWT")
-}
-
 // A lease can be revoked after its config is deleted and while the vendor is down, and so can all of them at once, by
 // disabling the mount. A config that is written again gets a new JWT.
 func TestLeasesAreRevokedWithoutConfigOrVendor(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
 	m.Write("config/avanan/us", m.AvananValues())
-	first := m.Read("creds/avanan/us")
-	second := m.Read("creds/avanan/us")
-	require.Equal(t, first.Data["token"], second.Data["token"])
-	require.NoError(t, m.Client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{LeaseID: first.LeaseID, Sync: true}))
-	third := m.Read("creds/avanan/us")
-	require.NotEqual(t, first.Data["token"], third.Data["token"], "the engine forgot it")
-
+	second, third := m.Read("creds/avanan/us"), m.Read("creds/avanan/us")
 	status, _, text := m.Request(http.MethodDelete, "config/avanan/us", nil)
 	require.Equal(t, http.StatusNoContent, status, text)
 	m.Fault(sandbox.Break)
@@ -145,7 +128,7 @@ func TestVaultCommandLine(t *testing.T) {
 	succeed("", "patch", m.Path+"/config/pave/main", "ttl=100")
 	require.Equal(t, "100", strings.TrimSpace(succeed("", "read", "-field=ttl", m.Path+"/config/pave/main")))
 	require.Contains(t, succeed("", "list", m.Path+"/config/pave"), "main")
-	require.Contains(t, succeed("", "path-help", m.Path+"/sign/avanan/us"), "covers neither the method nor the body")
+	require.Contains(t, succeed("", "path-help", m.Path+"/sign/avanan/us"), "The signature covers neither")
 	succeed("", "delete", m.Path+"/config/pave/main")
 
 	printed, err := cli("", "read", m.Path+"/creds/pave/main")
@@ -154,5 +137,5 @@ func TestVaultCommandLine(t *testing.T) {
 	require.Contains(t, printed, "there is no config at "+m.Path+"/config/pave/main; write one first: vault write")
 	printed, err = cli(harness.PaveSecret+"\n", "write", m.Path+"/config/pave/main", "username=acme", "api_key="+key, "api_secret=-")
 	require.Error(t, err)
-	require.Contains(t, printed, "api_secret holds a newline")
+	require.Contains(t, printed, "api_secret contains a newline")
 }

@@ -117,7 +117,7 @@ func TestRotationFailsNoReader(t *testing.T) {
 	for _, rotated := range []string{harness.NewSecret(), harness.NewSecret(), harness.NewSecret()} {
 		old := m.Read("creds/avanan/us").Data["token"]
 		m.Vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = rotated })
-		m.Write("config/avanan/us", values{"secret_key": rotated})
+		m.Write("config/avanan/us", values{"secret_key": rotated, "base_url": m.URL})
 		require.NotEqual(t, old, m.Read("creds/avanan/us").Data["token"])
 		signed := m.Read("sign/avanan/us", "request_string", "/v1.0/scopes")
 		require.Equal(t, http.StatusOK, m.Call(m.URL+"/v1.0/scopes", signed.Data["headers"]))

@@ -173,5 +173,5 @@ func (m mount) hasTTL(ttl string) {
 func (m mount) rotate(secret string) {
 	m.T.Helper()
 	m.Vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = secret })
-	m.Write("config/avanan/us", values{"secret_key": secret})
+	m.Write("config/avanan/us", values{"secret_key": secret, "base_url": m.URL})
 }

@@ -16,17 +16,20 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// firstCommit is the first commit with the whole engine.
-const firstCommit = "71db71a"
+// earlier are commits whose configs and leases must keep working, by what they are.
+var earlier = map[string]string{
+	"the first with the whole engine":                           "71db71a",
+	"the last before the vendors' fields were declared as data": "d310206",
+}
 
-// installFirst builds the plugin of that commit, as a given version, into a server's plugin directory and registers it.
-func installFirst(t *testing.T, server *harness.Server, version string) {
+// installEarlier builds the plugin of a commit, as a given version, into a server's plugin directory and registers it.
+func installEarlier(t *testing.T, server *harness.Server, commit, version string) {
 	t.Helper()
-	if printed, err := harness.Command("git", "cat-file", "-e", firstCommit+"^{commit}").CombinedOutput(); err != nil {
-		t.Skipf("%s is not in this clone's history: %s", firstCommit, printed)
+	if printed, err := harness.Command("git", "cat-file", "-e", commit+"^{commit}").CombinedOutput(); err != nil {
+		t.Skipf("%s is not in this clone's history: %s", commit, printed)
 	}
 	sources, archive := t.TempDir(), filepath.Join(t.TempDir(), "sources.tar")
-	pack := []string{"-C", harness.Path("."), "archive", "-o", archive, firstCommit, "go.mod", "go.sum", "cmd", "backend", "internal"}
+	pack := []string{"-C", harness.Path("."), "archive", "-o", archive, commit, "go.mod", "go.sum", "cmd", "backend", "internal"}
 	harness.Run(t, harness.Command("git", pack...))
 	harness.Run(t, harness.Command("tar", "-xf", archive, "-C", sources))
 	file := harness.PluginName + "-" + version
@@ -87,13 +90,23 @@ func (m mount) end(leases ...*api.Secret) {
 	}
 }
 
-// Upgrading from the first version and going back both work: each version reads, keeps and uses the configs that the other
+// Upgrading from an earlier version and going back both work: each version reads, keeps and uses the configs that the other
 // stored, and revokes the other's leases.
-func TestUpgradeFromFirstVersionAndBack(t *testing.T) {
+func TestUpgradeFromEarlierVersionsAndBack(t *testing.T) {
 	t.Parallel()
+	for name, commit := range earlier {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			upgradeAndBack(t, commit)
+		})
+	}
+}
+
+func upgradeAndBack(t *testing.T, commit string) {
+	t.Helper()
 	const first = "v0.0.9"
 	server := harness.Start(t)
-	installFirst(t, server, first)
+	installEarlier(t, server, commit, first)
 	require.NoError(t, server.AddPlugin())
 	require.NoError(t, server.Register(harness.PluginName, harness.PluginName, backend.Version))
 	m := mount{server.Unmounted(t, "apisig")}
@@ -112,7 +125,9 @@ func TestUpgradeFromFirstVersionAndBack(t *testing.T) {
 	for path, config := range configs {
 		m.Write(path, config)
 	}
+	odd := m.writeOdd()
 	m.holds(configs)
+	m.holds(odd)
 	m.serves("main", "us")
 	endedByNew, survivor := m.Read("creds/avanan/us"), m.Read("creds/avanan/us")
 	handshakes := m.Vendor.Handshakes()
@@ -122,6 +137,7 @@ func TestUpgradeFromFirstVersionAndBack(t *testing.T) {
 	m.serves("main", "us")
 	require.Equal(t, handshakes+1, m.Vendor.Handshakes(), "the date format that was found is stored")
 	m.end(endedByNew)
+	m.usesOdd(odd)
 
 	// A partial write keeps what the other version stored, including the secret.
 	for path, change := range map[string]values{
@@ -145,6 +161,7 @@ func TestUpgradeFromFirstVersionAndBack(t *testing.T) {
 
 	m.runAs(first)
 	m.holds(configs)
+	m.holds(odd)
 	m.serves("main", "us")
 	m.serves("new", "new")
 	m.end(endedByOld, fromNew, survivor)
@@ -160,4 +177,48 @@ func TestUpgradeFromFirstVersionAndBack(t *testing.T) {
 	require.NoError(t, m.Client.Sys().UnmountWithContext(t.Context(), m.Path))
 	require.Empty(t, m.Leases())
 	require.Empty(t, m.IrrevocableLeases())
+}
+
+// writeOdd writes configs with values that are rejected today, and returns how they read.
+func (m mount) writeOdd() map[string]values {
+	m.T.Helper()
+	odd := map[string]values{
+		"config/pave/odd": harness.With(m.PaveValues(), values{
+			"api_key": "a\"b'c`d\\e$f", "base_url": "https://gateway.example/$HOME'`", "ttl": json.Number("20"),
+		}),
+		"config/avanan/odd": harness.With(m.AvananValues(), values{
+			"app_id": "US:a\"b'c`d\\e$f", "base_url": m.URL + "/$HOME", "min_ttl": json.Number("86400"), "verify": false,
+		}),
+	}
+	for path, config := range odd {
+		m.Write(path, config)
+	}
+	delete(odd["config/avanan/odd"], "verify")
+	return odd
+}
+
+// usesOdd requires that this version reads the odd configs and answers with them, and changes another field of each without
+// asking for what it would reject. A min_ttl above the maximum counts, and reads, as the maximum.
+func (m mount) usesOdd(odd map[string]values) {
+	m.T.Helper()
+	odd["config/avanan/odd"]["min_ttl"] = json.Number("1800")
+	m.holds(odd)
+	require.Equal(m.T, odd["config/pave/odd"]["api_key"], m.Read("creds/pave/odd").Data["api_key"])
+	status, _, text := m.Request(http.MethodGet, "creds/avanan/odd", nil)
+	require.NotEqual(m.T, http.StatusOK, status, "the sandbox has another address and app")
+	require.Contains(m.T, text, "answered with status", "the config was used")
+	for path, change := range map[string]values{"config/pave/odd": {"ttl": json.Number("30")}, "config/avanan/odd": {"request_timeout": json.Number("5")}} {
+		status, _, text := m.Request(http.MethodPatch, path, change)
+		require.Equal(m.T, http.StatusNoContent, status, text)
+		odd[path] = harness.With(odd[path], change)
+	}
+	m.holds(odd)
+	for path, change := range map[string]values{
+		"config/pave/odd":   {"api_key": odd["config/pave/odd"]["api_key"], "api_secret": harness.PaveSecret},
+		"config/avanan/odd": {"app_id": odd["config/avanan/odd"]["app_id"], "secret_key": harness.AvananSecret},
+	} {
+		status, _, text := m.Request(http.MethodPut, path, change)
+		require.Equal(m.T, http.StatusBadRequest, status, text)
+		require.Contains(m.T, text, "contains a quote")
+	}
 }

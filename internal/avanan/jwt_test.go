@@ -105,7 +105,7 @@ func TestParseJWTRejects(t *testing.T) {
 		for _, body := range bodies {
 			text, life, fault := parseJWT(body, asked)
 			require.Equal(t, want, fault, "%q", body)
-			require.Zero(t, text)
+			require.Empty(t, text)
 			require.Zero(t, life)
 		}
 	}

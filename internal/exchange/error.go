@@ -65,7 +65,7 @@ func retryAfter(response *http.Response, now time.Time) time.Duration {
 	case errors.Is(err, strconv.ErrRange) || seconds > uint64(maxRetryAfter/time.Second):
 		return maxRetryAfter
 	case err == nil:
-		return time.Duration(seconds) * time.Second //nolint:gosec // at most a day, as was just checked
+		return time.Duration(seconds) * time.Second
 	}
 	at, err := http.ParseTime(value)
 	if err != nil {

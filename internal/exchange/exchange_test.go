@@ -186,7 +186,7 @@ func TestAnswers(t *testing.T) {
 	require.Empty(t, elsewhere.headers())
 }
 
-func requireFailure(t *testing.T, err error, kind exchange.Kind, status int, reason string) *exchange.Error {
+func requireFailure(t *testing.T, err error, kind exchange.Kind, status int, reason string) {
 	t.Helper()
 	var failure *exchange.Error
 	require.ErrorAs(t, err, &failure)
@@ -196,7 +196,6 @@ func requireFailure(t *testing.T, err error, kind exchange.Kind, status int, rea
 	require.ErrorContains(t, err, failure.Host)
 	require.ErrorContains(t, err, reason)
 	require.NotContains(t, err.Error(), "canary")
-	return failure
 }
 
 func TestStatusesOfNoRetryAreNotRetried(t *testing.T) {

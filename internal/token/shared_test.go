@@ -358,8 +358,8 @@ func TestHoldOffWithoutAToken(t *testing.T) {
 	for range 6 {
 		fails()
 	}
-	for _, pause := range []time.Duration{1, 2, 4, 8, 8, 8} {
-		s.holdsOff(pause*time.Second, 6)
+	for _, seconds := range []int{1, 2, 4, 8, 8, 8} {
+		s.holdsOff(time.Duration(seconds)*time.Second, 6)
 		fails()
 	}
 	s.fail(nil)
@@ -399,14 +399,14 @@ func TestHoldOffWithALivingToken(t *testing.T) {
 	s.get()
 	s.advance(55 * time.Minute)
 	s.fail(errDown)
-	for _, pause := range []time.Duration{1, 2, 4, 8, 8} {
+	for _, seconds := range []int{1, 2, 4, 8, 8} {
 		before := s.count()
 		got, err := s.Get(t.Context(), s.use())
 		require.ErrorIs(t, err, errDown)
 		require.Equal(t, "token-1", got.Value.Reveal())
 		s.settle()
 		require.Equal(t, before+1, s.count())
-		s.holdsOff(pause*time.Second, 0)
+		s.holdsOff(time.Duration(seconds)*time.Second, 0)
 	}
 }
 

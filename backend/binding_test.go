@@ -1,0 +1,258 @@
+package backend
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/stretchr/testify/require"
+)
+
+// A certificate is added only together with the secret: it decides whom the secret's signatures are sent to. One may be removed,
+// or written again in another dress, without it.
+func TestCertificateIsAddedOnlyWithTheSecret(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	other := newAuthority(t).pem
+	m.write("config/avanan/us", with(m.avananValues(), values{"ca_cert": testCertificate, "verify": false}))
+	before := m.stored()
+	for _, added := range []string{testCertificate + other, other, other + testCertificate + other} {
+		for _, operation := range []logical.Operation{logical.UpdateOperation, logical.PatchOperation} {
+			require.Contains(t, m.refused(operation, "config/avanan/us", values{"ca_cert": added, "verify": false}),
+				"changing ca_cert needs secret_key in the same write")
+		}
+	}
+	require.Equal(t, before, m.stored())
+	for _, kept := range []string{"a comment\n" + testCertificate, testCertificate + testCertificate, ""} {
+		m.write("config/avanan/us", values{"ca_cert": kept, "verify": false})
+	}
+	require.Contains(t, m.refused(logical.UpdateOperation, "config/avanan/us", values{"ca_cert": testCertificate, "verify": false}), "changing ca_cert")
+	m.must(logical.UpdateOperation, "config/avanan/us", values{"ca_cert": other, "secret_key": "x", "verify": false})
+}
+
+// A write that contains the secret and relies on a stored address or certificate says so, since someone else may have set them;
+// one that names them, or relies on the vendor's own, does not. With a warning the answer is 200, else 204.
+func TestSecretForAStoredAddressWarns(t *testing.T) {
+	t.Parallel()
+	own := values{"region": "us", "app_id": "app", "secret_key": "old"}
+	pave := values{"username": "u", "api_key": "k", "api_secret": "old"}
+	foreign := "https://other.example/path"
+	for name, test := range map[string]struct {
+		path         string
+		stored, next values
+		warns        []string
+	}{
+		"a new config":          {"avanan/x", nil, with(own, values{"base_url": foreign}), nil},
+		"the region's":          {"avanan/x", own, values{"secret_key": "new"}, nil},
+		"a region's base_url":   {"avanan/x", with(own, values{"base_url": "https://smart-api-production-1-eu.avanan.net"}), values{"secret_key": "new"}, nil},
+		"a foreign base_url":    {"avanan/x", with(own, values{"base_url": foreign}), values{"secret_key": "new"}, []string{foreign, "Avanan's own"}},
+		"it is named again":     {"avanan/x", with(own, values{"base_url": foreign}), values{"secret_key": "new", "base_url": foreign}, nil},
+		"the region is named":   {"avanan/x", with(own, values{"base_url": foreign}), values{"secret_key": "new", "region": "us"}, []string{foreign}},
+		"a certificate":         {"avanan/x", with(own, values{"ca_cert": testCertificate}), values{"secret_key": "new"}, []string{"the stored ca_cert;"}},
+		"both":                  {"avanan/x", with(own, values{"base_url": foreign, "ca_cert": testCertificate}), values{"secret_key": "new"}, []string{foreign, " and the stored ca_cert;"}},
+		"no secret":             {"avanan/x", with(own, values{"base_url": foreign}), values{"min_ttl": 1}, nil},
+		"PAVE's":                {"pave/x", pave, values{"api_secret": "new"}, nil},
+		"PAVE's, foreign":       {"pave/x", with(pave, values{"base_url": foreign}), values{"api_secret": "new"}, []string{foreign, "PAVE's own"}},
+		"PAVE's, named again":   {"pave/x", with(pave, values{"base_url": foreign}), values{"api_secret": "new", "base_url": foreign}, nil},
+		"one looks like PAVE's": {"pave/x", with(pave, values{"base_url": "https://openapi.paveapi.com.example"}), values{"api_secret": "new"}, []string{"openapi.paveapi.com.example"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			path, untried := "config/"+test.path, values{}
+			if strings.HasPrefix(test.path, "avanan") {
+				untried["verify"] = false
+			}
+			if test.stored != nil {
+				m.write(path, with(test.stored, untried))
+			}
+			resp, status, text := m.handle(logical.UpdateOperation, path, with(test.next, untried))
+			require.Empty(t, text)
+			if test.warns == nil {
+				require.Nil(t, resp)
+				return
+			}
+			require.Equal(t, http.StatusOK, status)
+			require.Len(t, resp.Warnings, 1)
+			for _, want := range test.warns {
+				require.Contains(t, resp.Warnings[0], want)
+			}
+			require.Contains(t, resp.Warnings[0], "write it again together with the secret")
+		})
+	}
+}
+
+// Vault drops warnings from errors, so a failed try says it in its text.
+func TestFailedTryNamesTheStoredAddress(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", m.avananValues())
+	text := m.refused(logical.UpdateOperation, "config/avanan/us", values{"secret_key": "wrong"})
+	require.Contains(t, text, "rejects the credentials")
+	require.Contains(t, text, "the new secret is used with the stored base_url "+m.url)
+	text = m.refused(logical.UpdateOperation, "config/avanan/us", values{"secret_key": "wrong", "base_url": m.url})
+	require.NotContains(t, text, "the new secret is used with")
+}
+
+// Public values end up in env files, shells and configurations of curl. One that would leave its quotes there is rejected when a
+// write names it; one that an earlier version stored keeps working, also when another field is written.
+func TestPublicValuesWithQuotes(t *testing.T) {
+	t.Parallel()
+	for path, fields := range map[string][]string{"config/pave/x": {"api_key", "base_url"}, "config/avanan/x": {"app_id", "base_url"}} {
+		for _, field := range fields {
+			for _, bad := range []string{`"`, "'", "`", `\`, "$"} {
+				m := newMount(t)
+				value := "https://example.com/a" + bad + "b"
+				config := map[string]values{
+					"config/pave/x":   with(m.paveValues(), values{field: value}),
+					"config/avanan/x": with(m.avananValues(), values{field: value, "verify": false}),
+				}[path]
+				text := m.refused(logical.CreateOperation, path, config)
+				require.Contains(t, text, field+" ")
+				require.Contains(t, text, "backslash", "%s %s: %s", field, bad, text)
+				require.NotContains(t, text, value)
+
+				delete(config, "verify")
+				config["request_timeout"], config["ttl"] = 1, 20
+				if strings.HasPrefix(path, "config/avanan") {
+					delete(config, "ttl")
+				} else {
+					delete(config, "request_timeout")
+				}
+				require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: path, Value: mustJSON(t, config)}))
+				require.Equal(t, value, m.read(path)[field])
+				if strings.HasPrefix(path, "config/avanan") {
+					m.patch(path, values{"min_ttl": 20})
+				} else {
+					require.NotEmpty(t, m.read("creds/pave/x")["header_lines"])
+					m.patch(path, values{"ttl": 30})
+				}
+				require.Equal(t, value, m.read(path)[field])
+			}
+		}
+	}
+}
+
+// A stored duration beyond today's bounds counts, and reads, as the bound.
+func TestStoredDurationBeyondItsBounds(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	for stored, want := range map[int]int{86400: 1800, 1801: 1800, 1800: 1800, 0: 0, -1: 0} {
+		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/avanan/us", Value: mustJSON(t, with(m.avananValues(), values{"min_ttl": stored}))}))
+		m.InvalidateKey(t.Context(), "config/avanan/us")
+		require.Equal(t, want, m.read("config/avanan/us")["min_ttl"])
+		m.read("creds/avanan/us")
+		m.patch("config/avanan/us", values{"request_timeout": 7})
+	}
+}
+
+// In a patch null sets the default. It is no way around what a field needs.
+func TestPatchWithNullOnEveryField(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	set := map[string]values{
+		"pave": with(m.paveValues(), values{"timestamp_format": "unix", "ttl": 20, "base_url": "https://other.example"}),
+		"avanan": with(m.avananValues(), values{
+			"region": "eu", "date_format": "zulu", "min_ttl": 20, "request_timeout": 20, "ca_cert": testCertificate, "verify": false,
+		}),
+	}
+	for _, v := range vendors() {
+		path := "config/" + v.name + "/us"
+		for _, f := range v.fields {
+			if f.learned {
+				require.Contains(t, m.refused(logical.PatchOperation, path, values{f.name: nil}), "unknown parameter")
+				continue
+			}
+			m.must(logical.DeleteOperation, path, nil)
+			m.write(path, set[v.name])
+			before := m.read(path)
+			write := values{f.name: nil}
+			if v.tokens != nil && f.name != verifyField {
+				write[verifyField] = false
+			}
+			secret := secretNames(v.fields)[0]
+			switch {
+			case f.required:
+				require.Contains(t, m.refused(logical.PatchOperation, path, write), f.name+" is required")
+				continue
+			case f.bound && f.kind != certificatesField:
+				require.Contains(t, m.refused(logical.PatchOperation, path, write), "changing "+f.name+" needs "+secret)
+				write[secret] = "new"
+			}
+			m.must(logical.PatchOperation, path, write)
+			if f.unstored {
+				continue
+			}
+			want := with(before, values{f.name: f.zero()})
+			if f.name == "region" {
+				want["region"] = "us" // the config's name
+			}
+			require.Equal(t, want, m.read(path), f.name)
+		}
+	}
+}
+
+// A PUT whose parameters are in the query has no body. It would change nothing, so it is an error that says what to give.
+func TestWriteWithoutParametersIsRejected(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/pave/main", m.paveValues())
+	for _, operation := range []logical.Operation{logical.CreateOperation, logical.UpdateOperation, logical.PatchOperation} {
+		for path, want := range map[string]string{"config/pave/main": "this takes api_key, api_secret", "config/avanan/us": "this takes app_id"} {
+			text := m.refused(operation, path, nil)
+			require.Contains(t, text, "the request contains no parameters; "+want)
+			require.NotContains(t, text, "detected")
+		}
+	}
+}
+
+// Names that storage refuses are the caller's mistake on every path. The existence check, which Vault calls before it checks
+// policies, answers that there is one, without storage, so that the caller sees that error.
+func TestNamesThatStorageRefuses(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	longest := strings.Repeat("a", 256-len("config/avanan/"))
+	for name, want := range map[string]string{"a..b": "the name contains ..", longest + "a": "the name is too long"} {
+		for path, operations := range map[string][]logical.Operation{
+			"config/avanan/": {
+				logical.CreateOperation, logical.UpdateOperation, logical.PatchOperation, logical.ReadOperation, logical.DeleteOperation,
+			},
+			"creds/avanan/": {logical.ReadOperation, logical.UpdateOperation},
+			"sign/avanan/":  {logical.ReadOperation, logical.UpdateOperation},
+		} {
+			for _, operation := range operations {
+				var data values
+				if strings.HasPrefix(path, "config") && operation != logical.ReadOperation && operation != logical.DeleteOperation {
+					data = m.avananValues()
+				}
+				require.Contains(t, m.refused(operation, path+name, data), want)
+			}
+		}
+		require.Contains(t, m.refused(logical.UpdateOperation, "sign/avanan/"+name+"/batch", values{"request_strings": "/a"}), want)
+		m.storage.verb.Store("get")
+		_, exists, err := m.HandleExistenceCheck(t.Context(), m.request(logical.CreateOperation, "config/avanan/"+name, nil))
+		m.storage.verb.Store("")
+		require.NoError(t, err)
+		require.True(t, exists)
+	}
+	m.write("config/avanan/"+longest, m.avananValues())
+	m.read("creds/avanan/" + longest)
+	_, exists, err := m.HandleExistenceCheck(t.Context(), m.request(logical.CreateOperation, "config/avanan/"+longest[1:], nil))
+	require.NoError(t, err)
+	require.False(t, exists)
+	m.must(logical.DeleteOperation, "config/avanan/"+longest, nil)
+}
+
+// A write reads its entry once to change it, and once more to see that it is still the same.
+func TestWriteReadsStorageTwice(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/pave/main", m.paveValues())
+	counting := &failingStorage{Storage: m.storage.Storage}
+	req := m.request(logical.UpdateOperation, "config/pave/main", values{"ttl": 20})
+	req.Storage = counting
+	_, err := m.HandleRequest(t.Context(), req)
+	require.NoError(t, err)
+	require.Equal(t, 3, counting.calls, "two reads and a write")
+}

@@ -1,0 +1,156 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/exchange"
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
+	"github.com/apisig/vault-plugin-apisig/internal/token"
+)
+
+// madeUpVendor is a third vendor, to show that one needs nothing outside its own declaration: a login with a name and a password
+// gives a token for half an hour, and a call is signed by its length.
+func madeUpVendor() *vendor {
+	return &vendor{
+		name: "madeup", title: "Made-up",
+		firstWrite: "user=... password=-",
+		configHelp: "Stores a login.",
+		refusal:    "check user and password",
+		fields: []field{
+			{name: "user", required: true, bound: true, account: true, rules: []rule{atMost(20), headerText}, help: "Who logs in."},
+			{name: "password", kind: secretField, required: true, account: true, help: "What proves it."},
+			{name: "base_url", required: true, bound: true, account: true, rules: []rule{address}, clean: cleanAddress, help: "Where to log in."},
+			{name: "ca_cert", kind: certificatesField, bound: true, account: true, rules: []rule{certificates}, help: "Whom to trust."},
+			{name: "min_ttl", kind: secondsField, fallback: 60, most: maxMinTTL, help: "How long a token must live to be reused."},
+			{name: "request_timeout", kind: secondsField, fallback: 5, least: 1, most: maxRequestTimeout, help: "How long a login may take."},
+			{name: "verify", kind: boolField, fallback: true, unstored: true, help: "Whether a write logs in first."},
+		},
+		address: func(c config) string { return c.text("base_url") },
+		owns:    func(string) bool { return false },
+		tokens: &tokens{
+			leaseType: "madeup_token",
+			lease:     func(config string, _ token.Token) map[string]any { return map[string]any{leaseConfig: config} },
+			get: func(ctx context.Context, by exchanger, c config, _ string) (token.Token, error) {
+				answer, err := by.Do(ctx, exchange.Request{
+					Method: http.MethodPost, URL: c.text("base_url") + "/login", CACert: c.text("ca_cert"),
+					Header: func(time.Time) (http.Header, error) {
+						return http.Header{"User": {c.text("user")}, "Password": {c.secret("password").Reveal()}}, nil
+					},
+				})
+				if err != nil {
+					return token.Token{}, err
+				}
+				return token.Token{
+					Value: secret.Text(answer.Body), AskedAt: answer.Asked, ExpiresAt: answer.Asked.Add(30 * time.Minute),
+				}, nil
+			},
+		},
+		creds: &creds{
+			synopsis: "Get a token.", help: "Returns a token.", headers: "The one header.",
+			fields: map[string]*framework.FieldSchema{
+				"expires_at": {Type: framework.TypeString, Required: true, Description: "When it ends."},
+			},
+			answer: func(s serving) (answer, error) {
+				return answer{
+					headers: map[string]string{"Authorization": "Bearer " + s.token.Value.Reveal()},
+					fields:  map[string]any{"expires_at": rfc3339(s.token.ExpiresAt)},
+				}, nil
+			},
+		},
+		sign: &signing{
+			synopsis: "Sign a call.", help: "Returns a header.", headers: "The one header.",
+			check: func(_ config, requestString string) error {
+				if !strings.HasPrefix(requestString, "/") {
+					return errors.New("does not start with /")
+				}
+				return nil
+			},
+			sign: func(s serving, requestString string) (answer, error) {
+				return answer{
+					headers: map[string]string{"Signature": s.token.Value.Reveal() + strings.Repeat("x", len(requestString))},
+					fields:  map[string]any{"url": s.config.text("base_url") + requestString},
+				}, nil
+			},
+			size: func(s serving) int { return len(s.token.Value.Reveal()) + 100 },
+		},
+	}
+}
+
+// A vendor that is only declared has everything: config with its rules, tries before storing, shared and leased tokens, signatures
+// and batches, help, OpenAPI, forwarded writes, and leases that end.
+func TestVendorIsADeclaration(t *testing.T) {
+	t.Parallel()
+	logins := 0
+	vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Password") != "canary-password" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		logins++
+		_, _ = w.Write([]byte("made-up-token"))
+	}))
+	t.Cleanup(vendor.Close)
+	m := newMountOf(t, append(vendors(), madeUpVendor()))
+	require.Contains(t, m.refused(logical.ReadOperation, "creds/madeup/x", nil), "vault write apisig/config/madeup/x user=... password=-")
+	wrong := values{"user": "me", "password": "canary-wrong", "base_url": vendor.URL}
+	refusal := m.refused(logical.UpdateOperation, "config/madeup/x", wrong)
+	require.Contains(t, refusal, "config/madeup/x was not stored: ")
+	require.Contains(t, refusal, "check user and password")
+	require.NotContains(t, refusal, "canary")
+	m.write("config/madeup/x", with(wrong, values{"password": "canary-password"}))
+	require.Equal(t, values{
+		"user": "me", "base_url": vendor.URL, "ca_cert": "", "min_ttl": 60, "request_timeout": 5,
+	}, m.read("config/madeup/x"))
+	require.Contains(t, m.refused(logical.PatchOperation, "config/madeup/x", values{"user": "other"}), "changing user needs password")
+
+	resp, _, _ := m.handle(logical.ReadOperation, "creds/madeup/x", nil)
+	require.Equal(t, values{
+		"headers": map[string]string{"Authorization": "Bearer made-up-token"}, "header_lines": "Authorization: Bearer made-up-token\n",
+		"expires_at": "2026-01-02T03:34:05Z",
+	}, resp.Data)
+	require.Equal(t, 29*time.Minute, resp.Secret.TTL)
+	require.Equal(t, "madeup_token", resp.Secret.InternalData["secret_type"])
+	m.revoke(resp)
+	require.Equal(t, "made-up-tokenxxx", m.must(logical.ReadOperation, "sign/madeup/x", values{"request_string": "/ab"})["headers"].(map[string]string)["Signature"])
+	require.Len(t, m.must(logical.UpdateOperation, "sign/madeup/x/batch", values{"request_strings": []string{"/a", "/b"}})["results"], 2)
+	require.Contains(t, m.refused(logical.ReadOperation, "sign/madeup/x", values{"request_string": "a"}), "request_string does not start with /")
+	require.Equal(t, 1, logins)
+	require.Equal(t, []string{"x"}, m.must(logical.ListOperation, "config/madeup", nil)["keys"])
+	m.must(logical.DeleteOperation, "config/madeup/x", nil)
+	require.NotContains(t, m.logged(), "canary")
+}
+
+// Nothing outside a vendor's own file and the list names it, except in comments.
+func TestEngineNamesNoVendor(t *testing.T) {
+	t.Parallel()
+	files, err := os.ReadDir(".")
+	require.NoError(t, err)
+	for _, file := range files {
+		if strings.HasSuffix(file.Name(), "_test.go") || !strings.HasSuffix(file.Name(), ".go") || strings.HasPrefix(file.Name(), "vendor_") {
+			continue
+		}
+		content, err := os.ReadFile(file.Name())
+		require.NoError(t, err)
+		for number, line := range strings.Split(string(content), "\n") {
+			code, _, _ := strings.Cut(line, "//")
+			for _, v := range vendors() {
+				list := file.Name() == "vendor.go" && strings.TrimSpace(code) == v.name+"Vendor(),"
+				if regexp.MustCompile("(?i)"+v.name).MatchString(code) && !list {
+					t.Errorf("%s:%d names %s: %s", file.Name(), number+1, v.name, code)
+				}
+			}
+		}
+	}
+}
