@@ -1,59 +1,67 @@
-# What a contributor runs: make demo, make test, make lint. Nothing needs installing but Go.
+# Nothing needs installing but Go; make help lists the targets.
 
 GO ?= go
-# What the plugin runs as, and its registration must say: make VERSION=v1.2.3 build makes another.
+# The version that the plugin runs as and is registered with. make VERSION=v1.2.3 build makes another.
 VERSION := $(shell sed -n 's/^var Version = "\(.*\)"$$/\1/p' backend/backend.go)
-# The race detector needs cgo, which needs a C compiler; where there is none the tests run without it.
+# The race detector needs cgo, and that a C compiler. Without one the tests run without it.
 RACE := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
+# Many unit tests wait for a connection to time out, so more of them run at once than there are processors.
+UNIT = $(GO) test -parallel 16 ./backend/... ./cmd/... ./internal/...
+# Vault is found or built before the tests, because building it must not use up their time limit.
+VAULT = VAULT_BIN=$$(scripts/vault-bin) && export VAULT_BIN &&
 
-.PHONY: build test unit fuzz e2e soak bench bench-micro lint demo dev clean
+.PHONY: help build check test unit fuzz e2e soak bench bench-micro lint demo dev clean
 
-build:
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
+
+demo: build ## show the engine in a real Vault
+	scripts/demo
+
+dev: build ## start a Vault with the engine and the sandbox, and keep them running
+	scripts/demo --stay
+
+build: ## build the programs into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false \
 		-ldflags '-s -w -X github.com/apisig/vault-plugin-apisig/backend.Version=$(VERSION)' -o bin/ ./cmd/...
 
-test: unit e2e
+check: ## format, vet and unit tests, in seconds
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')) && [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(UNIT)
+
+lint: ## the linters
+	$(GO) vet ./...
+	$(GO) tool -modfile=tools/lint/go.mod golangci-lint run
+	deps=$$($(GO) list -deps ./internal/...) && ! echo "$$deps" | grep hashicorp/vault/
+
+test: unit e2e ## every test
 	$(MAKE) fuzz FUZZTIME=2000x
 
-unit:
-	$(GO) test $(RACE) ./backend/... ./cmd/... ./internal/...
+unit: ## the unit tests, with the race detector where it runs
+	$(UNIT) $(RACE)
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./internal/pave ./internal/avanan ./backend
 
-# Each fuzz target for a minute, or for what FUZZTIME says; make test gives each two thousand inputs.
 FUZZTIME ?= 1m
-fuzz:
+fuzz: ## each fuzz target for FUZZTIME, a minute by default
 	set -e; for package in $$($(GO) list ./backend/... ./internal/...); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
 		done; \
 	done
 
-# Vault is found or built first, so that its build does not use up the tests' time limit.
-e2e:
-	VAULT_BIN=$$(scripts/vault-bin) && export VAULT_BIN && $(GO) test -count=1 -timeout 15m ./e2e/...
+e2e: ## the built plugin in a real Vault
+	$(VAULT) $(GO) test -count=1 -timeout 15m ./e2e/...
 
-# Ten minutes of mixed load, and two to warm up, or what SOAK says; .ci/run gives it one.
 SOAK ?= 10m
-soak:
-	VAULT_BIN=$$(scripts/vault-bin) && export VAULT_BIN && SOAK=$(SOAK) $(GO) test -count=1 -timeout 60m -v -run '^(TestSoak|TestTokenIsRenewedWithoutReaders)$$' ./e2e/load
+soak: ## mixed load for SOAK, ten minutes by default, and a fifth of that to warm up; at least four minutes in all
+	$(VAULT) SOAK=$(SOAK) $(GO) test -count=1 -timeout 60m -v -run '^(TestSoak|TestTokenIsRenewedWithoutReaders)$$' ./e2e/load
 
-# About thirteen minutes. docs/performance.md says how to read what it prints; make test runs a short form of it.
-bench:
-	VAULT_BIN=$$(scripts/vault-bin) && export VAULT_BIN && BENCH=full $(GO) test -count=1 -timeout 60m -run '^TestBench$$' -v ./e2e/load
+bench: ## benchmark in a real Vault, about thirteen minutes; docs/performance.md says how to read it
+	$(VAULT) BENCH=full $(GO) test -count=1 -timeout 60m -run '^TestBench$$' -v ./e2e/load
 
-bench-micro:
+bench-micro: ## benchmark inside the plugin
 	$(GO) test -run '^$$' -bench . -count 5 ./internal/pave ./internal/avanan ./backend
 
-lint:
-	$(GO) vet ./...
-	$(GO) tool -modfile=tools/lint/go.mod golangci-lint run
-	deps=$$($(GO) list -deps ./internal/...) && ! echo "$$deps" | grep hashicorp/vault/
-
-demo: build
-	scripts/demo
-
-dev: build
-	scripts/demo --stay
-
-clean:
+clean: ## delete what make build built
 	rm -rf bin

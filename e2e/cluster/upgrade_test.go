@@ -184,7 +184,7 @@ func (m mount) writeOdd() map[string]values {
 	m.T.Helper()
 	odd := map[string]values{
 		"config/pave/odd": harness.With(m.PaveValues(), values{
-			"api_key": "a\"b'c`d\\e$f", "base_url": "https://gateway.example/$HOME'`", "ttl": json.Number("20"),
+			"api_key": "a\"b'c`d\\e$f", "base_url": "https://gateway.example/$HOME", "ttl": json.Number("20"),
 		}),
 		"config/avanan/odd": harness.With(m.AvananValues(), values{
 			"app_id": "US:a\"b'c`d\\e$f", "base_url": m.URL + "/$HOME", "min_ttl": json.Number("86400"), "verify": false,
