@@ -126,14 +126,19 @@ func (a answer) data() map[string]any {
 	if a.headers == nil {
 		return a.fields
 	}
-	names := make([]string, 0, len(a.headers))
-	for name := range a.headers {
+	names, size := make([]string, 0, len(a.headers)), 0
+	for name, value := range a.headers {
 		names = append(names, name)
+		size += len(name) + len(value) + len(": \n")
 	}
 	slices.Sort(names)
 	var lines strings.Builder
+	lines.Grow(size)
 	for _, name := range names {
-		lines.WriteString(name + ": " + a.headers[name] + "\n")
+		lines.WriteString(name)
+		lines.WriteString(": ")
+		lines.WriteString(a.headers[name])
+		lines.WriteByte('\n')
 	}
 	a.fields["headers"], a.fields["header_lines"] = a.headers, lines.String()
 	return a.fields
