@@ -2,6 +2,8 @@
 """Calls Avanan, signed by Vault, with Python's standard library alone.
 
     VAULT_ADDR=https://vault.example.com:8200 VAULT_TOKEN=... avanan.py '/v1.0/msp/usage?year=2026&month=8'
+
+If AVANAN_URL is set, such as to https://smart-api-production-1-us.avanan.net, it calls no other address.
 """
 import json
 import os
@@ -10,31 +12,51 @@ import urllib.error
 import urllib.request
 
 
-def sign(request_string):
-    """Asks Vault for the headers of one call, and for where to send it."""
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Refuses redirects: urllib would send the signed headers to any host that a redirect names."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        raise urllib.error.HTTPError(req.full_url, code, f"refused to follow a redirect to {newurl}", headers, fp)
+
+
+opener = urllib.request.build_opener(NoRedirect)
+
+
+def sign(request_string, unauthorized):
+    """Asks Vault for the headers of one call and for the URL to send them to. unauthorized reports a 401 to Vault."""
+    parameters = {"request_string": request_string}
+    if unauthorized:
+        parameters["unauthorized"] = True
     request = urllib.request.Request(
         os.environ["VAULT_ADDR"] + "/v1/apisig/sign/avanan/us",
-        data=json.dumps({"request_string": request_string}).encode(),
+        data=json.dumps(parameters).encode(),
         headers={"X-Vault-Token": os.environ["VAULT_TOKEN"]},
         method="PUT",
     )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer)["data"]
+    with opener.open(request, timeout=60) as answer:
+        signed = json.load(answer)["data"]
+    base_url = os.environ.get("AVANAN_URL") or signed["url"].removesuffix(request_string)
+    if signed["url"] != base_url + request_string:
+        raise ValueError(f"the signature is for {signed['url']}, which is another call: nothing was sent")
+    return signed
 
 
 def call(request_string):
-    """Makes the call, and once more with a new signature where Avanan answers 401: its JWT may have just ended."""
-    for last in (False, True):
-        signed = sign(request_string)
+    """Makes the call. After a 401 it reports that to Vault, which may get a new JWT, and tries once more."""
+    for unauthorized in (False, True):
+        signed = sign(request_string, unauthorized)
         try:
-            with urllib.request.urlopen(
-                urllib.request.Request(signed["url"], headers=signed["headers"]), timeout=60
-            ) as answer:
+            with opener.open(urllib.request.Request(signed["url"], headers=signed["headers"]), timeout=60) as answer:
                 return answer.read().decode()
         except urllib.error.HTTPError as error:
-            if error.code != 401 or last:
+            if error.code != 401 or unauthorized:
                 raise
 
 
 if __name__ == "__main__":
-    print(call(sys.argv[1]))
+    try:
+        print(call(sys.argv[1]))
+    except urllib.error.HTTPError as error:
+        sys.exit(f"avanan.py: {error.url}: {error}")
+    except (OSError, ValueError) as error:
+        sys.exit(f"avanan.py: {error}")
