@@ -110,13 +110,13 @@ func TestPipelineScriptsShowNoSecret(t *testing.T) {
 			}
 			stop := commandLines(t)
 			command := harness.Command("sh", "-x", "../examples/pipelines/"+script, run.argument)
-			command.Env = append(m.Server.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+			command.Env = append(m.Server.Environ(), "AVANAN_URL="+m.URL, "PATH="+bin+":"+os.Getenv("PATH"))
 			printed, err := command.CombinedOutput()
 			lines := stop()
 			require.NoError(t, err, string(printed))
 			require.Contains(t, string(printed), run.prints)
 			require.Contains(t, string(printed), "+ set -eu", "the trace")
-			require.Contains(t, lines, "curl -fgsS -K -")
+			require.Contains(t, lines, "curl -fgsS -H @-")
 			require.NotEmpty(t, tap.secrets())
 			for _, secret := range append(tap.secrets(), harness.RootToken+" ", harness.PaveSecret, harness.AvananSecret) {
 				require.NotContains(t, string(printed), secret)
@@ -148,4 +148,43 @@ func TestHostedPipelinesNameExistingFiles(t *testing.T) {
 		}
 		require.Contains(t, string(content), "It was not run on ", "what is untried says so")
 	}
+}
+
+// GitLab's runner reads one field of an answer into a file. With the field that gitlab-ci.yml names, its script calls PAVE.
+func TestGitLabSecretHoldsAllHeaders(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("the script needs curl, which is not on this machine")
+	}
+	m := harness.NewMount(t)
+	m.Write("config/pave/main", m.PaveValues())
+	content, err := os.ReadFile("../examples/pipelines/gitlab-ci.yml")
+	require.NoError(t, err)
+	var pipeline struct {
+		Job struct {
+			Secrets map[string]struct {
+				Token string
+				Vault struct {
+					Engine      struct{ Name, Path string }
+					Path, Field string
+				}
+			}
+			Script []string
+		} `yaml:"apisig-secrets"`
+	}
+	require.NoError(t, yaml.Unmarshal(content, &pipeline))
+	secret := pipeline.Job.Secrets["PAVE_HEADERS"]
+	require.Equal(t, "$VAULT_ID_TOKEN", secret.Token)
+	require.Equal(t, "generic", secret.Vault.Engine.Name)
+	require.Equal(t, "apisig", secret.Vault.Engine.Path)
+	value, isText := m.Read(secret.Vault.Path).Data[secret.Vault.Field].(string)
+	require.True(t, isText, "%s has no field %s", secret.Vault.Path, secret.Vault.Field)
+	file := filepath.Join(t.TempDir(), "PAVE_HEADERS")
+	require.NoError(t, os.WriteFile(file, []byte(value), 0o600))
+	require.Len(t, pipeline.Job.Script, 1)
+	script := strings.ReplaceAll(pipeline.Job.Script[0], "https://openapi.paveapi.com", m.URL)
+	require.NotEqual(t, pipeline.Job.Script[0], script)
+	run := harness.Command("sh", "-c", script)
+	run.Env = append(os.Environ(), "PAVE_HEADERS="+file)
+	require.Equal(t, `{"data":[]}`, strings.TrimSpace(harness.Run(t, run)))
 }

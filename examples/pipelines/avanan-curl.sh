@@ -1,11 +1,13 @@
 #!/bin/sh
-# Calls Avanan, signed by Vault. Needs curl and jq, VAULT_ADDR and VAULT_TOKEN.
+# Calls Avanan, signed by Vault. Needs curl and jq, VAULT_ADDR and VAULT_TOKEN. AVANAN_URL is the address of the config's
+# region.
 #
-#     avanan-curl.sh '/v1.0/msp/usage?year=2026&month=8'
+#     AVANAN_URL=https://smart-api-production-1-us.avanan.net avanan-curl.sh '/v1.0/msp/usage?year=2026&month=8'
+#
+# Do not add -L to curl: it would send the headers to any host that a redirect names.
 set -eu
-# A here-document is shown neither by ps nor by set -x.
-curl -fgsS -K - -G --data-urlencode "request_string=$1" -- "$VAULT_ADDR/v1/apisig/sign/avanan/us" <<EOF |
-header = "X-Vault-Token: $VAULT_TOKEN"
+# ps and set -x do not show a here-document.
+curl -fgsS -H @- -G --data-urlencode "request_string=$1" -- "$VAULT_ADDR/v1/apisig/sign/avanan/us" <<EOF |
+X-Vault-Token: $VAULT_TOKEN
 EOF
-	jq -r '(.data.headers | to_entries[] | "header = \"\(.key): \(.value)\""), "url = \(.data.url | tojson)"' |
-	curl -fgsS -K -
+	jq -r .data.header_lines | curl -fgsS -H @- -- "$AVANAN_URL$1"

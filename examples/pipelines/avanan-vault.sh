@@ -1,10 +1,9 @@
 #!/bin/sh
-# Calls Avanan, signed by Vault. Needs vault, logged in by VAULT_ADDR and VAULT_TOKEN, and curl.
+# Calls Avanan, signed by Vault. Needs vault, logged in by VAULT_ADDR and VAULT_TOKEN, and curl. AVANAN_URL is the address of
+# the config's region.
 #
-#     avanan-vault.sh '/v1.0/msp/usage?year=2026&month=8'
+#     AVANAN_URL=https://smart-api-production-1-us.avanan.net avanan-vault.sh '/v1.0/msp/usage?year=2026&month=8'
+#
+# Do not add -L to curl: it would send the headers to any host that a redirect names.
 set -eu
-# vault writes & as \u0026 in JSON.
-vault write -format=json apisig/sign/avanan/us request_string="$1" |
-	sed -n -e 's/\\u0026/\&/g' -e 's/^ *"\(x-av-[a-z-]*\)": "\(.*\)",*$/header = "\1: \2"/p' \
-		-e 's/^ *"url": "\(.*\)",*$/url = "\1"/p' |
-	curl -fgsS -K -
+vault write -field=header_lines apisig/sign/avanan/us request_string="$1" | curl -fgsS -H @- -- "$AVANAN_URL$1"
