@@ -15,13 +15,13 @@ import (
 )
 
 var (
-	curlHeader  = regexp.MustCompile(`(?m)^header = "([^:]+): (.*)"$`)
-	envVariable = regexp.MustCompile(`(?m)^([A-Z_]+)='(.*)'$`)
+	headerLine  = regexp.MustCompile(`(?m)^([^:\n]+): (.*)$`)
+	envVariable = regexp.MustCompile(`(?m)^([A-Z_]+)='([^']*)'$`)
 )
 
 func paveHeaders(a *harness.Agent) values {
 	headers := values{}
-	for _, match := range curlHeader.FindAllStringSubmatch(a.Read("pave.curl"), -1) {
+	for _, match := range headerLine.FindAllStringSubmatch(a.Read("pave.headers"), -1) {
 		headers[match[1]] = match[2]
 	}
 	return headers
@@ -42,12 +42,12 @@ func TestAgentKeepsFilesFresh(t *testing.T) {
 	m := harness.Start(t).MountApisig(t)
 	m.WriteShortLived()
 	a := harness.StartAgent(t, m)
-	for _, file := range []string{"pave.curl", "avanan.jwt", "apisig.env"} {
+	for _, file := range []string{"pave.headers", "avanan.jwt", "apisig.env"} {
 		info, err := os.Stat(filepath.Join(a.Directory, file))
 		require.NoError(t, err)
 		require.Equal(t, os.FileMode(0o600), info.Mode(), file)
 	}
-	a.Refreshes(t, "pave.curl", 5, func() {
+	a.Refreshes(t, "pave.headers", 5, func() {
 		require.Equal(t, http.StatusOK, m.Call(m.URL+"/v1/sessions", paveHeaders(a)))
 	})
 	a.Refreshes(t, "avanan.jwt", 5, func() {
@@ -72,8 +72,8 @@ func TestAgentKeepsFileWhileVendorIsDown(t *testing.T) {
 		kept := strings.TrimSpace(a.Read("avanan.jwt"))
 		return kept != "" && !m.Vendor.Living(kept)
 	}, "the file stays after its JWT has expired")
-	headers := a.Read("pave.curl")
-	harness.Eventually(t, func() bool { return a.Read("pave.curl") != headers }, "the headers, which need no vendor, are refreshed")
+	headers := a.Read("pave.headers")
+	harness.Eventually(t, func() bool { return a.Read("pave.headers") != headers }, "the headers, which need no vendor, are refreshed")
 	m.Fault(sandbox.None)
 	harness.Eventually(t, func() bool { return m.Vendor.Living(strings.TrimSpace(a.Read("avanan.jwt"))) }, "a new JWT")
 }
@@ -85,6 +85,6 @@ func TestAgentRefreshesAfterPluginIsKilled(t *testing.T) {
 	m.WriteShortLived()
 	a := harness.StartAgent(t, m)
 	harness.KillPlugin(t, m.Server)
-	a.Refreshes(t, "pave.curl", 2, func() {})
+	a.Refreshes(t, "pave.headers", 2, func() {})
 	a.Refreshes(t, "avanan.jwt", 2, func() {})
 }

@@ -32,7 +32,7 @@ func TestRestartKeepsConfigsAndLeases(t *testing.T) {
 	m.WriteShortLived()
 	a := harness.StartAgent(t, m)
 	server.Restart(t)
-	a.Refreshes(t, "pave.curl", 2, func() {})
+	a.Refreshes(t, "pave.headers", 2, func() {})
 	a.Refreshes(t, "avanan.jwt", 2, func() {})
 	require.True(t, m.Vendor.Living(strings.TrimSpace(a.Read("avanan.jwt"))))
 }

@@ -53,7 +53,7 @@ func StartAgent(t *testing.T, m *Mount) *Agent {
 			t.Logf("%s", content)
 		}
 	})
-	for _, file := range []string{"pave.curl", "avanan.jwt", "apisig.env"} {
+	for _, file := range []string{"pave.headers", "avanan.jwt", "apisig.env"} {
 		Eventually(t, func() bool { return a.Read(file) != "" }, file+" is rendered")
 	}
 	return a

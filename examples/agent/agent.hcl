@@ -1,7 +1,12 @@
-# Vault Agent keeps three files fresh in its working directory: headers for PAVE as a configuration for curl, a JWT of
-# Avanan's, and both as an env file. Run it there, with VAULT_ADDR set, and role-id and secret-id of an AppRole beside it:
+# Vault Agent keeps three files fresh in its working directory: pave.headers with the headers for PAVE, avanan.jwt with
+# Avanan's JWT, and apisig.env with both as environment variables. Start it there, with VAULT_ADDR set and with the files
+# role-id and secret-id of an AppRole:
 #
 #     vault agent -config=agent.hcl
+#
+# Read the files again for each call, because the headers change every few minutes:
+#
+#     curl -fsS -H @pave.headers https://openapi.paveapi.com/v1/sessions
 
 auto_auth {
   method "approle" {
@@ -13,14 +18,14 @@ auto_auth {
   }
 }
 
-# While Vault or the vendor is down the files stay as they are, and Agent keeps trying.
+# While Vault or the vendor is down, Agent leaves the files as they are and keeps trying.
 template_config {
   exit_on_retry_failure = false
 }
 
 template {
   source      = "templates/headers.ctmpl"
-  destination = "pave.curl"
+  destination = "pave.headers"
   perms       = "0600"
 }
 
