@@ -1,10 +1,13 @@
-# Signs calls of /v1.0/event/ and /v1.0/search/ for the US region, many at once, and nothing else: not one at a time
-# either, which is a path of its own. Vault holds each of the list against allowed_parameters; what is said in
-# avanan-signer-events-only.hcl holds here too.
+# Lets a client sign calls below /v1.0/event/ and /v1.0/search/ for the US region, many in one request, and nothing else.
+# Signing one call at a time is another path, which this policy does not open.
+#
+# Vault compares each request string of the list with allowed_parameters. OpenBao, and Vault before 1.21, compare the list
+# as a whole: there, this policy refuses every list. avanan-signer-events-only.hcl explains the parameters.
 path "apisig/sign/avanan/us/batch" {
   capabilities        = ["update"]
   required_parameters = ["request_strings"]
   allowed_parameters = {
     "request_strings" = ["/v1.0/event/*", "/v1.0/search/*"]
+    "unauthorized"    = []
   }
 }

@@ -1,12 +1,15 @@
-# Signs calls of /v1.0/event/ and /v1.0/search/ for the US region, and nothing else.
+# Lets a client sign calls below /v1.0/event/ and /v1.0/search/ for the US region, and nothing else.
 #
-# required_parameters is what makes allowed_parameters hold: a request without request_string would pass the latter. The
-# engine refuses what would leave the prefix (.., //, encoded or not) and what would sign a second call. Method and body
-# are not covered by a signature: who may sign the path of an event may send any method there.
+# Keep required_parameters: without it, a request that leaves out request_string would pass allowed_parameters. The engine
+# rejects request strings that would leave the prefix (.. or //, encoded or not) or sign a second call. The signature does
+# not cover the method and the body: a client that can sign the path of an event can send any method to it.
+#
+# unauthorized reports a 401 from Avanan, for the retry after it. The empty list allows any value.
 path "apisig/sign/avanan/us" {
   capabilities        = ["read", "update"]
   required_parameters = ["request_string"]
   allowed_parameters = {
     "request_string" = ["/v1.0/event/*", "/v1.0/search/*"]
+    "unauthorized"   = []
   }
 }

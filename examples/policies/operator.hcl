@@ -1,4 +1,5 @@
-# Writes, reads (without their secrets) and deletes configs, and uses none of them: no credentials, no signatures.
+# Lets an operator write, read and delete configs. A read contains no secret. The policy does not let the operator read
+# credentials or sign calls.
 path "apisig/config/*" {
   capabilities = ["create", "read", "update", "patch", "delete", "list"]
 }
