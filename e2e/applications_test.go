@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -11,9 +12,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"text/template"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -187,7 +190,13 @@ func TestSecretsOperatorManifestsMatchAnswers(t *testing.T) {
 	m := harness.Start(t).MountApisig(t)
 	m.Write("config/pave/main", m.PaveValues())
 	m.Write("config/avanan/us", m.AvananValues())
-	for file, leased := range map[string]bool{"pave.yml": false, "avanan.yml": true} {
+	for file, want := range map[string]struct {
+		leased bool
+		keys   map[string]string // of the Secret, and the fields that they have
+	}{
+		"pave.yml":   {false, map[string]string{"headers": "header_lines"}},
+		"avanan.yml": {true, map[string]string{"token": "token"}},
+	} {
 		content, err := os.ReadFile("../examples/kubernetes/" + file)
 		require.NoError(t, err)
 		var manifest struct {
@@ -200,8 +209,13 @@ func TestSecretsOperatorManifestsMatchAnswers(t *testing.T) {
 				AllowStaticCreds bool `yaml:"allowStaticCreds"`
 				RenewalPercent   int  `yaml:"renewalPercent"`
 				Destination      struct {
-					Create bool
-					Name   string
+					Create         bool
+					Name           string
+					Transformation struct {
+						ExcludeRaw bool `yaml:"excludeRaw"`
+						Excludes   []string
+						Templates  map[string]struct{ Text string }
+					}
 				}
 			}
 		}
@@ -213,10 +227,23 @@ func TestSecretsOperatorManifestsMatchAnswers(t *testing.T) {
 		require.Equal(t, manifest.Metadata.Name, manifest.Spec.Destination.Name)
 		require.True(t, manifest.Spec.Destination.Create)
 		require.Equal(t, "apisig", manifest.Spec.Mount)
-		require.Equal(t, !leased, manifest.Spec.AllowStaticCreds)
+		require.Equal(t, !want.leased, manifest.Spec.AllowStaticCreds)
 		answer := m.Read(manifest.Spec.Path)
-		require.Equal(t, leased, answer.LeaseID != "")
-		if leased {
+		require.Equal(t, want.leased, answer.LeaseID != "")
+
+		transformation := manifest.Spec.Destination.Transformation
+		require.True(t, transformation.ExcludeRaw)
+		require.Equal(t, []string{".*"}, transformation.Excludes)
+		rendered, fields := map[string]string{}, map[string]string{}
+		for key, one := range transformation.Templates {
+			rendered[key] = render(t, one.Text, answer.Data)
+		}
+		for key, field := range want.keys {
+			fields[key] = answer.Data[field].(string)
+		}
+		require.Equal(t, fields, rendered)
+
+		if want.leased {
 			require.Positive(t, answer.LeaseDuration)
 			continue
 		}
@@ -228,4 +255,21 @@ func TestSecretsOperatorManifestsMatchAnswers(t *testing.T) {
 		_, err = time.Parse(time.RFC3339Nano, answer.Data["last_vault_rotation"].(string))
 		require.NoError(t, err)
 	}
+}
+
+// render renders a template as the Secrets Operator does. A field that the answer does not have fails the test.
+func render(t *testing.T, text string, answer values) string {
+	t.Helper()
+	get := func(fields values, name string) (any, error) {
+		value, found := fields[name]
+		if !found {
+			return nil, errors.New("the answer has no field " + name)
+		}
+		return value, nil
+	}
+	parsed, err := template.New("").Funcs(template.FuncMap{"get": get}).Parse(text)
+	require.NoError(t, err)
+	var rendered strings.Builder
+	require.NoError(t, parsed.Execute(&rendered, values{"Secrets": answer}))
+	return rendered.String()
 }
