@@ -26,7 +26,7 @@ func TestDemoSucceedsAndStops(t *testing.T) {
 	defer binaries.Unlock()
 	printed, err := harness.Command("make", "-C", "..", "demo").CombinedOutput()
 	require.NoError(t, err, string(printed))
-	require.Contains(t, string(printed), "Every call was answered as it should be.")
+	require.Contains(t, string(printed), "Every call got the expected answer.")
 	for _, secret := range []string{"sandbox-pave-secret", "sandbox-avanan-secret"} {
 		require.NotContains(t, string(printed), secret)
 	}
