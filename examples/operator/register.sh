@@ -1,12 +1,14 @@
 #!/bin/sh
-# Puts a plugin binary into Vault: registers it with its sha256 and version, then enables it, or upgrades the mount that
-# is there. It can be run again: what is done already stays done.
+# Registers a plugin binary in Vault with its sha256 and version. Then it enables the engine, or upgrades the mount that
+# exists. It is safe to run again.
 #
 #     PLUGIN_DIRECTORY=/etc/vault/plugins register.sh [binary [mount]]
 #
-# The binary is bin/vault-plugin-apisig of this repository by default, built where it is not there; the mount is apisig.
-# It needs vault, logged in as an operator, and the binary has to be on each Vault node: run it there, PLUGIN_DIRECTORY
-# being that node's plugin_directory. VERSION, where it is set, is what the binary must say that it is.
+# The default binary is bin/vault-plugin-apisig of this repository, which is built if it does not exist. The default mount
+# is apisig. If VERSION is set, the script stops unless the binary has that version.
+#
+# It needs vault, logged in as an operator. Every Vault node needs the binary: run the script on each, with
+# PLUGIN_DIRECTORY set to that node's plugin_directory.
 set -eu
 name=vault-plugin-apisig
 binary=${1:-$(dirname -- "$0")/../../bin/$name}
@@ -14,7 +16,7 @@ mount=${2:-apisig}
 
 fail() { echo "register.sh: $*" >&2; exit 1; }
 
-[ -d "${PLUGIN_DIRECTORY:?is to name the plugin_directory of Vault}" ] || fail "$PLUGIN_DIRECTORY is no directory"
+[ -d "${PLUGIN_DIRECTORY:?must be the plugin_directory of Vault}" ] || fail "$PLUGIN_DIRECTORY is not a directory"
 if [ $# -eq 0 ] && [ ! -x "$binary" ]; then
 	make -C "$(dirname -- "$0")/../.." build >&2
 fi
@@ -23,7 +25,8 @@ version=$("$binary" -version) || fail "$binary does not say its version: is it $
 sha256=$(sha256sum -- "$binary" 2>/dev/null || shasum -a 256 -- "$binary")
 sha256=${sha256%% *}
 
-# A file for each version, since a running version's file may not change: Vault checks its sha256 at every start.
+# Each version has a file of its own, because the file of a running version must not change: Vault checks its sha256 each
+# time it starts the plugin.
 command=$name-$version
 if [ -e "$PLUGIN_DIRECTORY/$command" ]; then
 	cmp -s -- "$binary" "$PLUGIN_DIRECTORY/$command" ||
@@ -38,7 +41,7 @@ vault plugin register -sha256="$sha256" -version="$version" -command="$command" 
 if ! vault read "sys/mounts/$mount/tune" >/dev/null 2>&1; then
 	vault secrets enable -path="$mount" -plugin-version="$version" "$name"
 elif [ "$(vault read -field=type "sys/mounts/$mount")" != "$name" ]; then
-	fail "$mount is a mount of something else"
+	fail "$mount is a mount of another engine"
 else
 	vault secrets tune -plugin-version="$version" "$mount"
 	vault write sys/plugins/reload/backend mounts="$mount/"
