@@ -25,17 +25,19 @@ import (
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
-// applications are the commands of the example applications, each making one call.
-func applications(t *testing.T, base, requestString string) map[string][]string {
+const usage = "/v1.0/msp/usage?year=2026&month=8"
+
+// applications are the commands of the example applications, each making one call, of usage.
+func applications(t *testing.T, base string) map[string][]string {
 	t.Helper()
 	compiled := filepath.Join(t.TempDir(), "avanan-go")
 	harness.Run(t, harness.GoBuild(compiled, "./examples/applications/avanan-go"))
-	commands := map[string][]string{"avanan-go": {compiled, base + requestString}}
+	commands := map[string][]string{"avanan-go": {compiled, base + usage}}
 	if _, err := exec.LookPath("python3"); err != nil {
 		t.Log("python3 is not on this machine: its example is not run")
 		return commands
 	}
-	commands["avanan.py"] = []string{"python3", "../examples/applications/avanan.py", requestString}
+	commands["avanan.py"] = []string{"python3", "../examples/applications/avanan.py", usage}
 	return commands
 }
 
@@ -74,8 +76,6 @@ func (p *recorder) taken() []bool {
 	return taken
 }
 
-const usage = "/v1.0/msp/usage?year=2026&month=8"
-
 // The example applications sign each call. If the vendor answers 401, they report it to Vault and try once more, not twice.
 func TestApplicationsSignAgainOnceAfter401(t *testing.T) {
 	t.Parallel()
@@ -97,7 +97,7 @@ func TestApplicationsSignAgainOnceAfter401(t *testing.T) {
 	recorder := &recorder{ReverseProxy: httputil.NewSingleHostReverseProxy(address)}
 	vault := httptest.NewServer(recorder)
 	t.Cleanup(vault.Close)
-	for name, command := range applications(t, m.URL, usage) {
+	for name, command := range applications(t, m.URL) {
 		for refused, want := range map[int64][]bool{0: {false}, 1: {false, true}, 5: {false, true}} {
 			calls.Store(0)
 			refusals.Store(refused)
@@ -142,7 +142,7 @@ func TestApplicationsFollowNoRedirect(t *testing.T) {
 	m.URL = standIn.URL
 	m.Write("config/avanan/us", m.AvananValues())
 	other, arrived := otherHost(t)
-	for name, command := range applications(t, m.URL, usage) {
+	for name, command := range applications(t, m.URL) {
 		for _, to := range []string{other + usage, "/v1.0/scopes"} {
 			for _, redirect := range []int{301, 302, 303, 307, 308} {
 				calls.Store(0)
@@ -165,7 +165,7 @@ func TestApplicationsCallOnlyAddressOfConfig(t *testing.T) {
 	m := harness.Start(t).MountApisig(t)
 	m.Write("config/avanan/us", m.AvananValues())
 	other, arrived := otherHost(t)
-	for name, command := range applications(t, other, usage) {
+	for name, command := range applications(t, other) {
 		printed, err := runApplication(m, m.Server.Address, command, "AVANAN_URL="+other)
 		require.Error(t, err, name)
 		require.Contains(t, printed, "is for "+m.URL+usage, name)
@@ -175,7 +175,7 @@ func TestApplicationsCallOnlyAddressOfConfig(t *testing.T) {
 		_, _ = io.WriteString(w, `{"data": {"headers": {"x-av-sig": "sig"}, "url": "`+other+`/v1.0/scopes"}}`)
 	}))
 	t.Cleanup(vault.Close)
-	for name, command := range applications(t, other, usage) {
+	for name, command := range applications(t, other) {
 		printed, err := runApplication(m, vault.URL, command)
 		require.Error(t, err, name)
 		require.Contains(t, printed, "is for "+other+"/v1.0/scopes", name)

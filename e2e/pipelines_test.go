@@ -186,5 +186,5 @@ func TestGitLabSecretHoldsAllHeaders(t *testing.T) {
 	require.NotEqual(t, pipeline.Job.Script[0], script)
 	run := harness.Command("sh", "-c", script)
 	run.Env = append(os.Environ(), "PAVE_HEADERS="+file)
-	require.Equal(t, `{"data":[]}`, strings.TrimSpace(harness.Run(t, run)))
+	require.JSONEq(t, `{"data":[]}`, harness.Run(t, run))
 }
