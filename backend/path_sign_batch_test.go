@@ -16,11 +16,11 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
-// The signatures are from OpenSSL, for the ids and the date that are printed beside them, as those of TestSignAvananAnswers:
+// OpenSSL computed the signatures, for the ids and the date below:
 //
 //	printf %s "${id}US:sandbox2026-01-02T03:04:05.123456${request_string}sandbox-avanan-secret" |
 //	    openssl base64 -A | openssl dgst -sha256
-func TestSignAvananBatchAnswers(t *testing.T) {
+func TestSignAvananBatchAnswer(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless"}))
@@ -37,7 +37,7 @@ func TestSignAvananBatchAnswers(t *testing.T) {
 	} {
 		results = append(results, values{
 			"headers": map[string]string{
-				"x-av-req-id": fmt.Sprintf("00000000-0000-4000-8000-%012d", i+2), // the first was the handshake's
+				"x-av-req-id": fmt.Sprintf("00000000-0000-4000-8000-%012d", i+2), // the first id is the handshake's
 				"x-av-token":  token,
 				"x-av-app-id": "US:sandbox",
 				"x-av-date":   "2026-01-02T03:04:05.123456",
@@ -51,8 +51,8 @@ func TestSignAvananBatchAnswers(t *testing.T) {
 	require.Equal(t, values{"results": results, "expires_at": "2026-01-02T04:04:05Z"}, resp.Data)
 }
 
-// One that is wrong has none signed, and is named, the first of them where there are more.
-func TestSignAvananBatchAllOrNone(t *testing.T) {
+// If any request string is invalid, none is signed. The error names the first invalid one.
+func TestSignAvananBatchSignsAllOrNone(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", m.avananValues())
@@ -86,7 +86,7 @@ func TestSignAvananBatchAllOrNone(t *testing.T) {
 	require.Len(t, m.must(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": "/v1.0/a"})["results"], 1)
 }
 
-func TestSignAvananBatchForNobody(t *testing.T) {
+func TestSignAvananBatchEndsWhenClientHangsUp(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", m.avananValues())
@@ -94,14 +94,14 @@ func TestSignAvananBatchForNobody(t *testing.T) {
 	ids := m.ids.Load()
 	ctx, hangUp := context.WithCancel(t.Context())
 	hangUp()
-	m.storage.verb.Store("get") // not what says so
+	m.storage.verb.Store("get") // so that the error below cannot come from storage
 	_, err := m.HandleRequest(ctx, m.request(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/a"}}))
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, ids, m.ids.Load(), "nothing was signed")
 }
 
-// A config may have the path's own last word for a name.
-func TestSignAvananBatchOfAConfigNamedBatch(t *testing.T) {
+// A config can be named batch, like the end of the path.
+func TestSignAvananBatchForConfigNamedBatch(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/batch", m.avananValues())
