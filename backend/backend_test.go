@@ -24,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
+	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
 // began is the time at which the clock of every mount starts: 1767323045 in Unix seconds, and a fraction.
@@ -398,4 +399,30 @@ func cold(do func(*mount) (*logical.Response, error)) func(*mount) (*logical.Res
 		m.store("avanan").entries.doubt("us")
 		return do(m)
 	}
+}
+
+// A panic in an exchange is an error that does not quote it, and a line in the log. It counts as a failure for the hold-off.
+func TestPanicInExchangeIsAnError(t *testing.T) {
+	t.Parallel()
+	exchanges := 0
+	m := newMountOf(t, withTokens(func() (token.Token, error) {
+		exchanges++
+		panic("canary")
+	}))
+	fails := func(operation logical.Operation, path string, data values, want string) {
+		_, status, text := m.handle(operation, path, data)
+		require.GreaterOrEqual(t, status, http.StatusInternalServerError, text)
+		require.Contains(t, text, want)
+		require.NotContains(t, text, "canary")
+	}
+	const want = "internal error during the exchange with Avanan; see Vault's log"
+	fails(logical.UpdateOperation, "config/avanan/us", m.avananValues(), want)
+	m.write("config/avanan/us", with(m.avananValues(), values{"verify": false}))
+	for range 6 {
+		fails(logical.ReadOperation, "creds/avanan/us", nil, want)
+	}
+	fails(logical.ReadOperation, "creds/avanan/us", nil, "before the next attempt")
+	require.Equal(t, 7, exchanges)
+	require.Contains(t, m.logged(), "an exchange panicked: vendor=avanan")
+	require.NotContains(t, m.logged(), "canary")
 }

@@ -387,9 +387,9 @@ func TestNoSecretInAnswersAndLogs(t *testing.T) {
 	require.NotContains(t, m.logged(), token)
 }
 
-// A reader that got a 401 says so, on any path with the token: one that is five minutes old is replaced for all, once. It does
-// nothing where headers are made anew at every read.
-func TestUnauthorizedReplacesTheTokenForAll(t *testing.T) {
+// With unauthorized=true, on any path that uses the token, a token that is at least five minutes old is replaced once for all
+// readers. For a vendor without tokens the parameter does nothing.
+func TestUnauthorizedReplacesTokenForAllReaders(t *testing.T) {
 	t.Parallel()
 	for path, data := range map[string]values{
 		"creds/avanan/us": {}, "sign/avanan/us": {"request_string": "/v1.0/scopes"}, "sign/avanan/us/batch": {"request_strings": "/v1.0/scopes"},

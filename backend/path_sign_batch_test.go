@@ -109,7 +109,7 @@ func TestSignAvananBatchForConfigNamedBatch(t *testing.T) {
 	m.must(logical.UpdateOperation, "sign/avanan/batch/batch", values{"request_strings": []string{"/v1.0/a"}})
 }
 
-// A batch has at most 1 MiB of request strings, and an answer of at most 8 MiB, checked before anything is signed.
+// A batch has at most 1 MiB of request strings and 8 MiB of answer. A larger one is rejected before anything is signed.
 func TestSignAvananBatchLimits(t *testing.T) {
 	t.Parallel()
 	life := func(size int) []*vendor {
@@ -150,7 +150,7 @@ func TestSignAvananBatchLimits(t *testing.T) {
 	}
 }
 
-// The estimate of a batch's answer is never below its size, and not far above.
+// The estimated size of a batch's answer is not less than its real size, and not much more.
 func TestBatchSizeIsAnUpperBound(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -163,12 +163,12 @@ func TestBatchSizeIsAnUpperBound(t *testing.T) {
 	got, err := current.token.Get(t.Context(), current.use)
 	require.NoError(t, err)
 	estimate := batchSize(s.vendor, serving{now: m.time(), config: current.config, token: got}, requestStrings)
-	require.GreaterOrEqual(t, estimate, len(answer)-100, "without what is around the results")
+	require.GreaterOrEqual(t, estimate, len(answer)-100, "the estimate is for the results only")
 	require.Less(t, estimate, len(answer)+3*300)
 }
 
-// Randomness that fails is an error of every path that needs it, and never a panic.
-func TestFailingRandomness(t *testing.T) {
+// If no id can be made, every path that needs one fails with an error, without a panic.
+func TestFailingRandomnessIsAnError(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", m.avananValues())
