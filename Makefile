@@ -1,13 +1,13 @@
-# Nothing needs installing but Go; make help lists the targets.
+# You only need Go. make help lists the targets.
 
 GO ?= go
-# The version that the plugin runs as and is registered with. make VERSION=v1.2.3 build makes another.
+# The version that the plugin reports and must be registered with. make VERSION=v1.2.3 build sets another one.
 VERSION := $(shell sed -n 's/^var Version = "\(.*\)"$$/\1/p' backend/backend.go)
-# The race detector needs cgo, and that a C compiler. Without one the tests run without it.
+# The race detector needs cgo, which needs a C compiler. Without one the tests run without the detector.
 RACE := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 # Many unit tests wait for a connection to time out, so more of them run at once than there are processors.
 UNIT = $(GO) test -parallel 16 ./backend/... ./cmd/... ./internal/...
-# Vault is found or built before the tests, because building it must not use up their time limit.
+# Vault is found or built before the tests start, so that building it does not count towards their time limit.
 VAULT = VAULT_BIN=$$(scripts/vault-bin) && export VAULT_BIN &&
 
 .PHONY: help build check test unit fuzz e2e soak bench bench-micro lint demo dev clean
@@ -57,7 +57,7 @@ SOAK ?= 10m
 soak: ## mixed load for SOAK, ten minutes by default, and a fifth of that to warm up; at least four minutes in all
 	$(VAULT) SOAK=$(SOAK) $(GO) test -count=1 -timeout 60m -v -run '^(TestSoak|TestTokenIsRenewedWithoutReaders)$$' ./e2e/load
 
-bench: ## benchmark in a real Vault, about thirteen minutes; docs/performance.md says how to read it
+bench: ## benchmark in a real Vault, about thirteen minutes; docs/performance.md explains the output
 	$(VAULT) BENCH=full $(GO) test -count=1 -timeout 60m -run '^TestBench$$' -v ./e2e/load
 
 bench-micro: ## benchmark inside the plugin

@@ -24,12 +24,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
+	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
-// began is the instant at which every mount below begins: 1767323045 in Unix seconds, and some.
+// began is the time at which the clock of every mount starts: 1767323045 in Unix seconds, and a fraction.
 var began = time.Date(2026, 1, 2, 3, 4, 5, 123_456_789, time.UTC)
 
-// mount is a mounted backend with a clock of its own, counted ids, and a sandbox with the same clock.
+// mount is a mounted backend with its own clock, numbered ids, and a sandbox with the same clock.
 type mount struct {
 	*backend
 	t       *testing.T
@@ -47,7 +48,7 @@ func newMount(t *testing.T) *mount {
 	return newMountOf(t, vendors())
 }
 
-// newMountOf is a mount of an engine that has other vendors.
+// newMountOf makes a mount with the given vendors.
 func newMountOf(t *testing.T, vendors []*vendor) *mount {
 	t.Helper()
 	m := &mount{t: t, storage: &flakyStorage{Storage: &logical.InmemStorage{}}, log: &syncBuffer{}}
@@ -70,7 +71,7 @@ func newMountOf(t *testing.T, vendors []*vendor) *mount {
 	return m
 }
 
-// syncBuffer is a bytes.Buffer for several goroutines.
+// syncBuffer is a bytes.Buffer that goroutines can share.
 type syncBuffer struct {
 	mu      sync.Mutex
 	content bytes.Buffer
@@ -82,14 +83,14 @@ func (s *syncBuffer) Write(p []byte) (int, error) {
 	return s.content.Write(p)
 }
 
-// logged is all that the mount has logged.
+// logged returns everything that the mount has logged.
 func (m *mount) logged() string {
 	m.log.mu.Lock()
 	defer m.log.mu.Unlock()
 	return m.log.content.String()
 }
 
-// store is that of a vendor.
+// store returns the store of a vendor.
 func (m *mount) store(vendor string) *store {
 	return m.stores[slices.IndexFunc(m.stores, func(s *store) bool { return s.vendor.name == vendor })]
 }
@@ -107,10 +108,10 @@ func (m *mount) read(path string) values     { return m.must(logical.ReadOperati
 func (m *mount) write(path string, v values) { m.must(logical.UpdateOperation, path, v) }
 func (m *mount) patch(path string, v values) { m.must(logical.PatchOperation, path, v) }
 
-// values are parameters or the data of an answer.
+// values are the parameters of a request or the data of an answer.
 type values = map[string]any
 
-// paveValues and avananValues are whole configs for the stand-ins.
+// paveValues and avananValues are complete configs for the sandbox.
 func (m *mount) paveValues() values {
 	return values{
 		"username": "acme", "api_key": "09bc91b9-76e5-4256-8e4f-7a41c1408014", "api_secret": "sandbox-pave-secret", "base_url": m.url,
@@ -121,14 +122,14 @@ func (m *mount) avananValues() values {
 	return values{"region": "us", "app_id": "US:sandbox", "secret_key": "sandbox-avanan-secret", "base_url": m.url}
 }
 
-// with returns values with others over them.
+// with returns base with the values of over, which win.
 func with(base, over values) values {
 	all := maps.Clone(base)
 	maps.Copy(all, over)
 	return all
 }
 
-// request makes a request with data as JSON gives it, as the data comes from Vault.
+// request makes a request. Its data is decoded from JSON, as Vault's is.
 func (m *mount) request(operation logical.Operation, path string, data values) *logical.Request {
 	m.t.Helper()
 	encoded, err := json.Marshal(data)
@@ -140,14 +141,14 @@ func (m *mount) request(operation logical.Operation, path string, data values) *
 	}
 }
 
-// handle handles a request and returns the status that Vault's HTTP API gives for what comes of it. Every answer is
-// held against the schema that the path declares for it.
+// handle handles a request. It returns the answer, the status with which Vault's HTTP API sends it, and the text of an error.
+// It checks every answer against the schema that the path declares.
 func (m *mount) handle(operation logical.Operation, path string, data values) (resp *logical.Response, status int, text string) {
 	m.t.Helper()
 	req := m.request(operation, path, data)
 	resp, err := m.HandleRequest(m.t.Context(), req)
 	if err != nil {
-		require.Nil(m.t, resp, "an answer and an error")
+		require.Nil(m.t, resp, "both an answer and an error")
 	}
 	status, httpErr := logical.RespondErrorCommon(req, resp, err)
 	if httpErr != nil {
@@ -167,7 +168,7 @@ func (m *mount) handle(operation logical.Operation, path string, data values) (r
 	return resp, status, ""
 }
 
-// must is handle for what has to succeed, with the data of the answer.
+// must handles a request that must succeed. It returns the data of the answer.
 func (m *mount) must(operation logical.Operation, path string, data values) values {
 	m.t.Helper()
 	resp, _, text := m.handle(operation, path, data)
@@ -178,7 +179,7 @@ func (m *mount) must(operation logical.Operation, path string, data values) valu
 	return resp.Data
 }
 
-// refused is handle for what has to be answered with 400; it returns the text.
+// refused handles a request that must get 400. It returns the text of the error.
 func (m *mount) refused(operation logical.Operation, path string, data values) string {
 	m.t.Helper()
 	_, status, text := m.handle(operation, path, data)
@@ -186,7 +187,7 @@ func (m *mount) refused(operation logical.Operation, path string, data values) s
 	return text
 }
 
-// stored is all that is stored, by key, for seeing that nothing changed.
+// stored returns all storage entries by key, so that tests can see what changed.
 func (m *mount) stored() map[string]string {
 	m.t.Helper()
 	entries := map[string]string{}
@@ -198,11 +199,11 @@ func (m *mount) stored() map[string]string {
 	return entries
 }
 
-// flakyStorage fails at a verb, and can let something happen between a read and what is made of it.
+// flakyStorage fails for one verb. It can also call a function between two steps of a request.
 type flakyStorage struct {
 	logical.Storage
 	verb atomic.Value // string
-	// Each, where it is set, is called once, at the next call of its verb.
+	// If one of these is set, the next call of its verb calls it, once.
 	afterGet, beforePut, beforeDelete atomic.Pointer[func()]
 }
 
@@ -264,7 +265,7 @@ func TestFactorySetsUp(t *testing.T) {
 	b.Cleanup(t.Context())
 }
 
-// Every path, operation and field explains itself, and every operation says what it answers.
+// Every path, operation and field has a help text, and every operation declares its answers.
 func TestEveryPathIsDocumented(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -299,7 +300,7 @@ func TestEveryPathIsDocumented(t *testing.T) {
 	}
 }
 
-func TestOpenAPIOperationsDiffer(t *testing.T) {
+func TestOpenAPIOperationIDsAreUnique(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	resp, err := m.HandleRequest(t.Context(), m.request(logical.HelpOperation, "", values{"requestResponsePrefix": "apisig"}))
@@ -319,8 +320,8 @@ func TestOpenAPIOperationsDiffer(t *testing.T) {
 	require.Len(t, ids, 17)
 }
 
-// What is written under a canary secret lies, with all else that is stored, where Vault wraps it with its seal.
-func TestSecretsAreStoredWhereTheSealWraps(t *testing.T) {
+// Every storage entry with a secret has a key under a seal-wrapped prefix, and there are no other entries.
+func TestSecretsAreStoredUnderSealWrappedPrefix(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/pave/main", m.paveValues())
@@ -336,8 +337,8 @@ func TestSecretsAreStoredWhereTheSealWraps(t *testing.T) {
 	}
 }
 
-// A storage that fails at any verb is an error, never a panic, and neither storage nor what readers get changes.
-func TestStorageThatFails(t *testing.T) {
+// If storage fails, the request fails with an error, without a panic. Storage and the readers' token stay as they are.
+func TestStorageFailureChangesNothing(t *testing.T) {
 	t.Parallel()
 	for verb, requests := range map[string][]func(*mount) (*logical.Response, error){
 		"get": {
@@ -391,11 +392,37 @@ func doing(operation logical.Operation, path string, data values) func(*mount) (
 	}
 }
 
-// cold does something where no config was read yet.
+// cold does something while no config is cached.
 func cold(do func(*mount) (*logical.Response, error)) func(*mount) (*logical.Response, error) {
 	return func(m *mount) (*logical.Response, error) {
 		m.store("pave").entries.doubt("main")
 		m.store("avanan").entries.doubt("us")
 		return do(m)
 	}
+}
+
+// A panic in an exchange is an error that does not quote it, and a line in the log. It counts as a failure for the hold-off.
+func TestPanicInExchangeIsAnError(t *testing.T) {
+	t.Parallel()
+	exchanges := 0
+	m := newMountOf(t, withTokens(func() (token.Token, error) {
+		exchanges++
+		panic("canary")
+	}))
+	fails := func(operation logical.Operation, path string, data values, want string) {
+		_, status, text := m.handle(operation, path, data)
+		require.GreaterOrEqual(t, status, http.StatusInternalServerError, text)
+		require.Contains(t, text, want)
+		require.NotContains(t, text, "canary")
+	}
+	const want = "internal error during the exchange with Avanan; see Vault's log"
+	fails(logical.UpdateOperation, "config/avanan/us", m.avananValues(), want)
+	m.write("config/avanan/us", with(m.avananValues(), values{"verify": false}))
+	for range 6 {
+		fails(logical.ReadOperation, "creds/avanan/us", nil, want)
+	}
+	fails(logical.ReadOperation, "creds/avanan/us", nil, "before the next attempt")
+	require.Equal(t, 7, exchanges)
+	require.Contains(t, m.logged(), "an exchange panicked: vendor=avanan")
+	require.NotContains(t, m.logged(), "canary")
 }

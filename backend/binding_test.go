@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A certificate is added only together with the secret: it decides whom the secret's signatures are sent to. One may be removed,
-// or written again in another dress, without it.
-func TestCertificateIsAddedOnlyWithTheSecret(t *testing.T) {
+// Adding a certificate needs the secret in the same write, because it decides which servers the engine trusts. Removing one, or
+// writing the same one in another form, does not.
+func TestAddingCertificateNeedsSecret(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	other := newAuthority(t).pem
@@ -31,9 +31,9 @@ func TestCertificateIsAddedOnlyWithTheSecret(t *testing.T) {
 	m.must(logical.UpdateOperation, "config/avanan/us", values{"ca_cert": other, "secret_key": "x", "verify": false})
 }
 
-// A write that contains the secret and relies on a stored address or certificate says so, since someone else may have set them;
-// one that names them, or relies on the vendor's own, does not. With a warning the answer is 200, else 204.
-func TestSecretForAStoredAddressWarns(t *testing.T) {
+// A write with the secret that relies on a stored foreign address or a stored certificate gets a warning, because someone else may
+// have set them. It gets none if it names them, or if the address is the vendor's own. With a warning the status is 200, else 204.
+func TestSecretForStoredAddressWarns(t *testing.T) {
 	t.Parallel()
 	own := values{"region": "us", "app_id": "app", "secret_key": "old"}
 	pave := values{"username": "u", "api_key": "k", "api_secret": "old"}
@@ -83,8 +83,8 @@ func TestSecretForAStoredAddressWarns(t *testing.T) {
 	}
 }
 
-// Vault drops warnings from errors, so a failed try says it in its text.
-func TestFailedTryNamesTheStoredAddress(t *testing.T) {
+// If the handshake fails, the warning is part of the error's text, because Vault drops warnings from errors.
+func TestFailedVerificationNamesStoredAddress(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", m.avananValues())
@@ -95,9 +95,9 @@ func TestFailedTryNamesTheStoredAddress(t *testing.T) {
 	require.NotContains(t, text, "the new secret is used with")
 }
 
-// Public values end up in env files, shells and configurations of curl. One that would leave its quotes there is rejected when a
-// write names it; one that an earlier version stored keeps working, also when another field is written.
-func TestPublicValuesWithQuotes(t *testing.T) {
+// Public values are put into env files, shells and configurations of curl. So a write that names one with a quote or similar is
+// rejected. A value that an earlier version stored keeps working, also when another field is written.
+func TestPublicValuesWithQuotesAreRejected(t *testing.T) {
 	t.Parallel()
 	for path, fields := range map[string][]string{"config/pave/x": {"api_key", "base_url"}, "config/avanan/x": {"app_id", "base_url"}} {
 		for _, field := range fields {
@@ -134,8 +134,8 @@ func TestPublicValuesWithQuotes(t *testing.T) {
 	}
 }
 
-// A stored duration beyond today's bounds counts, and reads, as the bound.
-func TestStoredDurationBeyondItsBounds(t *testing.T) {
+// A stored duration that is out of bounds counts, and is read back, as the nearest bound.
+func TestStoredDurationIsLimitedToItsBounds(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	for stored, want := range map[int]int{86400: 1800, 1801: 1800, 1800: 1800, 0: 0, -1: 0} {
@@ -147,7 +147,7 @@ func TestStoredDurationBeyondItsBounds(t *testing.T) {
 	}
 }
 
-// In a patch null sets the default. It is no way around what a field needs.
+// In a patch, null sets any field to its default. Required fields and fields bound to the secret keep their rules.
 func TestPatchWithNullOnEveryField(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -193,7 +193,7 @@ func TestPatchWithNullOnEveryField(t *testing.T) {
 	}
 }
 
-// A PUT whose parameters are in the query has no body. It would change nothing, so it is an error that says what to give.
+// A PUT with its parameters in the query has no body. It would change nothing, so it is an error that lists the parameters.
 func TestWriteWithoutParametersIsRejected(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -207,9 +207,9 @@ func TestWriteWithoutParametersIsRejected(t *testing.T) {
 	}
 }
 
-// Names that storage refuses are the caller's mistake on every path. The existence check, which Vault calls before it checks
-// policies, answers that there is one, without storage, so that the caller sees that error.
-func TestNamesThatStorageRefuses(t *testing.T) {
+// Names that storage rejects get 400 on every path. The existence check, which Vault calls before it checks the policies, answers
+// that such a config exists, without using storage, so that the caller gets that 400.
+func TestNamesThatStorageRejectsGet400(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	longest := strings.Repeat("a", 256-len("config/avanan/"))
@@ -244,7 +244,7 @@ func TestNamesThatStorageRefuses(t *testing.T) {
 	m.must(logical.DeleteOperation, "config/avanan/"+longest, nil)
 }
 
-// A write reads its entry once to change it, and once more to see that it is still the same.
+// A write reads its entry twice: to change it, and to see that it was not changed concurrently.
 func TestWriteReadsStorageTwice(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)

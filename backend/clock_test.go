@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Lives from a second to a day, clocks that are an hour apart, and ones that jump: a lease's TTL is whole seconds, at
-// least one of them, and the lease is over before the JWT is; where that can't be, the answer is an error.
-func TestLeasesUnderAnyClock(t *testing.T) {
+// A lease's TTL is at least a second, in whole seconds, and the lease ends before its JWT. If that is impossible, the read fails.
+// This holds for JWTs that live from a second to a day, for clocks that differ by up to an hour, and for clocks that jump.
+func TestLeaseEndsBeforeTokenWithAnyClock(t *testing.T) {
 	t.Parallel()
 	lives := []time.Duration{
 		time.Second, 2 * time.Second, 3 * time.Second, 10 * time.Second, time.Minute, 9*time.Minute + 59*time.Second, 10 * time.Minute,
@@ -33,7 +33,7 @@ func TestLeasesUnderAnyClock(t *testing.T) {
 					m.advance(jump)
 					m.leaseWithin(life)
 					if jump > 0 && *issued == first {
-						m.leaseWithin(life - jump) // it is the first JWT still, and the time did pass
+						m.leaseWithin(life - jump) // the first JWT is still in use, and the time has passed
 					}
 				}
 			})
@@ -41,7 +41,7 @@ func TestLeasesUnderAnyClock(t *testing.T) {
 	}
 }
 
-// mountIssuing writes a config whose vendor issues JWTs by a clock that is off, and counts them.
+// mountIssuing writes a config for a vendor whose clock differs by offset. It returns the number of JWTs issued so far.
 func (m *mount) mountIssuing(life, offset time.Duration) *int {
 	issued := 0
 	encode := base64.RawURLEncoding.EncodeToString
@@ -58,7 +58,7 @@ func (m *mount) mountIssuing(life, offset time.Duration) *int {
 	return &issued
 }
 
-// leaseWithin reads a JWT, and holds its lease, where there is one, to what its JWT can live for at most.
+// leaseWithin reads a JWT. If it gets one, it checks that the lease is shorter than most.
 func (m *mount) leaseWithin(most time.Duration) {
 	m.t.Helper()
 	resp, status, text := m.handle(logical.ReadOperation, "creds/avanan/us", nil)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// warmReads are the reads that ask storage for nothing once their config was read.
+// warmReads are the reads that do not use storage once their config is cached.
 var warmReads = map[string]values{
 	"creds/pave/main":       nil,
 	"creds/avanan/us":       nil,
@@ -19,7 +19,7 @@ var warmReads = map[string]values{
 	"creds/pave/other-name": nil,
 }
 
-func TestWarmReadsNeedNoStorage(t *testing.T) {
+func TestWarmReadsUseNoStorage(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/pave/main", m.paveValues())
@@ -39,9 +39,9 @@ func TestWarmReadsNeedNoStorage(t *testing.T) {
 	}
 }
 
-// A write that comes between a reader's look into storage and what it makes of it, and a reader that comes while a write
-// is storing: neither leaves the old config in memory.
-func TestConfigCacheKeepsNoOldConfig(t *testing.T) {
+// The old config does not stay in memory if a write happens while a reader loads it, or if a reader loads it while a write is
+// storing the new one.
+func TestConcurrentWriteLeavesNoOldConfigInMemory(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	ttl := func() any { return m.read("creds/pave/main")["ttl"] }
@@ -49,7 +49,7 @@ func TestConfigCacheKeepsNoOldConfig(t *testing.T) {
 	m.InvalidateKey(t.Context(), "config/pave/main")
 	write := func() { m.write("config/pave/main", values{"ttl": 20}) }
 	m.storage.afterGet.Store(&write)
-	require.Equal(t, 20, ttl(), "what was read before the write is read again")
+	require.Equal(t, 20, ttl(), "a config that was read before the write is read again")
 	require.Equal(t, 20, ttl())
 
 	read := func() { require.Equal(t, 20, ttl(), "not stored yet") }
@@ -63,9 +63,9 @@ func TestConfigCacheKeepsNoOldConfig(t *testing.T) {
 	require.Contains(t, m.refused(logical.ReadOperation, "creds/pave/main", nil), "there is no config")
 }
 
-// Vault goes on with a write that it was told to call off, so it is not told to: a reader that came between would otherwise
-// find the config from before, and keep it.
-func TestAWriteIsNotCalledOff(t *testing.T) {
+// A write is completed even if its client hangs up, because Vault may complete it in any case. Otherwise a concurrent reader could
+// read the old config and keep it in memory.
+func TestWriteCompletesWhenClientHangsUp(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/pave/main", m.paveValues())
@@ -87,8 +87,8 @@ func TestAWriteIsNotCalledOff(t *testing.T) {
 	require.Contains(t, m.refused(logical.ReadOperation, "creds/pave/main", nil), "there is no config")
 }
 
-// What another node wrote is read once Vault says so. The token stays, unless the account is another.
-func TestInvalidateDropsTheConfig(t *testing.T) {
+// When another node changes a config and Vault reports it, the config is read again. The token is kept if the account is the same.
+func TestInvalidatedConfigIsReadAgain(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/pave/main", m.paveValues())
@@ -97,7 +97,7 @@ func TestInvalidateDropsTheConfig(t *testing.T) {
 	token := m.read("creds/avanan/us")["token"]
 	m.elsewhere("config/pave/main", "ttl", 77)
 	m.elsewhere("config/avanan/us", "request_timeout", 7)
-	require.Equal(t, 150, m.read("creds/pave/main")["ttl"], "not told yet")
+	require.Equal(t, 150, m.read("creds/pave/main")["ttl"], "Vault has not reported the change yet")
 	m.InvalidateKey(t.Context(), "config/pave/main")
 	m.InvalidateKey(t.Context(), "config/avanan/us")
 	require.Equal(t, 77, m.read("creds/pave/main")["ttl"])
@@ -109,7 +109,7 @@ func TestInvalidateDropsTheConfig(t *testing.T) {
 	require.NotEqual(t, token, answer["token"])
 }
 
-// elsewhere changes a field of a stored config as another node would.
+// elsewhere changes a field of a stored config, as another node would.
 func (m *mount) elsewhere(key, field string, value any) {
 	m.t.Helper()
 	entry, err := m.storage.Storage.Get(m.t.Context(), key)
@@ -121,8 +121,9 @@ func (m *mount) elsewhere(key, field string, value any) {
 	require.NoError(m.t, m.storage.Storage.Put(m.t.Context(), entry))
 }
 
-// A config that was changed on another node, of which this one was not told yet, is looked for when the old one fails.
-func TestFailureLooksIntoStorage(t *testing.T) {
+// If the vendor rejects the cached config, the engine reads storage again: another node may have changed the config, and Vault may
+// not have reported it yet.
+func TestVendorFailureReadsConfigAgain(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", with(m.avananValues(), values{"secret_key": "old", "verify": false}))
@@ -133,8 +134,8 @@ func TestFailureLooksIntoStorage(t *testing.T) {
 	m.read("creds/avanan/us")
 }
 
-// A mistake of the caller's is no reason to look into storage.
-func TestCallersMistakeReadsNoStorage(t *testing.T) {
+// An invalid request does not read storage.
+func TestInvalidRequestUsesNoStorage(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", m.avananValues())
@@ -144,8 +145,8 @@ func TestCallersMistakeReadsNoStorage(t *testing.T) {
 	m.refused(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": []string{"a"}})
 }
 
-// Two writers and readers at once, round after round: once the writers are done, a read tells what is stored.
-func TestConfigsUnderWritersAndReaders(t *testing.T) {
+// With concurrent writers and readers, a read after the writes returns what is stored.
+func TestConcurrentConfigWritesAndReads(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/pave/main", m.paveValues())

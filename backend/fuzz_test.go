@@ -17,7 +17,7 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
-// withTokens are the vendors, with tokens that a test makes in place of exchanges.
+// withTokens returns the vendors with get in place of their exchanges.
 func withTokens(get func() (token.Token, error)) []*vendor {
 	all := vendors()
 	for _, v := range all {
@@ -28,7 +28,7 @@ func withTokens(get func() (token.Token, error)) []*vendor {
 	return all
 }
 
-// newOfflineMount is a mount whose vendors accept everything: an address that fuzzing makes up must not be called.
+// newOfflineMount makes a mount whose vendors accept everything, because fuzzing must not call the addresses that it makes up.
 func newOfflineMount(t *testing.T) *mount {
 	t.Helper()
 	m := &mount{t: t, storage: &flakyStorage{Storage: &logical.InmemStorage{}}, log: &syncBuffer{}}
@@ -40,12 +40,12 @@ func newOfflineMount(t *testing.T) *mount {
 	return m
 }
 
-// answer is the status that Vault gives for a request, and the text of an error.
+// answer returns the status with which Vault answers a request, and the text of an error.
 func (m *mount) answer(req *logical.Request) (int, string) {
 	m.t.Helper()
 	if req.Operation == logical.CreateOperation || req.Operation == logical.UpdateOperation {
 		_, exists, err := m.HandleExistenceCheck(m.t.Context(), req)
-		if !errors.Is(err, logical.ErrUnsupportedPath) { // which Vault leaves for the request itself to say
+		if !errors.Is(err, logical.ErrUnsupportedPath) { // Vault lets the request itself report this
 			require.NoError(m.t, err)
 		}
 		if req.Operation = logical.CreateOperation; exists {
@@ -61,8 +61,7 @@ func (m *mount) answer(req *logical.Request) (int, string) {
 	return status, httpErr.Error()
 }
 
-// FuzzStoredConfig: whatever lies in storage, nothing panics, nothing of it shows in an error, and the operator can write
-// over it or delete it.
+// No storage entry causes a panic or is quoted in an error, and an operator can overwrite or delete every one.
 func FuzzStoredConfig(f *testing.F) {
 	f.Add([]byte(`{"username":"acme","api_key":"key","api_secret":"canary","ttl":20}`), []byte(`{"app_id":"a","secret_key":"canary","region":"us"}`))
 	f.Add([]byte(`null`), []byte(`{}`))
@@ -98,8 +97,8 @@ func FuzzStoredConfig(f *testing.F) {
 	})
 }
 
-// FuzzParameters: no parameters of any path make a panic or an internal error, or show a secret's value in an error; and
-// what a write stores can be read with.
+// No parameters, on any path, cause a panic, an internal error, or an error that quotes a secret. Readers can use every config
+// that a write stores.
 func FuzzParameters(f *testing.F) {
 	operations := []logical.Operation{
 		logical.UpdateOperation, logical.ReadOperation, logical.PatchOperation, logical.DeleteOperation, logical.ListOperation,

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// On every path and operation, a parameter that is not there is named, with those that are.
-func TestUnknownParameters(t *testing.T) {
+// Every path and operation rejects an unknown parameter. The error names it and the parameters that exist.
+func TestUnknownParametersAreRejected(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/pave/main", m.paveValues())
@@ -55,8 +55,8 @@ func TestUnknownParameters(t *testing.T) {
 	require.Equal(t, before, m.stored())
 }
 
-// A value of the wrong JSON type is refused by its parameter's name, without the value.
-func TestValuesOfTheWrongType(t *testing.T) {
+// A value of the wrong JSON type is rejected. The error names the parameter and does not quote the value.
+func TestValuesOfWrongTypeAreRejected(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	strings := []any{1, 1.5, true, []string{"canary"}, []string{}, values{"canary": "canary"}, values{}}
@@ -83,8 +83,8 @@ func TestValuesOfTheWrongType(t *testing.T) {
 	require.Empty(t, m.stored())
 }
 
-// The command line sends everything as text, JSON clients send numbers; both are taken.
-func TestDurationsAndBoolsAsVaultTakesThem(t *testing.T) {
+// The command line sends all values as text, and JSON clients send numbers and bools. Both are accepted.
+func TestDurationsAndBoolsInAnyForm(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/pave/main", m.paveValues())
@@ -108,8 +108,8 @@ func TestDurationsAndBoolsAsVaultTakesThem(t *testing.T) {
 	}
 }
 
-// Each string parameter, with what no string may hold, alone and at either end of a good value.
-func TestStringsWithBadCharacters(t *testing.T) {
+// Every string parameter rejects control characters, alone and at either end of a good value.
+func TestControlCharactersAreRejected(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	for path, config := range map[string]values{"config/pave/main": m.paveValues(), "config/avanan/us": m.avananValues()} {

@@ -12,7 +12,7 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// testCertificate is of nobody's; its key was thrown away:
+// testCertificate is a certificate for tests. Nobody has its key.
 //
 //	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout /dev/null -subj "/CN=apisig test" -days 36500
 const testCertificate = `-----BEGIN CERTIFICATE-----
@@ -38,7 +38,7 @@ func TestConfigAvananDefaults(t *testing.T) {
 	}, m.read("config/avanan/eu"))
 }
 
-func TestConfigAvananRefuses(t *testing.T) {
+func TestConfigAvananRejectsInvalidValues(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", m.avananValues())
@@ -86,8 +86,8 @@ func TestConfigAvananRefuses(t *testing.T) {
 	require.Equal(t, 1, m.vendor.Handshakes(), "only the first write reached the vendor")
 }
 
-// Nothing but certificates is stored of what is written, for it is read back: not a key whose block is damaged either.
-func TestConfigAvananStoresCertificatesAlone(t *testing.T) {
+// Only certificates are stored, because ca_cert can be read back: no comments, and no key in a damaged PEM block.
+func TestConfigAvananStoresOnlyCertificates(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	for _, comment := range []string{
@@ -99,8 +99,8 @@ func TestConfigAvananStoresCertificatesAlone(t *testing.T) {
 	}
 }
 
-// Region and base URL: which of them there must be, and where calls go.
-func TestConfigAvananAddress(t *testing.T) {
+// Calls go to base_url or to the region's host. A config named like a region has that region by default.
+func TestConfigAvananAddressIsBaseURLOrRegion(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	for _, test := range []struct {
@@ -130,8 +130,8 @@ func TestConfigAvananAddress(t *testing.T) {
 	}
 }
 
-// A write that changes what a handshake uses does one; what it learned is shown, and readers get its JWT.
-func TestConfigAvananVerifies(t *testing.T) {
+// A write that changes what a handshake uses does a handshake. The config shows the detected format, and readers get the JWT.
+func TestConfigAvananWriteDoesHandshake(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	token := func() any { return m.read("creds/avanan/us")["token"] }
@@ -139,7 +139,7 @@ func TestConfigAvananVerifies(t *testing.T) {
 	require.Equal(t, "zoneless", m.read("config/avanan/us")["detected_date_format"])
 	require.Equal(t, "auto", m.read("config/avanan/us")["date_format"])
 	first := token()
-	require.Equal(t, 1, m.vendor.Handshakes(), "readers get the JWT that the write was tried with")
+	require.Equal(t, 1, m.vendor.Handshakes(), "readers get the JWT of the write's handshake")
 
 	for _, same := range []values{{"min_ttl": 300}, {"request_timeout": 20}, {"date_format": "auto"}, m.avananValues()} {
 		m.write("config/avanan/us", same)
@@ -148,7 +148,7 @@ func TestConfigAvananVerifies(t *testing.T) {
 	require.Equal(t, 1, m.vendor.Handshakes(), "none of these changes what a handshake uses")
 
 	m.write("config/avanan/us", values{"verify": true})
-	require.Equal(t, 2, m.vendor.Handshakes(), "verify=true tries all the same")
+	require.Equal(t, 2, m.vendor.Handshakes(), "verify=true always does a handshake")
 	second := token()
 	require.NotEqual(t, first, second, "the new JWT replaces the old one: it was just proven to work")
 	m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananDates = sandbox.Zulu })
@@ -156,7 +156,7 @@ func TestConfigAvananVerifies(t *testing.T) {
 	require.Equal(t, 4, m.vendor.Handshakes(), "zoneless, which worked before, then zulu")
 	require.Equal(t, "zulu", m.read("config/avanan/us")["detected_date_format"])
 
-	// What was detected belongs to the address, not to the secret: zulu is tried first.
+	// The detected format belongs to the address, so a new secret keeps it: zulu is tried first.
 	m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey, b.AvananDates = "rotated", sandbox.Both })
 	m.write("config/avanan/us", values{"secret_key": "rotated"})
 	require.Equal(t, 5, m.vendor.Handshakes())
@@ -171,8 +171,8 @@ func TestConfigAvananVerifies(t *testing.T) {
 	require.Equal(t, 8, m.vendor.Handshakes(), "each changes what a handshake uses")
 }
 
-// A change of the address or of the format's own field forgets the detected format, also untried; a new secret keeps it.
-func TestDetectedFormatBelongsToTheAddress(t *testing.T) {
+// A new address or date_format removes the detected format, also in a write without a handshake. A new secret keeps it.
+func TestNewAddressForgetsDetectedFormat(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		change values
@@ -193,8 +193,8 @@ func TestDetectedFormatBelongsToTheAddress(t *testing.T) {
 	}
 }
 
-// A token with two minutes left gives way to the one that a write was tried with.
-func TestVerifiedTokenReplacesAnOldOne(t *testing.T) {
+// The token of a verified write replaces the shared one.
+func TestVerifiedWriteReplacesSharedToken(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", m.avananValues())
@@ -206,8 +206,8 @@ func TestVerifiedTokenReplacesAnOldOne(t *testing.T) {
 	require.Equal(t, handshakes, m.vendor.Handshakes())
 }
 
-// Whatever the vendor says against it, nothing is stored and readers keep what they had.
-func TestConfigThatCannotBeVerifiedIsNotStored(t *testing.T) {
+// If the handshake of a write fails, nothing is stored, and readers keep the current token.
+func TestFailedVerificationStoresNothing(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", m.avananValues())
@@ -234,15 +234,15 @@ func TestConfigThatCannotBeVerifiedIsNotStored(t *testing.T) {
 		require.Equal(t, before, m.stored())
 		require.Equal(t, token, m.read("creds/avanan/us")["token"])
 	}
-	// Untried, it is stored all the same, and the readers hear of it.
+	// With verify=false the wrong secret is stored, and readers get the error.
 	m.fault(sandbox.Refuse)
 	m.write("config/avanan/us", values{"secret_key": "canary-wrong", "verify": false})
-	require.Equal(t, "zoneless", m.read("config/avanan/us")["detected_date_format"], "it belongs to the address")
+	require.Equal(t, "zoneless", m.read("config/avanan/us")["detected_date_format"], "the detected format belongs to the address")
 	require.Contains(t, m.refused(logical.ReadOperation, "creds/avanan/us", nil), "config/avanan/us: ")
 }
 
-// A handshake that takes too long is given up after request_timeout.
-func TestConfigAvananVerifyKeepsToRequestTimeout(t *testing.T) {
+// A handshake fails with a timeout after request_timeout.
+func TestVerificationEndsAfterRequestTimeout(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.vendor.Change(func(b *sandbox.Behaviour) { b.Latency = time.Minute })

@@ -17,7 +17,7 @@ func TestConfigPaveDefaults(t *testing.T) {
 	}, m.read("config/pave/main"))
 }
 
-func TestConfigPaveRefuses(t *testing.T) {
+func TestConfigPaveRejectsInvalidValues(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/pave/main", m.paveValues())
@@ -57,8 +57,8 @@ func TestConfigPaveRefuses(t *testing.T) {
 	require.Equal(t, before, m.stored())
 }
 
-// Limits hold from both sides.
-func TestConfigPaveAccepts(t *testing.T) {
+// Values at the limits are accepted.
+func TestConfigPaveAcceptsValuesAtLimits(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	for _, change := range []values{

@@ -34,7 +34,7 @@ func TestConfigListAndDelete(t *testing.T) {
 	}
 }
 
-func TestConfigNames(t *testing.T) {
+func TestInvalidConfigNamesAreRejected(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	for _, name := range []string{"-a", "a-", "a b", "a/b", "ä", "a\n", "a\x00b", "..", "a%2fb", "a,b"} {
@@ -46,12 +46,12 @@ func TestConfigNames(t *testing.T) {
 	require.Empty(t, m.stored())
 }
 
-func TestConfigExistenceDecidesBetweenCreateAndUpdate(t *testing.T) {
+func TestConfigExistenceCheck(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/pave/main", m.paveValues())
 	for path, want := range map[string]bool{"config/pave/main": true, "config/pave/other": false, "config/avanan/main": false} {
-		// Parameters that are wrong are for the policies to come before.
+		// Invalid parameters do not matter here: Vault checks the policies before the engine reports them.
 		req := m.request(logical.CreateOperation, path, values{"api_secret": values{"no": "string"}, "ttl": "canary"})
 		checked, exists, err := m.HandleExistenceCheck(t.Context(), req)
 		require.NoError(t, err)
@@ -60,8 +60,8 @@ func TestConfigExistenceDecidesBetweenCreateAndUpdate(t *testing.T) {
 	}
 }
 
-// Whatever subset of its fields a write names, the others stay as they were.
-func TestConfigUpdatesOnlyWhatItNames(t *testing.T) {
+// A write changes the fields that it names and no others. This is tried for every subset of the fields.
+func TestConfigWriteChangesOnlyNamedFields(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	for path, test := range map[string]struct{ before, after values }{
@@ -128,8 +128,8 @@ func TestConfigUpdatesOnlyWhatItNames(t *testing.T) {
 	}
 }
 
-// A patch of what is not there says what to write; null in one is the default, and no value anywhere else.
-func TestConfigPatch(t *testing.T) {
+// A patch of a missing config says what to write. In a patch, null sets the default; in other writes it is an error.
+func TestConfigPatchNullSetsDefault(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	require.Contains(t, m.refused(logical.PatchOperation, "config/pave/main", m.paveValues()),
@@ -150,7 +150,7 @@ func TestConfigPatch(t *testing.T) {
 	m.write("config/avanan/us", with(m.avananValues(), values{"min_ttl": 20, "request_timeout": 5}))
 	handshakes := m.vendor.Handshakes()
 	m.patch("config/avanan/us", values{"min_ttl": nil, "request_timeout": nil, "verify": nil})
-	require.Equal(t, handshakes, m.vendor.Handshakes(), "null is the default, not the word true")
+	require.Equal(t, handshakes, m.vendor.Handshakes(), "verify=null is not an explicit verify=true")
 	require.Equal(t, 600, m.read("config/avanan/us")["min_ttl"])
 	require.Equal(t, 10, m.read("config/avanan/us")["request_timeout"])
 
@@ -159,8 +159,8 @@ func TestConfigPatch(t *testing.T) {
 	}
 }
 
-// Two at once that change different fields both come through; the race detector watches.
-func TestConfigWritesAtOnce(t *testing.T) {
+// Concurrent writes of different fields are all stored.
+func TestConcurrentConfigWritesAreAllStored(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/pave/main", m.paveValues())
@@ -192,8 +192,8 @@ func TestConfigWritesAtOnce(t *testing.T) {
 	}
 }
 
-// A write that was overtaken while it tried the vendor starts over; one that is overtaken every time gives up.
-func TestConfigWriteThatIsOvertaken(t *testing.T) {
+// A write starts over if its config was changed concurrently, and fails if that happens too often.
+func TestConfigWriteStartsOverAfterConcurrentChange(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/pave/main", m.paveValues())
@@ -219,8 +219,8 @@ func mustJSON(t *testing.T, value any) []byte {
 	return encoded
 }
 
-// An entry that a later version wrote is read for what is known of it, and an update keeps the rest.
-func TestConfigOfALaterVersion(t *testing.T) {
+// A storage entry of a later version can be used. An update keeps the fields that this version does not know.
+func TestConfigOfLaterVersionKeepsUnknownFields(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	put := func(key, value string) {
@@ -236,13 +236,13 @@ func TestConfigOfALaterVersion(t *testing.T) {
 	require.JSONEq(t, `{"username":"acme","api_key":"key-1","api_secret":"sec-1","ttl":30,"timestamp_format":"rfc3339",
 		"base_url":"https://openapi.paveapi.com","later":{"a":12345678901234567890}}`, m.stored()["config/pave/main"])
 
-	// A ca_cert that was stored with a comment is no change of what a handshake uses: there is no vendor to try it with.
+	// A ca_cert that was stored with a comment does not count as changed, so this write does no handshake, which would fail.
 	put("config/avanan/us", `{"app_id":"app","secret_key":"key","region":"us","base_url":"https://127.0.0.1:1","date_format":"auto",
 		"detected_date_format":"zulu","min_ttl":600,"request_timeout":1,"ca_cert":`+string(mustJSON(t, "a comment\n"+newAuthority(t).pem))+`}`)
 	m.write("config/avanan/us", values{"min_ttl": 20})
 	require.Equal(t, "zulu", m.read("config/avanan/us")["detected_date_format"])
 
-	// A value that this version can not work with is the operator's to replace.
+	// If this version does not know a stored value, the error says so, and the operator can replace it.
 	put("config/pave/main", `{"username":"acme","api_key":"key-1","api_secret":"sec-1","timestamp_format":"rfc3339-ns"}`)
 	require.Contains(t, m.refused(logical.ReadOperation, "creds/pave/main", nil),
 		"the config at apisig/config/pave/main cannot be used: timestamp_format must be one of")
@@ -250,8 +250,8 @@ func TestConfigOfALaterVersion(t *testing.T) {
 	m.read("creds/pave/main")
 }
 
-// An entry that is no config at all is an error for every use of it, and can be deleted.
-func TestConfigThatIsDamaged(t *testing.T) {
+// A damaged storage entry is never quoted, and can be deleted.
+func TestDamagedConfigCanBeDeleted(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{"", "canary", "[]", `"canary"`, `{"ttl":"canary"}`, `{"min_ttl":{}}`, "{", "\x00"} {
 		for _, vendor := range []string{"pave", "avanan"} {
@@ -287,8 +287,8 @@ func TestConfigThatIsDamaged(t *testing.T) {
 	}
 }
 
-// Every field comes back from storage as it was written, and the keys and names in storage are those of the first version.
-func TestConfigsComeBackFromStorage(t *testing.T) {
+// Every field is read back from storage as it was written. Storage keys and field names are those of the first version.
+func TestConfigStorageFormat(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/pave/x", values{

@@ -16,10 +16,10 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
-// The tokens are from OpenSSL, for the instant at which the mount begins:
+// OpenSSL computed the tokens, for the time at which the mount starts:
 //
 //	printf %s "acme:09bc91b9-76e5-4256-8e4f-7a41c1408014@$timestamp" | openssl dgst -sha256 -hmac sandbox-pave-secret
-func TestCredsPaveAnswers(t *testing.T) {
+func TestCredsPaveAnswer(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	for format, signed := range map[string][2]string{
@@ -50,10 +50,10 @@ func TestCredsPaveAnswers(t *testing.T) {
 	}
 	m.advance(time.Hour)
 	m.write("config/pave/main", values{"timestamp_format": "unix"})
-	require.Equal(t, "1767326645", m.read("creds/pave/main")["api_timestamp"], "signed afresh")
+	require.Equal(t, "1767326645", m.read("creds/pave/main")["api_timestamp"], "signed again at each read")
 }
 
-func TestCredsWithoutAConfig(t *testing.T) {
+func TestMissingConfigErrorSaysWhatToWrite(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	for path, want := range map[string]string{
@@ -67,7 +67,7 @@ func TestCredsWithoutAConfig(t *testing.T) {
 	}
 }
 
-func TestCredsAvananAnswers(t *testing.T) {
+func TestCredsAvananAnswer(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", m.avananValues())
@@ -82,7 +82,7 @@ func TestCredsAvananAnswers(t *testing.T) {
 		}, resp.Data)
 		require.Empty(t, resp.Warnings)
 		require.False(t, resp.Secret.Renewable)
-		// 3600 s from 05.123456789 s to 05 s of the hour after, less 60 s, in whole seconds.
+		// The JWT expires in 3599.876543211 s. Less 60 s, in whole seconds, that is 3539 s.
 		require.Equal(t, 3539*time.Second, resp.Secret.TTL)
 		require.Zero(t, resp.Secret.MaxTTL)
 		require.Equal(t, "avanan_token", resp.Secret.InternalData["secret_type"])
@@ -90,15 +90,15 @@ func TestCredsAvananAnswers(t *testing.T) {
 	}
 }
 
-// Readers share a JWT while it has min_ttl left, to the second.
-func TestCredsAvananSharesWhileMinTTLIsLeft(t *testing.T) {
+// Readers share a JWT exactly while it has min_ttl left.
+func TestCredsAvananSharesTokenWhileMinTTLIsLeft(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", with(m.avananValues(), values{"min_ttl": 600}))
 	first := m.read("creds/avanan/us")["token"]
 	handshakes := m.vendor.Handshakes()
 
-	// The JWT's exp is 123456789 ns short of an hour away.
+	// The JWT lives for an hour less 123456789 ns.
 	m.advance(50*time.Minute - 123456789)
 	require.Equal(t, first, m.read("creds/avanan/us")["token"])
 	require.Equal(t, handshakes, m.vendor.Handshakes())
@@ -112,7 +112,7 @@ func TestCredsAvananSharesWhileMinTTLIsLeft(t *testing.T) {
 	require.Equal(t, second, m.read("creds/avanan/us")["token"])
 }
 
-// A JWT that lives for two minutes serves twenty signatures: a short life is no reason not to share.
+// A JWT that lives for two minutes is shared by many reads.
 func TestShortLivedTokenIsShared(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -125,8 +125,9 @@ func TestShortLivedTokenIsShared(t *testing.T) {
 	require.Equal(t, 1, m.vendor.Handshakes())
 }
 
-// JWTs of every life: a lease is never 0, negative, or longer than its JWT; one that lives less than three seconds is nonsense.
-func TestCredsAvananOfAnyLife(t *testing.T) {
+// For JWTs of any life, a lease's TTL is positive and not longer than its JWT's. A JWT that lives for less than three seconds is an
+// error.
+func TestLeaseTTLForTokensOfAnyLife(t *testing.T) {
 	t.Parallel()
 	for _, life := range []time.Duration{
 		4 * time.Second, 10 * time.Second, time.Minute, 9 * time.Minute, 10 * time.Minute, 11 * time.Minute, time.Hour,
@@ -158,8 +159,8 @@ func TestCredsAvananOfAnyLife(t *testing.T) {
 	}
 }
 
-// A JWT that still lives is served with a warning when a new one is due and can not be had; then come the errors.
-func TestCredsAvananWhenTheVendorFails(t *testing.T) {
+// If a new JWT is due and the vendor fails, readers get the current one with a warning. After its end they get an error.
+func TestVendorFailureServesCurrentToken(t *testing.T) {
 	t.Parallel()
 	for fault, want := range map[sandbox.Fault]struct {
 		status int
@@ -185,7 +186,7 @@ func TestCredsAvananWhenTheVendorFails(t *testing.T) {
 				require.Contains(t, fmt.Sprint(resp.Data), token)
 			}
 			m.advance(4*time.Minute + 30*time.Second)
-			require.Equal(t, token, m.read("creds/avanan/us")["token"], "to its end")
+			require.Equal(t, token, m.read("creds/avanan/us")["token"], "served until its end")
 			m.advance(30 * time.Second)
 			for path, data := range map[string]values{"creds/avanan/us": nil, "sign/avanan/us": {"request_string": "/v1.0/scopes"}} {
 				_, status, text := m.handle(logical.ReadOperation, path, data)
@@ -200,8 +201,8 @@ func TestCredsAvananWhenTheVendorFails(t *testing.T) {
 	}
 }
 
-// After repeated failures the vendor is left alone: for a second, then longer, to eight; a success ends it.
-func TestCredsAvananHoldsOff(t *testing.T) {
+// After repeated failures the engine waits 1, 2, 4, then 8 seconds before it calls the vendor again. A success ends that.
+func TestRepeatedFailuresHoldOff(t *testing.T) {
 	t.Parallel()
 	for fault, heldStatus := range map[sandbox.Fault]int{
 		sandbox.Limit: http.StatusServiceUnavailable, sandbox.Refuse: http.StatusBadRequest,
@@ -209,7 +210,7 @@ func TestCredsAvananHoldsOff(t *testing.T) {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
 			m := newMount(t)
-			// With a second's Retry-After and a second's timeout, a limited handshake is a single call.
+			// Retry-After is as long as request_timeout, so a limited handshake is a single call.
 			m.write("config/avanan/us", with(m.avananValues(), values{"verify": false, "date_format": "zoneless", "request_timeout": 1}))
 			m.fault(fault)
 			failures := 0
@@ -221,7 +222,7 @@ func TestCredsAvananHoldsOff(t *testing.T) {
 				require.Equal(t, failures, m.vendor.Handshakes())
 			}
 			for range 6 {
-				m.advance(time.Second) // what a limited handshake's Retry-After asks for
+				m.advance(time.Second) // the Retry-After of a limited handshake
 				fail()
 			}
 			for _, pause := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 8 * time.Second} {
@@ -243,7 +244,7 @@ func TestCredsAvananHoldsOff(t *testing.T) {
 	}
 }
 
-// revoke ends a lease as Vault does it: with the answer of the read, the internal data, and when it was issued.
+// revoke ends a lease as Vault does: with the answer of the read, the internal data, and the time of issue.
 func (m *mount) revoke(resp *logical.Response) {
 	m.t.Helper()
 	req := m.request(logical.RevokeOperation, "creds/avanan/us", resp.Data)
@@ -255,14 +256,14 @@ func (m *mount) revoke(resp *logical.Response) {
 	require.Nil(m.t, answer)
 }
 
-// A lease that ends, early or not, costs no other reader a handshake, and takes nobody's living token in an outage.
+// Ending a lease changes nothing for other readers: they need no new handshake, and in an outage they keep the current token.
 func TestRevokedLeaseKeepsSharedToken(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", m.avananValues())
 	first, _, _ := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
 	handshakes := m.vendor.Handshakes()
-	for range 64 { // a client that logs in, reads and revokes itself
+	for range 64 { // clients that log in, read, and revoke their own token
 		resp, _, _ := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
 		m.revoke(resp)
 	}
@@ -277,8 +278,8 @@ func TestRevokedLeaseKeepsSharedToken(t *testing.T) {
 	require.Equal(t, first.Data["token"], m.read("creds/avanan/us")["token"])
 }
 
-// Revocation succeeds whatever has become of config, storage and vendor, in a plugin that knows nothing of the lease, and for
-// leases of versions that say less or more. A panic here would end every mount of the plugin.
+// Revocation succeeds if the config is deleted, if storage and the vendor fail, and after a restart of the plugin. It also succeeds
+// for leases of other versions, with fewer or more fields. A panic would end every mount of the plugin.
 func TestRevocationAlwaysSucceeds(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -300,7 +301,7 @@ func TestRevocationAlwaysSucceeds(t *testing.T) {
 	require.ErrorIs(t, err, logical.ErrUnsupportedOperation)
 }
 
-// What is in a lease outlives upgrades, so it is a golden value:
+// Leases outlive upgrades, so what they contain must not change:
 //
 //	printf %s a.b.c | sha256sum | cut -c 1-32
 func TestLeaseContents(t *testing.T) {
@@ -315,8 +316,8 @@ func TestLeaseContents(t *testing.T) {
 	}, resp.Secret.InternalData)
 }
 
-// A token of a config that was deleted is not handed out by another of the same name.
-func TestDeletedConfigTakesItsToken(t *testing.T) {
+// A new config does not use the token of a deleted config with the same name.
+func TestDeletedConfigForgetsItsToken(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", m.avananValues())
@@ -328,9 +329,8 @@ func TestDeletedConfigTakesItsToken(t *testing.T) {
 	require.NotEqual(t, first, second)
 }
 
-// A reader that has read its config just before a rotation is refused with the secret that the vendor has replaced, and
-// served with the new one.
-func TestReadersOvertakenByARotation(t *testing.T) {
+// A reader that loaded its config just before a rotation, and whose old secret the vendor rejects, is served with the new secret.
+func TestReaderDuringRotationGetsNewSecret(t *testing.T) {
 	t.Parallel()
 	for path, data := range map[string]values{"creds/avanan/us": nil, "sign/avanan/us": {"request_string": "/v1.0/scopes"}} {
 		m := newMount(t)
@@ -343,8 +343,8 @@ func TestReadersOvertakenByARotation(t *testing.T) {
 	}
 }
 
-// When the mount is closed, so are the handshakes that it has under way or would begin.
-func TestCleanEndsHandshakes(t *testing.T) {
+// Unmounting ends handshakes, and later ones fail.
+func TestUnmountingEndsHandshakes(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", with(m.avananValues(), values{"verify": false}))
@@ -354,8 +354,8 @@ func TestCleanEndsHandshakes(t *testing.T) {
 	require.Contains(t, text, "the request was canceled")
 }
 
-// Canaries in every secret: nothing that is answered, warned of or logged holds one, but the JWT where it is the answer.
-func TestNothingTells(t *testing.T) {
+// No answer, warning, error or log line contains a secret. The only exception is the JWT in the answer of creds/avanan.
+func TestNoSecretInAnswersAndLogs(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.vendor.Change(func(b *sandbox.Behaviour) { b.PAVEAPISecret, b.AvananSecretKey = "canary-pave", "canary-avanan" })
@@ -387,9 +387,9 @@ func TestNothingTells(t *testing.T) {
 	require.NotContains(t, m.logged(), token)
 }
 
-// A reader that got a 401 says so, on any path with the token: one that is five minutes old is replaced for all, once. It does
-// nothing where headers are made anew at every read.
-func TestUnauthorizedReplacesTheTokenForAll(t *testing.T) {
+// With unauthorized=true, on any path that uses the token, a token that is at least five minutes old is replaced once for all
+// readers. For a vendor without tokens the parameter does nothing.
+func TestUnauthorizedReplacesTokenForAllReaders(t *testing.T) {
 	t.Parallel()
 	for path, data := range map[string]values{
 		"creds/avanan/us": {}, "sign/avanan/us": {"request_string": "/v1.0/scopes"}, "sign/avanan/us/batch": {"request_strings": "/v1.0/scopes"},

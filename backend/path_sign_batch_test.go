@@ -16,11 +16,11 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
-// The signatures are from OpenSSL, for the ids and the date that are printed beside them, as those of TestSignAvananAnswers:
+// OpenSSL computed the signatures, for the ids and the date below:
 //
 //	printf %s "${id}US:sandbox2026-01-02T03:04:05.123456${request_string}sandbox-avanan-secret" |
 //	    openssl base64 -A | openssl dgst -sha256
-func TestSignAvananBatchAnswers(t *testing.T) {
+func TestSignAvananBatchAnswer(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless"}))
@@ -37,7 +37,7 @@ func TestSignAvananBatchAnswers(t *testing.T) {
 	} {
 		results = append(results, values{
 			"headers": map[string]string{
-				"x-av-req-id": fmt.Sprintf("00000000-0000-4000-8000-%012d", i+2), // the first was the handshake's
+				"x-av-req-id": fmt.Sprintf("00000000-0000-4000-8000-%012d", i+2), // the first id is the handshake's
 				"x-av-token":  token,
 				"x-av-app-id": "US:sandbox",
 				"x-av-date":   "2026-01-02T03:04:05.123456",
@@ -51,8 +51,8 @@ func TestSignAvananBatchAnswers(t *testing.T) {
 	require.Equal(t, values{"results": results, "expires_at": "2026-01-02T04:04:05Z"}, resp.Data)
 }
 
-// One that is wrong has none signed, and is named, the first of them where there are more.
-func TestSignAvananBatchAllOrNone(t *testing.T) {
+// If any request string is invalid, none is signed. The error names the first invalid one.
+func TestSignAvananBatchSignsAllOrNone(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", m.avananValues())
@@ -86,7 +86,7 @@ func TestSignAvananBatchAllOrNone(t *testing.T) {
 	require.Len(t, m.must(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": "/v1.0/a"})["results"], 1)
 }
 
-func TestSignAvananBatchForNobody(t *testing.T) {
+func TestSignAvananBatchEndsWhenClientHangsUp(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", m.avananValues())
@@ -94,14 +94,14 @@ func TestSignAvananBatchForNobody(t *testing.T) {
 	ids := m.ids.Load()
 	ctx, hangUp := context.WithCancel(t.Context())
 	hangUp()
-	m.storage.verb.Store("get") // not what says so
+	m.storage.verb.Store("get") // so that the error below cannot come from storage
 	_, err := m.HandleRequest(ctx, m.request(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/a"}}))
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, ids, m.ids.Load(), "nothing was signed")
 }
 
-// A config may have the path's own last word for a name.
-func TestSignAvananBatchOfAConfigNamedBatch(t *testing.T) {
+// A config can be named batch, like the end of the path.
+func TestSignAvananBatchForConfigNamedBatch(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/batch", m.avananValues())
@@ -109,7 +109,7 @@ func TestSignAvananBatchOfAConfigNamedBatch(t *testing.T) {
 	m.must(logical.UpdateOperation, "sign/avanan/batch/batch", values{"request_strings": []string{"/v1.0/a"}})
 }
 
-// A batch has at most 1 MiB of request strings, and an answer of at most 8 MiB, checked before anything is signed.
+// A batch has at most 1 MiB of request strings and 8 MiB of answer. A larger one is rejected before anything is signed.
 func TestSignAvananBatchLimits(t *testing.T) {
 	t.Parallel()
 	life := func(size int) []*vendor {
@@ -150,7 +150,7 @@ func TestSignAvananBatchLimits(t *testing.T) {
 	}
 }
 
-// The estimate of a batch's answer is never below its size, and not far above.
+// The estimated size of a batch's answer is not less than its real size, and not much more.
 func TestBatchSizeIsAnUpperBound(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -163,12 +163,12 @@ func TestBatchSizeIsAnUpperBound(t *testing.T) {
 	got, err := current.token.Get(t.Context(), current.use)
 	require.NoError(t, err)
 	estimate := batchSize(s.vendor, serving{now: m.time(), config: current.config, token: got}, requestStrings)
-	require.GreaterOrEqual(t, estimate, len(answer)-100, "without what is around the results")
+	require.GreaterOrEqual(t, estimate, len(answer)-100, "the estimate is for the results only")
 	require.Less(t, estimate, len(answer)+3*300)
 }
 
-// Randomness that fails is an error of every path that needs it, and never a panic.
-func TestFailingRandomness(t *testing.T) {
+// If no id can be made, every path that needs one fails with an error, without a panic.
+func TestFailingRandomnessIsAnError(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", m.avananValues())

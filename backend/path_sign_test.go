@@ -11,10 +11,10 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// The signatures are from OpenSSL, for the second id that a mount makes and the instant at which it begins:
+// OpenSSL computed the signatures, for the second id that a mount makes and the time at which the mount starts:
 //
 //	printf %s "${id}US:sandbox${date}/v1.0/scopes?a=1sandbox-avanan-secret" | openssl base64 -A | openssl dgst -sha256
-func TestSignAvananAnswers(t *testing.T) {
+func TestSignAvananAnswer(t *testing.T) {
 	t.Parallel()
 	for format, signed := range map[string][2]string{
 		"zoneless": {"2026-01-02T03:04:05.123456", "f41cb5a6785838b0ba1e461a513242fbaec46f7c9e173dcda4da92656d74c6c5"},
@@ -42,13 +42,13 @@ func TestSignAvananAnswers(t *testing.T) {
 				"expires_at": "2026-01-02T04:04:05Z",
 			}, resp.Data)
 			again := m.must(operation, "sign/avanan/us", values{"request_string": "/v1.0/scopes?a=1"})
-			require.NotEqual(t, resp.Data["headers"], again["headers"], "a fresh id each time")
+			require.NotEqual(t, resp.Data["headers"], again["headers"], "a new id each time")
 		}
 	}
 }
 
-// What is signed is what the vendor takes, for what was signed alone, in the format that discovery found.
-func TestSignAvananIsTaken(t *testing.T) {
+// The sandbox accepts the headers for the request string that was signed, and for no other, in the detected date format.
+func TestSandboxAcceptsOnlySignedRequestString(t *testing.T) {
 	t.Parallel()
 	for _, dates := range []sandbox.Dates{sandbox.Zoneless, sandbox.Zulu} {
 		for _, verify := range []bool{true, false} {
@@ -75,8 +75,8 @@ func TestSignAvananIsTaken(t *testing.T) {
 	}
 }
 
-// The rules themselves have their tests beside them; here it is that they are asked, and what they are told of.
-func TestSignAvananRefuses(t *testing.T) {
+// The path applies the rules for request strings, before any handshake. internal/avanan tests each rule.
+func TestSignAvananRejectsInvalidRequestStrings(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", with(m.avananValues(), values{"verify": false}))
@@ -95,5 +95,5 @@ func TestSignAvananRefuses(t *testing.T) {
 			require.Contains(t, m.refused(operation, "sign/avanan/us", data), want)
 		}
 	}
-	require.Zero(t, m.vendor.Handshakes(), "nothing was asked of the vendor for these")
+	require.Zero(t, m.vendor.Handshakes(), "the vendor was not called")
 }

@@ -19,10 +19,10 @@ var update = flag.Bool("update", false, "write the tables of docs/reference.md i
 
 const referenceFile = "../docs/reference.md"
 
-// A table of docs/reference.md stands between two comments; the first names what it is of.
+// A table in docs/reference.md is between two comments. The first one names the table.
 var table = regexp.MustCompile(`(?s)<!-- table: ([^ ]+ [^ ]+) -->\n.*?<!-- end of table -->`)
 
-// The tables of docs/reference.md are those of the declarations. To write them anew:
+// The tables of docs/reference.md match the declarations in the code. To write them again:
 //
 //	go test ./backend -run TestReferenceTables -update
 func TestReferenceTables(t *testing.T) {
@@ -44,10 +44,10 @@ func TestReferenceTables(t *testing.T) {
 	for name := range want {
 		require.True(t, seen[name], "docs/reference.md has no table of %s", name)
 	}
-	require.Equal(t, generated, string(content), "docs/reference.md is not what the code declares; see above for how to write it anew")
+	require.Equal(t, generated, string(content), "docs/reference.md does not match the code; run this test with -update")
 }
 
-// referenceTables are all tables, by what they are of: "config <vendor>", or the operation and path of an answer.
+// referenceTables returns all tables by name: "config <vendor>", "parameters <path>" or "answer <path>".
 func referenceTables() map[string]string {
 	tables := map[string]string{}
 	all := vendors()

@@ -11,7 +11,7 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// tick is Vault's call of every minute, and the end of the handshakes that it began.
+// tick makes the call that Vault makes every minute, and waits for the handshakes that it begins.
 func (m *mount) tick() {
 	m.t.Helper()
 	_, err := m.HandleRequest(m.t.Context(), m.request(logical.RollbackOperation, "", nil))
@@ -19,7 +19,7 @@ func (m *mount) tick() {
 	m.settle()
 }
 
-// settle waits for the exchanges that nobody waits for.
+// settle waits for all exchanges in the background.
 func (m *mount) settle() {
 	m.t.Helper()
 	for _, s := range m.stores {
@@ -31,9 +31,9 @@ func (m *mount) settle() {
 	}
 }
 
-// A day of reads every ten seconds: 30 handshakes, none of which a read waits for. The vendor is there for the calls of
-// Vault's alone, so a read that asked it would come back with a warning.
-func TestADayOfReads(t *testing.T) {
+// With a read every ten seconds for a day, there are at most 30 handshakes, and no read waits for one. The vendor answers only
+// during the calls that Vault makes every minute, so a read that called it would get a warning.
+func TestDayOfReadsNeedsThirtyHandshakes(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", with(m.avananValues(), values{"verify": false, "date_format": "zoneless"}))
@@ -55,9 +55,9 @@ func TestADayOfReads(t *testing.T) {
 	require.GreaterOrEqual(t, m.vendor.Handshakes(), 29, "24 h in steps of 48.5 to 49.5 minutes")
 }
 
-// A vendor that is down when a JWT is due, and one that hangs, cost readers nothing: they have the old one, with a warning
-// once it is below min_ttl, and the new one when the vendor is back.
-func TestOutageAtRenewal(t *testing.T) {
+// If the vendor is down or hangs when a JWT is due for renewal, readers do not wait: they get the current one, with a warning once
+// it has less than min_ttl left. When the vendor is back, they get a new one.
+func TestOutageAtRenewalServesCurrentToken(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless", "request_timeout": 1}))
@@ -76,9 +76,9 @@ func TestOutageAtRenewal(t *testing.T) {
 		require.Equal(t, old, resp.Data["token"])
 		require.Len(t, resp.Warnings, 1)
 		require.Contains(t, resp.Warnings[0], "429")
-		require.Less(t, time.Since(start), time.Second, "request_timeout")
+		require.Less(t, time.Since(start), time.Second, "the read did not wait for request_timeout")
 	}
-	m.tick() // joins the handshake that a reader began, and ends with it
+	m.tick() // waits for the handshake that a reader began
 	m.vendor.Change(func(b *sandbox.Behaviour) { b.Latency = 0 })
 	m.advance(time.Minute)
 	m.tick()
@@ -87,8 +87,8 @@ func TestOutageAtRenewal(t *testing.T) {
 	require.Empty(t, resp.Warnings)
 }
 
-// Renewal waits for nothing: Vault holds its locks meanwhile.
-func TestRenewalDoesNotWaitForTheVendor(t *testing.T) {
+// Renewal does not wait for the vendor, because Vault holds locks until it is done.
+func TestRenewalDoesNotWaitForVendor(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", m.avananValues())
@@ -100,8 +100,8 @@ func TestRenewalDoesNotWaitForTheVendor(t *testing.T) {
 	require.Less(t, time.Since(start), 10*time.Second)
 }
 
-// A token that nobody read for an hour is not renewed, and neither is that of a config that is gone or was changed.
-func TestRenewalLeavesTheUnused(t *testing.T) {
+// A token is not renewed if nobody read it for an hour, if it is not due yet, or if its config was deleted or changed.
+func TestUnusedTokensAreNotRenewed(t *testing.T) {
 	t.Parallel()
 	for name, leave := range map[string]func(*mount){
 		"idle":    func(m *mount) { m.advance(time.Hour) },
@@ -135,8 +135,8 @@ func TestRenewalLeavesTheUnused(t *testing.T) {
 	}
 }
 
-// A storage that fails for a moment has nothing forgotten.
-func TestRenewalSurvivesStorage(t *testing.T) {
+// If storage fails during renewal, the token is kept and renewed later.
+func TestStorageFailureAtRenewalKeepsToken(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless"}))
@@ -151,8 +151,8 @@ func TestRenewalSurvivesStorage(t *testing.T) {
 	require.NotEqual(t, token, m.read("creds/avanan/us")["token"])
 }
 
-// However many are due, one call begins no more than a hundred handshakes; the calls after it do the rest.
-func TestRenewalsAtOnce(t *testing.T) {
+// One call begins at most 100 handshakes. The next calls begin the rest.
+func TestOneCallRenewsAtMostHundredTokens(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	const configs = renewalsAtOnce + 50
@@ -168,8 +168,8 @@ func TestRenewalsAtOnce(t *testing.T) {
 	}
 }
 
-// A JWT that was read once is renewed once: from then on nobody has read it for an hour.
-func TestRenewalEnds(t *testing.T) {
+// A JWT that was read only once is renewed only once, because after that nobody has read it for an hour.
+func TestTokenReadOnceIsRenewedOnce(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless"}))
@@ -181,8 +181,8 @@ func TestRenewalEnds(t *testing.T) {
 	require.Equal(t, 2, m.vendor.Handshakes())
 }
 
-// A config that was deleted on another node is forgotten at the next renewal.
-func TestNothingIsKeptOfADeletedConfig(t *testing.T) {
+// The next renewal removes a config from memory that was deleted on another node.
+func TestConfigDeletedOnOtherNodeIsForgotten(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", m.avananValues())
@@ -194,8 +194,8 @@ func TestNothingIsKeptOfADeletedConfig(t *testing.T) {
 	require.Empty(t, m.store("avanan").entries.names())
 }
 
-// A reader that has the config from before its last change neither gets nor displaces the token of the new one.
-func TestStaleReaderDisplacesNothing(t *testing.T) {
+// A reader with an old config neither gets nor replaces the token of the new config.
+func TestReaderWithOldConfigKeepsNewToken(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless"}))
@@ -211,5 +211,5 @@ func TestStaleReaderDisplacesNothing(t *testing.T) {
 	require.ErrorContains(t, err, "403")
 	require.NotEqual(t, verified, old.Value.Reveal())
 	require.Equal(t, verified, m.read("creds/avanan/us")["token"])
-	require.Equal(t, handshakes+1, m.vendor.Handshakes(), "the stale reader's only")
+	require.Equal(t, handshakes+1, m.vendor.Handshakes(), "only the reader with the old config did a handshake")
 }

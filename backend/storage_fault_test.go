@@ -13,7 +13,7 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// failingStorage fails once, at the call with a given number, counted from 1; a write that fails may have been done.
+// failingStorage fails once, at call number failAt, counted from 1. With doneAnyway, a write that fails is done all the same.
 type failingStorage struct {
 	logical.Storage
 	failAt, calls int
@@ -23,7 +23,7 @@ type failingStorage struct {
 
 var errInjected = errors.New("injected")
 
-// fails says whether this call is the one.
+// fails counts a call, and says whether it must fail.
 func (s *failingStorage) fails() bool {
 	s.calls++
 	if s.calls == s.failAt {
@@ -67,16 +67,16 @@ func (s *failingStorage) Delete(ctx context.Context, key string) error {
 	return errInjected
 }
 
-// change is a request that changes what is stored, or that only reads it.
+// change is a request that changes or reads what is stored.
 type change struct {
 	operation logical.Operation
 	path      string
 	data      values
 }
 
-// A storage that fails at any one of its calls leaves the config from before or the one from after, whole; what readers
-// get is what is stored; and the same request does it when it comes again.
-func TestStorageThatFailsAtAnyCall(t *testing.T) {
+// If storage fails at any one call of a request, the config is either the old one or the new one, never a mixture. Readers get what
+// is stored, and the same request succeeds when it is repeated.
+func TestStorageFailureAtAnyCallLeavesWholeConfig(t *testing.T) {
 	t.Parallel()
 	for _, c := range []change{
 		{logical.CreateOperation, "config/pave/new", values{"username": "u", "api_key": "k", "api_secret": "s"}},
@@ -110,7 +110,7 @@ func TestStorageThatFailsAtAnyCall(t *testing.T) {
 					failing := &failingStorage{Storage: m.storage.Storage, failAt: failAt, doneAnyway: doneAnyway}
 					m.do(c, failing)
 					if !failing.failed {
-						require.Greater(t, failAt, 1, "it asks storage for something")
+						require.Greater(t, failAt, 1, "the request uses storage")
 						break
 					}
 					if now := m.stored(); fmt.Sprint(now) != fmt.Sprint(before) {
@@ -126,7 +126,7 @@ func TestStorageThatFailsAtAnyCall(t *testing.T) {
 	}
 }
 
-// newMountBefore is a mount with two configs, which are in memory unless the change is about reading them.
+// newMountBefore makes a mount with two configs. They are cached, unless the change is a read of creds or sign.
 func newMountBefore(t *testing.T, c change) *mount {
 	t.Helper()
 	m := newMount(t)
@@ -142,7 +142,7 @@ func newMountBefore(t *testing.T, c change) *mount {
 	return m
 }
 
-// do asks what Vault asks for a request, the existence check first.
+// do makes the calls that Vault makes for a request: the existence check first.
 func (m *mount) do(c change, storage logical.Storage) {
 	m.t.Helper()
 	data := c.data
@@ -166,7 +166,7 @@ func (m *mount) do(c change, storage logical.Storage) {
 	require.False(m.t, resp.IsError(), resp.Error())
 }
 
-// sansURL is what is stored, without the one thing in which two mounts differ.
+// sansURL returns all storage entries without the sandbox's URL, which differs between mounts.
 func (m *mount) sansURL() map[string]string {
 	stored := m.stored()
 	for key, value := range stored {
@@ -175,7 +175,7 @@ func (m *mount) sansURL() map[string]string {
 	return stored
 }
 
-// requireCacheIsStorage checks that readers work with what is stored.
+// requireCacheIsStorage checks that readers use what is stored.
 func (m *mount) requireCacheIsStorage() {
 	m.t.Helper()
 	for _, s := range m.stores {

@@ -8,16 +8,19 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 )
 
-// replicationStateLife is how long Vault's replication state is remembered.
+// replicationStateLife is how long Vault's replication state is cached.
 //
-// The SDK asks for it at every request (sdk/framework/backend.go, HandleRequest), over gRPC, which costs about a seventh
-// of a read. All it decides is whether the plugin itself says that a request must go to another node. In Vault's community
-// edition the state never changes. Elsewhere it changes with the role of a node, which then loads its mounts anew, and
-// with them this memory; should it not, the plugin is behind for a second, in which Vault's storage still refuses a write on
-// a node that may not write. That part could not be tried here.
+// The SDK asks Vault for it at every request (sdk/framework/backend.go, HandleRequest). That is a call over gRPC and takes
+// about a seventh of the time of a read. The SDK uses the state only to decide whether a request must be forwarded to another
+// node.
+//
+// The cache is safe for these reasons. In Vault's community edition the state never changes. In other editions it changes with
+// the role of the node, which then loads its mounts again and starts with an empty cache. If a node did not do that, the plugin
+// would use the old state for at most a second, and Vault's storage would still reject writes on a node that must not write.
+// Only the community edition has been tested.
 const replicationStateLife = time.Second
 
-// systemView is Vault's, with its replication state remembered for a moment.
+// systemView is Vault's system view with a cached replication state.
 type systemView struct {
 	logical.SystemView
 	now  func() time.Time
@@ -29,8 +32,8 @@ type replicationState struct {
 	askedAt time.Time
 }
 
-// ReplicationState is at most replicationStateLife old, not counting time in which the machine was suspended. That it is
-// not known, which is also what the SDK makes of an error, is not remembered.
+// ReplicationState returns a state that is at most replicationStateLife old, not counting time in which the machine was
+// suspended. It does not cache an unknown state, which is what the SDK returns for an error.
 func (v *systemView) ReplicationState() consts.ReplicationState {
 	now := v.now()
 	if last := v.last.Load(); last != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// countingView counts how often it is asked for its replication state.
+// countingView counts the calls of ReplicationState.
 type countingView struct {
 	logical.SystemView
 	state consts.ReplicationState
@@ -21,7 +21,7 @@ func (v *countingView) ReplicationState() consts.ReplicationState {
 	return v.state
 }
 
-func TestReplicationStateIsRememberedForASecond(t *testing.T) {
+func TestReplicationStateIsCachedForOneSecond(t *testing.T) {
 	t.Parallel()
 	clock := began
 	vault := &countingView{state: consts.ReplicationPerformancePrimary}
@@ -37,10 +37,10 @@ func TestReplicationStateIsRememberedForASecond(t *testing.T) {
 	require.Equal(t, consts.ReplicationPerformanceSecondary, view.ReplicationState())
 	vault.state = consts.ReplicationPerformanceStandby
 	clock = clock.Add(-time.Hour)
-	require.Equal(t, consts.ReplicationPerformanceStandby, view.ReplicationState(), "a clock that was set back")
+	require.Equal(t, consts.ReplicationPerformanceStandby, view.ReplicationState(), "the clock was set back")
 }
 
-func TestUnknownReplicationStateIsNotRemembered(t *testing.T) {
+func TestUnknownReplicationStateIsNotCached(t *testing.T) {
 	t.Parallel()
 	vault := &countingView{state: consts.ReplicationUnknown}
 	view := &systemView{SystemView: vault, now: time.Now}
@@ -50,7 +50,7 @@ func TestUnknownReplicationStateIsNotRemembered(t *testing.T) {
 	require.Equal(t, 3, vault.asked)
 }
 
-// Config writes are for the node that may write, reads for any.
+// A secondary forwards config writes and serves reads.
 func TestSecondaryForwardsConfigWrites(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)

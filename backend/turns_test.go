@@ -15,8 +15,7 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
-// Sixty concurrent writes under different names that guess a secret try it one after the other, a second apart. (Time is
-// synctest's.)
+// Sixty concurrent writes with wrong secrets, for configs of different names, call the vendor one after the other, a second apart.
 func TestVerifiedWritesGuessOncePerSecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -24,7 +23,7 @@ func TestVerifiedWritesGuessOncePerSecond(t *testing.T) {
 		m := newQuietMount(t, withTokens(func() (token.Token, error) {
 			guesses.Add(1)
 			if atOnce.Add(1) > 1 {
-				t.Error("two tries at once")
+				t.Error("two concurrent exchanges")
 			}
 			defer atOnce.Add(-1)
 			<-time.After(10 * time.Millisecond)
@@ -43,7 +42,7 @@ func TestVerifiedWritesGuessOncePerSecond(t *testing.T) {
 	})
 }
 
-// Other hosts do not wait, and neither does a write after one that did not end in a refusal.
+// Writes for other hosts do not wait. A write does not wait for a second if the one before was not refused.
 func TestVerifiedWritesWaitOnlyForTheirHost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -62,12 +61,12 @@ func TestVerifiedWritesWaitOnlyForTheirHost(t *testing.T) {
 		failure = &exchange.Error{Kind: exchange.Unavailable, Status: 500, Host: "vendor"}
 		require.Zero(t, write("a.example"))
 		require.Zero(t, write("a.example"))
-		require.Empty(t, m.turns.hosts, "nothing is kept of hosts that nobody waits for")
+		require.Empty(t, m.turns.hosts, "unused hosts are forgotten")
 	})
 }
 
-// A write that gives up while it waits leaves the others their turn.
-func TestVerifiedWriteThatGivesUp(t *testing.T) {
+// A write that is canceled while it waits does not block the next one.
+func TestCanceledWriteDoesNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		turns := turns{afterRefusal: time.Second}
@@ -87,8 +86,8 @@ func TestVerifiedWriteThatGivesUp(t *testing.T) {
 	})
 }
 
-// Readers of a broken config are held off; the operator who repairs it is not.
-func TestReadersHoldOffDoesNotDelayARepair(t *testing.T) {
+// The hold-off for readers of a broken config does not delay the write that repairs it.
+func TestHoldOffOfReadersDoesNotDelayWrite(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/avanan/us", with(m.avananValues(), values{"secret_key": "wrong", "verify": false}))
@@ -100,7 +99,7 @@ func TestReadersHoldOffDoesNotDelayARepair(t *testing.T) {
 	m.read("creds/avanan/us")
 }
 
-// newQuietMount is a mount without a sandbox, whose clock is time's own, for tests within synctest.
+// newQuietMount makes a mount without a sandbox and with the real clock, for tests that use synctest.
 func newQuietMount(t *testing.T, vendors []*vendor) *mount {
 	t.Helper()
 	m := &mount{t: t, storage: &flakyStorage{Storage: &logical.InmemStorage{}}, log: &syncBuffer{}}

@@ -26,25 +26,25 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
-// vendorText is in everything that the vendors below send, and may not get out.
+// vendorText is in everything that the vendors below send. No answer, error or log line may contain it.
 const vendorText = "canary-of-the-vendor"
 
-// vendorFault is a way of Avanan's to misbehave, and what comes of it where no JWT lives.
+// vendorFault is a fault of the vendor, and what a reader gets if there is no living JWT.
 type vendorFault struct {
-	// serve answers one connection; the number counts them from 1.
+	// serve answers one connection. number counts connections from 1.
 	serve func(connection net.Conn, number int)
-	// url is where the vendor is, instead of serve.
+	// url is the vendor's address if serve is nil. If serve is set and url is not empty, the scheme is https.
 	url string
-	// tls is what serve speaks TLS with; nil for none.
+	// tls is the TLS configuration of the server; nil for plain TCP.
 	tls *tls.Config
-	// status of the answer, and what its text says.
+	// status and says are the status of the answer and a part of its text.
 	status int
 	says   string
-	// connections counts those of serve.
+	// connections counts the connections to serve.
 	connections *atomic.Int32
 }
 
-// raw reads a request and sends a text as it stands.
+// raw reads a request and sends a text unchanged.
 func raw(text string) func(net.Conn, int) {
 	return func(connection net.Conn, _ int) {
 		if _, err := http.ReadRequest(bufio.NewReader(connection)); err == nil {
@@ -53,7 +53,7 @@ func raw(text string) func(net.Conn, int) {
 	}
 }
 
-// hangAfter sends a text and then nothing, for as long as anyone listens.
+// hangAfter sends a text and then nothing, until the client closes the connection.
 func hangAfter(text string) func(net.Conn, int) {
 	return func(connection net.Conn, _ int) {
 		raw(text)(connection, 0)
@@ -61,13 +61,13 @@ func hangAfter(text string) func(net.Conn, int) {
 	}
 }
 
-// http11 is an answer with headers and body.
+// http11 sends an answer with headers and a body.
 func http11(status, body string, headers ...string) func(net.Conn, int) {
 	return raw(fmt.Sprintf("HTTP/1.1 %s\r\nContent-Length: %d\r\nX-Vendor: %s\r\n%s\r\n%s",
 		status, len(body), vendorText, strings.Join(append(headers, ""), "\r\n"), body))
 }
 
-// repeated sends a text and then a block over and over, up to 1 GiB.
+// repeated sends a text and then a block repeatedly, up to 1 GiB.
 func repeated(text string, block []byte, pause time.Duration) func(net.Conn, int) {
 	return func(connection net.Conn, _ int) {
 		raw(text)(connection, 0)
@@ -85,7 +85,7 @@ func claims(json string) string {
 	return encode([]byte(`{"alg":"none"}`)) + "." + encode([]byte(json)) + "."
 }
 
-// zipBomb is 128 KiB of gzip with a thousand times as many zeros in it.
+// zipBomb returns 128 KiB of gzip that decompress to about a thousand times as many zeros.
 func zipBomb(t *testing.T) string {
 	t.Helper()
 	var bomb bytes.Buffer
@@ -172,7 +172,7 @@ func vendorFaults(t *testing.T, ca authority) map[string]vendorFault {
 	}
 }
 
-// inTurn answers the first connection with the first, the rest with the last.
+// inTurn answers the first connection with first, and the others with last.
 func inTurn(first, last func(net.Conn, int)) func(net.Conn, int) {
 	return func(connection net.Conn, number int) {
 		if number == 1 {
@@ -183,7 +183,7 @@ func inTurn(first, last func(net.Conn, int)) func(net.Conn, int) {
 	}
 }
 
-// start listens, and returns the base URL.
+// start starts the vendor and returns its base URL.
 func (f vendorFault) start(t *testing.T) string {
 	t.Helper()
 	if f.serve == nil {
@@ -216,8 +216,8 @@ func (f vendorFault) start(t *testing.T) string {
 	return scheme + address
 }
 
-// Whatever the vendor does, a reader gets the right answer within request_timeout and a second, or a living JWT with a
-// warning, and nothing of what the vendor sent, nor a secret, gets out.
+// For every fault of the vendor, a reader gets the right error within request_timeout and a second, or the current JWT with a
+// warning if there is one. No answer, warning or log line contains a secret or what the vendor sent.
 func TestVendorFaults(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -246,7 +246,7 @@ func TestVendorFaults(t *testing.T) {
 				return
 			}
 			require.Contains(t, text, "config/avanan/us: ")
-			if strings.HasPrefix(name, "429, in") { // the one with a wait that is to be kept
+			if strings.HasPrefix(name, "429, in") { // the engine must wait as long as Retry-After says
 				asked := fault.connections.Load()
 				read()
 				require.Equal(t, asked, fault.connections.Load())
@@ -272,7 +272,7 @@ func TestVendorFaults(t *testing.T) {
 	}
 }
 
-// authority is a CA of a test's own.
+// authority is a test's own CA.
 type authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
@@ -294,7 +294,7 @@ func newAuthority(t *testing.T) authority {
 	return authority{certificate, key, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
 }
 
-// serverConfig is that of a server with a certificate of the CA's, for an address and until an instant.
+// serverConfig returns a TLS configuration with a certificate of the CA for an address, valid until a time.
 func (a authority) serverConfig(t *testing.T, address string, until time.Time) *tls.Config {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -20,8 +20,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
-// madeUpVendor is a third vendor, to show that one needs nothing outside its own declaration: a login with a name and a password
-// gives a token for half an hour, and a call is signed by its length.
+// madeUpVendor is another vendor, which shows that a vendor needs only a declaration. A login with a name and a password gives a
+// token for half an hour. The signature of a call is its length.
 func madeUpVendor() *vendor {
 	return &vendor{
 		name: "madeup", title: "Made-up",
@@ -88,9 +88,9 @@ func madeUpVendor() *vendor {
 	}
 }
 
-// A vendor that is only declared has everything: config with its rules, tries before storing, shared and leased tokens, signatures
-// and batches, help, OpenAPI, forwarded writes, and leases that end.
-func TestVendorIsADeclaration(t *testing.T) {
+// A vendor that is only declared has a config with rules, verified writes, shared and leased tokens, signatures, batches, help and
+// leases that can be revoked.
+func TestDeclaredVendorHasAllPaths(t *testing.T) {
 	t.Parallel()
 	logins := 0
 	vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -132,7 +132,7 @@ func TestVendorIsADeclaration(t *testing.T) {
 	require.NotContains(t, m.logged(), "canary")
 }
 
-// Nothing outside a vendor's own file and the list names it, except in comments.
+// Only the list and a vendor's own file name the vendor, except in comments.
 func TestEngineNamesNoVendor(t *testing.T) {
 	t.Parallel()
 	files, err := os.ReadDir(".")

@@ -1,5 +1,5 @@
-// Command vault-plugin-apisig is the secrets engine as a plugin that Vault starts. Started by hand it serves nothing;
-// with -version it prints the version to register it as.
+// Command vault-plugin-apisig is the secrets engine as a Vault plugin. Vault starts it. Started by hand it does nothing, except
+// with -version, which prints the version to register it with.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 func main() {
 	meta := &api.PluginAPIClientMeta{}
 	flags := meta.FlagSet()
-	version := flags.Bool("version", false, "Print the version to register this plugin as, and exit.")
+	version := flags.Bool("version", false, "Print the version to register this plugin with, and exit.")
 	if err := flags.Parse(os.Args[1:]); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return
@@ -34,7 +34,7 @@ func main() {
 		TLSProviderFunc:    api.VaultPluginTLSProvider(meta.GetTLSConfig()),
 	})
 	if err != nil {
-		hclog.New(&hclog.LoggerOptions{}).Error("the plugin ended", "error", err)
+		hclog.New(&hclog.LoggerOptions{}).Error("the plugin failed", "error", err)
 		os.Exit(1)
 	}
 }

@@ -1,20 +1,20 @@
-// Package avanan speaks the authentication of the Smart API of Avanan, now Check Point Harmony Email
+// Package avanan implements the authentication of the Smart API of Avanan, now Check Point Harmony Email
 // (smart-api-production-*.avanan.net).
 //
-// A handshake, GET /v1.0/auth, gives a JWT that lives for an hour; every other call carries that JWT. Each of them,
-// the handshake too, carries five headers, of which x-av-sig is the lower-case hex SHA-256 of the standard base64
-// text of
+// A handshake, GET /v1.0/auth, returns a JWT that lives for an hour. Every other call sends that JWT. Each request,
+// including the handshake, has five headers. One of them, x-av-sig, is the SHA-256, in lower-case hex, of the standard
+// base64 encoding of
 //
 //	<req id><app id><date>[<request string>]<secret key>
 //
-// where the request string is the path with its query exactly as sent, left out in the handshake. It is a plain hash,
-// not an HMAC (Avanan's Smart API pages, "Authentication"; the request string: Check Point's own Python client).
+// The request string is the path and query exactly as sent; the handshake leaves it out. The signature is a plain hash, not
+// an HMAC (Avanan's Smart API pages, "Authentication"; the request string: Check Point's own Python client).
 //
-// Two things follow for whoever signs for others. The signature covers neither method, body, token nor host. And the
-// parts are joined without separators, so that a request string with the app id and a date in it would sign a second
-// request as well: CheckRequestString refuses those.
+// Two things matter if you sign for others. The signature covers neither method, body, token nor host. And the parts are
+// joined without separators, so a request string that contains the app id and a date would sign a second request too.
+// CheckRequestString rejects those.
 //
-// Everything here is pure except Client, which does the handshake; instants and ids are arguments.
+// Everything except Client, which does the handshake, is pure: times and ids are arguments.
 package avanan
 
 import (
@@ -25,7 +25,7 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/secret"
 )
 
-// The five headers, spelled as on the wire.
+// The names of the five headers, as spelled on the wire.
 const (
 	HeaderReqID = "x-av-req-id"
 	HeaderToken = "x-av-token"
@@ -34,19 +34,19 @@ const (
 	HeaderSig   = "x-av-sig"
 )
 
-// Credentials are what Avanan gave for one region.
+// Credentials are those that Avanan gave for one region.
 type Credentials struct {
-	// AppID is public: it travels in a header of its own.
+	// AppID is public, because it is sent in the header x-av-app-id.
 	AppID string
-	// SecretKey ends the text that is hashed.
+	// SecretKey is the last part of the text that is hashed.
 	SecretKey secret.Text
 }
 
-// Call is what the headers of one call are made from.
+// Call is the input for the headers of one call.
 type Call struct {
-	// ReqID is a UUID, fresh for each call.
+	// ReqID is a UUID, a new one for each call.
 	ReqID string
-	// Date is the instant of the call, as one of the formats writes it.
+	// Date is the time of the call, written in one of the date formats.
 	Date string
 	// Token is the JWT, empty in the handshake.
 	Token secret.Text

@@ -14,7 +14,7 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/secret"
 )
 
-// testdata/vectors.json was computed by at least six independent public clients in four languages, which agree.
+// At least six independent public clients in four languages computed testdata/vectors.json, with the same results.
 func TestSignatureVectors(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile("testdata/vectors.json")
@@ -39,7 +39,7 @@ func TestSignatureVectors(t *testing.T) {
 	}
 }
 
-// The one worked value of the vendor's page, with the secret that its base64 shows, not the one that its text names.
+// Avanan's page has one worked example. Its base64 contains another secret than its text names; this test uses that one.
 func TestWorkedValueOfTheVendorsPage(t *testing.T) {
 	t.Parallel()
 	credentials := Credentials{"US:myapp29", "my_avanan_secret"}
@@ -93,8 +93,8 @@ func TestRegions(t *testing.T) {
 	}
 }
 
-// FuzzHeaders: the signature hangs on the joined text alone, so moving a byte from one part to its neighbour keeps it.
-// That is the vendor's scheme, and why CheckRequestString is there.
+// The signature depends only on the joined text, so it stays the same if a byte moves from one part to the next. This is
+// how Avanan defines it, and the reason for CheckRequestString.
 func FuzzHeaders(f *testing.F) {
 	f.Add("rid-1", "app-1", "2026-01-01T00:00:00.000", "/v1.0/msp/usage?year=2026&month=8", "sec-1")
 	f.Fuzz(func(t *testing.T, reqID, appID, date, requestString, key string) {

@@ -14,14 +14,14 @@ import (
 
 const authPath = "/v1.0/auth"
 
-// Account is all that decides what a handshake sends, and where.
+// Account is everything that determines what a handshake sends, and where.
 type Account struct {
 	Credentials
-	// BaseURL is the API's address, without a slash at its end.
+	// BaseURL is the API's address, without a trailing slash.
 	BaseURL string
-	// DateFormat is how x-av-date is written; with Auto the handshake finds out.
+	// DateFormat is how x-av-date is written. With Auto the handshake finds out which format works.
 	DateFormat DateFormat
-	// CACert is PEM: certificates to trust beside the system's roots; "" for none.
+	// CACert has certificates in PEM to trust in addition to the system's roots; "" for none.
 	CACert string
 }
 
@@ -32,13 +32,14 @@ type Client struct {
 	NewID func() (string, error)
 }
 
-// Handshake asks for a JWT. The context must have a deadline, which covers the retries too.
+// Handshake requests a JWT. The context must have a deadline, which includes the retries.
 //
-// With the format Auto it first tries the format first, or Zoneless where that is "": all clients that are known to work
-// send it. If the answer is 500 or 400 it tries the other one: the vendor answers a date that it rejects with 500, and may
-// well call it a bad request. With any other format, first is ignored. The token's Format is the one that worked.
+// If the account's date format is Auto, Handshake first tries the format that the argument first names. If that is "", it
+// tries Zoneless, because all clients that are known to work send it. If the answer is 500 or 400, it tries the other format:
+// Avanan answers 500 to a date that it rejects, and might answer 400 too. With any other date format, the argument first is
+// ignored. The token's Format is the one that worked.
 //
-// A vendor that gives no JWT returns an *exchange.Error. Any other error is a fault on this side.
+// If Avanan returns no JWT, the error is an *exchange.Error. Any other error is a fault on this side.
 func (c Client) Handshake(ctx context.Context, account Account, first DateFormat) (token.Token, error) {
 	if account.DateFormat != Auto {
 		return c.handshake(ctx, account)
@@ -47,7 +48,7 @@ func (c Client) Handshake(ctx context.Context, account Account, first DateFormat
 	if account.DateFormat = Zoneless; first == Zulu {
 		account.DateFormat, other = Zulu, Zoneless
 	}
-	// A 500 is more likely about the format than a fault that a retry would mend.
+	// A 500 is not retried, because it is more likely caused by the date format than by a passing fault.
 	got, err := c.handshake(ctx, account, http.StatusInternalServerError)
 	failure, is := errors.AsType[*exchange.Error](err)
 	if !is || (failure.Status != http.StatusInternalServerError && failure.Status != http.StatusBadRequest) {
@@ -61,7 +62,7 @@ func (c Client) Handshake(ctx context.Context, account Account, first DateFormat
 	return got, err
 }
 
-// handshake does one in a given date format. It does not retry after the statuses noRetry.
+// handshake does one handshake in the account's date format. It does not retry after the statuses in noRetry.
 func (c Client) handshake(ctx context.Context, account Account, noRetry ...int) (token.Token, error) {
 	answer, err := c.Exchange.Do(ctx, exchange.Request{
 		Method: http.MethodGet,

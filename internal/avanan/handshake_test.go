@@ -21,13 +21,13 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
-// Nothing that a vendor sends, and no secret, may show in an error.
+// No error may contain a secret or anything that the vendor sent.
 const (
 	secretKey    = "canary-secret-key"
 	vendorCanary = "canary-of-the-vendor"
 )
 
-// newClient makes a client with pauses that tests need not wait for.
+// newClient makes a client with short pauses, so that tests are fast.
 func newClient() avanan.Client {
 	return avanan.Client{
 		Exchange: exchange.Client{Now: time.Now, Pause: time.Millisecond},
@@ -35,7 +35,7 @@ func newClient() avanan.Client {
 	}
 }
 
-// handshake gives a handshake the time of a patient reader.
+// handshake does a handshake with a long deadline.
 func handshake(t *testing.T, account avanan.Account) (token.Token, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -50,7 +50,7 @@ func account(baseURL string, format avanan.DateFormat) avanan.Account {
 	}
 }
 
-// upstream answers with the nth handler the nth call, with the last one from there on, and keeps the calls' headers.
+// upstream answers each call with the next handler, and repeats the last one. It records the headers of the calls.
 type upstream struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -106,7 +106,7 @@ func TestHandshakeGivesAToken(t *testing.T) {
 	require.Equal(t, time.Hour, got.Life(), "counted from the request")
 }
 
-// What is not a token is the vendor's nonsense, and is not quoted.
+// An answer that is not a token is an error, which does not quote it.
 func TestHandshakeRejectsNonsense(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -136,7 +136,7 @@ func TestHandshakeRejectsNonsense(t *testing.T) {
 	}
 }
 
-// The attempts of one handshake differ in id and date, so that a retry is not taken for a replay, and carry the five headers.
+// Each attempt of a handshake has the five headers, with its own id and date, so that a retry is not taken for a replay.
 func TestHandshakeSignsEachAttemptAnew(t *testing.T) {
 	t.Parallel()
 	server := newUpstream(t, status(500), status(500), body("a.b.c"))
@@ -156,7 +156,7 @@ func TestHandshakeSignsEachAttemptAnew(t *testing.T) {
 	require.Len(t, dates, 3)
 }
 
-// The sandbox checks what is sent; the rows say how many calls discovery costs and what it finds.
+// The sandbox checks what is sent. Each row says which format a handshake finds, and with how many calls.
 func TestHandshakeDiscoversTheDateFormat(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -164,7 +164,7 @@ func TestHandshakeDiscoversTheDateFormat(t *testing.T) {
 		format     avanan.DateFormat
 		secretKey  secret.Text
 		appID      string
-		found      avanan.DateFormat // "" for a refusal
+		found      avanan.DateFormat // "" if the handshake fails
 		handshakes int
 		status     int
 	}{
@@ -209,7 +209,7 @@ func TestHandshakeDiscoversTheDateFormat(t *testing.T) {
 	}
 }
 
-// What worked last is tried first, and then the other one.
+// The format that worked last is tried first, then the other one.
 func TestHandshakeTriesFirstWhatWorkedLast(t *testing.T) {
 	t.Parallel()
 	for first, handshakes := range map[avanan.DateFormat]map[sandbox.Dates]int{
@@ -230,7 +230,8 @@ func TestHandshakeTriesFirstWhatWorkedLast(t *testing.T) {
 	}
 }
 
-// In discovery the other format is tried after a 500, before any retry. A refusal outweighs an outage as the answer.
+// With Auto, a 500 makes the handshake try the other format instead of a retry. If one format gets a refusal and the other an
+// outage, the error is the refusal.
 func TestHandshakeDiscoveryWeighsAnswers(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -265,7 +266,7 @@ func TestHandshakeDiscoveryWeighsAnswers(t *testing.T) {
 	}
 }
 
-// Randomness that fails is an error, at the first attempt and at a retry.
+// If no id can be made, the handshake fails, at the first attempt or at a retry.
 func TestHandshakeWithoutAnID(t *testing.T) {
 	t.Parallel()
 	server := newUpstream(t, status(500))

@@ -11,20 +11,22 @@ import (
 const (
 	// defaultLife is how long a JWT lives (Avanan's Smart API pages, "Authentication").
 	defaultLife = time.Hour
-	// maxLife is the longest life that an exp is believed to mean. One in milliseconds is far beyond, and counts as none.
+	// maxLife is the longest life that an exp claim can give. A later exp is ignored, such as one in milliseconds.
 	maxLife = 24 * time.Hour
-	// minLife is the shortest life with which a JWT is of any use.
+	// minLife is the shortest life that a JWT must have to be useful.
 	minLife = 3 * time.Second
-	// maxJWT is the longest JWT, in bytes. The vendor's have about a thousand, and servers limit headers.
+	// maxJWT is the longest JWT that is accepted, in bytes. Avanan's have about 1,000 bytes, and servers limit the size of
+	// headers.
 	maxJWT = 16 << 10
 )
 
-// tokenText is what a token may consist of (RFC 6750, section 2.1). A web page or a JSON document does not.
+// tokenText matches what a token can be (RFC 6750, section 2.1). It does not match a web page or a JSON document.
 var tokenText = regexp.MustCompile(`^[A-Za-z0-9._~+/=-]+$`)
 
-// parseJWT reads the body of a handshake's answer: a JWT, bare or in JSON quotes, with white space around it or not. It
-// returns the JWT and how long it lives from the moment it was asked for; or in fault what is wrong with it, in words that
-// quote nothing. The JWT's signature is not checked: TLS vouches for its sender, and its only use is to go back there.
+// parseJWT reads the body of a handshake's answer: a JWT, which may be in JSON quotes and have white space around it. It
+// returns the JWT and its life, counted from the time of the request. If the body is not a usable JWT, fault says why,
+// without quoting the body. The JWT's signature is not checked, because TLS authenticates the sender and the JWT is only
+// sent back to it.
 func parseJWT(body string, asked time.Time) (text string, life time.Duration, fault string) {
 	text = strings.TrimSpace(body)
 	if len(text) >= 2 && text[0] == '"' && text[len(text)-1] == '"' {
@@ -44,11 +46,12 @@ func parseJWT(body string, asked time.Time) (text string, life time.Duration, fa
 	return text, life, ""
 }
 
-// lifeOf reads how long a token lives: until its exp claim, in Unix seconds, if it is a JWT that has one. With an iat claim
-// within a day before exp it is no more than the time between the two, because the clocks of the two sides may differ.
+// lifeOf returns how long a token lives. If it is a JWT with an exp claim in Unix seconds, it lives until then. If it also has
+// an iat claim at most a day before exp, it lives no longer than from iat to exp, because the vendor's clock and this one may
+// differ.
 func lifeOf(text string, asked time.Time) time.Duration {
 	claims := jwt.MapClaims{}
-	// An error leaves claims empty, or is about the algorithm, which does not matter here.
+	// If parsing fails, the claims are empty, or the error is about the algorithm, which does not matter here.
 	_, _, _ = jwt.NewParser().ParseUnverified(text, claims)
 	exp, isNumber := claims["exp"].(float64)
 	switch {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// asked is 1767323045 in Unix seconds: `date -u -d 2026-01-02T03:04:05 +%s`.
+// asked is the time of the request: 1767323045 in Unix seconds (`date -u -d 2026-01-02T03:04:05 +%s`), and half a second.
 var asked = time.Date(2026, 1, 2, 3, 4, 5, 500_000_000, time.UTC)
 
 // unsignedJWT makes a JWT by hand.
@@ -55,7 +55,7 @@ func TestParseJWTLife(t *testing.T) {
 	}
 }
 
-// With an iat the two clocks need not agree: the JWT lives at most as long as it was given for.
+// The vendor's clock may differ from this one: with an iat claim, the JWT lives at most from iat to exp.
 func TestParseJWTLifeWithASlowClock(t *testing.T) {
 	t.Parallel()
 	for claims, want := range map[string]time.Duration{
@@ -111,7 +111,7 @@ func TestParseJWTRejects(t *testing.T) {
 	}
 }
 
-// What is accepted can be sent in a header, and lives from three seconds to a day.
+// An accepted JWT can be sent in a header and lives from three seconds to a day.
 func FuzzParseJWT(f *testing.F) {
 	f.Add(unsignedJWT(headerRS256, `{"exp":1767326645}`))
 	f.Add(`"a.b.c"`)

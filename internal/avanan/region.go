@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// hosts has the API's host for each region; a key belongs to one region (Avanan's Smart API pages, "Base URLs").
-// The UAE is not supported by the vendor: it is reachable by a base URL only.
+// hosts has the API's host for each region. A key belongs to one region (Avanan's Smart API pages, "Base URLs"). Avanan does
+// not support the region UAE; a config reaches it only by base URL.
 var hosts = map[string]string{
 	"us": "smart-api-production-1-us.avanan.net",
 	"eu": "smart-api-production-1-eu.avanan.net",
@@ -19,7 +19,7 @@ var hosts = map[string]string{
 // Regions lists the regions' names in alphabetical order.
 func Regions() []string { return slices.Sorted(maps.Keys(hosts)) }
 
-// RegionURL returns the base URL of a region's API, or "" where there is no such region.
+// RegionURL returns the base URL of a region's API, or "" if there is no such region.
 func RegionURL(region string) string {
 	host, known := hosts[region]
 	if !known {

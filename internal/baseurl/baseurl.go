@@ -1,4 +1,4 @@
-// Package baseurl holds the rule for the addresses of a vendor's API that an operator may write.
+// Package baseurl checks the base URL of a vendor's API that an operator writes.
 package baseurl
 
 import (
@@ -8,23 +8,24 @@ import (
 	"strings"
 )
 
-// Rule is what Parse accepts, in words for an error or a help text.
+// Rule describes what Parse accepts, for error messages and help texts.
 const Rule = "an https URL, or an http URL of a loopback address, with no userinfo, query or fragment"
 
-// Errors of Parse, a fault each. None repeats the address: it may hold a password.
+// The errors of Parse. They never quote the address, because it may contain a password.
 var (
-	errCharacter = errors.New("holds a space, a backslash, or a character outside printable ASCII")
-	errSyntax    = errors.New("can not be parsed")
+	errCharacter = errors.New("contains a space, a backslash, or a character outside printable ASCII")
+	errSyntax    = errors.New("cannot be parsed")
 	errScheme    = errors.New("is neither https nor http")
 	errHost      = errors.New("has no host")
 	errUserinfo  = errors.New("has userinfo (a user name or a password)")
 	errQuery     = errors.New("has a query")
 	errFragment  = errors.New("has a fragment")
-	errLoopback  = errors.New("is plain http on a host that is no loopback address")
+	errLoopback  = errors.New("is plain http, but its host is not a loopback address")
 )
 
-// Parse checks an address against Rule and returns it without slashes at its end, so that a request target, which
-// begins with one, can be appended. A path is kept. The error says which part of the rule is broken.
+// Parse checks an address against Rule. It returns the address with its path, without trailing slashes, so that a request
+// target, which starts with a slash, can be appended. The error says which part of the rule is broken; its text follows the
+// name of a parameter.
 func Parse(address string) (string, error) {
 	if strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }) {
 		return "", errCharacter
@@ -50,7 +51,8 @@ func Parse(address string) (string, error) {
 	return strings.TrimRight(parsed.String(), "/"), nil
 }
 
-// isLoopback knows addresses and the one name that RFC 6761, section 6.3 reserves for them; it asks no resolver.
+// isLoopback accepts loopback addresses and localhost, the name that RFC 6761, section 6.3 reserves for them. It does not
+// resolve other names.
 func isLoopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true

@@ -28,7 +28,7 @@ func TestParseAccepts(t *testing.T) {
 	}
 }
 
-func TestParseRefuses(t *testing.T) {
+func TestParseRejects(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]error{
 		"":                                     errScheme,
@@ -69,7 +69,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// FuzzParse: what is accepted is stable, and a target appended to it stays on the same host.
+// Parsing an accepted address again changes nothing, and a request target appended to it stays on the same host.
 func FuzzParse(f *testing.F) {
 	f.Add("https://openapi.paveapi.com/")
 	f.Add("http://[::1]:8400")
@@ -97,5 +97,5 @@ func ExampleParse() {
 	fmt.Println(Parse("http://openapi.paveapi.com"))
 	// Output:
 	// https://openapi.paveapi.com <nil>
-	//  is plain http on a host that is no loopback address
+	//  is plain http, but its host is not a loopback address
 }

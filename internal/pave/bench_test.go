@@ -17,7 +17,7 @@ var (
 	benchAt = time.Date(2026, 1, 2, 3, 4, 5, 123_456_789, time.UTC)
 )
 
-// BenchmarkSignToBare takes turns with the two below, for a ratio that other work on the machine leaves alone.
+// BenchmarkSignToBare measures signing and bareHMAC in turn, so that other work on the machine does not change their ratio.
 func BenchmarkSignToBare(b *testing.B) {
 	var sign, bare time.Duration
 	for b.Loop() {
@@ -60,7 +60,7 @@ var (
 	benchKey     = []byte(benchCredentials.APISecret.Reveal())
 )
 
-// bareHMAC is what no signing can do without: the HMAC-SHA256 of the same message, in hex.
+// bareHMAC is the least work that signing needs: the HMAC-SHA256 of the same message, in hex.
 func bareHMAC() {
 	mac := hmac.New(sha256.New, benchKey)
 	mac.Write(benchMessage)

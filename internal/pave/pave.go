@@ -1,14 +1,14 @@
 // Package pave computes the headers that authenticate a call to the API of PAVE (openapi.paveapi.com).
 //
-// A call carries three headers: API-Key, API-Timestamp, and API-Token, which is the lower-case hex of
-// HMAC-SHA256 with the API secret as the key and the text
+// A call has three headers: API-Key, API-Timestamp and API-Token. API-Token is an HMAC-SHA256 in lower-case hex. Its key is
+// the API secret, and its message is
 //
 //	<username>:<api_key>@<timestamp>
 //
-// as the message. It holds neither method, path nor body: one token opens every endpoint of the account until it
-// expires, five minutes later (PAVE's API pages, "Authentication").
+// The message contains neither method, path nor body, so one token is valid for every endpoint of the account until it
+// expires, after five minutes (PAVE's API pages, "Authentication").
 //
-// Everything here is pure: the signing time is an argument.
+// The package has no clock: the signing time is an argument.
 package pave
 
 import (
@@ -23,24 +23,24 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/secret"
 )
 
-// The three headers, spelled as on PAVE's pages.
+// The names of the three headers, as spelled on PAVE's pages.
 const (
 	HeaderAPIKey       = "API-Key"
 	HeaderAPIToken     = "API-Token"
 	HeaderAPITimestamp = "API-Timestamp"
 )
 
-// DefaultBaseURL is the one host of the API; live and test keys share it, the key decides (PAVE's API pages).
+// DefaultBaseURL is the only address of the API. Live and test keys share it (PAVE's API pages).
 const DefaultBaseURL = "https://openapi.paveapi.com"
 
 // TokenLife is how long PAVE accepts a token after its timestamp (PAVE's API pages: "will expire within 5 minutes").
 const TokenLife = 5 * time.Minute
 
-// TimestampFormat says how the text of API-Timestamp is written. The vendor's pages and working clients disagree,
-// so it is the operator's choice. The zero value is none of the formats.
+// TimestampFormat is how API-Timestamp is written. PAVE's pages and working clients disagree, so the operator chooses. The
+// zero value is not a valid format.
 type TimestampFormat string
 
-// The four formats, all UTC.
+// The four formats. All are in UTC.
 const (
 	RFC3339      TimestampFormat = "rfc3339"    // 2026-01-02T03:04:05Z, the prose and curl example of PAVE's pages
 	RFC3339Milli TimestampFormat = "rfc3339-ms" // 2026-01-02T03:04:05.123Z, the code of the integrations page
@@ -53,7 +53,7 @@ func TimestampFormats() []TimestampFormat {
 	return []TimestampFormat{RFC3339, RFC3339Milli, HTTPDate, Unix}
 }
 
-// Timestamp writes an instant as the format says. An unknown format is an error.
+// Timestamp writes a time in the format. An unknown format is an error.
 func (f TimestampFormat) Timestamp(at time.Time) (string, error) {
 	switch f {
 	case RFC3339:
@@ -69,11 +69,11 @@ func (f TimestampFormat) Timestamp(at time.Time) (string, error) {
 	}
 }
 
-// Credentials are what PAVE gave for one account.
+// Credentials are those that PAVE gave for one account.
 type Credentials struct {
 	// Username is the primary account name, not a user of the dashboard.
 	Username string
-	// APIKey is public: it travels in a header of its own. PAVE's are UUIDs.
+	// APIKey is public, because it is sent in the header API-Key. PAVE's are UUIDs.
 	APIKey string
 	// APISecret is the key of the HMAC.
 	APISecret secret.Text
@@ -84,11 +84,11 @@ type Headers struct {
 	APIKey string
 	// APIToken is 64 lower-case hex digits.
 	APIToken string
-	// APITimestamp is the very text that was signed.
+	// APITimestamp is the text that was signed.
 	APITimestamp string
 }
 
-// Sign returns the headers for a call made at an instant. Its error is an unknown format.
+// Sign returns the headers for a call made at the given time. It fails only for an unknown format.
 func (c Credentials) Sign(at time.Time, format TimestampFormat) (Headers, error) {
 	timestamp, err := format.Timestamp(at)
 	if err != nil {

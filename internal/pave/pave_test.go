@@ -17,8 +17,8 @@ import (
 
 var signedAt = time.Date(2026, 1, 2, 3, 4, 5, 123_456_789, time.UTC)
 
-// testdata/vectors.json was computed by at least six independent public clients in four languages, which agree.
-func TestTokenVectors(t *testing.T) {
+// At least six independent public clients in four languages computed testdata/vectors.json, with the same results.
+func TestTokenMatchesVectors(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile("testdata/vectors.json")
 	require.NoError(t, err)
@@ -37,10 +37,10 @@ func TestTokenVectors(t *testing.T) {
 	}
 }
 
-// The tokens are from OpenSSL:
+// OpenSSL computed the tokens:
 //
 //	printf %s "$message" | openssl dgst -sha256 -hmac "$api_secret"
-func TestTokenAsOpenSSLComputesIt(t *testing.T) {
+func TestTokenMatchesOpenSSL(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		credentials               Credentials
@@ -83,7 +83,7 @@ func TestTokenAsOpenSSLComputesIt(t *testing.T) {
 	}
 }
 
-// The texts are those that PAVE's pages and clients show; `date -u -d @1767323045` gives the instant.
+// PAVE's pages and clients write timestamps like these. `date -u -d @1767323045` prints the time.
 func TestTimestampFormats(t *testing.T) {
 	t.Parallel()
 	elsewhere := signedAt.In(time.FixedZone("UTC+9", 9*60*60))
@@ -104,7 +104,7 @@ func TestTimestampFormats(t *testing.T) {
 	require.Equal(t, RFC3339, TimestampFormats()[0])
 }
 
-func TestUnknownTimestampFormat(t *testing.T) {
+func TestUnknownTimestampFormatIsRejected(t *testing.T) {
 	t.Parallel()
 	for _, format := range []TimestampFormat{"", "RFC3339", "rfc3339-ns"} {
 		_, err := Credentials{"acme", "key-1", "canary"}.Sign(signedAt, format)
@@ -113,7 +113,7 @@ func TestUnknownTimestampFormat(t *testing.T) {
 	}
 }
 
-// FuzzToken holds the token against OpenSSL's where the machine has it, and its shape everywhere.
+// A token is 64 lower-case hex digits, and the same as OpenSSL's if that is installed.
 func FuzzToken(f *testing.F) {
 	openssl, err := exec.LookPath("openssl")
 	compare := err == nil
