@@ -45,8 +45,9 @@ type backend struct {
 	newID  func() (string, error)
 	client exchange.Client
 
-	stores []*store // one a vendor
-	turns  turns
+	stores  []*store // one a vendor
+	turns   turns
+	metrics *metrics
 	// ctx ends with the mount, and every exchange for readers with it.
 	ctx context.Context
 }
@@ -84,6 +85,7 @@ func newBackend(vendors []*vendor, now func() time.Time, newID func() (string, e
 	for _, v := range vendors {
 		b.stores = append(b.stores, b.newStore(v))
 	}
+	b.metrics = newMetrics(b.stores)
 	b.Paths = b.paths()
 	for _, s := range b.stores {
 		if s.vendor.tokens != nil {
@@ -103,9 +105,12 @@ func (b *backend) paths() []*framework.Path {
 		if s.vendor.creds != nil {
 			reads = append(reads, b.pathCreds(s))
 		}
-		writes = append(writes, b.pathConfig(s), b.pathConfigList(s))
+		if s.vendor.exchange != nil {
+			writes = append(writes, b.pathCheck(s))
+		}
+		writes = append(writes, b.pathStatus(s), b.pathStatusList(s), b.pathConfig(s), b.pathConfigList(s))
 	}
-	return append(reads, writes...)
+	return append(append(reads, b.pathMetrics()), writes...)
 }
 
 func (b *backend) newStore(v *vendor) *store {
@@ -115,16 +120,21 @@ func (b *backend) newStore(v *vendor) *store {
 	return s
 }
 
-// open makes the entry of a config. It keeps the token of the entry before, if that is for the same account.
+// open makes the entry of a config. It keeps what the entry before has: the statistics, and, if that is for the same account, the
+// token.
 func (b *backend) open(s *store, name string, c config, before *entry) *entry {
 	opened := &entry{config: c}
+	same := before != nil && before.config.sameAccount(s.vendor.fields, c)
+	if before == nil {
+		opened.stats = &stats{since: b.now()}
+	} else if opened.stats = before.stats; !same {
+		opened.stats.forget()
+	}
 	if s.vendor.tokens == nil {
 		return opened
 	}
-	if before != nil && before.config.sameAccount(s.vendor.fields, c) {
+	if opened.token = token.New(b.ctx, b.now); same {
 		opened.token = before.token
-	} else {
-		opened.token = token.New(b.ctx, b.now)
 	}
 	shared := opened.token
 	opened.use = token.Use{
@@ -135,28 +145,54 @@ func (b *backend) open(s *store, name string, c config, before *entry) *entry {
 				learned = c.text(s.vendor.format.detected)
 			}
 			got, err := b.exchange(ctx, s.vendor, c, learned)
+			opened.stats.exchange(b.now(), got, err)
 			if err != nil {
 				// One line for each exchange, however many readers wait for it.
 				b.Logger().Warn("could not get a token", "vendor", s.vendor.name, "config", name, "error", err)
 			}
-			return got, err
+			return got.token, err
 		},
 	}
 	return opened
 }
 
-// exchange gets a token within the config's request_timeout. A panic becomes an error and a line in the log: it would end the
-// process, and with it every mount of the plugin. What it panicked with is left out, because that may quote anything.
-func (b *backend) exchange(ctx context.Context, v *vendor, c config, learned string) (got token.Token, err error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(c.seconds("request_timeout"))*time.Second)
-	defer cancel()
+// exchange does an exchange with a config. Its error says what to check if the vendor rejects the credentials. A panic becomes an
+// error and a line in the log: it would end the process, and with it every mount of the plugin. What it panicked with is left
+// out, because that may quote anything.
+func (b *backend) exchange(ctx context.Context, v *vendor, c config, learned string) (got exchanged, err error) {
 	defer func() {
 		if recover() != nil {
-			err = fmt.Errorf("internal error during the exchange with %s; see Vault's log", v.title)
+			got, err = exchanged{}, fmt.Errorf("internal error during the exchange with %s; see Vault's log", v.title)
 			b.Logger().Error("an exchange panicked", "vendor", v.name, "stack", string(debug.Stack()))
 		}
 	}()
-	return v.tokens.get(ctx, exchanger{b.client, b.newID}, c, learned)
+	began := b.now()
+	got, err = v.exchange(ctx, exchanger{b.client, b.newID, time.Duration(c.seconds("request_timeout")) * time.Second}, c, learned)
+	b.metrics.exchange(v, b.now().Sub(began))
+	if failure, is := errors.AsType[*exchange.Error](err); is && failure.Kind == exchange.Refused {
+		err = fmt.Errorf("%w; %s", err, v.refusal(c))
+		if clock := clockWarning(failure.Timing); clock != "" {
+			err = fmt.Errorf("%w; %s", err, clock)
+		}
+	}
+	return got, err
+}
+
+// maxClockOffset is the difference between the vendor's clock and this server's from which on readers of warnings are told.
+const maxClockOffset = 30 * time.Second
+
+// clockWarning says in words that the vendor's clock and this server's differ; "" if they do not, or nothing is known.
+func clockWarning(timing exchange.Timing) string {
+	offset, known := timing.Offset()
+	switch {
+	case known && offset > maxClockOffset:
+		return fmt.Sprintf("this server's clock is %s behind the vendor's", offset)
+	case known && offset < -maxClockOffset:
+		return fmt.Sprintf("this server's clock is %s ahead of the vendor's", -offset)
+	case !known && !timing.Date.IsZero():
+		return "the vendor's Date is not plausible: it is more than a day off"
+	}
+	return ""
 }
 
 // Setup is the framework's, with a view of Vault that does not ask it the same at every request.

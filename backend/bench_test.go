@@ -61,3 +61,28 @@ func BenchmarkRead(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkScrape is a scrape of 10,000 configs, all of which were read.
+func BenchmarkScrape(b *testing.B) {
+	engine := newBackend(vendors(), time.Now, newUUID)
+	storage := &logical.InmemStorage{}
+	ctx := context.Background()
+	if err := engine.Setup(ctx, logical.TestBackendConfig()); err != nil {
+		b.Fatal(err)
+	}
+	defer engine.Cleanup(ctx)
+	do := func(operation logical.Operation, path string, data map[string]any) {
+		resp, err := engine.HandleRequest(ctx, &logical.Request{Operation: operation, Path: path, Data: data, Storage: storage})
+		if err != nil || resp.IsError() {
+			b.Fatal(resp, err)
+		}
+	}
+	for i := range 10_000 {
+		name := fmt.Sprintf("pave/c%d", i)
+		do(logical.UpdateOperation, "config/"+name, map[string]any{"username": "acme", "api_key": "key", "api_secret": "secret"})
+		do(logical.ReadOperation, "creds/"+name, nil)
+	}
+	for b.Loop() {
+		do(logical.ReadOperation, "metrics", nil)
+	}
+}

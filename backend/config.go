@@ -53,6 +53,9 @@ func decodeConfig(fields []field, entry []byte) (config, error) {
 	c := newConfig(fields)
 	for _, f := range fields {
 		raw, has := stored[f.name]
+		if !has && f.absent != nil {
+			c[f.name] = f.absent
+		}
 		if !has || f.unstored || string(raw) == "null" {
 			continue
 		}
@@ -92,7 +95,7 @@ func (c config) encode(fields []field, before []byte) ([]byte, error) {
 		}
 	}
 	for _, f := range fields {
-		if f.unstored {
+		if f.unstored || (f.omitEmpty && c[f.name] == "") {
 			continue
 		}
 		value := c[f.name]
@@ -112,7 +115,7 @@ func (c config) encode(fields []field, before []byte) ([]byte, error) {
 func (c config) readable(fields []field) map[string]any {
 	answer := map[string]any{}
 	for _, f := range fields {
-		if !f.unstored && f.kind != secretField {
+		if f.readable() && (!f.omitEmpty || c[f.name] != "") {
 			answer[f.name] = c[f.name]
 		}
 	}

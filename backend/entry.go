@@ -1,7 +1,9 @@
 package backend
 
 import (
+	"maps"
 	"sync"
+	"time"
 
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
@@ -14,6 +16,8 @@ type entry struct {
 	token *token.Shared
 	// use is how readers get the token.
 	use token.Use
+	// stats are those of the config, whatever it changes to.
+	stats *stats
 	// stale says that the config may have changed in storage. It is read again before it is used; the token stays if the
 	// account is still the same.
 	stale bool
@@ -25,6 +29,8 @@ type entries struct {
 	mu      sync.RWMutex
 	byName  map[string]*entry
 	changes uint64 // counts what may have changed a config in storage
+	// written is when the secret was written of configs that are in storage only; zero if that is not known.
+	written map[string]time.Time
 }
 
 // get returns a config that is known to be current.
@@ -52,6 +58,7 @@ func (e *entries) put(name string, seen uint64, build func(before *entry) *entry
 		return built, false
 	}
 	e.byName[name] = built
+	delete(e.written, name)
 	return built, true
 }
 
@@ -61,6 +68,7 @@ func (e *entries) set(name string, build func(before *entry) *entry) {
 	defer e.mu.Unlock()
 	e.changes++
 	e.byName[name] = build(e.byName[name])
+	delete(e.written, name)
 }
 
 // doubt makes a config stale.
@@ -68,6 +76,7 @@ func (e *entries) doubt(name string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.changes++
+	delete(e.written, name)
 	if before := e.byName[name]; before != nil {
 		doubted := *before
 		doubted.stale = true
@@ -81,6 +90,7 @@ func (e *entries) drop(name string) {
 	defer e.mu.Unlock()
 	e.changes++
 	delete(e.byName, name)
+	delete(e.written, name)
 }
 
 // names lists the configs in memory, in no order.
@@ -92,4 +102,48 @@ func (e *entries) names() []string {
 		names = append(names, name)
 	}
 	return names
+}
+
+// all are the configs in memory, and when the secrets of all that are known were written.
+func (e *entries) all() (map[string]*entry, map[string]time.Time) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	written := maps.Clone(e.written)
+	if written == nil {
+		written = map[string]time.Time{}
+	}
+	for name, inMemory := range e.byName {
+		if at, err := time.Parse(time.RFC3339, inMemory.config.text(writtenField)); err == nil {
+			written[name] = at
+		}
+	}
+	return maps.Clone(e.byName), written
+}
+
+// unknown returns those of the names in storage of which nothing is known, and forgets what is known of others.
+func (e *entries) unknown(inStorage []string) []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	kept := make(map[string]time.Time, len(inStorage))
+	var unknown []string
+	for _, name := range inStorage {
+		at, surveyed := e.written[name]
+		if surveyed {
+			kept[name] = at
+		}
+		if inMemory := e.byName[name]; !surveyed && (inMemory == nil || inMemory.stale) {
+			unknown = append(unknown, name)
+		}
+	}
+	e.written = kept
+	return unknown
+}
+
+// surveyed remembers when a secret was written, unless the config may have changed since seen.
+func (e *entries) surveyed(name string, seen uint64, at time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if seen == e.changes {
+		e.written[name] = at
+	}
 }

@@ -20,20 +20,29 @@ func invalidf(format string, args ...any) error {
 	return &invalidError{fmt.Sprintf(format, args...)}
 }
 
-// respondError makes Vault's answer of an error. It is the one place that knows which status an error has. v may be nil, if
-// the error is not a vendor's.
+// unusableError says why a stored config cannot be used.
+type unusableError struct{ path, problem string }
+
+func (e *unusableError) Error() string {
+	return fmt.Sprintf("the config at %s cannot be used: %s; write it again", e.path, e.problem)
+}
+
+// respondError makes Vault's answer of an error. It is the one place that knows which status an error has.
 //
 // Coded errors are returned bare, because Vault's plugin protocol loses the code of a wrapped one (sdk/plugin/pb,
 // translation.go). Rejected credentials are a 400, never a 403, which Vault Agent takes for a fault of its own token.
-func respondError(v *vendor, err error) (*logical.Response, error) {
+func respondError(err error) (*logical.Response, error) {
 	if invalid, is := errors.AsType[*invalidError](err); is {
 		return logical.ErrorResponse(invalid.text), nil
+	}
+	if unusable, is := errors.AsType[*unusableError](err); is {
+		return logical.ErrorResponse(unusable.Error()), nil
 	}
 	failure, isVendors := errors.AsType[*exchange.Error](err)
 	_, isHeldOff := errors.AsType[*token.HeldOffError](err)
 	switch {
 	case isVendors && failure.Kind == exchange.Refused:
-		return logical.ErrorResponse(err.Error() + "; " + v.refusal), nil
+		return logical.ErrorResponse(err.Error()), nil
 	case isHeldOff:
 		return nil, logical.CodedError(http.StatusServiceUnavailable, err.Error())
 	case isVendors && failure.Kind == exchange.Limited:

@@ -29,6 +29,8 @@ type field struct {
 
 	// fallback is the default, a string, int or bool; nil is the zero value of the kind.
 	fallback any
+	// absent is what a stored entry that lacks the field counts as; nil for the default.
+	absent any
 	// required says that a config is of no use without the field.
 	required bool
 	// oneOf lists the values that a text may have; nil for any.
@@ -47,8 +49,21 @@ type field struct {
 	account bool
 	// learned says that the engine writes the field, not a caller.
 	learned bool
+	// omitEmpty says that the field is neither stored nor read while it is empty.
+	omitEmpty bool
 	// unstored says that the field is about one write, and is neither stored nor read.
 	unstored bool
+}
+
+// writtenField is the field of secretWrittenAt.
+const writtenField = "secret_written_at"
+
+// secretWrittenAt is the field of every vendor that says how old the secret is.
+func secretWrittenAt() field {
+	return field{
+		name: writtenField, learned: true, omitEmpty: true,
+		help: "When the secret was last part of a write, RFC 3339. Absent if an earlier version wrote it.",
+	}
 }
 
 // schema is the field as the SDK declares a parameter.

@@ -22,7 +22,10 @@ func withTokens(get func() (token.Token, error)) []*vendor {
 	all := vendors()
 	for _, v := range all {
 		if v.tokens != nil {
-			v.tokens.get = func(context.Context, exchanger, config, string) (token.Token, error) { return get() }
+			v.exchange = func(context.Context, exchanger, config, string) (exchanged, error) {
+				got, err := get()
+				return exchanged{token: got, format: got.Format, status: http.StatusOK}, err
+			}
 		}
 	}
 	return all

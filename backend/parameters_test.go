@@ -17,7 +17,7 @@ func TestUnknownParametersAreRejected(t *testing.T) {
 	m.write("config/avanan/main", m.avananValues())
 	before := m.stored()
 	const (
-		ofPave   = "this takes api_key, api_secret, base_url, timestamp_format, ttl, username"
+		ofPave   = "this takes api_key, api_secret, base_url, ca_cert, request_timeout, timestamp_format, ttl, username, verify"
 		ofAvanan = "this takes app_id, base_url, ca_cert, date_format, min_ttl, region, request_timeout, secret_key, verify"
 		ofSign   = "this takes request_string, unauthorized"
 		ofCreds  = "this takes unauthorized"
@@ -32,6 +32,11 @@ func TestUnknownParametersAreRejected(t *testing.T) {
 			logical.CreateOperation: ofAvanan, logical.UpdateOperation: ofAvanan, logical.PatchOperation: ofAvanan,
 			logical.ReadOperation: none, logical.DeleteOperation: none,
 		},
+		"check/pave/main":   {logical.UpdateOperation: none},
+		"check/avanan/main": {logical.UpdateOperation: none},
+		"status/pave/main":  {logical.ReadOperation: none},
+		"status/pave/":      {logical.ListOperation: none},
+		"metrics":           {logical.ReadOperation: none},
 		"config/pave/":      {logical.ListOperation: none},
 		"config/avanan/":    {logical.ListOperation: none},
 		"creds/pave/main":   {logical.ReadOperation: ofCreds, logical.UpdateOperation: ofCreds},

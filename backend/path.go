@@ -52,7 +52,7 @@ func (b *backend) named(s *store, do operation) framework.OperationFunc {
 		}
 		resp, err := do(ctx, s, req, name, data)
 		if err != nil {
-			return respondError(s.vendor, err)
+			return respondError(err)
 		}
 		return resp, nil
 	}

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
 
 	"github.com/apisig/vault-plugin-apisig/internal/exchange"
-	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
 // verifyField is the parameter that says whether a write tries the credentials first. A vendor declares it if it can.
@@ -24,7 +24,7 @@ func (b *backend) pathConfig(s *store) *framework.Path {
 	for _, f := range v.fields {
 		if f.readable() {
 			answer[f.name] = f.schema()
-			answer[f.name].Required = true
+			answer[f.name].Required = !f.omitEmpty
 		}
 	}
 	written := map[int][]framework.Response{
@@ -65,11 +65,16 @@ func forwarded(callback framework.OperationFunc, summary string, responses map[i
 
 // pathConfigList is LIST config/<vendor>.
 func (b *backend) pathConfigList(s *store) *framework.Path {
+	return b.listOf(s, s.prefix(), "configurations")
+}
+
+// listOf is the LIST of a prefix below which each config has a path.
+func (b *backend) listOf(s *store, prefix, what string) *framework.Path {
 	summary := "List the names of the " + s.vendor.title + " configs."
 	return &framework.Path{
-		Pattern: s.prefix() + "?$",
+		Pattern: prefix + "?$",
 		DisplayAttrs: &framework.DisplayAttributes{
-			OperationPrefix: operationPrefix, OperationVerb: "list", OperationSuffix: s.vendor.name + "-configurations",
+			OperationPrefix: operationPrefix, OperationVerb: "list", OperationSuffix: s.vendor.name + "-" + what,
 		},
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.ListOperation: &framework.PathOperation{
@@ -137,8 +142,8 @@ func (b *backend) configWrite(
 		return nil, invalidf("the request contains no parameters; %s", accepts(parametersOf(req.Operation, s.vendor.parameters())))
 	}
 	var relied string
-	var tried config // what the token was got with; a write that starts over need not try it again
-	var got token.Token
+	var tried config // what got is from; a write that starts over need not try it again
+	var got exchanged
 	err := s.change(ctx, req.Storage, name, func(old stored) (config, error) {
 		if req.Operation == logical.PatchOperation && !old.exists {
 			return nil, s.noConfig(req, name)
@@ -147,35 +152,54 @@ func (b *backend) configWrite(
 		if err != nil {
 			return nil, err
 		}
+		if slices.ContainsFunc(secretNames(s.vendor.fields), write.given) {
+			next[writtenField] = rfc3339(b.now())
+		}
 		relied = s.vendor.trusted(old.config, write)
 		if !verifies(s.vendor, old.config, next, write) {
-			tried, got = nil, token.Token{}
+			tried = nil
 			return next, nil
 		}
 		if tried == nil || !tried.sameAccount(s.vendor.fields, next) {
 			tried = next
-			if got, err = b.try(ctx, s, name, next); err != nil {
-				return nil, withWarning(err, relied)
+			if got, err = b.try(ctx, s, next); err != nil {
+				return nil, withWarning(notStored(s.key(name), err), relied)
 			}
 		}
-		if format := s.vendor.format; next.text(format.chosen) == formatAuto {
-			next[format.detected] = got.Format
-		}
+		s.vendor.learn(next, got.format)
 		return next, nil
 	}, func(e *entry) {
-		if got.Value != "" {
-			e.token.Replace(got)
+		if tried != nil {
+			b.proven(e, got)
 		}
 	})
-	if err != nil || relied == "" {
+	if err != nil {
 		return nil, err
 	}
-	return &logical.Response{Warnings: []string{relied}}, nil
+	warnings := []string{}
+	if relied != "" {
+		warnings = append(warnings, relied)
+	}
+	if clock := clockWarning(got.timing); tried != nil && clock != "" {
+		warnings = append(warnings, clock)
+	}
+	if len(warnings) == 0 {
+		return nil, nil
+	}
+	return &logical.Response{Warnings: warnings}, nil
+}
+
+// proven records a successful exchange with the config of an entry: its token replaces the shared one.
+func (b *backend) proven(e *entry, got exchanged) {
+	e.stats.exchange(b.now(), got, nil)
+	if e.token != nil {
+		e.token.Replace(got.token)
+	}
 }
 
 // verifies says whether a write tries the credentials first.
 func verifies(v *vendor, old, next config, write parameters) bool {
-	if v.tokens == nil {
+	if v.exchange == nil {
 		return false
 	}
 	verify, _ := write.value(verifyField).(bool)
@@ -183,22 +207,24 @@ func verifies(v *vendor, old, next config, write parameters) bool {
 	return verify && (explicit || !old.sameAccount(v.fields, next))
 }
 
-// try gets a token with a config that is not stored yet. Tries at one host wait for each other.
-func (b *backend) try(ctx context.Context, s *store, name string, c config) (token.Token, error) {
+// try does an exchange with a config, now. Tries at one host wait for each other.
+func (b *backend) try(ctx context.Context, s *store, c config) (exchanged, error) {
 	end, err := b.turns.take(ctx, s.vendor.host(c))
 	if err != nil {
-		return token.Token{}, fmt.Errorf("waiting for other writes that try credentials at this host: %w", err)
+		return exchanged{}, fmt.Errorf("waiting for others who try credentials at this host: %w", err)
 	}
 	got, err := b.exchange(ctx, s.vendor, c, c.text(s.vendor.format.detected))
 	end(isRefusal(err))
-	if err == nil {
-		return got, nil
-	}
-	err = fmt.Errorf("%s was not stored: %w", s.key(name), err)
+	return got, err
+}
+
+// notStored is the error of a write whose try failed.
+func notStored(key string, err error) error {
+	err = fmt.Errorf("%s was not stored: %w", key, err)
 	if failure, is := errors.AsType[*exchange.Error](err); is && failure.Kind != exchange.Refused {
 		err = fmt.Errorf("%w; verify=false stores it without trying it", err)
 	}
-	return token.Token{}, err
+	return err
 }
 
 // withWarning adds a warning to an error, because Vault drops warnings from errors.

@@ -13,7 +13,8 @@ func TestConfigPaveDefaults(t *testing.T) {
 	m := newMount(t)
 	m.must(logical.CreateOperation, "config/pave/main", values{"username": "acme", "api_key": "key-1", "api_secret": "sec-1"})
 	require.Equal(t, values{
-		"username": "acme", "api_key": "key-1", "timestamp_format": "rfc3339", "ttl": 150, "base_url": "https://openapi.paveapi.com",
+		"username": "acme", "api_key": "key-1", "timestamp_format": "auto", "detected_timestamp_format": "", "ttl": 150,
+		"base_url": "https://openapi.paveapi.com", "request_timeout": 10, "ca_cert": "", "secret_written_at": "2026-01-02T03:04:05Z",
 	}, m.read("config/pave/main"))
 }
 
@@ -38,7 +39,9 @@ func TestConfigPaveRejectsInvalidValues(t *testing.T) {
 		"base_url has userinfo":         {{"base_url": "https://user:canary@openapi.paveapi.com"}},
 		"base_url has a query":          {{"base_url": "https://openapi.paveapi.com?canary"}},
 		"base_url has a fragment":       {{"base_url": "https://openapi.paveapi.com#canary"}},
-		"unknown parameter \"verify\"":  {{"verify": true}},
+		"unknown parameter \"min_ttl":   {{"min_ttl": 1}},
+		"request_timeout must be from":  {{"request_timeout": 0}, {"request_timeout": 31}},
+		"ca_cert contains something":    {{"ca_cert": "canary"}},
 		"unknown parameter \"app_id\"":  {{"app_id": "x"}},
 	} {
 		for _, change := range changes {

@@ -141,7 +141,7 @@ func TestConfigPatchNullSetsDefault(t *testing.T) {
 	m.write("config/pave/main", with(m.paveValues(), values{"ttl": 20, "timestamp_format": "unix"}))
 	m.patch("config/pave/main", values{"ttl": nil, "timestamp_format": nil})
 	require.Equal(t, 150, m.read("config/pave/main")["ttl"])
-	require.Equal(t, "rfc3339", m.read("config/pave/main")["timestamp_format"])
+	require.Equal(t, "auto", m.read("config/pave/main")["timestamp_format"])
 	require.Contains(t, m.refused(logical.PatchOperation, "config/pave/main", values{"api_secret": nil}), "api_secret is required")
 	require.Contains(t, m.refused(logical.PatchOperation, "config/pave/main", values{"base_url": nil}), "needs api_secret")
 	m.patch("config/pave/main", values{"base_url": nil, "api_secret": "sandbox-pave-secret"})
@@ -230,11 +230,12 @@ func TestConfigOfLaterVersionKeepsUnknownFields(t *testing.T) {
 	put("config/pave/main", `{"username":"acme","api_key":"key-1","api_secret":"sec-1","ttl":20,"later":{"a":12345678901234567890}}`)
 	require.Equal(t, values{
 		"username": "acme", "api_key": "key-1", "timestamp_format": "rfc3339", "ttl": 20, "base_url": "https://openapi.paveapi.com",
+		"request_timeout": 10, "ca_cert": "", "detected_timestamp_format": "",
 	}, m.read("config/pave/main"))
 	m.read("creds/pave/main")
 	m.write("config/pave/main", values{"ttl": 30})
 	require.JSONEq(t, `{"username":"acme","api_key":"key-1","api_secret":"sec-1","ttl":30,"timestamp_format":"rfc3339",
-		"base_url":"https://openapi.paveapi.com","later":{"a":12345678901234567890}}`, m.stored()["config/pave/main"])
+		"detected_timestamp_format":"","request_timeout":10,"ca_cert":"","base_url":"https://openapi.paveapi.com","later":{"a":12345678901234567890}}`, m.stored()["config/pave/main"])
 
 	// A ca_cert that was stored with a comment does not count as changed, so this write does no handshake, which would fail.
 	put("config/avanan/us", `{"app_id":"app","secret_key":"key","region":"us","base_url":"https://127.0.0.1:1","date_format":"auto",
@@ -300,9 +301,10 @@ func TestConfigStorageFormat(t *testing.T) {
 	})
 	stored := m.stored()
 	require.Len(t, stored, 2)
-	require.JSONEq(t, `{"username":"user","api_key":"key","api_secret":"secret","timestamp_format":"unix","ttl":77,
-		"base_url":"https://pave.example"}`, stored["config/pave/x"])
-	require.JSONEq(t, `{"region":"eu","app_id":"app","secret_key":"secret","base_url":"https://avanan.example","date_format":"zulu",
+	require.JSONEq(t, `{"username":"user","api_key":"key","api_secret":"secret","timestamp_format":"unix","detected_timestamp_format":"",
+		"ttl":77,"base_url":"https://pave.example","request_timeout":10,"ca_cert":"","secret_written_at":"2026-01-02T03:04:05Z"}`,
+		stored["config/pave/x"])
+	require.JSONEq(t, `{"secret_written_at":"2026-01-02T03:04:05Z","region":"eu","app_id":"app","secret_key":"secret","base_url":"https://avanan.example","date_format":"zulu",
 		"detected_date_format":"","min_ttl":11,"request_timeout":12,"ca_cert":`+string(mustJSON(t, testCertificate))+`}`, stored["config/avanan/x"])
 	for _, s := range m.stores {
 		c, entry, err := s.load(t.Context(), m.storage, "x")

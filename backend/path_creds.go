@@ -53,7 +53,7 @@ func (b *backend) pathCreds(s *store) *framework.Path {
 func (b *backend) credsRead(
 	ctx context.Context, s *store, req *logical.Request, name string, data *framework.FieldData,
 ) (*logical.Response, error) {
-	return b.serve(ctx, s, req, name, data, nil, func(serving serving) (*logical.Response, error) {
+	return b.serve(ctx, s, req, name, data, reading{path: readCreds, answer: func(serving serving) (*logical.Response, error) {
 		answer, err := s.vendor.creds.answer(serving)
 		if err != nil {
 			return nil, err
@@ -69,5 +69,5 @@ func (b *backend) credsRead(
 		resp := b.Secret(tokens.leaseType).Response(answer.data(), tokens.lease(name, serving.token))
 		resp.Secret.TTL = ttl
 		return resp, nil
-	})
+	}})
 }

@@ -173,7 +173,7 @@ func TestVendorFailureServesCurrentToken(t *testing.T) {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
 			m := newMount(t)
-			m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless", "request_timeout": 1}))
+			m.write("config/avanan/us", with(m.avananValues(), values{"date_format": "zoneless"}))
 			token := m.read("creds/avanan/us")["token"]
 			m.fault(fault)
 			m.advance(55 * time.Minute)
@@ -210,8 +210,7 @@ func TestRepeatedFailuresHoldOff(t *testing.T) {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
 			m := newMount(t)
-			// Retry-After is as long as request_timeout, so a limited handshake is a single call.
-			m.write("config/avanan/us", with(m.avananValues(), values{"verify": false, "date_format": "zoneless", "request_timeout": 1}))
+			m.write("config/avanan/us", with(m.avananValues(), values{"verify": false, "date_format": "zoneless"}))
 			m.fault(fault)
 			failures := 0
 			fail := func() {
@@ -219,10 +218,9 @@ func TestRepeatedFailuresHoldOff(t *testing.T) {
 				_, status, text := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
 				require.NotContains(t, text, "before the next attempt")
 				require.NotEqual(t, http.StatusServiceUnavailable, status)
-				require.Equal(t, failures, m.vendor.Handshakes())
+				require.Equal(t, failures, m.read("status/avanan/us")["exchanges"])
 			}
 			for range 6 {
-				m.advance(time.Second) // the Retry-After of a limited handshake
 				fail()
 			}
 			for _, pause := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 8 * time.Second} {
@@ -231,7 +229,7 @@ func TestRepeatedFailuresHoldOff(t *testing.T) {
 					require.Equal(t, heldStatus, status)
 					require.Contains(t, text, "config/avanan/us: waiting ")
 					require.Contains(t, text, "answered with status")
-					require.Equal(t, failures, m.vendor.Handshakes())
+					require.Equal(t, failures, m.read("status/avanan/us")["exchanges"])
 					m.advance(pause/2 - 1)
 				}
 				m.advance(2)

@@ -59,12 +59,13 @@ func (b *backend) signRead(
 		}
 		return nil
 	}
-	return b.serve(ctx, s, req, name, data, check, func(serving serving) (*logical.Response, error) {
+	answer := func(serving serving) (*logical.Response, error) {
 		signed, err := s.vendor.sign.sign(serving, requestString)
 		if err != nil {
 			return nil, err
 		}
 		signed.fields["expires_at"] = rfc3339(serving.token.ExpiresAt)
 		return &logical.Response{Data: signed.data()}, nil
-	})
+	}
+	return b.serve(ctx, s, req, name, data, reading{path: readSign, calls: 1, check: check, answer: answer})
 }

@@ -63,23 +63,29 @@ func (b *backend) signBatch(
 	ctx context.Context, s *store, req *logical.Request, name string, data *framework.FieldData,
 ) (*logical.Response, error) {
 	requestStrings, _ := textList(data.Raw[requestStringsField])
-	check := func(c config) error { return checkBatch(ctx, s.vendor, c, requestStrings) }
-	return b.serve(ctx, s, req, name, data, check, func(serving serving) (*logical.Response, error) {
-		if size := batchSize(s.vendor, serving, requestStrings); size > maxBatchAnswer {
-			return nil, invalidf("the answer would have more than 8 MiB; sign fewer calls at once")
-		}
-		results := make([]any, len(requestStrings))
-		for i, requestString := range requestStrings {
-			signed, err := s.vendor.sign.sign(serving, requestString)
-			if err != nil {
-				return nil, err
-			}
-			results[i] = signed.data()
-		}
-		return &logical.Response{Data: map[string]any{
-			"results": results, "expires_at": rfc3339(serving.token.ExpiresAt),
-		}}, nil
+	return b.serve(ctx, s, req, name, data, reading{
+		path: readBatch, calls: len(requestStrings),
+		check: func(c config) error { return checkBatch(ctx, s.vendor, c, requestStrings) },
+		answer: func(serving serving) (*logical.Response, error) {
+			return signAll(s.vendor, serving, requestStrings)
+		},
 	})
+}
+
+// signAll signs every call, unless the answer would be too large.
+func signAll(v *vendor, serving serving, requestStrings []string) (*logical.Response, error) {
+	if size := batchSize(v, serving, requestStrings); size > maxBatchAnswer {
+		return nil, invalidf("the answer would have more than 8 MiB; sign fewer calls at once")
+	}
+	results := make([]any, len(requestStrings))
+	for i, requestString := range requestStrings {
+		signed, err := v.sign.sign(serving, requestString)
+		if err != nil {
+			return nil, err
+		}
+		results[i] = signed.data()
+	}
+	return &logical.Response{Data: map[string]any{"results": results, "expires_at": rfc3339(serving.token.ExpiresAt)}}, nil
 }
 
 // checkBatch says what is wrong with the request strings of a batch. It names the first that is wrong, counted from 0. It ends

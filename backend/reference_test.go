@@ -55,10 +55,17 @@ func referenceTables() map[string]string {
 		tables["config "+v.name] = configTable(v)
 	}
 	for _, path := range newBackend(all, nil, nil).Paths {
-		if !strings.HasPrefix(path.Pattern, configPrefix) {
-			name := strings.ReplaceAll(path.Pattern, framework.GenericNameRegex(nameField), ":name")
+		name := strings.ReplaceAll(path.Pattern, framework.GenericNameRegex(nameField), ":name")
+		operation := path.Operations[logical.UpdateOperation]
+		if operation == nil {
+			operation = path.Operations[logical.ReadOperation]
+		}
+		if strings.HasPrefix(name, configPrefix) || name == "metrics$" || operation == nil { // no operation: a LIST
+			continue
+		}
+		tables["answer "+name] = answerTable(operation)
+		if len(path.Fields) > 1 {
 			tables["parameters "+name] = parameterTable(path)
-			tables["answer "+name] = answerTable(path)
 		}
 	}
 	return tables
@@ -99,10 +106,10 @@ func parameterTable(path *framework.Path) string {
 	return rows.String()
 }
 
-func answerTable(path *framework.Path) string {
+func answerTable(operation framework.OperationHandler) string {
 	var rows strings.Builder
 	rows.WriteString("| field | |\n|---|---|\n")
-	fields := path.Operations[logical.UpdateOperation].Properties().Responses[200][0].Fields
+	fields := operation.Properties().Responses[200][0].Fields
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		fmt.Fprintf(&rows, "| `%s` | %s |\n", name, fields[name].Description)
 	}

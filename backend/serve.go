@@ -2,45 +2,72 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
 )
 
-// serve answers a reader of a config. check says what is wrong with the request, given the config, before the vendor is asked
-// for anything; it may be nil. answer makes the answer.
+// reading is what a path does for a reader.
+type reading struct {
+	// path is one of readCreds, readSign and readBatch.
+	path int
+	// calls is how many calls are signed.
+	calls int
+	// check says what is wrong with the request, given the config, before the vendor is asked for anything; it may be nil.
+	check func(c config) error
+	// answer makes the answer.
+	answer func(s serving) (*logical.Response, error)
+}
+
+// serve answers a reader of a config.
 //
 // If the vendor fails, the config may have been changed on another node, or a moment ago: a secret that the vendor has
 // replaced is rejected. So serve looks into storage and, if the account is another there, tries once more.
 func (b *backend) serve(
-	ctx context.Context, s *store, req *logical.Request, name string, data *framework.FieldData,
-	check func(config) error, answer func(serving) (*logical.Response, error),
+	ctx context.Context, s *store, req *logical.Request, name string, data *framework.FieldData, r reading,
 ) (*logical.Response, error) {
 	current, err := s.usable(ctx, req, name)
 	if err != nil {
 		return nil, err
 	}
 	unauthorized, _ := data.Get(unauthorizedField).(bool)
-	resp, err := b.serveWith(ctx, s, name, current, unauthorized, check, answer)
-	if err == nil || !isVendors(err) {
-		return resp, err
+	resp, err := b.serveWith(ctx, s, name, current, unauthorized, r)
+	if err != nil && isVendors(err) {
+		changed, again := s.fetch(ctx, req, name)
+		if again == nil && !changed.config.sameAccount(s.vendor.fields, current.config) {
+			resp, err = b.serveWith(ctx, s, name, changed, unauthorized, r)
+		}
 	}
-	changed, again := s.fetch(ctx, req, name)
-	if again != nil || changed.config.sameAccount(s.vendor.fields, current.config) {
-		return nil, err
+	current.stats.read(r.path, readResult(resp, err))
+	if err == nil {
+		current.stats.signatures.Add(int64(r.calls))
 	}
-	return b.serveWith(ctx, s, name, changed, unauthorized, check, answer)
+	return resp, err
+}
+
+// readResult is what statistics call the result of a read.
+func readResult(resp *logical.Response, err error) int {
+	_, isInvalid := errors.AsType[*invalidError](err)
+	switch {
+	case isInvalid, isRefusal(err):
+		return readRefused
+	case err != nil:
+		return readError
+	case len(resp.Warnings) > 0:
+		return readStale
+	}
+	return readOK
 }
 
 // serveWith answers a reader with a config and its token. If a new token is due and cannot be had, the reader gets the shared one
 // while that lives, with a warning that says why.
 func (b *backend) serveWith(
-	ctx context.Context, s *store, name string, current *entry, unauthorized bool,
-	check func(config) error, answer func(serving) (*logical.Response, error),
+	ctx context.Context, s *store, name string, current *entry, unauthorized bool, r reading,
 ) (*logical.Response, error) {
-	if check != nil {
-		if err := check(current.config); err != nil {
+	if r.check != nil {
+		if err := r.check(current.config); err != nil {
 			return nil, err
 		}
 	}
@@ -58,7 +85,7 @@ func (b *backend) serveWith(
 		}
 	}
 	serving.now = b.now()
-	resp, err := answer(serving)
+	resp, err := r.answer(serving)
 	if err == nil && failure != nil {
 		resp.AddWarning("could not get a new token; returning the current one, which is still valid: " + failure.Error())
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"sync"
 
@@ -70,7 +71,7 @@ func (s *store) fetch(ctx context.Context, req *logical.Request, name string) (*
 			return nil, s.noConfig(req, name)
 		}
 		if err := s.vendor.checkUsable(c); err != nil {
-			return nil, invalidf("the config at %s cannot be used: %s; write it again", req.MountPoint+s.key(name), err)
+			return nil, &unusableError{req.MountPoint + s.key(name), err.Error()}
 		}
 		var kept bool
 		fetched, kept = s.entries.put(name, seen, func(before *entry) *entry { return s.open(name, c, before) })
@@ -116,6 +117,54 @@ func (s *store) change(
 	return errChanged
 }
 
+// confirm stores a config that was learned from the one that is stored as an entry, if it is another. It is an error if the entry
+// is not the same any more.
+func (s *store) confirm(
+	ctx context.Context, storage logical.Storage, name string, stored []byte, c, learned config, confirmed func(*entry),
+) error {
+	if !maps.Equal(c, learned) {
+		done, err := s.replace(ctx, storage, name, stored, learned, confirmed)
+		if err == nil && !done {
+			return errChanged
+		}
+		return err
+	}
+	s.writes.Lock()
+	defer s.writes.Unlock()
+	same, err := s.isStored(ctx, storage, name, stored)
+	if err != nil {
+		return err
+	}
+	if !same {
+		return errChanged
+	}
+	s.entries.set(name, s.opening(name, learned, confirmed))
+	return nil
+}
+
+// isStored says whether an entry is what is stored; nil is none.
+func (s *store) isStored(ctx context.Context, storage logical.Storage, name string, entry []byte) (bool, error) {
+	current, err := storage.Get(ctx, s.key(name))
+	if err != nil {
+		return false, fmt.Errorf("reading %s from storage: %w", s.key(name), err)
+	}
+	if current == nil || entry == nil {
+		return current == nil && entry == nil, nil
+	}
+	return bytes.Equal(current.Value, entry), nil
+}
+
+// opening makes the entry of a config, and hands it to written before any reader can have it.
+func (s *store) opening(name string, c config, written func(*entry)) func(before *entry) *entry {
+	return func(before *entry) *entry {
+		opened := s.open(name, c, before)
+		if written != nil {
+			written(opened)
+		}
+		return opened
+	}
+}
+
 // replace stores a config in place of the entry before. It says false, and changes nothing, if that is no longer what is
 // stored.
 func (s *store) replace(
@@ -123,12 +172,8 @@ func (s *store) replace(
 ) (bool, error) {
 	s.writes.Lock()
 	defer s.writes.Unlock()
-	current, err := storage.Get(ctx, s.key(name))
-	if err != nil {
-		return false, fmt.Errorf("reading %s from storage: %w", s.key(name), err)
-	}
-	if (current == nil) != (before == nil) || (current != nil && !bytes.Equal(current.Value, before)) {
-		return false, nil
+	if same, err := s.isStored(ctx, storage, name, before); err != nil || !same {
+		return false, err
 	}
 	value, err := next.encode(s.vendor.fields, before)
 	if err != nil {
@@ -140,13 +185,7 @@ func (s *store) replace(
 		s.entries.doubt(name) // a write that fails may have been done
 		return false, err
 	}
-	s.entries.set(name, func(before *entry) *entry {
-		opened := s.open(name, next, before)
-		if written != nil {
-			written(opened)
-		}
-		return opened
-	})
+	s.entries.set(name, s.opening(name, next, written))
 	return true, nil
 }
 

@@ -33,8 +33,8 @@ type vendor struct {
 	firstWrite string
 	// configHelp is the help text of config/<vendor>/:name.
 	configHelp string
-	// refusal is what to check when the vendor rejects the credentials.
-	refusal string
+	// refusal is what to check when the vendor rejects the credentials of a config.
+	refusal func(c config) string
 
 	// fields are those of a config, in the order in which they are documented.
 	fields []field
@@ -49,7 +49,10 @@ type vendor struct {
 	// owns says whether a base URL is one of the vendor's own.
 	owns func(baseURL string) bool
 
-	// tokens is for a vendor that gives out tokens; else nil.
+	// exchange does one exchange with the vendor, now: it gets a token, or tries the credentials. It is nil for a vendor that the
+	// engine does not call. learned is the format that worked last, "" for none. The config has a request_timeout.
+	exchange func(ctx context.Context, by exchanger, c config, learned string) (exchanged, error)
+	// tokens is for a vendor whose exchange gives a token; else nil.
 	tokens *tokens
 	// creds is for a vendor whose readers get credentials; else nil.
 	creds *creds
@@ -63,14 +66,12 @@ type formatFields struct{ chosen, detected string }
 // formatAuto is the value of formatFields.chosen that finds out.
 const formatAuto = "auto"
 
-// tokens is how a vendor gives out tokens. Its config has the fields min_ttl and request_timeout.
+// tokens is how a vendor's tokens are leased. Its config has the field min_ttl.
 type tokens struct {
 	// leaseType is in every lease, so it is permanent.
 	leaseType string
 	// lease is what a lease says, beside its type. It is permanent too.
 	lease func(config string, t token.Token) map[string]any
-	// get does one exchange with the vendor. learned is the format that worked last, "" for none.
-	get func(ctx context.Context, by exchanger, c config, learned string) (token.Token, error)
 }
 
 // exchanger is what a vendor does its exchanges with.
@@ -78,6 +79,21 @@ type exchanger struct {
 	exchange.Client
 	// newID makes a UUID.
 	newID func() (string, error)
+	// timeout is the config's request_timeout.
+	timeout time.Duration
+}
+
+// exchanged is what a successful exchange gave.
+type exchanged struct {
+	// token is the zero value for a vendor without tokens.
+	token token.Token
+	// format is the one that worked; "" if there is no choice.
+	format string
+	// tried says of each format that was tried what it met: "accepted" or a status; nil if that is not known.
+	tried map[string]string
+	// status and timing are those of the vendor's answer.
+	status int
+	timing exchange.Timing
 }
 
 // creds is what a vendor does for creds/<vendor>/:name.
@@ -198,6 +214,13 @@ func (v *vendor) merge(name string, old config, write parameters) (config, error
 		}
 	}
 	return next, nil
+}
+
+// learn keeps the format that worked in a config that leaves the choice to auto.
+func (v *vendor) learn(c config, format string) {
+	if v.format.chosen != "" && c.text(v.format.chosen) == formatAuto {
+		c[v.format.detected] = format
+	}
 }
 
 // checkUsable says what keeps a config from being used.

@@ -20,7 +20,7 @@ func avananVendor() *vendor {
 		name: "avanan", title: "Avanan",
 		firstWrite: "region=... app_id=... secret_key=-",
 		configHelp: avananConfigHelp,
-		refusal:    "check app_id, secret_key and region, and this server's clock",
+		refusal:    func(config) string { return "check app_id, secret_key and region, and this server's clock" },
 		fields:     avananFields(),
 		complete: func(name string, c config) {
 			if c.text("region") == "" && avanan.RegionURL(name) != "" {
@@ -39,17 +39,11 @@ func avananVendor() *vendor {
 		owns: func(baseURL string) bool {
 			return slices.ContainsFunc(avanan.Regions(), func(region string) bool { return avanan.RegionURL(region) == baseURL })
 		},
+		exchange: avananExchange,
 		tokens: &tokens{
 			leaseType: "avanan_token",
 			lease: func(config string, t token.Token) map[string]any {
 				return map[string]any{leaseConfig: config, leaseTokenID: tokenID(t.Value)}
-			},
-			get: func(ctx context.Context, by exchanger, c config, learned string) (token.Token, error) {
-				account := avanan.Account{
-					Credentials: avananCredentials(c), BaseURL: avananAddress(c),
-					DateFormat: avanan.DateFormat(c.text("date_format")), CACert: c.text("ca_cert"),
-				}
-				return avanan.Client{Exchange: by.Client, NewID: by.newID}.Handshake(ctx, account, avanan.DateFormat(learned))
 			},
 		},
 		creds: &creds{
@@ -126,6 +120,7 @@ func avananFields() []field {
 			name: "ca_cert", kind: certificatesField, bound: true, account: true, rules: []rule{certificates}, clean: cleanCertificates,
 			help: "Certificates in PEM to trust beside the system's roots, for networks that intercept TLS.",
 		},
+		secretWrittenAt(),
 		{
 			name: "verify", kind: boolField, fallback: true, unstored: true,
 			help: "Whether a write that changes what a handshake uses does one first. If it fails, nothing is stored. If given as true, " +
@@ -152,6 +147,21 @@ func avananAddress(c config) string {
 
 func avananCredentials(c config) avanan.Credentials {
 	return avanan.Credentials{AppID: c.text("app_id"), SecretKey: c.secret("secret_key")}
+}
+
+// avananExchange does a handshake.
+func avananExchange(ctx context.Context, by exchanger, c config, learned string) (exchanged, error) {
+	ctx, cancel := context.WithTimeout(ctx, by.timeout)
+	defer cancel()
+	account := avanan.Account{
+		Credentials: avananCredentials(c), BaseURL: avananAddress(c),
+		DateFormat: avanan.DateFormat(c.text("date_format")), CACert: c.text("ca_cert"),
+	}
+	got, err := avanan.Client{Exchange: by.Client, NewID: by.newID}.Handshake(ctx, account, avanan.DateFormat(learned))
+	if err != nil {
+		return exchanged{}, err
+	}
+	return exchanged{token: got.Token, format: got.Token.Format, status: got.Status, timing: got.Timing}, nil
 }
 
 // avananSign signs one call.

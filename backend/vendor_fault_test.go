@@ -102,9 +102,6 @@ const okHeaders = "HTTP/1.1 200 OK\r\nX-Vendor: " + vendorText + "\r\n"
 
 func vendorFaults(t *testing.T, ca authority) map[string]vendorFault {
 	t.Helper()
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, closed.Close())
 	healthy := http11("200 OK", "a.b.c")
 	chunked := okHeaders + "Transfer-Encoding: chunked\r\n\r\n"
 	const (
@@ -112,7 +109,7 @@ func vendorFaults(t *testing.T, ca authority) map[string]vendorFault {
 		distrust                       = "its certificate is not trusted, has expired or is for another name"
 	)
 	return map[string]vendorFault{
-		"refused connection":         {url: "http://" + closed.Addr().String(), status: 502, says: "could not connect"},
+		"refused connection":         {url: "http://127.0.0.1:1", status: 502, says: "could not connect"},
 		"no such name":               {url: "https://no-such-host.invalid", status: 502, says: "DNS"},
 		"closed at once":             {serve: func(net.Conn, int) {}, status: 502, says: broke},
 		"hangs before the headers":   {serve: hangAfter(""), status: 502, says: slow},

@@ -27,7 +27,7 @@ func madeUpVendor() *vendor {
 		name: "madeup", title: "Made-up",
 		firstWrite: "user=... password=-",
 		configHelp: "Stores a login.",
-		refusal:    "check user and password",
+		refusal:    func(config) string { return "check user and password" },
 		fields: []field{
 			{name: "user", required: true, bound: true, account: true, rules: []rule{atMost(20), headerText}, help: "Who logs in."},
 			{name: "password", kind: secretField, required: true, account: true, help: "What proves it."},
@@ -36,26 +36,29 @@ func madeUpVendor() *vendor {
 			{name: "min_ttl", kind: secondsField, fallback: 60, most: maxMinTTL, help: "How long a token must live to be reused."},
 			{name: "request_timeout", kind: secondsField, fallback: 5, least: 1, most: maxRequestTimeout, help: "How long a login may take."},
 			{name: "verify", kind: boolField, fallback: true, unstored: true, help: "Whether a write logs in first."},
+			secretWrittenAt(),
 		},
 		address: func(c config) string { return c.text("base_url") },
 		owns:    func(string) bool { return false },
 		tokens: &tokens{
 			leaseType: "madeup_token",
 			lease:     func(config string, _ token.Token) map[string]any { return map[string]any{leaseConfig: config} },
-			get: func(ctx context.Context, by exchanger, c config, _ string) (token.Token, error) {
-				answer, err := by.Do(ctx, exchange.Request{
-					Method: http.MethodPost, URL: c.text("base_url") + "/login", CACert: c.text("ca_cert"),
-					Header: func(time.Time) (http.Header, error) {
-						return http.Header{"User": {c.text("user")}, "Password": {c.secret("password").Reveal()}}, nil
-					},
-				})
-				if err != nil {
-					return token.Token{}, err
-				}
-				return token.Token{
-					Value: secret.Text(answer.Body), AskedAt: answer.Asked, ExpiresAt: answer.Asked.Add(30 * time.Minute),
-				}, nil
-			},
+		},
+		exchange: func(ctx context.Context, by exchanger, c config, _ string) (exchanged, error) {
+			ctx, cancel := context.WithTimeout(ctx, by.timeout)
+			defer cancel()
+			answer, err := by.Do(ctx, exchange.Request{
+				Method: http.MethodPost, URL: c.text("base_url") + "/login", CACert: c.text("ca_cert"),
+				Header: func(time.Time) (http.Header, error) {
+					return http.Header{"User": {c.text("user")}, "Password": {c.secret("password").Reveal()}}, nil
+				},
+			})
+			if err != nil {
+				return exchanged{}, err
+			}
+			return exchanged{status: answer.Status, timing: answer.Timing, token: token.Token{
+				Value: secret.Text(answer.Body), AskedAt: answer.Asked, ExpiresAt: answer.Asked.Add(30 * time.Minute),
+			}}, nil
 		},
 		creds: &creds{
 			synopsis: "Get a token.", help: "Returns a token.", headers: "The one header.",
@@ -112,6 +115,7 @@ func TestDeclaredVendorHasAllPaths(t *testing.T) {
 	m.write("config/madeup/x", with(wrong, values{"password": "canary-password"}))
 	require.Equal(t, values{
 		"user": "me", "base_url": vendor.URL, "ca_cert": "", "min_ttl": 60, "request_timeout": 5,
+		"secret_written_at": "2026-01-02T03:04:05Z",
 	}, m.read("config/madeup/x"))
 	require.Contains(t, m.refused(logical.PatchOperation, "config/madeup/x", values{"user": "other"}), "changing user needs password")
 

@@ -54,6 +54,7 @@ func parse(args []string) (netip.AddrPort, sandbox.Behaviour, error) {
 	breakDown := flags.Bool("break", false, "answer every call with 500")
 	flags.DurationVar(&behaviour.TokenLife, "token-life", behaviour.TokenLife, "lifetime of Avanan's JWTs")
 	flags.DurationVar(&behaviour.Latency, "latency", 0, "time to wait before each answer")
+	flags.DurationVar(&behaviour.ClockOffset, "clock-offset", 0, "by how much the vendors' clocks are ahead; negative for behind")
 	flags.StringVar(&behaviour.PAVEUsername, "pave-username", behaviour.PAVEUsername, "the account that PAVE knows")
 	flags.StringVar(&behaviour.PAVEAPIKey, "pave-api-key", behaviour.PAVEAPIKey, "its API key")
 	flags.StringVar(&behaviour.PAVEAPISecret, "pave-api-secret", behaviour.PAVEAPISecret, "its API secret, made up")

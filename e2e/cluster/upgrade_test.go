@@ -149,7 +149,7 @@ func upgradeAndBack(t *testing.T, commit string) {
 		configs[path] = harness.With(configs[path], change)
 	}
 	for path, config := range map[string]values{
-		"config/pave/new":   harness.With(m.PaveValues(), values{"ttl": json.Number("60")}),
+		"config/pave/new":   harness.With(m.PaveValues(), values{"ttl": json.Number("60"), "timestamp_format": "rfc3339"}),
 		"config/avanan/new": harness.With(m.AvananValues(), values{"min_ttl": json.Number("60"), "ca_cert": certificate}),
 	} {
 		m.Write(path, config)

@@ -25,6 +25,16 @@ type Account struct {
 	CACert string
 }
 
+// Granted is what a handshake gave.
+type Granted struct {
+	// Token is the JWT. Its Format is the date format that worked.
+	Token token.Token
+	// Timing is that of the answer.
+	Timing exchange.Timing
+	// Status is that of the answer.
+	Status int
+}
+
 // Client does handshakes.
 type Client struct {
 	Exchange exchange.Client
@@ -37,10 +47,10 @@ type Client struct {
 // If the account's date format is Auto, Handshake first tries the format that the argument first names. If that is "", it
 // tries Zoneless, because all clients that are known to work send it. If the answer is 500 or 400, it tries the other format:
 // Avanan answers 500 to a date that it rejects, and might answer 400 too. With any other date format, the argument first is
-// ignored. The token's Format is the one that worked.
+// ignored.
 //
 // If Avanan returns no JWT, the error is an *exchange.Error. Any other error is a fault on this side.
-func (c Client) Handshake(ctx context.Context, account Account, first DateFormat) (token.Token, error) {
+func (c Client) Handshake(ctx context.Context, account Account, first DateFormat) (Granted, error) {
 	if account.DateFormat != Auto {
 		return c.handshake(ctx, account)
 	}
@@ -57,13 +67,13 @@ func (c Client) Handshake(ctx context.Context, account Account, first DateFormat
 	account.DateFormat = other
 	got, err = c.handshake(ctx, account)
 	if second, is := errors.AsType[*exchange.Error](err); is && second.Kind == exchange.Unavailable && failure.Kind == exchange.Refused {
-		return token.Token{}, failure
+		return Granted{}, failure
 	}
 	return got, err
 }
 
 // handshake does one handshake in the account's date format. It does not retry after the statuses in noRetry.
-func (c Client) handshake(ctx context.Context, account Account, noRetry ...int) (token.Token, error) {
+func (c Client) handshake(ctx context.Context, account Account, noRetry ...int) (Granted, error) {
 	answer, err := c.Exchange.Do(ctx, exchange.Request{
 		Method: http.MethodGet,
 		URL:    account.BaseURL + authPath,
@@ -85,13 +95,16 @@ func (c Client) handshake(ctx context.Context, account Account, noRetry ...int) 
 		failure.Reason = "server error, or it rejects this date_format"
 	}
 	if err != nil {
-		return token.Token{}, err
+		return Granted{}, err
 	}
 	jwt, life, fault := parseJWT(string(answer.Body), answer.Asked)
 	if fault != "" {
-		return token.Token{}, answer.Nonsense(fault)
+		return Granted{}, answer.Nonsense(fault)
 	}
-	return token.Token{
-		Value: secret.Text(jwt), AskedAt: answer.Asked, ExpiresAt: answer.Asked.Add(life), Format: string(account.DateFormat),
+	return Granted{
+		Token: token.Token{
+			Value: secret.Text(jwt), AskedAt: answer.Asked, ExpiresAt: answer.Asked.Add(life), Format: string(account.DateFormat),
+		},
+		Timing: answer.Timing, Status: answer.Status,
 	}, nil
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/exchange"
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 	"github.com/apisig/vault-plugin-apisig/internal/secret"
-	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
 // No error may contain a secret or anything that the vendor sent.
@@ -36,7 +35,7 @@ func newClient() avanan.Client {
 }
 
 // handshake does a handshake with a long deadline.
-func handshake(t *testing.T, account avanan.Account) (token.Token, error) {
+func handshake(t *testing.T, account avanan.Account) (avanan.Granted, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -100,10 +99,12 @@ func TestHandshakeGivesAToken(t *testing.T) {
 	before := time.Now()
 	got, err := handshake(t, account(server.URL, avanan.Zoneless))
 	require.NoError(t, err)
-	require.Equal(t, "a.b.c", got.Value.Reveal())
-	require.Equal(t, "zoneless", got.Format)
-	require.False(t, got.AskedAt.Before(before), "by the clock of the request")
-	require.Equal(t, time.Hour, got.Life(), "counted from the request")
+	require.Equal(t, "a.b.c", got.Token.Value.Reveal())
+	require.Equal(t, "zoneless", got.Token.Format)
+	require.False(t, got.Token.AskedAt.Before(before), "by the clock of the request")
+	require.Equal(t, time.Hour, got.Token.Life(), "counted from the request")
+	require.Equal(t, http.StatusOK, got.Status)
+	require.Equal(t, got.Token.AskedAt, got.Timing.Asked)
 }
 
 // An answer that is not a token is an error, which does not quote it.
@@ -204,7 +205,7 @@ func TestHandshakeDiscoversTheDateFormat(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, test.found, avanan.DateFormat(got.Format))
+			require.Equal(t, test.found, avanan.DateFormat(got.Token.Format))
 		})
 	}
 }

@@ -15,7 +15,6 @@
 package exchange
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -25,6 +24,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -59,14 +59,18 @@ type Request struct {
 	CACert string
 	// NoRetry lists statuses that are not worth another attempt although others of their kind are.
 	NoRetry []int
+	// Probe says that only the status matters: every 2xx is an answer, its body is dropped unread, and nothing is tried again.
+	Probe bool
 }
 
-// Answer is an answer with status 200.
+// Answer is an answer with status 200; to a probe, with one of 2xx.
 type Answer struct {
 	Timing
+	// Status is the HTTP status.
+	Status int
 	// Host is the host and port that answered.
 	Host string
-	// Body is the whole body, at most 64 KiB.
+	// Body is the whole body, at most 64 KiB; nil for a probe.
 	Body []byte
 	// ContentType is the media type, if it is one of a few that may be quoted; else "other" or "unknown".
 	ContentType string
@@ -81,10 +85,28 @@ type Timing struct {
 	Date time.Time
 }
 
+// Duration is how long the vendor took to answer the last attempt.
+func (t Timing) Duration() time.Duration { return t.Answered.Sub(t.Asked) }
+
+// maxOffset is how far a clock may be off to be believed: a day is more than any clock is wrong by, except an unset one.
+const maxOffset = 24 * time.Hour
+
+// Offset is by how much the vendor's clock is ahead of this machine's, in whole seconds: the Date of the answer against the middle
+// of asking and answer. known is false if there is no Date, or one that is more than a day off.
+func (t Timing) Offset() (offset time.Duration, known bool) {
+	if t.Date.IsZero() {
+		return 0, false
+	}
+	// A Date has whole seconds, so the vendor's clock was half a second further on average.
+	date := t.Date.Add(time.Second / 2)
+	offset = date.Sub(t.Asked.Add(t.Duration() / 2)).Round(time.Second)
+	return offset, offset.Abs() <= maxOffset
+}
+
 // Nonsense is the error of an answer that is not what the caller asked for; the reason must quote nothing of it.
 func (a Answer) Nonsense(reason string) *Error {
 	return &Error{
-		Timing: a.Timing, Kind: Nonsense, Status: http.StatusOK, Host: a.Host,
+		Timing: a.Timing, Kind: Nonsense, Status: a.Status, Host: a.Host,
 		Reason: fmt.Sprintf("%s (content type %s)", reason, a.ContentType),
 	}
 }
@@ -185,7 +207,7 @@ func (e *exchange) checkRetry(ctx context.Context, response *http.Response, err 
 	if err == nil {
 		e.timing.Date = dateOf(response)
 	}
-	if err == nil && response.StatusCode == http.StatusOK {
+	if err == nil && e.accepts(response.StatusCode) {
 		if err = e.read(response); err == nil {
 			return false, nil
 		}
@@ -193,20 +215,29 @@ func (e *exchange) checkRetry(ctx context.Context, response *http.Response, err 
 	if err != nil {
 		reason, again := explain(err)
 		e.failure = &Error{Timing: e.timing, Kind: Unavailable, Host: e.host, Reason: reason}
-		return again && e.timeFor(ctx), nil
+		return again && !e.request.Probe && e.timeFor(ctx), nil
 	}
 	e.failure = e.judge(response)
 	return e.retries(response.StatusCode) && e.timeFor(ctx), nil
 }
 
-// read takes the body from an answer with status 200. Its error is the network's.
+// accepts says which statuses are an answer.
+func (e *exchange) accepts(status int) bool {
+	return status == http.StatusOK || (e.request.Probe && status >= http.StatusOK && status < http.StatusMultipleChoices)
+}
+
+// read takes the body from an answer. Its error is the network's.
 func (e *exchange) read(response *http.Response) error {
+	e.answer = Answer{Timing: e.timing, Status: response.StatusCode, Host: e.host, ContentType: contentType(response)}
+	e.failure = nil
+	if e.request.Probe {
+		return nil
+	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	if err != nil {
 		return err
 	}
-	e.answer = Answer{Timing: e.timing, Host: e.host, Body: bytes.Clone(body), ContentType: contentType(response)}
-	e.failure = nil
+	e.answer.Body = body
 	if len(body) > maxAnswer {
 		e.failure = e.answer.Nonsense(fmt.Sprintf("the body has more than %d KiB", maxAnswer>>10))
 	}
@@ -233,10 +264,8 @@ func (e *exchange) judge(response *http.Response) *Error {
 
 // retries says which statuses are worth another attempt.
 func (e *exchange) retries(status int) bool {
-	for _, never := range e.request.NoRetry {
-		if status == never {
-			return false
-		}
+	if e.request.Probe || slices.Contains(e.request.NoRetry, status) {
+		return false
 	}
 	return status == http.StatusTooManyRequests || status >= http.StatusInternalServerError
 }

@@ -355,18 +355,15 @@ func TestRetryAfterIsTold(t *testing.T) {
 // sooner than after their pause.
 func TestPausesDouble(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
 	const pause = 40 * time.Millisecond
 	attempts := 0
-	refused := request("http://" + listener.Addr().String())
+	refused := request("http://127.0.0.1:1") // nobody listens on port 1
 	refused.Header = func(time.Time) (http.Header, error) {
 		attempts++
 		return http.Header{}, nil
 	}
 	before := time.Now()
-	_, err = exchange.Client{Now: time.Now, Pause: pause}.Do(t.Context(), refused)
+	_, err := exchange.Client{Now: time.Now, Pause: pause}.Do(t.Context(), refused)
 	requireFailure(t, err, exchange.Unavailable, 0, "could not connect")
 	require.Equal(t, 3, attempts)
 	require.GreaterOrEqual(t, time.Since(before), 3*pause)
@@ -396,7 +393,7 @@ func TestDeadlineCoversRetries(t *testing.T) {
 		"an answer that never comes":         {[]http.HandlerFunc{hang}, 1, 0, "longer than request_timeout", 1},
 		"a body that never ends":             {[]http.HandlerFunc{slowly}, 1, 0, "longer than request_timeout", 1},
 		"a retry that never comes":           {[]http.HandlerFunc{status(500), hang}, 1, 0, "longer than request_timeout", 2},
-		"an error with an endless end":       {[]http.HandlerFunc{slowError}, 1, 500, "server error", 1},
+		"an error with an endless end":       {[]http.HandlerFunc{slowError}, 50 * time.Millisecond, 500, "server error", 1},
 		"a pause beyond it":                  {[]http.HandlerFunc{status(500)}, time.Minute, 500, "server error", 1},
 		"a second pause beyond it":           {[]http.HandlerFunc{status(500)}, 400 * time.Millisecond, 500, "server error", 2},
 		"a broken connection, no time":       {[]http.HandlerFunc{breakOff}, time.Minute, 0, "broke", 1},
@@ -568,4 +565,71 @@ func startWithItsOwnCertificate(t *testing.T, server *upstream) string {
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 	server.StartTLS()
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+// To a probe only the status matters: every 2xx is an answer, its body is not waited for, and nothing is tried again.
+func TestProbeReadsNoBodyAndDoesNotRetry(t *testing.T) {
+	t.Parallel()
+	for code, kind := range map[int]exchange.Kind{
+		200: 0, 201: 0, 204: 0, 299: 0, 300: exchange.Nonsense, 307: exchange.Nonsense, 404: exchange.Nonsense, 401: exchange.Refused,
+		429: exchange.Limited, 500: exchange.Unavailable, 503: exchange.Unavailable,
+	} {
+		server := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(code)
+			if code != http.StatusNoContent {
+				slowly(w, r) // a body that never ends
+			}
+		})
+		server.Start()
+		probe := request(server.URL)
+		probe.Probe = true
+		answer, err := do(t, probe)
+		require.Len(t, server.headers(), 1)
+		if kind == 0 {
+			require.NoError(t, err)
+			require.Equal(t, code, answer.Status)
+			require.Nil(t, answer.Body)
+			continue
+		}
+		requireFailure(t, err, kind, code, "")
+	}
+	broken := newUpstream(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	broken.Start()
+	probe := request(broken.URL)
+	probe.Probe = true
+	_, err := do(t, probe)
+	requireFailure(t, err, exchange.Unavailable, 0, "broke")
+	require.Len(t, broken.headers(), 1)
+}
+
+// The vendor's clock is compared with the middle of asking and answer; a Date has whole seconds, so it counts as half a second
+// more. More than a day off is no clock.
+func TestOffsetOfTheVendorsClock(t *testing.T) {
+	t.Parallel()
+	asked := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, test := range []struct {
+		took, ahead, want time.Duration // ahead of the moment of asking
+		known             bool
+	}{
+		{0, 0, 0, true},
+		{time.Second, 0, 0, true},
+		{4 * time.Second, 2 * time.Second, 0, true},
+		{4 * time.Second, 0, -2 * time.Second, true},
+		{0, 90 * time.Second, 90 * time.Second, true},
+		{0, -250 * time.Second, -250 * time.Second, true},
+		{0, 24*time.Hour - time.Second, 24*time.Hour - time.Second, true},
+		{0, 24*time.Hour + time.Second, 0, false},
+		{0, -24*time.Hour - time.Second, 0, false},
+	} {
+		timing := exchange.Timing{Asked: asked, Answered: asked.Add(test.took), Date: asked.Add(test.ahead)}
+		require.Equal(t, test.took, timing.Duration())
+		offset, known := timing.Offset()
+		require.Equal(t, test.known, known, "%+v", test)
+		if known {
+			require.InDelta(t, test.want, offset, float64(time.Second), "%+v", test)
+			require.Zero(t, offset%time.Second)
+		}
+	}
+	_, known := exchange.Timing{Asked: asked, Answered: asked}.Offset()
+	require.False(t, known, "there was no Date")
 }

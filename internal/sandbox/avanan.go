@@ -69,7 +69,7 @@ func (s *Sandbox) avananRefusal(r *http.Request, behaviour Behaviour) *answer {
 	case !uuid4.MatchString(values["x-av-req-id"]):
 		return refuse(http.StatusBadRequest, "Bad Request", "x-av-req-id is not a UUID of version 4")
 	}
-	if age := s.now().Sub(at); age.Abs() > avananSkew {
+	if age := s.clock().Sub(at); age.Abs() > avananSkew {
 		return refuse(http.StatusForbidden, "Forbidden", "x-av-date is "+age.Round(time.Second).String()+" old")
 	}
 	handshake, requestString := r.URL.Path == avananAuth, r.RequestURI

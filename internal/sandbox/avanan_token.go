@@ -38,7 +38,7 @@ var avananKey = sync.OnceValue(func() signingKey {
 
 // issue makes a JWT and remembers it.
 func (s *Sandbox) issue(life time.Duration) answer {
-	now := s.now()
+	now := s.clock()
 	expiry := now.Add(life)
 	unsigned := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
 		"iat": now.Unix(), "exp": expiry.Unix(), "jti": rand.Text(), "scope": avananScope,
@@ -59,5 +59,5 @@ func (s *Sandbox) Living(token string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	expiry, known := s.tokens[token]
-	return known && s.now().Before(expiry)
+	return known && s.clock().Before(expiry)
 }

@@ -69,7 +69,7 @@ func (s *Sandbox) paveRefusal(r *http.Request, behaviour Behaviour) string {
 	if !ok {
 		return "API-Timestamp is in a form that is not taken"
 	}
-	if age := s.now().Sub(at); age > paveTokenLife || age < -paveLeeway {
+	if age := s.clock().Sub(at); age > paveTokenLife || age < -paveLeeway {
 		return "API-Timestamp is " + age.Round(time.Second).String() + " old"
 	}
 	text := behaviour.PAVEUsername + ":" + values["API-Key"] + "@" + values["API-Timestamp"]

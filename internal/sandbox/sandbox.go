@@ -18,8 +18,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,7 +34,7 @@ const (
 	None Fault = ""
 	// Refuse answers that the credentials are wrong: 401 from PAVE, 403 from Avanan.
 	Refuse Fault = "refuse"
-	// Limit answers 429 with a Retry-After of one second.
+	// Limit answers 429 with the Retry-After of Behaviour.
 	Limit Fault = "limit"
 	// Break answers 500.
 	Break Fault = "break"
@@ -52,6 +54,10 @@ type Behaviour struct {
 	TokenLife time.Duration
 	// Latency is the time to wait before every answer.
 	Latency time.Duration
+	// RetryAfter is what a 429 asks for, in whole seconds; 0 for nothing.
+	RetryAfter time.Duration
+	// ClockOffset is by how much the vendors' clocks are ahead of the sandbox's.
+	ClockOffset time.Duration
 	// Fault is how to misbehave.
 	Fault Fault
 }
@@ -64,6 +70,7 @@ func Default() Behaviour {
 		AvananAppID:    "US:sandbox", AvananSecretKey: "sandbox-avanan-secret",
 		AvananDates: Zoneless,
 		TokenLife:   time.Hour,
+		RetryAfter:  time.Second,
 	}
 }
 
@@ -71,6 +78,8 @@ func Default() Behaviour {
 type Sandbox struct {
 	now func() time.Time
 	log io.Writer
+	// offset is Behaviour.ClockOffset, for those who hold the lock.
+	offset atomic.Int64
 
 	mu         sync.Mutex
 	behaviour  Behaviour
@@ -82,17 +91,20 @@ type Sandbox struct {
 // New makes a sandbox with a clock. For each call it writes a line to log: vendor, method, path, status, and why. A line
 // contains no header and no query.
 func New(behaviour Behaviour, now func() time.Time, log io.Writer) *Sandbox {
-	return &Sandbox{
-		now: now, log: log, behaviour: behaviour,
-		tokens: map[string]time.Time{}, seen: map[string]bool{},
-	}
+	s := &Sandbox{now: now, log: log, tokens: map[string]time.Time{}, seen: map[string]bool{}}
+	s.Change(func(b *Behaviour) { *b = behaviour })
+	return s
 }
+
+// clock is the vendors' clock.
+func (s *Sandbox) clock() time.Time { return s.now().Add(time.Duration(s.offset.Load())) }
 
 // Change changes the behaviour for later calls.
 func (s *Sandbox) Change(change func(*Behaviour)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change(&s.behaviour)
+	s.offset.Store(int64(s.behaviour.ClockOffset))
 }
 
 // Handshakes counts the calls to Avanan's /v1.0/auth, including those that failed.
@@ -153,12 +165,13 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(r.URL.Path, "/v1.0/"):
 		vendor, a = "avanan", s.avanan(r, behaviour)
 	}
-	if a.status == http.StatusTooManyRequests {
-		w.Header().Set("Retry-After", "1")
+	if a.status == http.StatusTooManyRequests && behaviour.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(behaviour.RetryAfter.Seconds())))
 	}
 	if strings.HasPrefix(a.body, "{") {
 		w.Header().Set("Content-Type", "application/json")
 	}
+	w.Header().Set("Date", s.clock().UTC().Format(http.TimeFormat))
 	w.WriteHeader(a.status)
 	_, _ = io.WriteString(w, a.body)
 	_, _ = fmt.Fprintf(s.log, "%s %s %q %d %s\n", vendor, r.Method, r.URL.Path, a.status, a.why)

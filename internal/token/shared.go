@@ -282,3 +282,18 @@ func (s *Shared) Wait(ctx context.Context) error {
 		return nil
 	}
 }
+
+// State is what is known of a Shared.
+type State struct {
+	// Token is the shared token, which may have expired; the zero value is none.
+	Token Token
+	// HeldOffUntil is when the hold-off ends, or ended; zero if no exchange failed since the last success.
+	HeldOffUntil time.Time
+}
+
+// State returns what is known.
+func (s *Shared) State() State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return State{s.token, s.heldTo}
+}

@@ -1,0 +1,138 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/logical"
+)
+
+// pathStatus is status/<vendor>/:name.
+func (b *backend) pathStatus(s *store) *framework.Path {
+	summary := "Read what the engine knows of a " + s.vendor.title + " config, without calling the vendor."
+	return &framework.Path{
+		Pattern: "status/" + s.vendor.name + "/" + framework.GenericNameRegex(nameField),
+		DisplayAttrs: &framework.DisplayAttributes{
+			OperationPrefix: operationPrefix, OperationVerb: "read", OperationSuffix: s.vendor.name + "-status",
+		},
+		Fields: map[string]*framework.FieldSchema{nameField: nameSchema()},
+		Operations: map[logical.Operation]framework.OperationHandler{
+			logical.ReadOperation: &framework.PathOperation{
+				Callback: b.named(s, b.statusRead), Summary: summary,
+				Responses: map[int][]framework.Response{http.StatusOK: {{
+					Description: "What is known. Fields that do not apply are absent.", Fields: statusFields(s.vendor),
+				}}},
+			},
+		},
+		HelpSynopsis:    summary,
+		HelpDescription: statusHelp,
+	}
+}
+
+// pathStatusList is LIST status/<vendor>.
+func (b *backend) pathStatusList(s *store) *framework.Path {
+	return b.listOf(s, "status/"+s.vendor.name+"/", "statuses")
+}
+
+func statusFields(v *vendor) map[string]*framework.FieldSchema {
+	text := func(description string) *framework.FieldSchema {
+		return &framework.FieldSchema{Type: framework.TypeString, Description: description}
+	}
+	number := func(description string) *framework.FieldSchema {
+		return &framework.FieldSchema{Type: framework.TypeInt, Description: description}
+	}
+	fields := map[string]*framework.FieldSchema{
+		writtenField:  text("When the secret was last part of a write, RFC 3339."),
+		"secret_age":  number("Seconds since then."),
+		"problem":     text("Why the stored config cannot be used."),
+		"since":       text("When this node began to count, RFC 3339."),
+		"reads":       number("Reads of credentials and signatures, by this node."),
+		"stale_reads": number("Those that got a token that could not be renewed, with a warning."),
+	}
+	if v.exchange != nil {
+		fields["exchanges"] = number("Exchanges with the vendor, by this node.")
+		fields["last_success_at"] = text("When one last succeeded, RFC 3339.")
+		fields["last_failure_at"] = text("When one last failed, RFC 3339.")
+		fields["last_failure"] = text("What went wrong then.")
+		fields["failures_in_a_row"] = number("How many failed since the last success.")
+		fields["clock_offset"] = number("Seconds by which the vendor's clock is ahead of this server's.")
+	}
+	if v.tokens != nil {
+		fields["held_off_until"] = text("Until when the engine leaves the vendor alone after failures, RFC 3339.")
+		fields["token_issued_at"] = text("When the shared token was got, RFC 3339.")
+		fields["token_expires_at"] = text("When the shared token expires, RFC 3339.")
+	}
+	return fields
+}
+
+// statusRead answers from memory, or reads the config from storage once.
+func (b *backend) statusRead(
+	ctx context.Context, s *store, req *logical.Request, name string, _ *framework.FieldData,
+) (*logical.Response, error) {
+	current, err := s.usable(ctx, req, name)
+	unusable, isUnusable := errors.AsType[*unusableError](err)
+	switch {
+	case isUnusable:
+		return &logical.Response{Data: map[string]any{"problem": unusable.problem}}, nil
+	case errors.Is(err, errDamaged):
+		return &logical.Response{Data: map[string]any{"problem": errDamaged.Error()}}, nil
+	case err != nil:
+		return nil, err
+	}
+	status := map[string]any{}
+	now := b.now()
+	put := func(field string, at time.Time) {
+		if !at.IsZero() {
+			status[field] = rfc3339(at)
+		}
+	}
+	if written, err := time.Parse(time.RFC3339, current.config.text(writtenField)); err == nil {
+		put(writtenField, written)
+		status["secret_age"] = int(now.Sub(written).Seconds())
+	}
+	put("since", current.stats.since)
+	reads, stale := current.stats.totals()
+	status["reads"], status["stale_reads"] = int(reads), int(stale)
+	if s.vendor.exchange != nil {
+		b.statusExchanges(status, put, current)
+	}
+	if current.token != nil {
+		state := current.token.State()
+		if state.HeldOffUntil.After(now) {
+			put("held_off_until", state.HeldOffUntil)
+		}
+		put("token_issued_at", state.Token.AskedAt)
+		put("token_expires_at", state.Token.ExpiresAt)
+	}
+	return &logical.Response{Data: status}, nil
+}
+
+// statusExchanges adds what the exchanges showed.
+func (b *backend) statusExchanges(status map[string]any, put func(string, time.Time), current *entry) {
+	seen, exchanges := current.stats.snapshot()
+	total := 0
+	for _, count := range exchanges {
+		total += count
+	}
+	status["exchanges"], status["failures_in_a_row"] = total, seen.failures
+	put("last_success_at", seen.lastSuccess)
+	put("last_failure_at", seen.lastFailure)
+	if seen.failure != "" {
+		status["last_failure"] = seen.failure
+	}
+	if seen.offsetKnown {
+		status["clock_offset"] = int(seen.offset.Seconds())
+	}
+}
+
+const statusHelp = `
+Returns facts about a config: how old its secret is, what became of the last exchanges with the vendor, whether the clocks
+agree, how long the shared token lives. It calls nobody, and contains no secret and no token, so it can be read every second:
+
+    vault read apisig/status/<vendor>/<name>
+
+Counts are this node's, since the time in since. Fields that do not apply are absent.
+`
