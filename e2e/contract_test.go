@@ -135,13 +135,21 @@ func TestConfigReadOmitsSecret(t *testing.T) {
 	m := harness.NewMount(t)
 	m.Write("config/pave/main", m.PaveValues())
 	m.Write("config/avanan/us", m.AvananValues())
+	pave, avanan := m.Read("config/pave/main").Data, m.Read("config/avanan/us").Data
+	for _, read := range []values{pave, avanan} {
+		written, err := time.Parse(time.RFC3339, read["secret_written_at"].(string))
+		require.NoError(t, err)
+		require.WithinDuration(t, time.Now(), written, time.Minute)
+		delete(read, "secret_written_at")
+	}
 	require.Equal(t, values{
-		"username": "acme", "api_key": sandbox.Default().PAVEAPIKey, "timestamp_format": "rfc3339", "ttl": json.Number("150"), "base_url": m.URL,
-	}, m.Read("config/pave/main").Data)
+		"username": "acme", "api_key": sandbox.Default().PAVEAPIKey, "timestamp_format": "auto", "detected_timestamp_format": "",
+		"ttl": json.Number("150"), "base_url": m.URL, "request_timeout": json.Number("10"), "ca_cert": "",
+	}, pave)
 	require.Equal(t, values{
 		"region": "us", "app_id": "US:sandbox", "base_url": m.URL, "date_format": "auto", "detected_date_format": "zoneless",
 		"min_ttl": json.Number("600"), "request_timeout": json.Number("10"), "ca_cert": "",
-	}, m.Read("config/avanan/us").Data)
+	}, avanan)
 }
 
 func TestConfigLifecycle(t *testing.T) {
@@ -226,7 +234,7 @@ func TestErrorStatusAndMessage(t *testing.T) {
 		text         string
 	}{
 		"a parameter is missing":     {http.MethodPut, "config/pave/new", values{"username": "acme"}, "", 400, "api_key is required"},
-		"a parameter is unknown":     {http.MethodPut, "config/pave/main", values{"tll": 1}, "", 400, `unknown parameter "tll"; this takes api_key, api_secret, base_url, timestamp_format, ttl, username`},
+		"a parameter is unknown":     {http.MethodPut, "config/pave/main", values{"tll": 1}, "", 400, `unknown parameter "tll"; this takes api_key, api_secret, base_url, ca_cert, request_timeout, timestamp_format, ttl, username, verify`},
 		"a parameter is wrong":       {http.MethodPut, "config/pave/main", values{"ttl": "5m"}, "", 400, "ttl must be from 1s to 240s"},
 		"a parameter is of no type":  {http.MethodPut, "config/pave/main", values{"api_secret": values{"a": harness.NewSecret()}}, "", 400, "api_secret must be a string, given once"},
 		"a request string is wrong":  {http.MethodPut, "sign/avanan/us", values{"request_string": "/v1.0/../x"}, "", 400, "request_string has a . or .. segment"},

@@ -3,6 +3,8 @@ package harness
 import (
 	"crypto/rand"
 	"sync"
+
+	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
 // Canary begins every secret of the tests, so that one look finds them all.
@@ -14,11 +16,11 @@ var (
 	AvananSecret = NewSecret()
 )
 
-// secrets are all that the tests made up.
-var secrets struct {
+// secrets are all that must not be found anywhere: what the tests made up, and what PAVE's sandbox returns to a check.
+var secrets = struct {
 	mu  sync.Mutex
 	all []string
-}
+}{all: []string{sandbox.PAVEWebhookToken}}
 
 // NewSecret makes up a secret, which every search knows from then on.
 func NewSecret() string {
