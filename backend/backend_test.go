@@ -124,6 +124,11 @@ func (m *mount) avananValues() values {
 	return values{"region": "us", "app_id": "US:sandbox", "secret_key": "sandbox-avanan-secret", "base_url": m.url}
 }
 
+// infinityValues are a whole config for the sandbox's Infinity Portal.
+func (m *mount) infinityValues() values {
+	return values{"region": "us", "client_id": "sandbox-client", "access_key": "sandbox-infinity-key", "base_url": m.url}
+}
+
 // with returns base with the values of over, which win.
 func with(base, over values) values {
 	all := maps.Clone(base)
@@ -286,7 +291,7 @@ func TestEveryPathIsDocumented(t *testing.T) {
 			writes := slices.Contains([]logical.Operation{
 				logical.CreateOperation, logical.UpdateOperation, logical.PatchOperation, logical.DeleteOperation,
 			}, operation) && (strings.HasPrefix(path.Pattern, "config/") || strings.HasPrefix(path.Pattern, "check/"))
-			leases := strings.HasPrefix(path.Pattern, "creds/avanan/")
+			leases := strings.HasPrefix(path.Pattern, "creds/avanan/") || strings.HasPrefix(path.Pattern, "creds/infinity/")
 			require.Equal(t, writes || leases, properties.ForwardPerformanceStandby, "%s %s", path.Pattern, operation)
 			require.Equal(t, writes, properties.ForwardPerformanceSecondary, "%s %s", path.Pattern, operation)
 			for _, responses := range properties.Responses {
@@ -299,7 +304,7 @@ func TestEveryPathIsDocumented(t *testing.T) {
 			}
 		}
 	}
-	for path, parameter := range map[string]string{"config/pave/x": "api_secret", "config/avanan/x": "secret_key"} {
+	for path, parameter := range map[string]string{"config/pave/x": "api_secret", "config/avanan/x": "secret_key", "config/infinity/x": "access_key"} {
 		require.True(t, m.Route(path).Fields[parameter].DisplayAttrs.Sensitive)
 	}
 }
@@ -321,7 +326,7 @@ func TestOpenAPIOperationIDsAreUnique(t *testing.T) {
 			}
 		}
 	}
-	require.Len(t, ids, 24)
+	require.Len(t, ids, 34)
 }
 
 // Every storage entry with a secret has a key under a seal-wrapped prefix, and there are no other entries.
@@ -330,11 +335,13 @@ func TestSecretsAreStoredUnderSealWrappedPrefix(t *testing.T) {
 	m := newMount(t)
 	m.write("config/pave/main", m.paveValues())
 	m.write("config/avanan/us", m.avananValues())
+	m.write("config/infinity/us", m.infinityValues())
 	m.read("creds/avanan/us")
+	m.read("creds/infinity/us")
 	stored := m.stored()
-	require.Len(t, stored, 2)
+	require.Len(t, stored, 3)
 	for key, value := range stored {
-		require.Contains(t, value, "-secret")
+		require.Regexp(t, "sandbox-(pave-secret|avanan-secret|infinity-key)", value)
 		require.True(t, slices.ContainsFunc(m.SpecialPaths().SealWrapStorage, func(prefix string) bool {
 			return strings.HasSuffix(prefix, "/") && strings.HasPrefix(key, prefix)
 		}), key)

@@ -55,17 +55,6 @@ type field struct {
 	unstored bool
 }
 
-// writtenField is the field of secretWrittenAt.
-const writtenField = "secret_written_at"
-
-// secretWrittenAt is the field of every vendor that says how old the secret is.
-func secretWrittenAt() field {
-	return field{
-		name: writtenField, learned: true, omitEmpty: true,
-		help: "When the secret was last part of a write, RFC 3339. Absent if an earlier version wrote it.",
-	}
-}
-
 // schema is the field as the SDK declares a parameter.
 func (f field) schema() *framework.FieldSchema {
 	schema := &framework.FieldSchema{Description: f.description(), Default: f.fallback}

@@ -155,7 +155,9 @@ func (b *backend) configWrite(
 		if slices.ContainsFunc(secretNames(s.vendor.fields), write.given) {
 			next[writtenField] = rfc3339(b.now())
 		}
-		relied = s.vendor.trusted(old.config, write)
+		if relied = s.vendor.trusted(old.config, write); relied != "" && s.vendor.sendsSecret {
+			return nil, invalidf("this write relies on %s; name it again in the same write, because the secret itself is sent there", relied)
+		}
 		if !verifies(s.vendor, old.config, next, write) {
 			tried = nil
 			return next, nil
@@ -163,7 +165,7 @@ func (b *backend) configWrite(
 		if tried == nil || !tried.sameAccount(s.vendor.fields, next) {
 			tried = next
 			if got, err = b.try(ctx, s, next); err != nil {
-				return nil, withWarning(notStored(s.key(name), err), relied)
+				return nil, withRelied(notStored(s.key(name), err), relied)
 			}
 		}
 		s.vendor.learn(next, got.format)
@@ -178,7 +180,7 @@ func (b *backend) configWrite(
 	}
 	warnings := []string{}
 	if relied != "" {
-		warnings = append(warnings, relied)
+		warnings = append(warnings, reliedWarning(relied))
 	}
 	if clock := clockWarning(got.timing); tried != nil && clock != "" {
 		warnings = append(warnings, clock)
@@ -227,12 +229,17 @@ func notStored(key string, err error) error {
 	return err
 }
 
-// withWarning adds a warning to an error, because Vault drops warnings from errors.
-func withWarning(err error, warning string) error {
-	if warning == "" {
+// reliedWarning warns of stored values that a new secret is used with.
+func reliedWarning(relied string) string {
+	return "the new secret is used with " + relied + "; if that is not your setting, write it again together with the secret"
+}
+
+// withRelied adds the warning to an error, because Vault drops warnings from errors.
+func withRelied(err error, relied string) error {
+	if relied == "" {
 		return err
 	}
-	return fmt.Errorf("%w; %s", err, warning)
+	return fmt.Errorf("%w; %s", err, reliedWarning(relied))
 }
 
 const configHelp = `

@@ -306,6 +306,9 @@ func TestConfigStorageFormat(t *testing.T) {
 		stored["config/pave/x"])
 	require.JSONEq(t, `{"secret_written_at":"2026-01-02T03:04:05Z","region":"eu","app_id":"app","secret_key":"secret","base_url":"https://avanan.example","date_format":"zulu",
 		"detected_date_format":"","min_ttl":11,"request_timeout":12,"ca_cert":`+string(mustJSON(t, testCertificate))+`}`, stored["config/avanan/x"])
+	m.write("config/infinity/x", values{"region": "ae", "client_id": "id", "access_key": "secret", "base_url": "", "verify": false})
+	require.JSONEq(t, `{"region":"ae","client_id":"id","access_key":"secret","base_url":"","min_ttl":600,"request_timeout":10,"ca_cert":"",
+		"secret_written_at":"2026-01-02T03:04:05Z"}`, m.stored()["config/infinity/x"])
 	for _, s := range m.stores {
 		c, entry, err := s.load(t.Context(), m.storage, "x")
 		require.NoError(t, err)

@@ -19,6 +19,7 @@ func vendors() []*vendor {
 	return []*vendor{
 		avananVendor(),
 		paveVendor(),
+		infinityVendor(),
 	}
 }
 
@@ -52,6 +53,8 @@ type vendor struct {
 	// exchange does one exchange with the vendor, now: it gets a token, or tries the credentials. It is nil for a vendor that the
 	// engine does not call. learned is the format that worked last, "" for none. The config has a request_timeout.
 	exchange func(ctx context.Context, by exchanger, c config, learned string) (exchanged, error)
+	// sendsSecret says that an exchange sends the secret itself, so that a write must not rely on a stored address for it.
+	sendsSecret bool
 	// tokens is for a vendor whose exchange gives a token; else nil.
 	tokens *tokens
 	// creds is for a vendor whose readers get credentials; else nil.
@@ -256,6 +259,5 @@ func (v *vendor) trusted(old config, write parameters) string {
 	if relied == nil {
 		return ""
 	}
-	return "the new secret is used with the stored " + strings.Join(relied, " and the stored ") +
-		"; if that is not your setting, write it again together with the secret"
+	return "the stored " + strings.Join(relied, " and the stored ")
 }

@@ -81,21 +81,14 @@ func avananVendor() *vendor {
 
 func avananFields() []field {
 	return []field{
-		{
-			name: "region", oneOf: avanan.Regions(), bound: true, account: true,
-			help: "Region that the key belongs to. It sets the host. If it is left out, the config's name is the region where it is one " +
-				"of these; else base_url is required.",
-		},
-		{
-			name: "app_id", required: true, bound: true, account: true, rules: []rule{atMost(maxText), headerText, noQuotes},
-			help: "App id that Avanan gave. It is public: it is sent in the header x-av-app-id.",
-		},
+		regionField(avanan.Regions()),
+		publicField("app_id", "App id that Avanan gave. It is public: it is sent in the header x-av-app-id."),
 		{
 			name: "secret_key", kind: secretField, required: true, account: true,
 			help: "Secret key that Avanan gave, which calls are signed with.",
 		},
 		{
-			name: "base_url", bound: true, account: true, rules: []rule{atMost(maxText), address, noQuotes}, clean: cleanAddress,
+			name: "base_url", bound: true, account: true, rules: addressRules(), clean: cleanAddress,
 			help: "Address of the API, instead of the region's: " + baseurl.Rule + ". A path in it must be one that a gateway removes, " +
 				"because it is not signed.",
 		},
@@ -106,26 +99,14 @@ func avananFields() []field {
 		},
 		{
 			name: "detected_date_format", learned: true,
-			help: "The date format that auto found in a verified write; empty if none was found yet. It cannot be written.",
+			help: "The date format that auto found in a check or a verified write; empty if none was found yet. It cannot be written.",
 		},
-		{
-			name: "min_ttl", kind: secondsField, fallback: 600, most: maxMinTTL,
-			help: "Minimum remaining lifetime for a cached JWT to be reused. Half of a JWT's life less 90s counts instead where that is less.",
-		},
-		{
-			name: "request_timeout", kind: secondsField, fallback: 10, least: 1, most: maxRequestTimeout,
-			help: "Limit for one handshake, retries included.",
-		},
-		{
-			name: "ca_cert", kind: certificatesField, bound: true, account: true, rules: []rule{certificates}, clean: cleanCertificates,
-			help: "Certificates in PEM to trust beside the system's roots, for networks that intercept TLS.",
-		},
+		minTTLField(),
+		requestTimeoutField("Limit for one handshake, retries included."),
+		caCertField(),
 		secretWrittenAt(),
-		{
-			name: "verify", kind: boolField, fallback: true, unstored: true,
-			help: "Whether a write that changes what a handshake uses does one first. If it fails, nothing is stored. If given as true, " +
-				"any write does one. It is not stored itself.",
-		},
+		verifyParameter(true, "Whether a write that changes what a handshake uses does one first. If it fails, nothing is stored. If given "+
+			"as true, any write does one. It is not stored itself."),
 	}
 }
 

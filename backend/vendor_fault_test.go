@@ -12,6 +12,8 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
+	"io"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -47,7 +49,11 @@ type vendorFault struct {
 // raw reads a request and sends a text unchanged.
 func raw(text string) func(net.Conn, int) {
 	return func(connection net.Conn, _ int) {
-		if _, err := http.ReadRequest(bufio.NewReader(connection)); err == nil {
+		request, err := http.ReadRequest(bufio.NewReader(connection))
+		if err == nil {
+			_, err = io.Copy(io.Discard, request.Body)
+		}
+		if err == nil {
 			_, _ = connection.Write([]byte(text))
 		}
 	}
@@ -100,15 +106,61 @@ func zipBomb(t *testing.T) string {
 
 const okHeaders = "HTTP/1.1 200 OK\r\nX-Vendor: " + vendorText + "\r\n"
 
-func vendorFaults(t *testing.T, ca authority) map[string]vendorFault {
+// faultyVendor is a vendor whose faults are tried.
+type faultyVendor struct {
+	name string
+	// config is a config for the vendor, except what all have.
+	config values
+	// body is that of a good answer, of a token that lives for life.
+	body string
+	life time.Duration
+	// empty and notToken are what the engine says of an empty body and of one without a token.
+	empty, notToken string
+	// faults are the vendor's own, beside those that all have.
+	faults map[string]vendorFault
+}
+
+func faultyVendors() []faultyVendor {
+	return []faultyVendor{
+		{
+			name: "avanan", config: values{"app_id": "app", "secret_key": "canary-secret", "date_format": "zoneless"},
+			body: "a.b.c", life: time.Hour, empty: "the body is empty", notToken: "not a token",
+			faults: map[string]vendorFault{
+				"200, JSON":        {serve: http11("200 OK", `{"token":"`+vendorText+`"}`, "Content-Type: application/json"), status: 502, says: "not a token"},
+				"JWT, exp past":    {serve: http11("200 OK", claims(`{"exp":1}`)), status: 502, says: "the token has expired"},
+				"JWT, exp far":     {serve: http11("200 OK", claims(`{"exp":99999999999999}`)), status: 200},
+				"JWT, exp a text":  {serve: http11("200 OK", claims(`{"exp":"1"}`)), status: 200},
+				"JWT, exp none":    {serve: http11("200 OK", claims(`{}`)), status: 200},
+				"JWT, exp no JSON": {serve: http11("200 OK", "eyJhbGciOiJub25lIn0.!!.", ""), status: 502, says: "not a token"},
+			},
+		},
+		{
+			name: "infinity", config: values{"client_id": "id", "access_key": "canary-secret"},
+			body: `{"success":true,"data":{"token":"a.b.c","csrf":"c","expiresIn":1800}}`, life: 30 * time.Minute,
+			empty: "not the JSON of a login", notToken: "not the JSON of a login",
+			faults: map[string]vendorFault{
+				"200, failure":     {serve: http11("200 OK", `{"success":false,"message":"`+vendorText+`"}`), status: 400, says: "status 200: it rejects the credentials"},
+				"200, no token":    {serve: http11("200 OK", `{"success":true,"data":{"csrf":"`+vendorText+`"}}`), status: 502, says: "the body has no token"},
+				"308, to http":     {serve: http11("308 Moved", "", "Location: http://portal.invalid/"+vendorText), status: 502, says: "a redirect"},
+				"expired":          {serve: http11("200 OK", `{"data":{"token":"a.b.c","expiresIn":0}}`), status: 502, says: "the token has expired"},
+				"a life far away":  {serve: http11("200 OK", `{"data":{"token":"a.b.c","expiresIn":99999999999999}}`), status: 200},
+				"no life at all":   {serve: http11("200 OK", `{"data":{"token":"a.b.c"}}`), status: 200},
+				"a life in text":   {serve: http11("200 OK", `{"data":{"token":"a.b.c","expiresIn":"1"}}`), status: 200},
+				"a NUL in a token": {serve: http11("200 OK", `{"data":{"token":"a\u0000b"}}`), status: 502, says: "what it calls a token is not one"},
+			},
+		},
+	}
+}
+
+func vendorFaults(t *testing.T, ca authority, v faultyVendor) map[string]vendorFault {
 	t.Helper()
-	healthy := http11("200 OK", "a.b.c")
+	healthy := http11("200 OK", v.body)
 	chunked := okHeaders + "Transfer-Encoding: chunked\r\n\r\n"
 	const (
 		refusal, slow, broke, redirect = "rejects the credentials", "longer than request_timeout", "the connection broke", "a redirect"
 		distrust                       = "its certificate is not trusted, has expired or is for another name"
 	)
-	return map[string]vendorFault{
+	faults := map[string]vendorFault{
 		"refused connection":         {url: "http://127.0.0.1:1", status: 502, says: "could not connect"},
 		"no such name":               {url: "https://no-such-host.invalid", status: 502, says: "DNS"},
 		"closed at once":             {serve: func(net.Conn, int) {}, status: 502, says: broke},
@@ -128,21 +180,15 @@ func vendorFaults(t *testing.T, ca authority) map[string]vendorFault {
 			url:   "https", status: 502, says: "TLS: the server does not speak TLS",
 		},
 
-		"200, HTML":        {serve: http11("200 OK", "<html>"+vendorText, "Content-Type: text/html"), status: 502, says: "not a token (content type text/html)"},
-		"200, empty":       {serve: http11("200 OK", ""), status: 502, says: "the body is empty"},
-		"200, JSON":        {serve: http11("200 OK", `{"token":"`+vendorText+`"}`, "Content-Type: application/json"), status: 502, says: "not a token"},
+		"200, HTML":        {serve: http11("200 OK", "<html>"+vendorText, "Content-Type: text/html"), status: 502, says: v.notToken + " (content type text/html)"},
+		"200, empty":       {serve: http11("200 OK", ""), status: 502, says: v.empty},
 		"200, 1 GiB":       {serve: repeated(okHeaders+"\r\n", bytes.Repeat([]byte("a"), 1<<20), 0), status: 502, says: "more than 64 KiB"},
 		"200, gzip bomb":   {serve: http11("200 OK", zipBomb(t), "Content-Encoding: gzip"), status: 502, says: "more than 64 KiB"},
-		"200, small bomb":  {serve: http11("200 OK", zipBomb(t)[:1<<10], "Content-Encoding: gzip"), status: 502, says: "not a token"},
-		"JWT, exp past":    {serve: http11("200 OK", claims(`{"exp":1}`)), status: 502, says: "the token has expired"},
-		"JWT, exp far":     {serve: http11("200 OK", claims(`{"exp":99999999999999}`)), status: 200},
-		"JWT, exp a text":  {serve: http11("200 OK", claims(`{"exp":"1"}`)), status: 200},
-		"JWT, exp none":    {serve: http11("200 OK", claims(`{}`)), status: 200},
-		"JWT, exp no JSON": {serve: http11("200 OK", "eyJhbGciOiJub25lIn0.!!.", ""), status: 502, says: "not a token"},
-		"NUL in the body":  {serve: http11("200 OK", "a.b\x00.c"), status: 502, says: "not a token"},
-		"line feeds in it": {serve: http11("200 OK", "a.b\r\nx-av-sig: c\r\n"), status: 502, says: "not a token"},
-		"NUL in a header":  {serve: http11("200 OK", "a.b.c", "X-Bad: a\x00b"), status: 502, says: broke},
-		"a header's end":   {serve: http11("200 OK", "a.b.c", "X-Bad\n: a"), status: 502, says: broke},
+		"200, small bomb":  {serve: http11("200 OK", zipBomb(t)[:1<<10], "Content-Encoding: gzip"), status: 502, says: v.notToken},
+		"NUL in the body":  {serve: http11("200 OK", "a.b\x00.c"), status: 502, says: v.notToken},
+		"line feeds in it": {serve: http11("200 OK", "a.b\r\nx-av-sig: c\r\n"), status: 502, says: v.notToken},
+		"NUL in a header":  {serve: http11("200 OK", v.body, "X-Bad: a\x00b"), status: 502, says: broke},
+		"a header's end":   {serve: http11("200 OK", v.body, "X-Bad\n: a"), status: 502, says: broke},
 
 		"204":                  {serve: http11("204 No Content", ""), status: 502, says: "status 204"},
 		"301, another host":    {serve: http11("301 Moved", "", "Location: http://127.0.0.2:1/"+vendorText), status: 502, says: redirect},
@@ -160,13 +206,15 @@ func vendorFaults(t *testing.T, ca authority) map[string]vendorFault {
 		"500 once":             {serve: inTurn(http11("500 Oh", vendorText), healthy), status: 200},
 		"500 always":           {serve: http11("500 Oh", vendorText), status: 502, says: "status 500"},
 		"503":                  {serve: http11("503 Oh", vendorText), status: 502, says: "status 503"},
-		"HTTP/1.0":             {serve: raw("HTTP/1.0 200 OK\r\n\r\na.b.c"), status: 200},
-		"HTTP/0.9":             {serve: raw("a.b.c"), status: 502, says: "does not speak HTTP"},
-		"chunks without sizes": {serve: raw(chunked + "zz\r\na.b.c\r\n"), status: 502, says: broke},
-		"chunks without end":   {serve: raw(chunked + "5\r\na.b.c"), status: 502, says: broke},
-		"a length too long":    {serve: raw(okHeaders + "Content-Length: 6\r\n\r\na.b.c"), status: 502, says: broke},
-		"two lengths":          {serve: raw(okHeaders + "Content-Length: 5\r\nContent-Length: 6\r\n\r\na.b.c"), status: 502, says: broke},
+		"HTTP/1.0":             {serve: raw("HTTP/1.0 200 OK\r\n\r\n" + v.body), status: 200},
+		"HTTP/0.9":             {serve: raw(v.body), status: 502, says: "does not speak HTTP"},
+		"chunks without sizes": {serve: raw(chunked + "zz\r\n" + v.body + "\r\n"), status: 502, says: broke},
+		"chunks without end":   {serve: raw(chunked + fmt.Sprintf("%x\r\n", len(v.body)) + v.body), status: 502, says: broke},
+		"a length too long":    {serve: raw(okHeaders + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(v.body)+1) + v.body), status: 502, says: broke},
+		"two lengths":          {serve: raw(okHeaders + "Content-Length: 5\r\nContent-Length: 6\r\n\r\n" + v.body), status: 502, says: broke},
 	}
+	maps.Copy(faults, v.faults)
+	return faults
 }
 
 // inTurn answers the first connection with first, and the others with last.
@@ -218,55 +266,62 @@ func (f vendorFault) start(t *testing.T) string {
 func TestVendorFaults(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
-	for name, fault := range vendorFaults(t, ca) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			const timeout = 2 * time.Second
-			fault.connections = new(atomic.Int32)
-			m := newMount(t)
-			m.write("config/avanan/us", values{
-				"app_id": "app", "secret_key": "canary-secret", "base_url": fault.start(t), "ca_cert": ca.pem, "verify": false,
-				"date_format": "zoneless", "request_timeout": int(timeout.Seconds()),
+	for _, v := range faultyVendors() {
+		for name, fault := range vendorFaults(t, ca, v) {
+			t.Run(v.name+", "+name, func(t *testing.T) {
+				t.Parallel()
+				fault.connections = new(atomic.Int32)
+				tryFault(t, v, name, fault, ca)
 			})
-			read := func() (*logical.Response, int, string) {
-				began := time.Now()
-				resp, status, text := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
-				require.Less(t, time.Since(began), timeout+time.Second)
-				return resp, status, text
-			}
-			resp, status, text := read()
-			require.Equal(t, fault.status, status, text)
-			require.Contains(t, text, fault.says)
-			require.NotContains(t, text, "canary")
-			if status == http.StatusOK {
-				require.Equal(t, 59*time.Minute, resp.Secret.TTL.Round(time.Minute))
-				return
-			}
-			require.Contains(t, text, "config/avanan/us: ")
-			if strings.HasPrefix(name, "429, in") { // the engine must wait as long as Retry-After says
-				asked := fault.connections.Load()
-				read()
-				require.Equal(t, asked, fault.connections.Load())
-			}
-
-			current, err := m.store("avanan").usable(t.Context(), m.request(logical.ReadOperation, "", nil), "us")
-			require.NoError(t, err)
-			current.token.Replace(token.Token{
-				Value: "living", AskedAt: m.time().Add(-55 * time.Minute), ExpiresAt: m.time().Add(5 * time.Minute), Format: "zoneless",
-			})
-			for range 2 {
-				resp, _, text = read()
-				require.Empty(t, text)
-				require.Equal(t, "living", resp.Data["token"])
-				require.Equal(t, 270*time.Second, resp.Secret.TTL)
-				require.Len(t, resp.Warnings, 1)
-				require.Contains(t, resp.Warnings[0], fault.says)
-				require.NotContains(t, resp.Warnings[0], "canary")
-			}
-			m.Cleanup(t.Context())
-			require.NotContains(t, m.logged(), "canary")
-		})
+		}
 	}
+}
+
+func tryFault(t *testing.T, v faultyVendor, name string, fault vendorFault, ca authority) {
+	t.Helper()
+	const timeout = 2 * time.Second
+	m := newMount(t)
+	path := v.name + "/us"
+	m.write("config/"+path, with(v.config, values{
+		"base_url": fault.start(t), "ca_cert": ca.pem, "verify": false, "request_timeout": int(timeout.Seconds()),
+	}))
+	read := func() (*logical.Response, int, string) {
+		began := time.Now()
+		resp, status, text := m.handle(logical.ReadOperation, "creds/"+path, nil)
+		require.Less(t, time.Since(began), timeout+time.Second)
+		return resp, status, text
+	}
+	resp, status, text := read()
+	require.Equal(t, fault.status, status, text)
+	require.Contains(t, text, fault.says)
+	require.NotContains(t, text, "canary")
+	if status == http.StatusOK {
+		require.Equal(t, v.life-time.Minute, resp.Secret.TTL.Round(time.Minute))
+		return
+	}
+	require.Contains(t, text, "config/"+path+": ")
+	if strings.HasPrefix(name, "429, in") { // the engine must wait as long as Retry-After says
+		asked := fault.connections.Load()
+		read()
+		require.Equal(t, asked, fault.connections.Load())
+	}
+
+	current, err := m.store(v.name).usable(t.Context(), m.request(logical.ReadOperation, "", nil), "us")
+	require.NoError(t, err)
+	current.token.Replace(token.Token{
+		Value: "living", AskedAt: m.time().Add(-55 * time.Minute), ExpiresAt: m.time().Add(5 * time.Minute), Format: "zoneless",
+	})
+	for range 2 {
+		resp, _, text = read()
+		require.Empty(t, text)
+		require.Equal(t, "living", resp.Data["token"])
+		require.Equal(t, 270*time.Second, resp.Secret.TTL)
+		require.Len(t, resp.Warnings, 1)
+		require.Contains(t, resp.Warnings[0], fault.says)
+		require.NotContains(t, resp.Warnings[0], "canary")
+	}
+	m.Cleanup(t.Context())
+	require.NotContains(t, m.logged(), "canary")
 }
 
 // authority is a test's own CA.

@@ -44,10 +44,7 @@ func paveFields() []field {
 			name: "username", required: true, bound: true, account: true, rules: []rule{atMost(maxText), plainText},
 			help: "Primary account name that PAVE gave, not a user of its dashboard.",
 		},
-		{
-			name: "api_key", required: true, bound: true, account: true, rules: []rule{atMost(maxText), headerText, noQuotes},
-			help: "API key that PAVE gave, a UUID. It is public: it is sent in the header API-Key.",
-		},
+		publicField("api_key", "API key that PAVE gave, a UUID. It is public: it is sent in the header API-Key."),
 		{
 			name: "api_secret", kind: secretField, required: true, account: true,
 			help: "API secret that PAVE gave, which headers are signed with.",
@@ -69,7 +66,7 @@ func paveFields() []field {
 				"for retries and clocks that differ.",
 		},
 		{
-			name: "base_url", fallback: pave.DefaultBaseURL, bound: true, account: true, rules: []rule{atMost(maxText), address, noQuotes},
+			name: "base_url", fallback: pave.DefaultBaseURL, bound: true, account: true, rules: addressRules(),
 			clean: func(value string) string {
 				if value == "" {
 					return pave.DefaultBaseURL
@@ -79,20 +76,11 @@ func paveFields() []field {
 			help: "Address of the API, " + baseurl.Rule + ". Readers are told it; the engine itself calls PAVE only for a check or a " +
 				"verified write.",
 		},
-		{
-			name: "request_timeout", kind: secondsField, fallback: 10, least: 1, most: maxRequestTimeout,
-			help: "Limit for one call of a check.",
-		},
-		{
-			name: "ca_cert", kind: certificatesField, bound: true, account: true, rules: []rule{certificates}, clean: cleanCertificates,
-			help: "Certificates in PEM to trust beside the system's roots in a check, for networks that intercept TLS.",
-		},
+		requestTimeoutField("Limit for one call of a check."),
+		caCertField(),
 		secretWrittenAt(),
-		{
-			name: "verify", kind: boolField, fallback: false, unstored: true,
-			help: "Whether a write checks the credentials with PAVE first, by GET /v1/callbacks, whose answer is not read. If that fails, " +
-				"nothing is stored. It is not stored itself.",
-		},
+		verifyParameter(false, "Whether a write checks the credentials with PAVE first, by GET /v1/callbacks, whose answer is not read. If "+
+			"that fails, nothing is stored. It is not stored itself."),
 	}
 }
 

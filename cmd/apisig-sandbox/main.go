@@ -59,6 +59,9 @@ func parse(args []string) (netip.AddrPort, sandbox.Behaviour, error) {
 	flags.StringVar(&behaviour.PAVEAPIKey, "pave-api-key", behaviour.PAVEAPIKey, "its API key")
 	flags.StringVar(&behaviour.PAVEAPISecret, "pave-api-secret", behaviour.PAVEAPISecret, "its API secret, made up")
 	flags.StringVar(&behaviour.AvananAppID, "avanan-app-id", behaviour.AvananAppID, "the app that Avanan knows")
+	flags.StringVar(&behaviour.InfinityClientID, "infinity-client-id", behaviour.InfinityClientID, "the key that the Infinity Portal knows")
+	flags.StringVar(&behaviour.InfinityAccessKey, "infinity-access-key", behaviour.InfinityAccessKey, "its access key, made up")
+	flags.DurationVar(&behaviour.InfinityTokenLife, "infinity-token-life", behaviour.InfinityTokenLife, "lifetime of the portal's tokens")
 	flags.StringVar(&behaviour.AvananSecretKey, "avanan-secret-key", behaviour.AvananSecretKey, "its secret key, made up")
 	if err := flags.Parse(args); err != nil {
 		return netip.AddrPort{}, behaviour, err

@@ -34,7 +34,7 @@ func (m *Mount) AvananValues() Values {
 	return Values{"region": "us", "app_id": sandbox.Default().AvananAppID, "secret_key": AvananSecret, "base_url": m.URL}
 }
 
-// WriteShortLived writes configs pave/main and avanan/us whose answers are good for seconds: the headers are to be read
+// WriteShortLived writes configs pave/main and avanan/us whose answers are good for seconds: readers must read the headers
 // again after one, the JWTs live for five.
 func (m *Mount) WriteShortLived() {
 	m.T.Helper()

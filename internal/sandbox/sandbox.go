@@ -50,6 +50,10 @@ type Behaviour struct {
 	AvananAppID, AvananSecretKey string
 	// AvananDates is the form of x-av-date that Avanan takes.
 	AvananDates Dates
+	// InfinityClientID and InfinityAccessKey are the one key that the Infinity Portal knows.
+	InfinityClientID, InfinityAccessKey string
+	// InfinityTokenLife is how long a token of the portal's lives.
+	InfinityTokenLife time.Duration
 	// TokenLife is the lifetime of Avanan's JWTs.
 	TokenLife time.Duration
 	// Latency is the time to wait before every answer.
@@ -68,9 +72,11 @@ func Default() Behaviour {
 		PAVEUsername: "acme", PAVEAPIKey: "09bc91b9-76e5-4256-8e4f-7a41c1408014", PAVEAPISecret: "sandbox-pave-secret",
 		PAVETimestamps: AllTimestamps,
 		AvananAppID:    "US:sandbox", AvananSecretKey: "sandbox-avanan-secret",
-		AvananDates: Zoneless,
-		TokenLife:   time.Hour,
-		RetryAfter:  time.Second,
+		AvananDates:      Zoneless,
+		TokenLife:        time.Hour,
+		RetryAfter:       time.Second,
+		InfinityClientID: "sandbox-client", InfinityAccessKey: "sandbox-infinity-key",
+		InfinityTokenLife: 30 * time.Minute,
 	}
 }
 
@@ -84,6 +90,7 @@ type Sandbox struct {
 	mu         sync.Mutex
 	behaviour  Behaviour
 	handshakes int
+	logins     int
 	tokens     map[string]time.Time // JWTs that were issued, with their expiry
 	seen       map[string]bool      // request ids of Avanan's calls
 }
@@ -158,12 +165,14 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 
-	vendor, a := "?", message(http.StatusNotFound, "Not Found", "neither /v1/ nor /v1.0/")
+	vendor, a := "?", message(http.StatusNotFound, "Not Found", "no vendor has this path")
 	switch {
 	case strings.HasPrefix(r.URL.Path, "/v1/"):
 		vendor, a = "pave", s.pave(r, behaviour)
 	case strings.HasPrefix(r.URL.Path, "/v1.0/"):
 		vendor, a = "avanan", s.avanan(r, behaviour)
+	case r.URL.Path == infinityLogin, strings.HasPrefix(r.URL.Path, infinityAPI+"/v1.0/"):
+		vendor, a = "infinity", s.infinity(r, behaviour)
 	}
 	if a.status == http.StatusTooManyRequests && behaviour.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(behaviour.RetryAfter.Seconds())))

@@ -100,7 +100,7 @@ func TestReadersNeverWaitOnceWarm(t *testing.T) {
 }
 
 // Two hundred readers that try again every second through ten minutes of outage cause a handful of exchanges and then one every
-// eight seconds, whether they have no token or one that expires meanwhile. Whoever reads eight seconds after the vendor is back
+// eight seconds, whether they have no token or one that expires meanwhile. A reader eight seconds after the vendor is back
 // has a new one.
 func TestOutageOfTenMinutes(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,82 @@
+package sandbox
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	infinityLogin = "/auth/external"
+	infinityAPI   = "/app/hec-api"
+)
+
+// infinity plays Check Point's Infinity Portal: the login, and Harmony Email's API, which has the endpoints of Avanan's.
+func (s *Sandbox) infinity(r *http.Request, behaviour Behaviour) answer {
+	if r.URL.Path == infinityLogin {
+		s.mu.Lock()
+		s.logins++
+		s.mu.Unlock()
+		return s.infinityLogin(r, behaviour)
+	}
+	if told := told(behaviour.Fault, infinityRefusal("told to refuse")); told != nil {
+		return *told
+	}
+	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	switch reqID := r.Header.Get("x-av-req-id"); {
+	case !bearer || !s.Living(token):
+		return infinityRefusal("the bearer token is unknown or has expired")
+	case !uuid4.MatchString(reqID):
+		return message(http.StatusBadRequest, "Bad Request", "x-av-req-id is no UUID of version 4")
+	case s.replayed(reqID):
+		return message(http.StatusBadRequest, "Bad Request", "x-av-req-id was used before")
+	}
+	below := r.Clone(r.Context())
+	below.URL.Path = strings.TrimPrefix(r.URL.Path, infinityAPI)
+	below.URL.RawPath = strings.TrimPrefix(r.URL.RawPath, infinityAPI)
+	return serve(avananEndpoints, below)
+}
+
+// infinityRefusal is what data calls get without a living token.
+func infinityRefusal(why string) answer {
+	return answer{http.StatusUnauthorized, `{"success":false,"message":"Authentication required","forceLogout":true}`, why}
+}
+
+// infinityLogin answers a login. A failure comes with status 200, as clients have seen it.
+func (s *Sandbox) infinityLogin(r *http.Request, behaviour Behaviour) answer {
+	failure := answer{http.StatusOK, `{"success":false,"message":"Authentication failed"}`, "wrong key"}
+	if told := told(behaviour.Fault, failure); told != nil {
+		return *told
+	}
+	var login struct {
+		ClientID  string `json:"clientId"`
+		AccessKey string `json:"accessKey"`
+	}
+	switch err := json.NewDecoder(http.MaxBytesReader(nil, r.Body, 1<<16)).Decode(&login); {
+	case r.Method != http.MethodPost:
+		return message(http.StatusMethodNotAllowed, "Method Not Allowed", "a login is a POST")
+	case r.Header.Get("Content-Type") != "application/json" || err != nil:
+		return message(http.StatusBadRequest, "Bad Request", "a login is JSON")
+	case login.ClientID != behaviour.InfinityClientID,
+		subtle.ConstantTimeCompare([]byte(login.AccessKey), []byte(behaviour.InfinityAccessKey)) != 1:
+		return failure
+	}
+	token, life := rand.Text()+rand.Text(), behaviour.InfinityTokenLife
+	expiry := s.clock().Add(life)
+	s.mu.Lock()
+	s.tokens[token] = expiry
+	s.mu.Unlock()
+	return answer{http.StatusOK, fmt.Sprintf(`{"success":true,"data":{"token":%q,"csrf":%q,"expires":%q,"expiresIn":%d}}`,
+		token, rand.Text(), expiry.UTC().Format(http.TimeFormat), int(life/time.Second)), "a token"}
+}
+
+// Logins counts the logins at the portal, including those that failed.
+func (s *Sandbox) Logins() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.logins
+}
