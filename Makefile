@@ -9,11 +9,13 @@ RACE := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 UNIT = $(GO) test -parallel 16 ./backend/... ./cmd/... ./internal/...
 # Vault is found or built before the tests start, so that building it does not count towards their time limit.
 VAULT = VAULT_BIN=$$(scripts/vault-bin) && export VAULT_BIN &&
+PROMETHEUS = PROMETHEUS_BIN=$$(scripts/prometheus-bin prometheus) && PROMTOOL_BIN=$$(scripts/prometheus-bin promtool) && \
+	export PROMETHEUS_BIN PROMTOOL_BIN &&
 
-.PHONY: help build check test unit fuzz e2e soak bench bench-micro lint demo dev clean
+.PHONY: help build check test unit fuzz e2e e2e-prometheus soak bench bench-micro lint demo dev clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-14s %s\n' "$$name" "$$text"; done
 
 demo: build ## show the engine in a real Vault
 	scripts/demo
@@ -52,6 +54,9 @@ fuzz: ## each fuzz target for FUZZTIME, a minute by default
 
 e2e: ## the built plugin in a real Vault
 	$(VAULT) $(GO) test -count=1 -timeout 15m ./e2e/...
+
+e2e-prometheus: ## the examples of monitoring, with a real Prometheus
+	$(VAULT) $(PROMETHEUS) $(GO) test -count=1 -timeout 15m ./e2e/prometheus
 
 SOAK ?= 10m
 soak: ## mixed load for SOAK, ten minutes by default, and a fifth of that to warm up; at least four minutes in all

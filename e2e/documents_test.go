@@ -175,10 +175,22 @@ func TestDocumentsNameExistingTests(t *testing.T) {
 	}
 }
 
-// scripts/vault-bin prints $VAULT_BIN, else the vault on the PATH, else builds one: once, even if several processes ask at
-// the same time, and a failed build leaves nothing behind. A fake go command stands in for the build, which takes minutes.
 func TestVaultBinBuildsOnce(t *testing.T) {
 	t.Parallel()
+	requireBuildsOnce(t, "vault", "VAULT_BIN", "../scripts/vault-bin")
+}
+
+func TestPrometheusBinBuildsOnce(t *testing.T) {
+	t.Parallel()
+	requireBuildsOnce(t, "prometheus", "PROMETHEUS_BIN", "../scripts/prometheus-bin", "prometheus")
+	requireBuildsOnce(t, "promtool", "PROMTOOL_BIN", "../scripts/prometheus-bin", "promtool")
+}
+
+// requireBuildsOnce requires that a script prints what a variable names, else the program on the PATH, else builds one: once,
+// even if several processes ask at the same time, and a failed build leaves nothing behind. A fake go command stands in for
+// the build, which takes minutes.
+func requireBuildsOnce(t *testing.T, program, variable, script string, args ...string) {
+	t.Helper()
 	directory := t.TempDir()
 	bin := filepath.Join(directory, "bin")
 	require.NoError(t, os.Mkdir(bin, 0o700))
@@ -197,11 +209,11 @@ func TestVaultBinBuildsOnce(t *testing.T) {
 			for part in a b c d e f g h; do printf $part >>"$2"; done ;;
 		*) exit 1 ;;
 		esac`)
-	count, fail := filepath.Join(directory, "count"), filepath.Join(directory, "fail")
+	count, fail, cache := filepath.Join(directory, "count"), filepath.Join(directory, "fail"), filepath.Join(directory, "cache")
 	find := func(environ ...string) (string, error) {
-		run := harness.Command("../scripts/vault-bin")
+		run := harness.Command(script, args...)
 		run.Env = append([]string{
-			"PATH=" + bin + ":/usr/bin:/bin", "XDG_CACHE_HOME=" + filepath.Join(directory, "cache"), "COUNT=" + count, "FAIL=" + fail,
+			"PATH=" + bin + ":/usr/bin:/bin", "XDG_CACHE_HOME=" + cache, "COUNT=" + count, "FAIL=" + fail,
 		}, environ...)
 		printed, err := run.Output()
 		return strings.TrimSpace(string(printed)), err
@@ -209,11 +221,14 @@ func TestVaultBinBuildsOnce(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(fail, nil, 0o600))
 	_, err := find()
-	require.Error(t, err, "a build that fails leaves nothing behind")
+	require.Error(t, err)
+	left, err := filepath.Glob(filepath.Join(cache, "vault-plugin-apisig", program+"*"))
+	require.NoError(t, err)
+	require.Empty(t, left, "a build that fails leaves nothing behind")
 	require.NoError(t, os.Remove(fail))
 
 	var finders sync.WaitGroup
-	want := filepath.Join(directory, "cache", "vault-plugin-apisig", "vault-v1.2.3-plan9-mips")
+	want := filepath.Join(cache, "vault-plugin-apisig", program+"-v1.2.3-plan9-mips")
 	for range 8 {
 		finders.Go(func() {
 			found, err := find()
@@ -232,14 +247,14 @@ func TestVaultBinBuildsOnce(t *testing.T) {
 		require.Equal(t, "built\n", string(builds))
 	}
 
-	executable(filepath.Join(bin, "vault"), "")
+	executable(filepath.Join(bin, program), "")
 	found, err := find()
 	require.NoError(t, err)
-	require.Equal(t, filepath.Join(bin, "vault"), found)
-	executable(filepath.Join(directory, "bao"), "")
-	found, err = find("VAULT_BIN=" + filepath.Join(directory, "bao"))
+	require.Equal(t, filepath.Join(bin, program), found)
+	executable(filepath.Join(directory, "another"), "")
+	found, err = find(variable + "=" + filepath.Join(directory, "another"))
 	require.NoError(t, err)
-	require.Equal(t, filepath.Join(directory, "bao"), found)
-	_, err = find("VAULT_BIN=" + filepath.Join(directory, "none"))
+	require.Equal(t, filepath.Join(directory, "another"), found)
+	_, err = find(variable + "=" + filepath.Join(directory, "none"))
 	require.Error(t, err)
 }

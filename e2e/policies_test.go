@@ -68,6 +68,7 @@ func TestExamplePoliciesLimitRequests(t *testing.T) {
 		"avanan-signer-events-only":       avananSignerRows(),
 		"avanan-batch-signer-events-only": avananBatchSignerRows(),
 		"operator":                        operatorRows(m),
+		"sre":                             sreRows(),
 	} {
 		t.Run(policy, func(t *testing.T) {
 			t.Parallel()
@@ -105,7 +106,8 @@ func elsewhere() []policyRow {
 			get(path, byACL), put(path, values{}, byACL), do(http.MethodDelete, path, byACL),
 			policyRow{method: http.MethodPatch, path: path, body: values{}, by: byACL})
 	}
-	return rows
+	return append(rows, get("metrics", byACL), get("status/pave/main", byACL), get("status/avanan/us", byACL), do("LIST", "status/pave", byACL),
+		put("check/pave/main", nil, byACL), put("check/avanan/us", nil, byACL))
 }
 
 func paveReaderRows() []policyRow {
@@ -239,5 +241,23 @@ func operatorRows(m *harness.Mount) []policyRow {
 		get("creds/avanan/us", byACL), put("creds/avanan/us", nil, byACL),
 		get("sign/avanan/us", byACL, "request_string", "/v1.0/scopes"),
 		put("sign/avanan/us", values{"request_string": "/v1.0/scopes"}, byACL),
+	}
+}
+
+func sreRows() []policyRow {
+	return []policyRow{
+		get("metrics", served), get("status/pave/main", served), get("status/avanan/us", served),
+		do("LIST", "status/pave", served), do("LIST", "status/avanan", served),
+		put("check/pave/main", nil, served), put("check/avanan/us", nil, served),
+		put("metrics", nil, byACL), do("LIST", "metrics", byACL), do(http.MethodDelete, "metrics", byACL), get("metrics/x", byACL),
+		put("status/pave/main", nil, byACL), do(http.MethodDelete, "status/pave/main", byACL),
+		get("check/pave/main", byACL), do("LIST", "check/pave", byACL), do(http.MethodDelete, "check/pave/main", byACL),
+		get("config/pave/main", byACL), put("config/pave/main", values{"ttl": 20}, byACL), do("LIST", "config/pave", byACL),
+		get("config/avanan/us", byACL), do(http.MethodDelete, "config/avanan/us", byACL),
+		get("creds/pave/main", byACL), put("creds/pave/main", nil, byACL),
+		get("creds/avanan/us", byACL), put("creds/avanan/us", nil, byACL),
+		get("sign/avanan/us", byACL, "request_string", "/v1.0/scopes"),
+		put("sign/avanan/us", values{"request_string": "/v1.0/scopes"}, byACL),
+		put("sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/scopes"}}, byACL),
 	}
 }

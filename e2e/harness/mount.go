@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -83,7 +84,8 @@ func (m *Mount) Enable(plugin, version string) {
 	}))
 }
 
-// Request sends any request to the mount. It returns the status and the answer, which is nil for 204, or the text of the errors.
+// Request sends any request to the mount. It returns the status and the answer, which is nil for 204, or the text of the errors
+// or of an answer that is not JSON.
 func (m *Mount) Request(method, path string, body any, query ...string) (int, *api.Secret, string) {
 	m.T.Helper()
 	req := m.Client.NewRequest(method, "/v1/"+m.Path+"/"+path)
@@ -110,6 +112,11 @@ func (m *Mount) Request(method, path string, body any, query ...string) (int, *a
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusNoContent {
 		return resp.StatusCode, nil, ""
+	}
+	if resp.Header.Get("Content-Type") != "application/json" {
+		text, err := io.ReadAll(resp.Body)
+		require.NoError(m.T, err)
+		return resp.StatusCode, nil, string(text)
 	}
 	secret, err := api.ParseSecret(resp.Body)
 	require.NoError(m.T, err)
