@@ -114,17 +114,19 @@ func login(t *testing.T, baseURL string) (Granted, error) {
 // The key is sent in a POST, as JSON, and the life is counted from before the request.
 func TestLoginSendsTheKey(t *testing.T) {
 	t.Parallel()
+	var sent string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		require.Equal(t, "POST /auth/external application/json application/json",
-			fmt.Sprint(r.Method, " ", r.URL.Path, " ", r.Header.Get("Content-Type"), " ", r.Header.Get("Accept")))
-		require.JSONEq(t, `{"clientId":"client-<&>","accessKey":"canary-key-\"\\"}`, string(body))
+		sent = fmt.Sprint(r.Method, " ", r.URL.Path, " ", r.Header.Get("Content-Type"), " ", r.Header.Get("Accept"), "\n", string(body))
 		_, _ = io.WriteString(w, `{"success":true,"data":{"token":"t","expiresIn":900}}`)
 	}))
 	t.Cleanup(server.Close)
 	before := time.Now()
 	got, err := login(t, server.URL)
 	require.NoError(t, err)
+	line, body, _ := strings.Cut(sent, "\n")
+	require.Equal(t, "POST /auth/external application/json application/json", line)
+	require.JSONEq(t, `{"clientId":"client-<&>","accessKey":"canary-key-\"\\"}`, body)
 	require.Equal(t, "t", got.Token.Value.Reveal())
 	require.Equal(t, 15*time.Minute, got.Token.Life())
 	require.False(t, got.Token.AskedAt.Before(before))
