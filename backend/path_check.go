@@ -59,7 +59,7 @@ func (b *backend) pathCheck(s *store) *framework.Path {
 // nothing if the config was changed meanwhile.
 func (b *backend) check(
 	ctx context.Context, s *store, req *logical.Request, name string, _ *framework.FieldData,
-) (*logical.Response, error) {
+) (resp *logical.Response, err error) {
 	current, err := s.usable(ctx, req, name)
 	if err != nil {
 		return nil, err
@@ -69,6 +69,11 @@ func (b *backend) check(
 			return nil, err
 		}
 	}
+	end, err := b.turn(ctx, s, current.config)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { end(isRefusal(err)) }()
 	c, stored, err := s.load(ctx, req.Storage, name)
 	if err != nil {
 		return nil, err
@@ -76,12 +81,11 @@ func (b *backend) check(
 	if stored == nil {
 		return nil, s.noConfig(req, name)
 	}
-	seen, _ := current.stats.snapshot()
-	if age := b.now().Sub(seen.checked); age >= 0 && age < checkInterval {
+	if age := current.stats.sinceCheck(b.now()); age < checkInterval {
 		return nil, logical.CodedError(http.StatusTooManyRequests, fmt.Sprintf(
 			"%s was checked %d seconds ago, with success; a config is checked once in %s", s.key(name), int(age.Seconds()), checkInterval))
 	}
-	got, err := b.try(ctx, s, c)
+	got, err := b.exchange(ctx, s.vendor, c, c.text(s.vendor.format.detected))
 	if err != nil {
 		current.stats.exchange(b.now(), got, err)
 		return nil, fmt.Errorf("%s: %w", s.key(name), err)

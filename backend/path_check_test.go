@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -273,6 +274,30 @@ func TestSuccessfulChecksAreLimited(t *testing.T) {
 	m.check("avanan/us")
 	m.must(logical.UpdateOperation, "config/avanan/us", values{"secret_key": "sandbox-avanan-secret", "verify": false, "base_url": m.url, "app_id": "US:sandbox", "date_format": "zoneless"})
 	m.check("avanan/us") // another account
+}
+
+// Of many concurrent checks of a config one is done, and the others are told to wait.
+func TestConcurrentChecksAreOne(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", with(m.avananValues(), values{"verify": false}))
+	var checks sync.WaitGroup
+	var done, limited atomic.Int64
+	for range 20 {
+		checks.Go(func() {
+			resp, err := m.HandleRequest(t.Context(), m.request(logical.UpdateOperation, "check/avanan/us", nil))
+			switch coded, is := err.(logical.HTTPCodedError); {
+			case err == nil && !resp.IsError():
+				done.Add(1)
+			case is && coded.Code() == http.StatusTooManyRequests:
+				limited.Add(1)
+			}
+		})
+	}
+	checks.Wait()
+	require.Equal(t, int64(1), done.Load())
+	require.Equal(t, int64(19), limited.Load())
+	require.Equal(t, 1, m.vendor.Handshakes())
 }
 
 // A check waits for the exchange under way, so that the vendor is not asked twice at once.

@@ -209,15 +209,23 @@ func verifies(v *vendor, old, next config, write parameters) bool {
 	return verify && (explicit || !old.sameAccount(v.fields, next))
 }
 
-// try does an exchange with a config, now. Tries at one host wait for each other.
-func (b *backend) try(ctx context.Context, s *store, c config) (exchanged, error) {
-	end, err := b.turns.take(ctx, s.vendor.host(c))
+// try does an exchange with a config, now, when it is its turn.
+func (b *backend) try(ctx context.Context, s *store, c config) (got exchanged, err error) {
+	end, err := b.turn(ctx, s, c)
 	if err != nil {
-		return exchanged{}, fmt.Errorf("waiting for others who try credentials at this host: %w", err)
+		return exchanged{}, err
 	}
-	got, err := b.exchange(ctx, s.vendor, c, c.text(s.vendor.format.detected))
-	end(isRefusal(err))
-	return got, err
+	defer func() { end(isRefusal(err)) }()
+	return b.exchange(ctx, s.vendor, c, c.text(s.vendor.format.detected))
+}
+
+// turn waits until nobody else tries credentials at a config's host, and returns how to end the turn.
+func (b *backend) turn(ctx context.Context, s *store, c config) (end func(refused bool), err error) {
+	end, err = b.turns.take(ctx, s.vendor.host(c))
+	if err != nil {
+		return nil, fmt.Errorf("waiting for others who try credentials at this host: %w", err)
+	}
+	return end, nil
 }
 
 // notStored is the error of a write whose try failed.

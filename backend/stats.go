@@ -2,6 +2,7 @@ package backend
 
 import (
 	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -104,6 +105,16 @@ func (s *stats) totals() (reads, stale int64) {
 		stale += s.reads[path][readStale].Load()
 	}
 	return reads, stale
+}
+
+// sinceCheck is how long ago a check last succeeded; far more than a day if none did, or the clock was set back.
+func (s *stats) sinceCheck(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if age := now.Sub(s.seen.checked); age >= 0 {
+		return age
+	}
+	return math.MaxInt64
 }
 
 // check remembers a check that succeeded.
