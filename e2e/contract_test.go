@@ -339,3 +339,14 @@ func TestEveryPathHasHelpAndOpenAPI(t *testing.T) {
 		require.Contains(t, openapi.Paths, "/"+m.Path+"/"+path)
 	}
 }
+
+// A PUT whose parameters are in the query has no body. It is rejected, because it would change nothing.
+func TestWriteWithParametersInQueryIsRejected(t *testing.T) {
+	t.Parallel()
+	m := harness.NewMount(t)
+	m.Write("config/pave/main", m.PaveValues())
+	status, _, text := m.Request(http.MethodPut, "config/pave/main", nil, "ttl", "20")
+	require.Equal(t, http.StatusBadRequest, status)
+	require.Contains(t, text, "the request contains no parameters")
+	require.Equal(t, json.Number("150"), m.Read("config/pave/main").Data["ttl"])
+}

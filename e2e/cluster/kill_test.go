@@ -84,6 +84,10 @@ func (m mount) useEverything(name string, seconds int, done, failed *atomic.Int6
 		{http.MethodPut, "creds/pave/" + name, nil},
 		{http.MethodGet, "creds/avanan/us", nil},
 		{http.MethodPut, "creds/avanan/" + name, nil},
+		{http.MethodPut, "check/pave/" + name, nil}, // a new config each time, so no check is too early
+		{http.MethodPut, "check/avanan/" + name, nil},
+		{http.MethodGet, "status/avanan/us", nil},
+		{http.MethodGet, "metrics", nil},
 		{http.MethodPut, "sign/avanan/us", values{"request_string": "/v1.0/scopes"}},
 		{http.MethodPut, "sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/scopes", "/v1.0/event/1"}}},
 	} {
