@@ -1,0 +1,343 @@
+package client_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/client"
+)
+
+// vaultStub answers as Vault does. What Vault itself does with the engine's answers is tested in e2e, where the transport runs
+// against the real one.
+type vaultStub struct {
+	*api.Client
+	mu       sync.Mutex
+	requests []string // method, path, query and body
+	answer   func(body map[string]any) any
+}
+
+func newVault(t *testing.T, answer func(body map[string]any) any) *vaultStub {
+	t.Helper()
+	stub := &vaultStub{answer: answer}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent, _ := io.ReadAll(r.Body)
+		stub.mu.Lock()
+		stub.requests = append(stub.requests, strings.TrimSpace(fmt.Sprint(r.Method, " ", r.URL.RequestURI(), " ", string(sent))))
+		stub.mu.Unlock()
+		body := map[string]any{}
+		_ = json.Unmarshal(sent, &body)
+		_ = json.NewEncoder(w).Encode(stub.answer(body))
+	}))
+	t.Cleanup(server.Close)
+	config := api.DefaultConfig()
+	config.Address = server.URL
+	vault, err := api.NewClient(config)
+	require.NoError(t, err)
+	vault.SetToken("token")
+	stub.Client = vault
+	return stub
+}
+
+func (v *vaultStub) seen() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return append([]string(nil), v.requests...)
+}
+
+// vendor is a server that records the calls that reach it, and answers with what status says, the last one from there on.
+type vendor struct {
+	*httptest.Server
+	mu    sync.Mutex
+	calls []*http.Request
+	sent  []string
+}
+
+func newVendor(t *testing.T, statuses ...int) *vendor {
+	t.Helper()
+	v := &vendor{}
+	v.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		v.mu.Lock()
+		v.calls, v.sent = append(v.calls, r), append(v.sent, string(body))
+		status := statuses[min(len(v.calls), len(statuses))-1]
+		v.mu.Unlock()
+		if status == http.StatusFound {
+			w.Header().Set("Location", "/v1.0/elsewhere")
+		}
+		w.WriteHeader(status)
+	}))
+	t.Cleanup(v.Close)
+	return v
+}
+
+// signing answers as sign/avanan does.
+func signing(base string) func(map[string]any) any {
+	var signatures atomic.Int64
+	return func(body map[string]any) any {
+		return map[string]any{"data": map[string]any{
+			"headers": map[string]any{"x-av-sig": fmt.Sprint("signature ", signatures.Add(1)), "x-av-req-id": "of the signature"},
+			"url":     base + fmt.Sprint(body["request_string"]),
+		}}
+	}
+}
+
+// credentials answers as creds does, with headers for a time.
+func credentials(base string, ttl int, leased int) func(map[string]any) any {
+	var reads atomic.Int64
+	return func(map[string]any) any {
+		data := map[string]any{
+			"headers":  map[string]any{"Authorization": fmt.Sprint("Bearer ", reads.Add(1)), "x-av-req-id": "of the read"},
+			"base_url": base,
+		}
+		if ttl > 0 {
+			data["ttl"] = ttl
+		}
+		answer := map[string]any{"data": data, "lease_duration": leased}
+		if leased > 0 {
+			answer["lease_id"] = "lease"
+		}
+		return answer
+	}
+}
+
+// call makes a call and returns the status of its answer.
+func call(t *testing.T, transport *client.Transport, method, url string, body io.Reader) (int, error) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	require.NoError(t, err)
+	request.Header.Set("X-Av-Sig", "the application's own")
+	response, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		return 0, err
+	}
+	return response.StatusCode, response.Body.Close()
+}
+
+// Each call is signed by itself, over its path and query as it is sent, by a write.
+func TestEachCallIsSigned(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t, http.StatusOK)
+	vault := newVault(t, signing(v.URL))
+	transport := &client.Transport{Vault: vault.Client, Path: "team/apisig/sign/avanan/us"}
+	for i, target := range []string{"/v1.0/scopes", "/v1.0/x?scope=farm:cust&b=%3A"} {
+		_, err := call(t, transport, http.MethodPost, v.URL+target, strings.NewReader("body"))
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprint("signature ", i+1), v.calls[i].Header.Get("x-av-sig"))
+		require.Equal(t, "of the signature", v.calls[i].Header.Get("x-av-req-id"))
+		require.Equal(t, target, v.calls[i].RequestURI)
+		require.Equal(t, "body", v.sent[i])
+	}
+	require.Equal(t, []string{
+		`PUT /v1/team/apisig/sign/avanan/us {"request_string":"/v1.0/scopes"}`,
+		`PUT /v1/team/apisig/sign/avanan/us {"request_string":"/v1.0/x?scope=farm:cust\u0026b=%3A"}`,
+	}, vault.seen())
+}
+
+// After a 401 the call is signed once more, with a report, and sent once more with its body; a second 401 is the answer. A body
+// that cannot be sent again is not.
+func TestOneRetryAfter401(t *testing.T) {
+	t.Parallel()
+	for _, second := range []int{http.StatusOK, http.StatusUnauthorized} {
+		v := newVendor(t, http.StatusUnauthorized, second)
+		vault := newVault(t, signing(v.URL))
+		transport := &client.Transport{Vault: vault.Client, Path: "apisig/sign/avanan/us"}
+		status, err := call(t, transport, http.MethodPost, v.URL+"/a", strings.NewReader("body"))
+		require.NoError(t, err)
+		require.Equal(t, second, status)
+		require.Equal(t, []string{"body", "body"}, v.sent)
+		require.Equal(t, "signature 2", v.calls[1].Header.Get("x-av-sig"))
+		require.Equal(t, []string{
+			`PUT /v1/apisig/sign/avanan/us {"request_string":"/a"}`, `PUT /v1/apisig/sign/avanan/us {"request_string":"/a","unauthorized":true}`,
+		}, vault.seen())
+	}
+	v := newVendor(t, http.StatusUnauthorized)
+	transport := &client.Transport{Vault: newVault(t, signing(v.URL)).Client, Path: "apisig/sign/avanan/us"}
+	status, err := call(t, transport, http.MethodPost, v.URL+"/a", io.MultiReader(strings.NewReader("body")))
+	require.NoError(t, err)
+	require.Equal(t, http.StatusUnauthorized, status)
+	require.Len(t, v.calls, 1)
+}
+
+// Headers are sent nowhere but where Vault's answer says.
+func TestHeadersAreSentOnlyWhereTheyAreFor(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t, http.StatusOK)
+	for name, test := range map[string]struct {
+		path   string
+		answer func(map[string]any) any
+		target string
+		sent   bool
+	}{
+		"another host":         {"m/sign/avanan/us", signing("https://other.example"), "/a", false},
+		"another port":         {"m/creds/pave/main", credentials("http://127.0.0.1:1", 9, 0), "/a", false},
+		"another scheme":       {"m/creds/pave/main", credentials(strings.Replace(v.URL, "http:", "https:", 1), 9, 0), "/a", false},
+		"below the base":       {"m/creds/pave/main", credentials(v.URL+"/api", 9, 0), "/api/a", true},
+		"beside the base":      {"m/creds/pave/main", credentials(v.URL+"/api", 9, 0), "/apix/a", false},
+		"above the base":       {"m/creds/pave/main", credentials(v.URL+"/api", 9, 0), "/a", false},
+		"out of the base":      {"m/creds/pave/main", credentials(v.URL+"/api", 9, 0), "/api/../a", false},
+		"out of it, encoded":   {"m/creds/pave/main", credentials(v.URL+"/api", 9, 0), "/api/%2e%2e/a", false},
+		"out of it, backslash": {"m/creds/pave/main", credentials(v.URL+"/api", 9, 0), "/api/..%5ca", false},
+		"no base at all":       {"m/creds/pave/main", credentials("", 9, 0), "/a", false},
+		"a config named sign":  {"m/creds/sign/x", credentials(v.URL, 9, 0), "/a", true},
+		"signed for another":   {"m/sign/avanan/us", func(map[string]any) any { return signing(v.URL)(map[string]any{"request_string": "/b"}) }, "/a", false},
+		"an answer of nothing": {"m/sign/avanan/us", func(map[string]any) any { return map[string]any{"data": map[string]any{"url": v.URL + "/a"}} }, "/a", false},
+		"a header no string": {"m/sign/avanan/us", func(map[string]any) any {
+			return map[string]any{"data": map[string]any{"url": v.URL + "/a", "headers": map[string]any{"a": 1}}}
+		}, "/a", false},
+		"an answer without any": {"m/sign/avanan/us", func(map[string]any) any { return nil }, "/a", false},
+	} {
+		before := len(v.calls)
+		_, err := call(t, &client.Transport{Vault: newVault(t, test.answer).Client, Path: test.path}, http.MethodGet, v.URL+test.target, nil)
+		require.Equal(t, test.sent, err == nil, "%s: %v", name, err)
+		require.Len(t, v.calls, before+map[bool]int{true: 1}[test.sent], name)
+	}
+}
+
+// An http.Client that follows redirects gets an error, and nothing is signed for where the vendor points.
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"m/sign/avanan/us", "m/creds/pave/main"} {
+		v := newVendor(t, http.StatusFound)
+		answer := signing(v.URL)
+		if path == "m/creds/pave/main" {
+			answer = credentials(v.URL, 9, 0)
+		}
+		vault := newVault(t, answer)
+		_, err := call(t, &client.Transport{Vault: vault.Client, Path: path}, http.MethodGet, v.URL+"/v1.0/a", nil)
+		require.ErrorContains(t, err, "redirect, which is not followed")
+		require.Len(t, v.calls, 1)
+		require.Len(t, vault.seen(), 1)
+	}
+}
+
+// A thousand concurrent calls read the headers once, and each has a request id of its own.
+func TestConcurrentCallsShareOneRead(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t, http.StatusOK)
+	vault := newVault(t, credentials(v.URL, 100, 0))
+	transport := &client.Transport{Vault: vault.Client, Path: "apisig/creds/pave/main"}
+	var calls sync.WaitGroup
+	for range 1000 {
+		calls.Go(func() {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, v.URL+"/a", http.NoBody)
+			if err == nil {
+				var response *http.Response
+				if response, err = transport.RoundTrip(request); err == nil {
+					err = response.Body.Close()
+				}
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	calls.Wait()
+	require.Equal(t, []string{"GET /v1/apisig/creds/pave/main"}, vault.seen())
+	ids := map[string]bool{}
+	for _, request := range v.calls {
+		require.Equal(t, "Bearer 1", request.Header.Get("Authorization"))
+		ids[request.Header.Get("x-av-req-id")] = true
+	}
+	require.Len(t, ids, 1000)
+}
+
+// Headers are read again when Vault's answer says: at once with a ttl of 0 or a lease that is over, and after a 401, which is
+// reported.
+func TestHeadersAreReadAgain(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		ttl, lease int
+		reads      int
+	}{
+		"a ttl": {100, 0, 1}, "no ttl": {0, 0, 3}, "a lease": {0, 100, 1}, "a lease, and a ttl that is not for it": {0, 60, 1},
+	} {
+		v := newVendor(t, http.StatusOK)
+		vault := newVault(t, credentials(v.URL, test.ttl, test.lease))
+		transport := &client.Transport{Vault: vault.Client, Path: "apisig/creds/x/main"}
+		for range 3 {
+			_, err := call(t, transport, http.MethodGet, v.URL+"/a", nil)
+			require.NoError(t, err)
+		}
+		require.Len(t, vault.seen(), test.reads, name)
+	}
+	v := newVendor(t, http.StatusOK, http.StatusUnauthorized, http.StatusOK)
+	vault := newVault(t, credentials(v.URL, 100, 0))
+	transport := &client.Transport{Vault: vault.Client, Path: "apisig/creds/x/main"}
+	for range 3 {
+		status, err := call(t, transport, http.MethodGet, v.URL+"/a", nil)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, status)
+	}
+	require.Equal(t, []string{"GET /v1/apisig/creds/x/main", "GET /v1/apisig/creds/x/main?unauthorized=true"}, vault.seen())
+	require.Equal(t, "Bearer 2", v.calls[3].Header.Get("Authorization"))
+}
+
+// A call that is given up does not end the read that others wait for.
+func TestCallThatGivesUpDoesNotEndTheRead(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t, http.StatusOK)
+	reading, let := make(chan struct{}), make(chan struct{})
+	answer := credentials(v.URL, 100, 0)
+	vault := newVault(t, func(body map[string]any) any {
+		close(reading)
+		<-let
+		return answer(body)
+	})
+	transport := &client.Transport{Vault: vault.Client, Path: "apisig/creds/pave/main"}
+	hasty, hangUp := context.WithCancel(t.Context())
+	failed := make(chan error)
+	go func() {
+		request, _ := http.NewRequestWithContext(hasty, http.MethodGet, v.URL+"/a", http.NoBody)
+		response, err := transport.RoundTrip(request)
+		if err == nil {
+			_ = response.Body.Close()
+		}
+		failed <- err
+	}()
+	<-reading
+	hangUp()
+	require.ErrorIs(t, <-failed, context.Canceled)
+	close(let)
+	_, err := call(t, transport, http.MethodGet, v.URL+"/a", nil)
+	require.NoError(t, err)
+	require.Len(t, vault.seen(), 1)
+}
+
+// closed notes that it was closed.
+type closed struct {
+	io.Reader
+	done atomic.Bool
+}
+
+func (c *closed) Close() error { c.done.Store(true); return nil }
+
+// A call that is not sent has its body closed, and fails with Vault's error.
+func TestVaultsErrorIsReturned(t *testing.T) {
+	t.Parallel()
+	config := api.DefaultConfig()
+	config.Address, config.MaxRetries = "http://127.0.0.1:1", 0
+	vault, err := api.NewClient(config)
+	require.NoError(t, err)
+	for _, path := range []string{"m/sign/avanan/us", "m/creds/pave/main"} {
+		body := &closed{Reader: strings.NewReader("body")}
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://vendor.example/a", body)
+		require.NoError(t, err)
+		response, err := (&client.Transport{Vault: vault, Path: path}).RoundTrip(request)
+		if err == nil {
+			_ = response.Body.Close()
+		}
+		require.ErrorContains(t, err, "127.0.0.1:1")
+		require.True(t, body.done.Load())
+	}
+}
