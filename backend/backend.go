@@ -120,15 +120,18 @@ func (b *backend) newStore(v *vendor) *store {
 	return s
 }
 
-// open makes the entry of a config. It keeps what the entry before has: the statistics, and, if that is for the same account, the
-// token.
+// open makes the entry of a config. It keeps the statistics of the entry before, and, if that is for the same account, its history
+// and its token.
 func (b *backend) open(s *store, name string, c config, before *entry) *entry {
-	opened := &entry{config: c}
-	same := before != nil && before.config.sameAccount(s.vendor.fields, c)
-	if before == nil {
+	opened := &entry{config: c, history: &history{}}
+	if before != nil {
+		opened.stats = before.stats
+	} else {
 		opened.stats = &stats{since: b.now()}
-	} else if opened.stats = before.stats; !same {
-		opened.stats.forget()
+	}
+	same := before != nil && before.config.sameAccount(s.vendor.fields, c)
+	if same {
+		opened.history = before.history
 	}
 	if s.vendor.tokens == nil {
 		return opened
@@ -145,7 +148,7 @@ func (b *backend) open(s *store, name string, c config, before *entry) *entry {
 				learned = c.text(s.vendor.format.detected)
 			}
 			got, err := b.exchange(ctx, s.vendor, c, learned)
-			opened.stats.exchange(b.now(), got, err)
+			opened.exchanged(b.now(), got, err)
 			if err != nil {
 				// One line for each exchange, however many readers wait for it.
 				b.Logger().Warn("could not get a token", "vendor", s.vendor.name, "config", name, "error", err)

@@ -326,7 +326,7 @@ func TestOpenAPIOperationIDsAreUnique(t *testing.T) {
 			}
 		}
 	}
-	require.Len(t, ids, 34)
+	require.Greater(t, len(ids), 8*len(m.stores))
 }
 
 // Every storage entry with a secret has a key under a seal-wrapped prefix, and there are no other entries.

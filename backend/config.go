@@ -9,7 +9,7 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/secret"
 )
 
-// config is the values of one config by the names of its vendor's stored fields: a string, an int for seconds, a
+// config is the values of one config by the names of its vendor's stored fields: a string, an int for seconds, a bool, a
 // secret.Text for a secret. It has them all, and is not changed once it is made.
 type config map[string]any
 
@@ -61,8 +61,12 @@ func decodeConfig(fields []field, entry []byte) (config, error) {
 		}
 		var number int
 		var text string
+		var flag bool
 		var err error
 		switch f.kind {
+		case boolField:
+			err = json.Unmarshal(raw, &flag)
+			c[f.name] = flag
 		case secondsField:
 			err = json.Unmarshal(raw, &number)
 			c[f.name] = min(max(number, f.least), f.most)
@@ -198,11 +202,21 @@ func (c config) checkBound(fields []field, next config, write parameters) error 
 // checkUsable says what keeps a config from being used: a required field that is missing, or a value that this version does
 // not know.
 func (c config) checkUsable(fields []field) error {
+	var missing []string
 	for _, f := range fields {
-		switch {
-		case f.required && (c[f.name] == "" || c[f.name] == secret.Text("")):
-			return invalidf("%s is required", f.name)
-		case f.kind == textField && !f.allows(c.text(f.name)):
+		if f.required && (c[f.name] == "" || c[f.name] == secret.Text("")) {
+			missing = append(missing, f.name)
+		}
+	}
+	switch len(missing) {
+	case 0:
+	case 1:
+		return invalidf("%s is required", missing[0])
+	default:
+		return invalidf("%s are required", strings.Join(missing, ", "))
+	}
+	for _, f := range fields {
+		if f.kind == textField && !f.allows(c.text(f.name)) {
 			return f.notAllowed()
 		}
 	}

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,6 +19,8 @@ type entry struct {
 	use token.Use
 	// stats are those of the config, whatever it changes to.
 	stats *stats
+	// history is that of the account.
+	history *history
 	// stale says that the config may have changed in storage. It is read again before it is used; the token stays if the
 	// account is still the same.
 	stale bool
@@ -41,15 +44,15 @@ func (e *entries) get(name string) (*entry, bool) {
 	return found, found != nil && !found.stale
 }
 
-// seen is what put takes for a config that is read from storage after this call.
+// seen is called before a config is read from storage; put takes its result.
 func (e *entries) seen() uint64 {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	return e.changes
 }
 
-// put remembers what was read from storage, unless something changed since seen: then it says false, and what was read may
-// be old. build gets the entry of that name from before, which may be nil.
+// put remembers what was read from storage, unless something changed since the call of seen that came before: then it says false,
+// and what was read may be old. build gets the entry of that name from before, which may be nil.
 func (e *entries) put(name string, seen uint64, build func(before *entry) *entry) (*entry, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -93,6 +96,16 @@ func (e *entries) drop(name string) {
 	delete(e.written, name)
 }
 
+// gone forgets a config of which storage had nothing, unless something changed since seen.
+func (e *entries) gone(name string, seen uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if seen == e.changes {
+		delete(e.byName, name)
+		delete(e.written, name)
+	}
+}
+
 // names lists the configs in memory, in no order.
 func (e *entries) names() []string {
 	e.mu.RLock()
@@ -120,7 +133,8 @@ func (e *entries) all() (map[string]*entry, map[string]time.Time) {
 	return maps.Clone(e.byName), written
 }
 
-// unknown returns those of the names in storage of which nothing is known, and forgets what is known of others.
+// unknown returns those of the names in storage of which nothing is known, and forgets what is known of others, except of configs
+// that may have been written since storage was asked.
 func (e *entries) unknown(inStorage []string) []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -136,6 +150,11 @@ func (e *entries) unknown(inStorage []string) []string {
 		}
 	}
 	e.written = kept
+	for name, inMemory := range e.byName {
+		if inMemory.stale && !slices.Contains(inStorage, name) {
+			delete(e.byName, name)
+		}
+	}
 	return unknown
 }
 

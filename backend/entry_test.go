@@ -5,9 +5,13 @@ import (
 	"encoding/json"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/exchange"
+	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
 // warmReads are the reads that do not use storage once their config is cached.
@@ -178,4 +182,67 @@ func TestConcurrentConfigWritesAndReads(t *testing.T) {
 		readers.Wait()
 		require.Equal(t, stored, m.read("creds/pave/main")["ttl"])
 	}
+}
+
+// An exchange with the old account that ends after a rotation says nothing about the new one.
+func TestOldAccountsFailureIsNotTheNewOnes(t *testing.T) {
+	t.Parallel()
+	begun, let := make(chan struct{}, 1), make(chan error, 1)
+	m := newMountOf(t, withTokens(func() (token.Token, error) {
+		begun <- struct{}{}
+		if err := <-let; err != nil {
+			return token.Token{}, err
+		}
+		return token.Token{Value: "t", AskedAt: began, ExpiresAt: began.Add(time.Hour)}, nil
+	}))
+	m.write("config/avanan/us", with(m.avananValues(), values{"secret_key": "old", "verify": false}))
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		_, _ = m.HandleRequest(t.Context(), m.request(logical.ReadOperation, "creds/avanan/us", nil))
+	}()
+	<-begun
+	m.must(logical.UpdateOperation, "config/avanan/us", values{"secret_key": "new", "base_url": m.url, "verify": false})
+	let <- &exchange.Error{Kind: exchange.Refused, Status: 403, Host: "vendor", Reason: "it rejects the credentials"}
+	<-begun // the reader looks into storage, and tries the new account
+	let <- nil
+	<-read
+	status := m.read("status/avanan/us")
+	require.NotContains(t, status, "last_failure")
+	require.Equal(t, 0, status["failures_in_a_row"])
+	require.Equal(t, 2, status["exchanges"], "the counters are the config's")
+}
+
+// A config that was deleted on another node leaves memory and metrics at the next read or scrape.
+func TestConfigDeletedElsewhereLeavesTheMetrics(t *testing.T) {
+	t.Parallel()
+	for name, notice := range map[string]func(*mount){
+		"a read":   func(m *mount) { m.refused(logical.ReadOperation, "creds/pave/main", nil) },
+		"a scrape": func(*mount) {},
+	} {
+		m := newMount(t)
+		m.write("config/pave/main", m.paveValues())
+		m.read("creds/pave/main")
+		require.NoError(t, m.storage.Storage.Delete(t.Context(), "config/pave/main"))
+		m.InvalidateKey(t.Context(), "config/pave/main")
+		notice(m)
+		for series := range m.scrape() {
+			require.NotContains(t, series, `config="main"`, name)
+		}
+	}
+}
+
+// Writes of other configs, one during every look into storage, do not keep a cold config's readers from sharing a token.
+func TestColdReadersShareATokenDuringOtherWrites(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", with(m.avananValues(), values{"verify": false}))
+	m.InvalidateKey(t.Context(), "config/avanan/us")
+	for range 5 {
+		m.InvalidateKey(t.Context(), "config/avanan/us")
+		write := func() { m.write("config/avanan/eu", with(m.avananValues(), values{"verify": false})) }
+		m.storage.afterGet.Store(&write)
+		m.read("creds/avanan/us")
+	}
+	require.Equal(t, 1, m.vendor.Handshakes())
 }

@@ -129,6 +129,8 @@ func (f field) zero() any {
 		return f.fallback
 	case f.kind == secondsField:
 		return 0
+	case f.kind == boolField:
+		return false
 	default:
 		return ""
 	}

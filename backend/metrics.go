@@ -75,7 +75,7 @@ func timestamp(name, help string) *prometheus.Desc {
 	return prometheus.NewDesc("apisig_"+name+"_timestamp_seconds", help+" Unix time.", ofConfig, nil)
 }
 
-// collector reads the stats of all configs in memory.
+// collector reads the statistics of all configs in memory.
 type collector struct{ stores []*store }
 
 // Describe names no metrics, because which series there are depends on the configs.
@@ -108,14 +108,14 @@ func collect(to chan<- prometheus.Metric, vendor, name string, e *entry) {
 		}
 	}
 	counter(descSignatures, e.stats.signatures.Load())
-	seen, exchanges := e.stats.snapshot()
-	for kind, count := range exchanges {
-		counter(descExchanges, int64(count), exchangeResults[kind])
+	for kind := range e.stats.exchanges {
+		counter(descExchanges, e.stats.exchanges[kind].Load(), exchangeResults[kind])
 	}
-	gauge(to, descLastSuccess, seen.lastSuccess, vendor, name)
-	gauge(to, descLastFailure, seen.lastFailure, vendor, name)
-	if seen.offsetKnown {
-		to <- prometheus.MustNewConstMetric(descOffset, prometheus.GaugeValue, seen.offset.Seconds(), vendor, name)
+	last := e.history.events()
+	gauge(to, descLastSuccess, last.success, vendor, name)
+	gauge(to, descLastFailure, last.failure, vendor, name)
+	if last.offsetKnown {
+		to <- prometheus.MustNewConstMetric(descOffset, prometheus.GaugeValue, last.offset.Seconds(), vendor, name)
 	}
 	if e.token != nil {
 		state := e.token.State()

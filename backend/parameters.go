@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +23,7 @@ func checkParameters(req *logical.Request, fields map[string]*framework.FieldSch
 	}
 	for _, name := range slices.Sorted(maps.Keys(req.Data)) {
 		if !slices.Contains(accepted, name) {
-			return invalidf("unknown parameter %s; %s", quote(name), accepts(accepted))
+			return invalidf("unknown parameter%s; %s", quoted(name), accepts(accepted))
 		}
 		if err := checkType(name, req.Data[name], fields, req.Operation == logical.PatchOperation); err != nil {
 			return err
@@ -60,13 +61,15 @@ func accepts(parameters []string) string {
 	return "this takes " + strings.Join(parameters, ", ")
 }
 
-// quote quotes what a caller sent where a parameter's name should be, up to a length that one may have.
-func quote(name string) string {
-	const longest = 64
-	if len(name) > longest {
-		return strconv.QuoteToASCII(name[:longest]) + "..."
+// parameterName is what a parameter's name can look like. Anything else may be a secret that was pasted in the wrong place.
+var parameterName = regexp.MustCompile(`^[A-Za-z_]{1,32}$`)
+
+// quoted is a name as it is shown in an error, if it looks like one.
+func quoted(name string) string {
+	if !parameterName.MatchString(name) {
+		return ""
 	}
-	return strconv.QuoteToASCII(name)
+	return " " + strconv.Quote(name)
 }
 
 func checkType(name string, value any, fields map[string]*framework.FieldSchema, nullable bool) error {

@@ -50,7 +50,7 @@ func TestUnknownParametersAreRejected(t *testing.T) {
 					data["request_string"] = "/v1.0/scopes"
 				}
 				text := m.refused(operation, path, data)
-				require.Contains(t, text, "unknown parameter "+quote(name)+"; "+want, "%s %s", operation, path)
+				require.Contains(t, text, "unknown parameter"+quoted(name)+"; "+want, "%s %s", operation, path)
 				require.NotContains(t, text, "canary")
 				require.Less(t, len(text), 300)
 			}

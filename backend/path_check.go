@@ -17,7 +17,7 @@ const checkInterval = 10 * time.Second
 // pathCheck is check/<vendor>/:name.
 func (b *backend) pathCheck(s *store) *framework.Path {
 	v := s.vendor
-	summary := "Check a " + v.title + " config with one real exchange."
+	summary := "Check a config of " + v.title + " with one real exchange."
 	fields := map[string]*framework.FieldSchema{
 		"verified_at": {Type: framework.TypeString, Required: true, Description: "When the vendor accepted the credentials, RFC 3339."},
 		"status":      {Type: framework.TypeInt, Required: true, Description: "Status of the vendor's answer."},
@@ -69,11 +69,6 @@ func (b *backend) check(
 			return nil, err
 		}
 	}
-	end, err := b.turn(ctx, s, current.config)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { end(isRefusal(err)) }()
 	c, stored, err := s.load(ctx, req.Storage, name)
 	if err != nil {
 		return nil, err
@@ -81,20 +76,27 @@ func (b *backend) check(
 	if stored == nil {
 		return nil, s.noConfig(req, name)
 	}
-	if age := current.stats.sinceCheck(b.now()); age < checkInterval {
-		return nil, logical.CodedError(http.StatusTooManyRequests, fmt.Sprintf(
-			"%s was checked %d seconds ago, with success; a config is checked once in %s", s.key(name), int(age.Seconds()), checkInterval))
+	end, err := b.turn(ctx, s, c)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { end(isRefusal(err)) }()
+	if age := current.history.sinceCheck(b.now()); age < checkInterval {
+		return nil, logical.CodedError(http.StatusTooManyRequests, fmt.Sprintf("%s was checked successfully %d seconds ago; try again in %d seconds",
+			s.key(name), int(age.Seconds()), int((checkInterval-age+time.Second-1).Seconds())))
 	}
 	got, err := b.exchange(ctx, s.vendor, c, c.text(s.vendor.format.detected))
 	if err != nil {
-		current.stats.exchange(b.now(), got, err)
+		if ctx.Err() == nil { // a check that was given up shows nothing of the vendor
+			current.exchanged(b.now(), got, err)
+		}
 		return nil, fmt.Errorf("%s: %w", s.key(name), err)
 	}
 	learned := maps.Clone(c)
 	s.vendor.learn(learned, got.format)
 	err = s.confirm(ctx, req.Storage, name, stored, c, learned, func(e *entry) {
 		b.proven(e, got)
-		e.stats.check(b.now())
+		e.history.checked(b.now())
 	})
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -267,7 +268,7 @@ func TestSuccessfulChecksAreLimited(t *testing.T) {
 	handshakes := m.vendor.Handshakes()
 	_, status, text := m.handle(logical.UpdateOperation, "check/avanan/us", nil)
 	require.Equal(t, http.StatusTooManyRequests, status)
-	require.Contains(t, text, "was checked 9 seconds ago")
+	require.Contains(t, text, "was checked successfully 9 seconds ago; try again in 1 seconds")
 	require.Equal(t, handshakes, m.vendor.Handshakes())
 	m.check("avanan/eu")
 	m.advance(1)
@@ -286,7 +287,7 @@ func TestConcurrentChecksAreOne(t *testing.T) {
 	for range 20 {
 		checks.Go(func() {
 			resp, err := m.HandleRequest(t.Context(), m.request(logical.UpdateOperation, "check/avanan/us", nil))
-			switch coded, is := err.(logical.HTTPCodedError); {
+			switch coded, is := errors.AsType[logical.HTTPCodedError](err); {
 			case err == nil && !resp.IsError():
 				done.Add(1)
 			case is && coded.Code() == http.StatusTooManyRequests:

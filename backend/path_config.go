@@ -39,14 +39,14 @@ func (b *backend) pathConfig(s *store) *framework.Path {
 		Fields:         v.parameters(),
 		ExistenceCheck: b.configExists(s),
 		Operations: map[logical.Operation]framework.OperationHandler{
-			logical.CreateOperation: forwarded(b.named(s, b.configWrite), "Write a "+v.title+" config.", written),
-			logical.UpdateOperation: forwarded(b.named(s, b.configWrite), "Change the given fields of a "+v.title+" config.", written),
+			logical.CreateOperation: forwarded(b.named(s, b.configWrite), "Write a config of "+v.title+".", written),
+			logical.UpdateOperation: forwarded(b.named(s, b.configWrite), "Change the given fields of a config of "+v.title+".", written),
 			logical.PatchOperation: forwarded(b.named(s, b.configWrite),
-				"Change the given fields of an existing "+v.title+" config; null sets a field to its default.", written),
-			logical.DeleteOperation: forwarded(b.named(s, b.configDelete), "Delete a "+v.title+" config.",
+				"Change the given fields of an existing config of "+v.title+"; null sets a field to its default.", written),
+			logical.DeleteOperation: forwarded(b.named(s, b.configDelete), "Delete a config of "+v.title+".",
 				map[int][]framework.Response{http.StatusNoContent: {{Description: "The config does not exist any more."}}}),
 			logical.ReadOperation: &framework.PathOperation{
-				Callback: b.named(s, b.configRead), Summary: "Read a " + v.title + " config, without its secret.",
+				Callback: b.named(s, b.configRead), Summary: "Read a config of " + v.title + ", without its secret.",
 				Responses: map[int][]framework.Response{http.StatusOK: {{Description: "Every field except the secret.", Fields: answer}}},
 			},
 		},
@@ -70,7 +70,7 @@ func (b *backend) pathConfigList(s *store) *framework.Path {
 
 // listOf is the LIST of a prefix below which each config has a path.
 func (b *backend) listOf(s *store, prefix, what string) *framework.Path {
-	summary := "List the names of the " + s.vendor.title + " configs."
+	summary := "List the names of the configs of " + s.vendor.title + "."
 	return &framework.Path{
 		Pattern: prefix + "?$",
 		DisplayAttrs: &framework.DisplayAttributes{
@@ -144,7 +144,7 @@ func (b *backend) configWrite(
 	var relied string
 	var tried config // what got is from; a write that starts over need not try it again
 	var got exchanged
-	err := s.change(ctx, req.Storage, name, func(old stored) (config, error) {
+	err := s.change(ctx, req.Storage, name, func(old found) (config, error) {
 		if req.Operation == logical.PatchOperation && !old.exists {
 			return nil, s.noConfig(req, name)
 		}
@@ -193,7 +193,7 @@ func (b *backend) configWrite(
 
 // proven records a successful exchange with the config of an entry: its token replaces the shared one.
 func (b *backend) proven(e *entry, got exchanged) {
-	e.stats.exchange(b.now(), got, nil)
+	e.exchanged(b.now(), got, nil)
 	if e.token != nil {
 		e.token.Replace(got.token)
 	}
@@ -255,6 +255,6 @@ const configHelp = `
 An update changes only the fields that it names. So does a patch, in which null sets a field to its default. A read returns
 every field except the secret.
 
-The stored secret stays where it was meant to go: changing an address, an account or the trusted certificates needs the
-secret in the same write.
+The stored secret is used only for the address that it was written for: changing an address or an account, or adding a
+certificate, needs the secret in the same write.
 `

@@ -217,7 +217,7 @@ func TestFailedVerificationStoresNothing(t *testing.T) {
 		status int
 		text   string
 	}{
-		{sandbox.Refuse, http.StatusBadRequest, "status 403: it rejects the credentials; check app_id, secret_key and region"},
+		{sandbox.Refuse, http.StatusBadRequest, "status 403: it rejects the credentials; check app_id, secret_key, region or base_url"},
 		{sandbox.Limit, http.StatusTooManyRequests, "status 429: too many requests; verify=false stores it without trying it"},
 		{sandbox.Break, http.StatusBadGateway, "status 500: server error, or it rejects this date_format; verify=false stores it without trying it"},
 	} {

@@ -199,7 +199,7 @@ func TestConfigWriteStartsOverAfterConcurrentChange(t *testing.T) {
 	m.write("config/pave/main", m.paveValues())
 	for overtaken, want := range map[int]error{12: nil, writeAttempts - 1: nil, writeAttempts: errChanged} {
 		tries := 0
-		err := m.store("pave").change(t.Context(), m.storage, "main", func(old stored) (config, error) {
+		err := m.store("pave").change(t.Context(), m.storage, "main", func(old found) (config, error) {
 			if tries++; tries <= overtaken {
 				m.write("config/pave/main", values{"ttl": 10*overtaken + tries})
 			}
@@ -284,7 +284,7 @@ func TestDamagedConfigCanBeDeleted(t *testing.T) {
 		m.write("config/pave/other", m.paveValues())
 		m.read("creds/pave/other")
 		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/pave/main", Value: []byte(value)}))
-		require.Contains(t, m.refused(logical.ReadOperation, "creds/pave/main", nil), "cannot be used: username is required")
+		require.Contains(t, m.refused(logical.ReadOperation, "creds/pave/main", nil), "cannot be used: username, api_key, api_secret are required")
 	}
 }
 

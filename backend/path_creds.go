@@ -14,12 +14,13 @@ import (
 // unauthorizedField is the parameter by which a reader reports a 401 of the vendor.
 const unauthorizedField = "unauthorized"
 
-func unauthorizedSchema() *framework.FieldSchema {
-	return &framework.FieldSchema{
-		Type: framework.TypeBool, Query: true,
-		Description: "Set it to true after the vendor answered 401: a shared token that is at least five minutes old is then replaced, for " +
-			"all readers. Default: false.",
+func unauthorizedSchema(v *vendor) *framework.FieldSchema {
+	description := "Set it to true after the vendor answered 401: a shared token that is at least five minutes old is then replaced, for " +
+		"all readers. Default: false."
+	if v.tokens == nil {
+		description = "Accepted as on the paths of other vendors, and without effect: the headers are made anew at every read."
 	}
+	return &framework.FieldSchema{Type: framework.TypeBool, Query: true, Description: description}
 }
 
 // pathCreds is creds/<vendor>/:name.
@@ -35,7 +36,7 @@ func (b *backend) pathCreds(s *store) *framework.Path {
 		DisplayAttrs: &framework.DisplayAttributes{
 			OperationPrefix: operationPrefix, OperationVerb: "generate", OperationSuffix: suffix,
 		},
-		Fields: map[string]*framework.FieldSchema{nameField: nameSchema(), unauthorizedField: unauthorizedSchema()},
+		Fields: map[string]*framework.FieldSchema{nameField: nameSchema(), unauthorizedField: unauthorizedSchema(v)},
 		Operations: readAndUpdate(framework.PathOperation{
 			Callback: b.named(s, b.credsRead),
 			Summary:  v.creds.synopsis,

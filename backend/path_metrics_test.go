@@ -200,7 +200,7 @@ func TestMetricsAfterARestart(t *testing.T) {
 	req.Storage = counting
 	_, err := m.HandleRequest(t.Context(), req)
 	require.NoError(t, err)
-	require.Equal(t, 3, counting.calls, "nothing is read again: one LIST a vendor")
+	require.Equal(t, len(m.stores), counting.calls, "nothing is read again: one LIST a vendor")
 
 	m.must(logical.DeleteOperation, "config/pave/c0", nil)
 	require.NoError(t, m.storage.Storage.Delete(t.Context(), "config/pave/c1"))

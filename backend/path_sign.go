@@ -21,7 +21,7 @@ func (b *backend) pathSign(s *store) *framework.Path {
 		},
 		Fields: map[string]*framework.FieldSchema{
 			nameField:         nameSchema(),
-			unauthorizedField: unauthorizedSchema(),
+			unauthorizedField: unauthorizedSchema(v),
 			requestStringField: {
 				Type: framework.TypeString, Required: true, Query: true,
 				Description: "Path and query of the call exactly as they will be sent, such as /v1.0/event/query. Required. It starts with / " +
@@ -64,8 +64,9 @@ func (b *backend) signRead(
 		if err != nil {
 			return nil, err
 		}
-		signed.fields["expires_at"] = rfc3339(serving.token.ExpiresAt)
-		return &logical.Response{Data: signed.data()}, nil
+		answer := signed.data()
+		answer["expires_at"] = rfc3339(serving.token.ExpiresAt)
+		return &logical.Response{Data: answer}, nil
 	}
 	return b.serve(ctx, s, req, name, data, reading{path: readSign, calls: 1, check: check, answer: answer})
 }

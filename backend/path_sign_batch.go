@@ -30,7 +30,7 @@ func (b *backend) pathSignBatch(s *store) *framework.Path {
 		},
 		Fields: map[string]*framework.FieldSchema{
 			nameField:         nameSchema(),
-			unauthorizedField: unauthorizedSchema(),
+			unauthorizedField: unauthorizedSchema(v),
 			requestStringsField: {
 				Type: framework.TypeStringSlice, Required: true,
 				Description: "Request strings, up to 1,000 and 1 MiB together, each as sign/" + v.name + "/<name> takes one. Required.",

@@ -12,7 +12,7 @@ import (
 
 // pathStatus is status/<vendor>/:name.
 func (b *backend) pathStatus(s *store) *framework.Path {
-	summary := "Read what the engine knows of a " + s.vendor.title + " config, without calling the vendor."
+	summary := "Read what the engine knows of a config of " + s.vendor.title + ", without calling the vendor."
 	return &framework.Path{
 		Pattern: "status/" + s.vendor.name + "/" + framework.GenericNameRegex(nameField),
 		DisplayAttrs: &framework.DisplayAttributes{
@@ -46,18 +46,18 @@ func statusFields(v *vendor) map[string]*framework.FieldSchema {
 	}
 	fields := map[string]*framework.FieldSchema{
 		writtenField:  text("When the secret was last part of a write, RFC 3339."),
-		"secret_age":  number("Seconds since then."),
+		"secret_age":  number("Seconds since the secret was written."),
 		"problem":     text("Why the stored config cannot be used."),
 		"since":       text("When this node began to count, RFC 3339."),
 		"reads":       number("Reads of credentials and signatures, by this node."),
-		"stale_reads": number("Those that got a token that could not be renewed, with a warning."),
+		"stale_reads": number("Reads that got a token that could not be renewed, with a warning."),
 	}
 	if v.exchange != nil {
 		fields["exchanges"] = number("Exchanges with the vendor, by this node.")
-		fields["last_success_at"] = text("When one last succeeded, RFC 3339.")
-		fields["last_failure_at"] = text("When one last failed, RFC 3339.")
-		fields["last_failure"] = text("What went wrong then.")
-		fields["failures_in_a_row"] = number("How many failed since the last success.")
+		fields["last_success_at"] = text("When an exchange last succeeded, RFC 3339.")
+		fields["last_failure_at"] = text("When an exchange last failed, RFC 3339.")
+		fields["last_failure"] = text("Error of the last failure.")
+		fields["failures_in_a_row"] = number("Exchanges that failed since the last success.")
 		fields["clock_offset"] = number("Seconds by which the vendor's clock is ahead of this server's.")
 	}
 	if v.tokens != nil {
@@ -94,10 +94,11 @@ func (b *backend) statusRead(
 		status["secret_age"] = int(now.Sub(written).Seconds())
 	}
 	put("since", current.stats.since)
-	reads, stale := current.stats.totals()
-	status["reads"], status["stale_reads"] = int(reads), int(stale)
+	reads, stale, exchanges := current.stats.totals()
+	status["reads"], status["stale_reads"] = reads, stale
 	if s.vendor.exchange != nil {
-		b.statusExchanges(status, put, current)
+		status["exchanges"] = exchanges
+		current.history.events().put(status, put)
 	}
 	if current.token != nil {
 		state := current.token.State()
@@ -110,21 +111,16 @@ func (b *backend) statusRead(
 	return &logical.Response{Data: status}, nil
 }
 
-// statusExchanges adds what the exchanges showed.
-func (b *backend) statusExchanges(status map[string]any, put func(string, time.Time), current *entry) {
-	seen, exchanges := current.stats.snapshot()
-	total := 0
-	for _, count := range exchanges {
-		total += count
+// put adds the events to a status.
+func (e events) put(status map[string]any, instant func(string, time.Time)) {
+	status["failures_in_a_row"] = e.failures
+	instant("last_success_at", e.success)
+	instant("last_failure_at", e.failure)
+	if e.text != "" {
+		status["last_failure"] = e.text
 	}
-	status["exchanges"], status["failures_in_a_row"] = total, seen.failures
-	put("last_success_at", seen.lastSuccess)
-	put("last_failure_at", seen.lastFailure)
-	if seen.failure != "" {
-		status["last_failure"] = seen.failure
-	}
-	if seen.offsetKnown {
-		status["clock_offset"] = int(seen.offset.Seconds())
+	if e.offsetKnown {
+		status["clock_offset"] = int(e.offset.Seconds())
 	}
 }
 

@@ -23,8 +23,8 @@ type reading struct {
 
 // serve answers a reader of a config.
 //
-// If the vendor fails, the config may have been changed on another node, or a moment ago: a secret that the vendor has
-// replaced is rejected. So serve looks into storage and, if the account is another there, tries once more.
+// If the reader would get the vendor's failure, the config may have been changed on another node, or a moment ago: a secret that
+// the vendor has replaced is rejected. So serve looks into storage and, if the account is another there, tries once more.
 func (b *backend) serve(
 	ctx context.Context, s *store, req *logical.Request, name string, data *framework.FieldData, r reading,
 ) (*logical.Response, error) {
@@ -33,14 +33,14 @@ func (b *backend) serve(
 		return nil, err
 	}
 	unauthorized, _ := data.Get(unauthorizedField).(bool)
-	resp, err := b.serveWith(ctx, s, name, current, unauthorized, r)
+	resp, stale, err := b.serveWith(ctx, s, name, current, unauthorized, r)
 	if err != nil && isVendors(err) {
-		changed, again := s.fetch(ctx, req, name)
-		if again == nil && !changed.config.sameAccount(s.vendor.fields, current.config) {
-			resp, err = b.serveWith(ctx, s, name, changed, unauthorized, r)
+		changed, fetchErr := s.fetch(ctx, req, name)
+		if fetchErr == nil && !changed.config.sameAccount(s.vendor.fields, current.config) {
+			resp, stale, err = b.serveWith(ctx, s, name, changed, unauthorized, r)
 		}
 	}
-	current.stats.read(r.path, readResult(resp, err))
+	current.stats.read(r.path, readResult(stale, err))
 	if err == nil {
 		current.stats.signatures.Add(int64(r.calls))
 	}
@@ -48,27 +48,27 @@ func (b *backend) serve(
 }
 
 // readResult is what statistics call the result of a read.
-func readResult(resp *logical.Response, err error) int {
+func readResult(stale bool, err error) int {
 	_, isInvalid := errors.AsType[*invalidError](err)
 	switch {
 	case isInvalid, isRefusal(err):
 		return readRefused
 	case err != nil:
 		return readError
-	case len(resp.Warnings) > 0:
+	case stale:
 		return readStale
 	}
 	return readOK
 }
 
 // serveWith answers a reader with a config and its token. If a new token is due and cannot be had, the reader gets the shared one
-// while that lives, with a warning that says why.
+// while that lives, with a warning that says why; stale is true then.
 func (b *backend) serveWith(
 	ctx context.Context, s *store, name string, current *entry, unauthorized bool, r reading,
-) (*logical.Response, error) {
+) (resp *logical.Response, stale bool, err error) {
 	if r.check != nil {
 		if err := r.check(current.config); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	serving := serving{newID: b.newID, config: current.config}
@@ -80,14 +80,14 @@ func (b *backend) serveWith(
 		if failure != nil {
 			failure = fmt.Errorf("%s: %w", s.key(name), failure)
 			if serving.token.Value == "" {
-				return nil, failure
+				return nil, false, failure
 			}
 		}
 	}
 	serving.now = b.now()
-	resp, err := r.answer(serving)
-	if err == nil && failure != nil {
-		resp.AddWarning("could not get a new token; returning the current one, which is still valid: " + failure.Error())
+	if resp, err = r.answer(serving); err != nil || failure == nil {
+		return resp, false, err
 	}
-	return resp, err
+	resp.AddWarning("could not get a new token; returning the current one, which is still valid: " + failure.Error())
+	return resp, true, nil
 }

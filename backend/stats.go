@@ -36,97 +36,95 @@ var exchangeResults = [...]string{
 	"ok", exchange.Refused: "refused", exchange.Limited: "limited", exchange.Unavailable: "unavailable", exchange.Nonsense: "nonsense",
 }
 
-// stats are what this node has seen of a config. They live as long as the config is in memory. Readers touch only the atomic
-// ones.
+// stats count what happened to a config on this node. They live as long as the config is in memory.
 type stats struct {
 	// since is when this node began to count.
 	since time.Time
 
 	reads      [readPaths][readResults]atomic.Int64
 	signatures atomic.Int64
-
-	mu        sync.Mutex
-	exchanges [len(exchangeResults)]int
-	seen      seen
-}
-
-// seen is what the exchanges of one account showed.
-type seen struct {
-	lastSuccess, lastFailure time.Time // zero: none
-	// failure is the text of the last failure; it stays after a success.
-	failure string
-	// failures counts those in a row.
-	failures int
-	// offset is the vendor's clock against this server's, if known.
-	offset      time.Duration
-	offsetKnown bool
-	// checked is when a check last succeeded.
-	checked time.Time
+	exchanges  [len(exchangeResults)]atomic.Int64
 }
 
 // read counts a read.
 func (s *stats) read(path, result int) { s.reads[path][result].Add(1) }
 
-// exchange counts an exchange and remembers what it showed.
-func (s *stats) exchange(now time.Time, got exchanged, err error) {
+// totals are the reads, those with a token that could not be renewed, and the exchanges.
+func (s *stats) totals() (reads, stale, exchanges int) {
+	for path := range s.reads {
+		for result := range s.reads[path] {
+			reads += int(s.reads[path][result].Load())
+		}
+		stale += int(s.reads[path][readStale].Load())
+	}
+	for kind := range s.exchanges {
+		exchanges += int(s.exchanges[kind].Load())
+	}
+	return reads, stale, exchanges
+}
+
+// history is what exchanges showed of one account. An exchange that ends after its config got another account adds to the
+// history of the old one, which nobody reads any more.
+type history struct {
+	mu   sync.Mutex
+	last events
+}
+
+// events are the last ones of a history.
+type events struct {
+	success, failure time.Time // zero: none
+	// text is that of the last failure; it stays after a success.
+	text string
+	// failures counts those in a row.
+	failures int
+	// offset is the vendor's clock against this server's, if known.
+	offset      time.Duration
+	offsetKnown bool
+	// checked is when a check last succeeded; zero: none did.
+	checked time.Time
+}
+
+// exchanged counts an exchange of a config, and remembers what it showed of the account.
+func (e *entry) exchanged(now time.Time, got exchanged, err error) {
 	timing, kind := got.timing, exchange.Kind(0)
 	if failure, is := errors.AsType[*exchange.Error](err); is {
 		timing, kind = failure.Timing, failure.Kind
 	} else if err != nil {
 		kind = exchange.Nonsense
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.exchanges[kind]++
+	e.stats.exchanges[kind].Add(1)
+	e.history.mu.Lock()
+	defer e.history.mu.Unlock()
+	last := &e.history.last
 	if offset, known := timing.Offset(); known {
-		s.seen.offset, s.seen.offsetKnown = offset, true
+		last.offset, last.offsetKnown = offset, true
 	}
 	if err != nil {
-		s.seen.failures++
-		s.seen.lastFailure, s.seen.failure = now, err.Error()
+		last.failures++
+		last.failure, last.text = now, err.Error()
 		return
 	}
-	s.seen.failures, s.seen.lastSuccess = 0, now
+	last.failures, last.success = 0, now
 }
 
-// forget drops what belonged to another account. The counters stay.
-func (s *stats) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.seen = seen{}
+// events are the last ones.
+func (h *history) events() events {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.last
 }
 
-// totals are the reads, and those with a token that could not be renewed.
-func (s *stats) totals() (reads, stale int64) {
-	for path := range s.reads {
-		for result := range s.reads[path] {
-			reads += s.reads[path][result].Load()
-		}
-		stale += s.reads[path][readStale].Load()
-	}
-	return reads, stale
+// checked remembers a check that succeeded.
+func (h *history) checked(now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last.checked = now
 }
 
-// sinceCheck is how long ago a check last succeeded; far more than a day if none did, or the clock was set back.
-func (s *stats) sinceCheck(now time.Time) time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if age := now.Sub(s.seen.checked); age >= 0 {
+// sinceCheck is how long ago a check last succeeded; ages if none did, or the clock was set back.
+func (h *history) sinceCheck(now time.Time) time.Duration {
+	if age := now.Sub(h.events().checked); age >= 0 {
 		return age
 	}
 	return math.MaxInt64
-}
-
-// check remembers a check that succeeded.
-func (s *stats) check(now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.seen.checked = now
-}
-
-// snapshot is what the exchanges showed, and how many there were of each result.
-func (s *stats) snapshot() (seen, [len(exchangeResults)]int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.seen, s.exchanges
 }

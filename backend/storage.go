@@ -22,7 +22,7 @@ type store struct {
 	open func(name string, c config, before *entry) *entry
 
 	entries entries
-	// writes is held during the storage calls of a write, never over the network.
+	// writes is held during the storage calls of a write, never while the vendor is called.
 	writes sync.Mutex
 }
 
@@ -54,32 +54,36 @@ func (s *store) usable(ctx context.Context, req *logical.Request, name string) (
 	return s.fetch(ctx, req, name)
 }
 
-// fetchAttempts is how often a config is read again because some config was written meanwhile.
-const fetchAttempts = 10
-
 // fetch reads a config to work with from storage, and remembers it. Where there is none, or it cannot be used, the error
 // says what to write.
 func (s *store) fetch(ctx context.Context, req *logical.Request, name string) (*entry, error) {
-	var fetched *entry
-	for range fetchAttempts {
-		seen := s.entries.seen()
-		c, stored, err := s.load(ctx, req.Storage, name)
-		if err != nil {
-			return nil, err
-		}
-		if stored == nil {
-			return nil, s.noConfig(req, name)
-		}
-		if err := s.vendor.checkUsable(c); err != nil {
-			return nil, &unusableError{req.MountPoint + s.key(name), err.Error()}
-		}
-		var kept bool
-		fetched, kept = s.entries.put(name, seen, func(before *entry) *entry { return s.open(name, c, before) })
-		if kept {
-			break
-		}
+	fetched, kept, err := s.fetchOnce(ctx, req, name)
+	if err != nil || kept {
+		return fetched, err
 	}
-	return fetched, nil
+	// Some config was written meanwhile, so this one may be old. Now let no write come between.
+	s.writes.Lock()
+	defer s.writes.Unlock()
+	fetched, _, err = s.fetchOnce(ctx, req, name)
+	return fetched, err
+}
+
+// fetchOnce is fetch, and says false if it could not remember the config, because some config was written meanwhile.
+func (s *store) fetchOnce(ctx context.Context, req *logical.Request, name string) (fetched *entry, kept bool, err error) {
+	seen := s.entries.seen()
+	c, entry, err := s.load(ctx, req.Storage, name)
+	if err != nil {
+		return nil, false, err
+	}
+	if entry == nil {
+		s.entries.gone(name, seen)
+		return nil, false, s.noConfig(req, name)
+	}
+	if err := s.vendor.checkUsable(c); err != nil {
+		return nil, false, &unusableError{req.MountPoint + s.key(name), err.Error()}
+	}
+	fetched, kept = s.entries.put(name, seen, s.opening(name, c, nil))
+	return fetched, kept, nil
 }
 
 // noConfig is the error of a path whose config does not exist.
@@ -88,8 +92,8 @@ func (s *store) noConfig(req *logical.Request, name string) error {
 	return invalidf("there is no config at %s; write one first: vault write %s %s", path, path, s.vendor.firstWrite)
 }
 
-// stored is a config as a write found it.
-type stored struct {
+// found is a config as a write found it.
+type found struct {
 	config config
 	// exists says whether there was one; else the config is the defaults.
 	exists bool
@@ -98,14 +102,14 @@ type stored struct {
 // change stores what change makes of a config. It calls change again if another write came between. It holds no lock
 // meanwhile, so change may take its time. written, if not nil, gets the config's entry while no reader can have it yet.
 func (s *store) change(
-	ctx context.Context, storage logical.Storage, name string, change func(old stored) (config, error), written func(*entry),
+	ctx context.Context, storage logical.Storage, name string, change func(old found) (config, error), written func(*entry),
 ) error {
 	for range writeAttempts {
 		old, before, err := s.load(ctx, storage, name)
 		if err != nil {
 			return err
 		}
-		next, err := change(stored{old, before != nil})
+		next, err := change(found{old, before != nil})
 		if err != nil {
 			return err
 		}
@@ -117,8 +121,8 @@ func (s *store) change(
 	return errChanged
 }
 
-// confirm stores a config that was learned from the one that is stored as an entry, if it is another. It is an error if the entry
-// is not the same any more.
+// confirm stores learned in place of c, if they differ, provided that storage still has the entry that c was read from. If it has
+// not, that is an error.
 func (s *store) confirm(
 	ctx context.Context, storage logical.Storage, name string, stored []byte, c, learned config, confirmed func(*entry),
 ) error {

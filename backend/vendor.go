@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -34,7 +35,7 @@ type vendor struct {
 	firstWrite string
 	// configHelp is the help text of config/<vendor>/:name.
 	configHelp string
-	// refusal is what to check when the vendor rejects the credentials of a config.
+	// refusal is what to check when the vendor rejects the credentials of a config. It may be nil if the engine does not call it.
 	refusal func(c config) string
 
 	// fields are those of a config, in the order in which they are documented.
@@ -43,11 +44,11 @@ type vendor struct {
 	complete func(name string, c config)
 	// check says what keeps a config from being used, beyond what the fields declare. It may be nil.
 	check func(c config) error
-	// format names the field that chooses a format, and the one for what was found to work; zero if there is none.
+	// format names two fields, the one that chooses a format and the one that stores what auto detected; zero if there is no choice.
 	format formatFields
 	// address is the base URL that a config's calls go to.
 	address func(c config) string
-	// owns says whether a base URL is one of the vendor's own.
+	// owns says whether a base URL is one of the vendor's own. It may be nil if none is.
 	owns func(baseURL string) bool
 
 	// exchange does one exchange with the vendor, now: it gets a token, or tries the credentials. It is nil for a vendor that the
@@ -142,6 +143,9 @@ type answer struct {
 // data is the answer as Vault returns it: the fields, the headers as a map, and the headers as text. The text gives consumers
 // that read one field per request a consistent set of headers, and is what curl -H @- reads.
 func (a answer) data() map[string]any {
+	if a.fields == nil {
+		a.fields = map[string]any{}
+	}
 	if a.headers == nil {
 		return a.fields
 	}
@@ -165,6 +169,9 @@ func (a answer) data() map[string]any {
 
 // headerFields declare what data adds to the fields of an answer with headers.
 func headerFields(fields map[string]*framework.FieldSchema, description string) map[string]*framework.FieldSchema {
+	if fields == nil {
+		fields = map[string]*framework.FieldSchema{}
+	}
 	if description != "" {
 		fields["headers"] = &framework.FieldSchema{Type: framework.TypeMap, Required: true, Description: description}
 		fields["header_lines"] = &framework.FieldSchema{
@@ -234,23 +241,30 @@ func (v *vendor) checkUsable(c config) error {
 	return v.check(c)
 }
 
-// host is the host and port that a config's calls go to.
+// isOwn says whether a base URL is one of the vendor's own.
+func (v *vendor) isOwn(baseURL string) bool { return v.owns != nil && v.owns(baseURL) }
+
+// host is the host and port that a config's calls go to, in one spelling.
 func (v *vendor) host(c config) string {
 	parsed, err := url.Parse(v.address(c))
 	if err != nil {
 		return ""
 	}
-	return strings.ToLower(parsed.Host)
+	port := parsed.Port()
+	if port == "" {
+		port = map[string]string{"https": "443", "http": "80"}[parsed.Scheme]
+	}
+	return net.JoinHostPort(strings.TrimSuffix(strings.ToLower(parsed.Hostname()), "."), port)
 }
 
-// trusted says in words which stored values a write relies on that contains a secret: a base_url that is not the vendor's own, a
-// ca_cert. Someone else may have set them, to receive the secret. "" if there are none.
+// trusted says in words, for a write that contains a secret, which stored values it relies on: a base_url that is not the vendor's
+// own, a ca_cert. Someone else may have set them, to receive the secret. "" if there are none.
 func (v *vendor) trusted(old config, write parameters) string {
 	if !slices.ContainsFunc(secretNames(v.fields), write.given) {
 		return ""
 	}
 	var relied []string
-	if stored := old.text("base_url"); stored != "" && !v.owns(stored) && !write.given("base_url") {
+	if stored := old.text("base_url"); stored != "" && !v.isOwn(stored) && !write.given("base_url") {
 		relied = append(relied, "base_url "+stored+", which is not "+v.title+"'s own")
 	}
 	if old.text("ca_cert") != "" && !write.given("ca_cert") {

@@ -20,7 +20,7 @@ func avananVendor() *vendor {
 		name: "avanan", title: "Avanan",
 		firstWrite: "region=... app_id=... secret_key=-",
 		configHelp: avananConfigHelp,
-		refusal:    func(config) string { return "check app_id, secret_key and region, and this server's clock" },
+		refusal:    func(config) string { return "check app_id, secret_key, region or base_url, and this server's clock" },
 		fields:     avananFields(),
 		complete: func(name string, c config) {
 			if c.text("region") == "" && avanan.RegionURL(name) != "" {
@@ -52,7 +52,7 @@ func avananVendor() *vendor {
 			fields: map[string]*framework.FieldSchema{
 				"token":      {Type: framework.TypeString, Required: true, Description: "The JWT."},
 				"app_id":     {Type: framework.TypeString, Required: true, Description: "The app id that it was given to."},
-				"region":     {Type: framework.TypeString, Required: true, Description: "Region of the config; empty if base_url replaces it."},
+				"region":     {Type: framework.TypeString, Required: true, Description: "Region of the config; empty if there is none. A base_url replaces its address."},
 				"base_url":   {Type: framework.TypeString, Required: true, Description: "Address of the API."},
 				"expires_at": {Type: framework.TypeString, Required: true, Description: "When the JWT expires, RFC 3339."},
 			},

@@ -20,7 +20,7 @@ func infinityVendor() *vendor {
 		firstWrite: "region=... client_id=... access_key=-",
 		configHelp: infinityConfigHelp,
 		refusal: func(config) string {
-			return "check client_id, access_key and region, and whether the key has expired or allows this server's address"
+			return "check client_id, access_key, region or base_url, and whether the key has expired or allows this server's address"
 		},
 		fields: infinityFields(),
 		complete: func(name string, c config) {
@@ -51,7 +51,7 @@ func infinityVendor() *vendor {
 			headers:  "The two headers of one call by name: the token, and a fresh request id.",
 			fields: map[string]*framework.FieldSchema{
 				"token":      {Type: framework.TypeString, Required: true, Description: "The bearer token. It opens everything that the key may do."},
-				"region":     {Type: framework.TypeString, Required: true, Description: "Region of the config; empty if base_url replaces it."},
+				"region":     {Type: framework.TypeString, Required: true, Description: "Region of the config; empty if there is none. A base_url replaces its address."},
 				"gateway":    {Type: framework.TypeString, Required: true, Description: "Address of the portal's gateway."},
 				"base_url":   {Type: framework.TypeString, Required: true, Description: "Address of Harmony Email's API there."},
 				"expires_at": {Type: framework.TypeString, Required: true, Description: "When the token expires, RFC 3339."},

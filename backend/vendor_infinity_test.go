@@ -160,7 +160,7 @@ func TestInfinityFailuresWithStatus200(t *testing.T) {
 		status int
 		text   string
 	}{
-		`{"success":false,"message":"canary-of-the-vendor"}`: {http.StatusBadRequest, "answered with status 200: it rejects the credentials; check client_id, access_key and region"},
+		`{"success":false,"message":"canary-of-the-vendor"}`: {http.StatusBadRequest, "answered with status 200: it rejects the credentials; check client_id, access_key, region or base_url"},
 		`<html>canary-of-the-vendor`:                         {http.StatusBadGateway, "answered with status 200: the body is not the JSON of a login (content type text/html)"},
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))

@@ -38,8 +38,8 @@ func madeUpVendor() *vendor {
 			{name: "verify", kind: boolField, fallback: true, unstored: true, help: "Whether a write logs in first."},
 			secretWrittenAt(),
 		},
-		address: func(c config) string { return c.text("base_url") },
-		owns:    func(string) bool { return false },
+		address:     func(c config) string { return c.text("base_url") },
+		sendsSecret: true,
 		tokens: &tokens{
 			leaseType: "madeup_token",
 			lease:     func(config string, _ token.Token) map[string]any { return map[string]any{leaseConfig: config} },
@@ -157,4 +157,44 @@ func TestEngineNamesNoVendor(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The simplest vendor has a static header and no token; what it leaves out is no panic, which would end every mount.
+func TestVendorMayLeaveThingsOut(t *testing.T) {
+	t.Parallel()
+	m := newMountOf(t, []*vendor{{
+		name: "static", title: "Static", firstWrite: "key=-", configHelp: "Stores a key.",
+		fields: []field{
+			{name: "key", kind: secretField, required: true, help: "The key."},
+			{name: "base_url", bound: true, help: "Where it is for."},
+			{name: "loud", kind: boolField, fallback: true, help: "Whether it is loud."},
+			{name: "quiet", kind: boolField, help: "Whether it is quiet."},
+		},
+		address: func(c config) string { return c.text("base_url") },
+		creds: &creds{synopsis: "Get it.", help: "Returns it.", headers: "The header.", answer: func(s serving) (answer, error) {
+			return answer{headers: map[string]string{"Key": s.config.secret("key").Reveal()}}, nil
+		}},
+	}})
+	m.write("config/static/x", values{"key": "k", "base_url": "https://a.example", "loud": false})
+	m.InvalidateKey(t.Context(), "config/static/x")
+	require.Equal(t, values{"base_url": "https://a.example", "loud": false, "quiet": false}, m.read("config/static/x"))
+	require.Equal(t, values{"headers": map[string]string{"Key": "k"}, "header_lines": "Key: k\n"}, m.read("creds/static/x"))
+	resp, _, _ := m.handle(logical.UpdateOperation, "config/static/x", values{"key": "new"})
+	require.Contains(t, resp.Warnings[0], "https://a.example")
+	require.NotContains(t, m.read("status/static/x"), "exchanges")
+	m.must(logical.ReadOperation, "metrics", nil)
+	_, err := m.HandleRequest(t.Context(), m.request(logical.UpdateOperation, "check/static/x", nil))
+	require.ErrorIs(t, err, logical.ErrUnsupportedPath)
+}
+
+// Spellings of one host take turns as one.
+func TestHostHasOneSpelling(t *testing.T) {
+	t.Parallel()
+	v := infinityVendor()
+	for _, baseURL := range []string{"https://Gateway.Example", "https://gateway.example:443", "https://gateway.example./a", "https://gateway.example"} {
+		require.Equal(t, "gateway.example:443", v.host(config{"base_url": baseURL}))
+	}
+	require.Equal(t, "gateway.example:8443", v.host(config{"base_url": "https://gateway.example:8443"}))
+	require.Equal(t, "127.0.0.1:80", v.host(config{"base_url": "http://127.0.0.1"}))
+	require.Equal(t, "[::1]:443", v.host(config{"base_url": "https://[::1]"}))
 }
