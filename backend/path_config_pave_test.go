@@ -35,7 +35,7 @@ func TestConfigPaveRejectsInvalidValues(t *testing.T) {
 		"timestamp_format must be one":  {{"timestamp_format": ""}, {"timestamp_format": "RFC3339"}, {"timestamp_format": "iso"}},
 		"ttl must be from 1s to 240s":   {{"ttl": 0}, {"ttl": 241}, {"ttl": "5m"}},
 		"base_url is plain http":        {{"base_url": "http://openapi.paveapi.com"}},
-		"base_url is neither https":     {{"base_url": "openapi.paveapi.com"}},
+		"base_url begins with neither":  {{"base_url": "openapi.paveapi.com"}, {"base_url": "127.0.0.1:8400"}},
 		"base_url has userinfo":         {{"base_url": "https://user:canary@openapi.paveapi.com"}},
 		"base_url has a query":          {{"base_url": "https://openapi.paveapi.com?canary"}},
 		"base_url has a fragment":       {{"base_url": "https://openapi.paveapi.com#canary"}},

@@ -54,6 +54,8 @@ def call(request_string):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or not {"VAULT_ADDR", "VAULT_TOKEN"} <= os.environ.keys():
+        sys.exit(__doc__)
     try:
         print(call(sys.argv[1]))
     except urllib.error.HTTPError as error:

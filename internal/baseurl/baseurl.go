@@ -15,7 +15,7 @@ const Rule = "an https URL, or an http URL of a loopback address, with no userin
 var (
 	errCharacter = errors.New("contains a space, a backslash, or a character outside printable ASCII")
 	errSyntax    = errors.New("cannot be parsed")
-	errScheme    = errors.New("is neither https nor http")
+	errScheme    = errors.New("begins with neither https:// nor http://")
 	errHost      = errors.New("has no host")
 	errUserinfo  = errors.New("has userinfo (a user name or a password)")
 	errQuery     = errors.New("has a query")
@@ -29,6 +29,9 @@ var (
 func Parse(address string) (string, error) {
 	if strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }) {
 		return "", errCharacter
+	}
+	if !strings.Contains(address, "://") {
+		return "", errScheme
 	}
 	parsed, err := url.Parse(address)
 	if err != nil {

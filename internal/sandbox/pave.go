@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
@@ -18,12 +19,15 @@ const (
 
 // PAVEWebhookToken is the bearer token in the customer's webhook headers, which PAVE's callbacks endpoints return. A client
 // that only wants to know whether its credentials work must drop that answer, so the token must appear nowhere else.
-const PAVEWebhookToken = "sandbox-pave-webhook-token"
+//
+// It is random, so that a search for it finds nothing else.
+var PAVEWebhookToken = rand.Text()
+
+var paveCallback = `{"event":"SESSION:COMPLETE","url":"https://hooks.example.com/pave","method":"POST",` +
+	`"headers":{"Authorization":"Bearer ` + PAVEWebhookToken + `"}}`
 
 const (
-	paveNoData   = `{"data":[]}`
-	paveCallback = `{"event":"SESSION:COMPLETE","url":"https://hooks.example.com/pave","method":"POST",` +
-		`"headers":{"Authorization":"Bearer ` + PAVEWebhookToken + `"}}`
+	paveNoData = `{"data":[]}`
 	// paveEvent is a segment of a path: one of the events that have a callback.
 	paveEvent = "SESSION:SMS_PROCESS|SESSION:STAGE_CHANGE|SESSION:STATUS_CHANGE|SESSION:COMPLETE|SESSION:NOTE_INSERT"
 )

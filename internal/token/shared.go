@@ -7,7 +7,8 @@
 // What it promises:
 //
 //   - At most two successful exchanges a token life, whatever readers do. (A report that the vendor ended a token early,
-//     [Use.Unauthorized], adds at most one in five minutes.)
+//     [Use.Unauthorized], adds at most one in five minutes. A vendor that gives the same token again costs an exchange each
+//     time that half of what is left of it is over.)
 //   - Once warm, readers of long-lived tokens never wait: [Shared.RenewAhead] replaces a token that is in use before it
 //     stops being shared.
 //   - A token that lives is handed out, together with the error, when a new one cannot be had.
