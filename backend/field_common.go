@@ -25,7 +25,8 @@ func publicField(name, help string) field {
 func minTTLField() field {
 	return field{
 		name: "min_ttl", kind: secondsField, fallback: 600, most: maxMinTTL,
-		help: "Minimum remaining lifetime for a cached token to be reused. If half of the token's life minus 90s is smaller, that is used instead.",
+		help: "Minimum remaining lifetime for a cached token to be reused. If half of the token's life minus 90s is smaller, that is used " +
+			"instead.",
 	}
 }
 

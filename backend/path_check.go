@@ -82,7 +82,8 @@ func (b *backend) check(
 	}
 	defer func() { end(isRefusal(err)) }()
 	if age := current.history.sinceCheck(b.now()); age < checkInterval {
-		return nil, logical.CodedError(http.StatusTooManyRequests, fmt.Sprintf("%s was checked successfully %d seconds ago; try again in %d seconds",
+		return nil, logical.CodedError(http.StatusTooManyRequests, fmt.Sprintf(
+			"%s was checked successfully %d seconds ago; try again in %d seconds",
 			s.key(name), int(age.Seconds()), int((checkInterval-age+time.Second-1).Seconds())))
 	}
 	got, err := b.exchange(ctx, s.vendor, c, c.text(s.vendor.format.detected))

@@ -50,9 +50,12 @@ func avananVendor() *vendor {
 			synopsis: "Get a leased JWT of Avanan.",
 			help:     avananCredsHelp,
 			fields: map[string]*framework.FieldSchema{
-				"token":      {Type: framework.TypeString, Required: true, Description: "The JWT."},
-				"app_id":     {Type: framework.TypeString, Required: true, Description: "The app id that it was given to."},
-				"region":     {Type: framework.TypeString, Required: true, Description: "Region of the config; empty if there is none. A base_url replaces its address."},
+				"token":  {Type: framework.TypeString, Required: true, Description: "The JWT."},
+				"app_id": {Type: framework.TypeString, Required: true, Description: "The app id that it was given to."},
+				"region": {
+					Type: framework.TypeString, Required: true,
+					Description: "Region of the config; empty if there is none. A base_url replaces its address.",
+				},
 				"base_url":   {Type: framework.TypeString, Required: true, Description: "Address of the API."},
 				"expires_at": {Type: framework.TypeString, Required: true, Description: "When the JWT expires, RFC 3339."},
 			},

@@ -50,8 +50,11 @@ func infinityVendor() *vendor {
 			help:     infinityCredsHelp,
 			headers:  "The two headers of one call by name: the token, and a fresh request id.",
 			fields: map[string]*framework.FieldSchema{
-				"token":      {Type: framework.TypeString, Required: true, Description: "The bearer token. It opens everything that the key may do."},
-				"region":     {Type: framework.TypeString, Required: true, Description: "Region of the config; empty if there is none. A base_url replaces its address."},
+				"token": {Type: framework.TypeString, Required: true, Description: "The bearer token. It opens everything that the key may do."},
+				"region": {
+					Type: framework.TypeString, Required: true,
+					Description: "Region of the config; empty if there is none. A base_url replaces its address.",
+				},
 				"gateway":    {Type: framework.TypeString, Required: true, Description: "Address of the portal's gateway."},
 				"base_url":   {Type: framework.TypeString, Required: true, Description: "Address of Harmony Email's API there."},
 				"expires_at": {Type: framework.TypeString, Required: true, Description: "When the token expires, RFC 3339."},

@@ -233,7 +233,7 @@ func TestErrorStatusAndMessage(t *testing.T) {
 		status       int
 		text         string
 	}{
-		"a parameter is missing":     {http.MethodPut, "config/pave/new", values{"username": "acme"}, "", 400, "api_key is required"},
+		"a parameter is missing":     {http.MethodPut, "config/pave/new", values{"username": "acme"}, "", 400, "api_key, api_secret are required"},
 		"a parameter is unknown":     {http.MethodPut, "config/pave/main", values{"tll": 1}, "", 400, `unknown parameter "tll"; this takes api_key, api_secret, base_url, ca_cert, request_timeout, timestamp_format, ttl, username, verify`},
 		"a parameter is wrong":       {http.MethodPut, "config/pave/main", values{"ttl": "5m"}, "", 400, "ttl must be from 1s to 240s"},
 		"a parameter is of no type":  {http.MethodPut, "config/pave/main", values{"api_secret": values{"a": harness.NewSecret()}}, "", 400, "api_secret must be a string, given once"},
