@@ -136,3 +136,40 @@ func TestParseJWTOfSixteenKiB(t *testing.T) {
 	_, _, fault = parseJWT(strings.Repeat("a", 16<<10+1), asked)
 	require.Equal(t, "the token has more than 16 KiB", fault)
 }
+
+// A JWT must live for at least three seconds.
+func TestParseJWTOfThreeSeconds(t *testing.T) {
+	t.Parallel()
+	body := unsignedJWT(headerRS256, `{"exp":1767323048}`)
+	whole := asked.Truncate(time.Second)
+	_, life, fault := parseJWT(body, whole)
+	require.Empty(t, fault)
+	require.Equal(t, 3*time.Second, life)
+	_, _, fault = parseJWT(body, whole.Add(1))
+	require.Contains(t, fault, "has expired, or is about to")
+}
+
+// With a clock that is slow by 20 s, a JWT for almost a day lives as long as it was issued for.
+func TestParseJWTOfAlmostADay(t *testing.T) {
+	t.Parallel()
+	_, life, fault := parseJWT(unsignedJWT(headerRS256, `{"iat":1767323065,"exp":1767409435}`), asked)
+	require.Empty(t, fault)
+	require.Equal(t, 24*time.Hour-30*time.Second, life)
+}
+
+// An iat that equals exp is ignored: it would mean that the JWT never was valid.
+func TestParseJWTIssuedAtItsExpiry(t *testing.T) {
+	t.Parallel()
+	_, life, fault := parseJWT(unsignedJWT(headerRS256, `{"iat":1767326645,"exp":1767326645}`), asked)
+	require.Empty(t, fault)
+	require.Equal(t, time.Hour-500*time.Millisecond, life)
+}
+
+// A quote at only one end of the body is not removed.
+func TestParseJWTRejectsASingleQuote(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{`a.b.c"`, `"a.b.c`, `xa.b.c"`, `"`} {
+		_, _, fault := parseJWT(body, asked)
+		require.Equal(t, "the body is not a token", fault, body)
+	}
+}

@@ -249,3 +249,12 @@ func ExampleCheckRequestString() {
 	// <nil>
 	// has a . or .. segment in its path
 }
+
+// A request string may contain every printable character of ASCII, from ! to ~, that no rule names, and none beyond them.
+func TestCheckRequestStringAcceptsPrintableASCII(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, CheckRequestString("US:myapp29", "/v1.0/a!\"$&'()*+-./0123456789:;<=>@AZ[]^_`az{|}~?b=!~"))
+	for _, bad := range []string{"/v1.0/a ", "/v1.0/\x7f", "/v1.0/\x1f", "/v1.0/\x80"} {
+		require.ErrorContains(t, CheckRequestString("US:myapp29", bad), "contains a space, a control character or one outside ASCII")
+	}
+}

@@ -100,3 +100,16 @@ func ExampleParse() {
 	// https://openapi.paveapi.com <nil>
 	//  is plain http, but its host is not a loopback address
 }
+
+// An address may contain every printable character of ASCII, from ! to ~, and no character beyond them.
+func TestParseAtTheLimitsOfPrintableASCII(t *testing.T) {
+	t.Parallel()
+	for _, end := range []string{"!", "~"} {
+		_, err := Parse("https://example.com/" + end)
+		require.NoError(t, err, "%q", end)
+	}
+	for _, end := range []string{" ", "\x1f", "\x7f", "\x80"} {
+		_, err := Parse("https://example.com/" + end)
+		require.ErrorIs(t, err, errCharacter, "%q", end)
+	}
+}

@@ -71,3 +71,11 @@ func TestLeftUnderClocksThatDisagree(t *testing.T) {
 	require.Equal(t, 20*time.Minute, fresh.Left(suspended))
 	require.Equal(t, time.Hour, fresh.Left(now.Round(0).Add(-time.Hour)), "never more than its life")
 }
+
+// The margin is one minute, not a tenth, where ten minutes or more remain.
+func TestMarginIsAMinuteFromTenMinutesOn(t *testing.T) {
+	t.Parallel()
+	for _, left := range []time.Duration{10*time.Minute + 30*time.Second, 10*time.Minute + 59*time.Second, 11 * time.Minute} {
+		require.Equal(t, left-time.Minute, living(began, left).TTL(began))
+	}
+}
