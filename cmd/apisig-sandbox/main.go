@@ -1,9 +1,10 @@
-// Command apisig-sandbox stands in for the APIs of PAVE and Avanan, on loopback: PAVE under /v1/, Avanan under /v1.0/.
-// Set a config's base_url to its address. It prints a line for each call, with the status and the reason.
+// Command apisig-sandbox stands in for the APIs of PAVE, Avanan and Check Point's Infinity Portal, on loopback: PAVE under
+// /v1/, Avanan under /v1.0/, and the portal at /auth/external and under /app/hec-api/v1.0/. Set a config's base_url to its
+// address. It prints a line for each call, with the status and the reason.
 //
 // By default it takes every form of timestamp that PAVE's clients send. With -pave-timestamp it takes only one and answers
 // 401 to the others; -avanan-date does the same for Avanan's dates. The flags -refuse, -limit and -break make every call
-// fail, and -latency and -token-life set how slow the vendors are and how long a JWT lives.
+// fail, -latency sets how slow the vendors are, and -token-life and -infinity-token-life how long their tokens live.
 package main
 
 import (
@@ -59,10 +60,10 @@ func parse(args []string) (netip.AddrPort, sandbox.Behaviour, error) {
 	flags.StringVar(&behaviour.PAVEAPIKey, "pave-api-key", behaviour.PAVEAPIKey, "its API key")
 	flags.StringVar(&behaviour.PAVEAPISecret, "pave-api-secret", behaviour.PAVEAPISecret, "its API secret, made up")
 	flags.StringVar(&behaviour.AvananAppID, "avanan-app-id", behaviour.AvananAppID, "the app that Avanan knows")
+	flags.StringVar(&behaviour.AvananSecretKey, "avanan-secret-key", behaviour.AvananSecretKey, "its secret key, made up")
 	flags.StringVar(&behaviour.InfinityClientID, "infinity-client-id", behaviour.InfinityClientID, "the key that the Infinity Portal knows")
 	flags.StringVar(&behaviour.InfinityAccessKey, "infinity-access-key", behaviour.InfinityAccessKey, "its access key, made up")
 	flags.DurationVar(&behaviour.InfinityTokenLife, "infinity-token-life", behaviour.InfinityTokenLife, "lifetime of the portal's tokens")
-	flags.StringVar(&behaviour.AvananSecretKey, "avanan-secret-key", behaviour.AvananSecretKey, "its secret key, made up")
 	if err := flags.Parse(args); err != nil {
 		return netip.AddrPort{}, behaviour, err
 	}

@@ -86,7 +86,7 @@ func (s *Sandbox) avananRefusal(r *http.Request, behaviour Behaviour) *answer {
 	switch {
 	case handshake && values["x-av-token"] != "":
 		return refuse(http.StatusBadRequest, "Bad Request", "x-av-token is not empty in a handshake")
-	case !handshake && !s.Living(values["x-av-token"]):
+	case !handshake && !s.living(s.jwts, values["x-av-token"]):
 		return refuse(http.StatusUnauthorized, "Unauthorized", "x-av-token is unknown or has expired")
 	}
 	return nil

@@ -49,15 +49,20 @@ func (s *Sandbox) issue(life time.Duration) answer {
 		return message(http.StatusInternalServerError, "Internal Server Error", err.Error())
 	}
 	s.mu.Lock()
-	s.tokens[token] = time.Unix(expiry.Unix(), 0)
+	s.jwts[token] = time.Unix(expiry.Unix(), 0)
 	s.mu.Unlock()
 	return answer{http.StatusOK, token, "a JWT"}
 }
 
-// Living says whether a JWT was issued and has not expired.
+// Living says whether Avanan issued a JWT, or the portal a token, that has not expired.
 func (s *Sandbox) Living(token string) bool {
+	return s.living(s.jwts, token) || s.living(s.bearers, token)
+}
+
+// living says whether a token is among those that a vendor issued and has not expired.
+func (s *Sandbox) living(issued map[string]time.Time, token string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	expiry, known := s.tokens[token]
+	expiry, known := issued[token]
 	return known && s.clock().Before(expiry)
 }

@@ -5,7 +5,9 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -28,10 +30,10 @@ func (s *Sandbox) infinity(r *http.Request, behaviour Behaviour) answer {
 	}
 	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	switch reqID := r.Header.Get("x-av-req-id"); {
-	case !bearer || !s.Living(token):
+	case !bearer || !s.living(s.bearers, token):
 		return infinityRefusal("the bearer token is unknown or has expired")
 	case !uuid4.MatchString(reqID):
-		return message(http.StatusBadRequest, "Bad Request", "x-av-req-id is no UUID of version 4")
+		return message(http.StatusBadRequest, "Bad Request", "x-av-req-id is not a UUID of version 4")
 	case s.replayed(reqID):
 		return message(http.StatusBadRequest, "Bad Request", "x-av-req-id was used before")
 	}
@@ -68,10 +70,17 @@ func (s *Sandbox) infinityLogin(r *http.Request, behaviour Behaviour) answer {
 	token, life := rand.Text()+rand.Text(), behaviour.InfinityTokenLife
 	expiry := s.clock().Add(life)
 	s.mu.Lock()
-	s.tokens[token] = expiry
+	s.bearers[token] = expiry
 	s.mu.Unlock()
 	return answer{http.StatusOK, fmt.Sprintf(`{"success":true,"data":{"token":%q,"csrf":%q,"expires":%q,"expiresIn":%d}}`,
 		token, rand.Text(), expiry.UTC().Format(http.TimeFormat), int(life/time.Second)), "a token"}
+}
+
+// InfinityTokens are all tokens that the portal has issued.
+func (s *Sandbox) InfinityTokens() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.bearers))
 }
 
 // Logins counts the logins at the portal, including those that failed.

@@ -1,5 +1,5 @@
-// Package sandbox stands in for the APIs of PAVE and Avanan. One handler serves both: PAVE under /v1/, Avanan under
-// /v1.0/.
+// Package sandbox stands in for the APIs of PAVE, Avanan and Check Point's Infinity Portal. One handler serves them all: PAVE
+// under /v1/, Avanan under /v1.0/, and the portal at /auth/external and under /app/hec-api/v1.0/.
 //
 // The sandbox knows one account of each vendor. It serves the endpoints that the vendors' pages and public clients name,
 // checks every header of every call, and answers errors as the vendors do, as far as that is known:
@@ -7,6 +7,7 @@
 //   - PAVE takes API-Timestamp in each of the five forms that PAVE's pages and clients use, or in only one of them.
 //   - Avanan takes x-av-date without a zone, with a Z, or both. Its JWTs are signed with RS256, and GET /v1.0/public_key
 //     publishes the key.
+//   - The portal takes a client id and an access key, and its bearer token in calls. A login that fails has status 200.
 //
 // The demo and the tests use it, and it lets you try the engine by hand. It computes signatures itself and shares no code
 // with the packages that sign, so a mistake in one shows in the other. It is not known to behave as the vendors' servers
@@ -28,11 +29,11 @@ import (
 // Fault is a way to misbehave.
 type Fault string
 
-// The faults. Each applies to every call to either vendor.
+// The faults. Each applies to every call to any vendor.
 const (
 	// None behaves well.
 	None Fault = ""
-	// Refuse answers that the credentials are wrong: 401 from PAVE, 403 from Avanan.
+	// Refuse answers that the credentials are wrong: 401 from PAVE, 403 from Avanan, 401 from the portal or, to a login, 200.
 	Refuse Fault = "refuse"
 	// Limit answers 429 with the Retry-After of Behaviour.
 	Limit Fault = "limit"
@@ -80,7 +81,7 @@ func Default() Behaviour {
 	}
 }
 
-// Sandbox is an http.Handler that stands in for both vendors. It is safe for concurrent use.
+// Sandbox is an http.Handler that stands in for the vendors. It is safe for concurrent use.
 type Sandbox struct {
 	now func() time.Time
 	log io.Writer
@@ -91,14 +92,15 @@ type Sandbox struct {
 	behaviour  Behaviour
 	handshakes int
 	logins     int
-	tokens     map[string]time.Time // JWTs that were issued, with their expiry
-	seen       map[string]bool      // request ids of Avanan's calls
+	jwts       map[string]time.Time // that Avanan issued, with their expiry
+	bearers    map[string]time.Time // tokens that the portal issued, with their expiry
+	seen       map[string]bool      // request ids of calls to Avanan or the portal
 }
 
 // New makes a sandbox with a clock. For each call it writes a line to log: vendor, method, path, status, and why. A line
 // contains no header and no query.
 func New(behaviour Behaviour, now func() time.Time, log io.Writer) *Sandbox {
-	s := &Sandbox{now: now, log: log, tokens: map[string]time.Time{}, seen: map[string]bool{}}
+	s := &Sandbox{now: now, log: log, jwts: map[string]time.Time{}, bearers: map[string]time.Time{}, seen: map[string]bool{}}
 	s.Change(func(b *Behaviour) { *b = behaviour })
 	return s
 }
@@ -128,7 +130,7 @@ type answer struct {
 	why    string
 }
 
-// message is an error in the form that both vendors use.
+// message is an error in the form that PAVE and Avanan use.
 func message(status int, text, why string) answer {
 	encoded, err := json.Marshal(map[string]string{"message": text})
 	if err != nil {
@@ -152,7 +154,7 @@ func told(fault Fault, refusal answer) *answer {
 	return &refusal
 }
 
-// ServeHTTP answers a call to either vendor.
+// ServeHTTP answers a call to any vendor.
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	behaviour := s.behaviour

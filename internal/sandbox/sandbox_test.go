@@ -88,7 +88,7 @@ func requireMethods(t *testing.T, served, target string, caller func() (*sandbox
 	}
 }
 
-func TestFaultsApplyToBothVendors(t *testing.T) {
+func TestFaultsApplyToPaveAndAvanan(t *testing.T) {
 	t.Parallel()
 	for fault, want := range map[sandbox.Fault]struct{ pave, avanan int }{
 		sandbox.None:   {http.StatusOK, http.StatusOK},
@@ -114,9 +114,9 @@ func TestLimitSaysWhenToRetry(t *testing.T) {
 	require.Equal(t, "application/json", recorder.Header().Get("Content-Type"))
 }
 
-func TestPathOfNeitherVendorIsNotFound(t *testing.T) {
+func TestPathOfNoVendorIsNotFound(t *testing.T) {
 	t.Parallel()
-	for _, target := range []string{"/", "/v1", "/v2/sessions", "/v1.0"} {
+	for _, target := range []string{"/", "/v1", "/v2/sessions", "/v1.0", "/v2/auth/external", "/auth/external/", "/app/hec-api", "/app/hec-api/v1/scopes"} {
 		status, _ := send(start(nil), http.MethodGet, target, paveHeaders(), "")
 		require.Equal(t, http.StatusNotFound, status, target)
 	}
