@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
@@ -19,9 +20,10 @@ var (
 	envVariable = regexp.MustCompile(`(?m)^([A-Z_]+)='([^']*)'$`)
 )
 
-func paveHeaders(a *harness.Agent) values {
+// headers are the header lines of a file that the Agent wrote.
+func headers(a *harness.Agent, file string) values {
 	headers := values{}
-	for _, match := range headerLine.FindAllStringSubmatch(a.Read("pave.headers"), -1) {
+	for _, match := range headerLine.FindAllStringSubmatch(a.Read(file), -1) {
 		headers[match[1]] = match[2]
 	}
 	return headers
@@ -35,23 +37,28 @@ func environment(a *harness.Agent) map[string]string {
 	return environment
 }
 
-// Agent refreshes the headers by the ttl in the answer and the JWT by its lease, not every five minutes as by default. A
+// Agent refreshes PAVE's headers by the ttl in the answer and tokens by their leases, not every five minutes as by default. A
 // file never contains what the vendor rejects.
 func TestAgentKeepsFilesFresh(t *testing.T) {
 	t.Parallel()
 	m := harness.Start(t).MountApisig(t)
 	m.WriteShortLived()
 	a := harness.StartAgent(t, m)
-	for _, file := range []string{"pave.headers", "avanan.jwt", "apisig.env"} {
+	for _, file := range harness.AgentFiles {
 		info, err := os.Stat(filepath.Join(a.Directory, file))
 		require.NoError(t, err)
 		require.Equal(t, os.FileMode(0o600), info.Mode(), file)
 	}
 	a.Refreshes(t, "pave.headers", 5, func() {
-		require.Equal(t, http.StatusOK, m.Call(m.URL+"/v1/sessions", paveHeaders(a)))
+		require.Equal(t, http.StatusOK, m.Call(m.URL+"/v1/sessions", headers(a, "pave.headers")))
 	})
 	a.Refreshes(t, "avanan.jwt", 5, func() {
 		require.True(t, m.Vendor.Living(strings.TrimSpace(a.Read("avanan.jwt"))), "the vendor takes the JWT in the file")
+	})
+	a.Refreshes(t, "infinity.headers", 5, func() {
+		require.Equal(t, http.StatusOK, m.Call(m.URL+"/app/hec-api/v1.0/scopes", harness.With(headers(a, "infinity.headers"), values{
+			"x-av-req-id": uuid.NewString(),
+		})))
 	})
 	environment := environment(a)
 	require.Equal(t, http.StatusOK, m.Call(environment["PAVE_BASE_URL"]+"/v1/sessions", values{
@@ -59,6 +66,8 @@ func TestAgentKeepsFilesFresh(t *testing.T) {
 	}))
 	require.Equal(t, "US:sandbox", environment["AVANAN_APP_ID"])
 	require.True(t, m.Vendor.Living(environment["AVANAN_TOKEN"]))
+	require.Equal(t, m.URL+"/app/hec-api", environment["INFINITY_BASE_URL"])
+	require.True(t, m.Vendor.Living(environment["INFINITY_TOKEN"]))
 }
 
 // While the vendor is down, Agent keeps the old file. Once it is back, Agent writes a new JWT.
@@ -72,8 +81,8 @@ func TestAgentKeepsFileWhileVendorIsDown(t *testing.T) {
 		kept := strings.TrimSpace(a.Read("avanan.jwt"))
 		return kept != "" && !m.Vendor.Living(kept)
 	}, "the file stays after its JWT has expired")
-	headers := a.Read("pave.headers")
-	harness.Eventually(t, func() bool { return a.Read("pave.headers") != headers }, "the headers, which need no vendor, are refreshed")
+	paveHeaders := a.Read("pave.headers")
+	harness.Eventually(t, func() bool { return a.Read("pave.headers") != paveHeaders }, "the headers, which need no vendor, are refreshed")
 	m.Fault(sandbox.None)
 	harness.Eventually(t, func() bool { return m.Vendor.Living(strings.TrimSpace(a.Read("avanan.jwt"))) }, "a new JWT")
 }

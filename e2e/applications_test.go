@@ -190,12 +190,14 @@ func TestSecretsOperatorManifestsMatchAnswers(t *testing.T) {
 	m := harness.Start(t).MountApisig(t)
 	m.Write("config/pave/main", m.PaveValues())
 	m.Write("config/avanan/us", m.AvananValues())
+	m.Write("config/infinity/us", m.InfinityValues())
 	for file, want := range map[string]struct {
 		leased bool
-		keys   map[string]string // of the Secret, and the fields that they have
+		keys   map[string][]string // of the Secret: a text, and the field that follows it
 	}{
-		"pave.yml":   {false, map[string]string{"headers": "header_lines"}},
-		"avanan.yml": {true, map[string]string{"token": "token"}},
+		"pave.yml":     {false, map[string][]string{"headers": {"", "header_lines"}}},
+		"avanan.yml":   {true, map[string][]string{"token": {"", "token"}}},
+		"infinity.yml": {true, map[string][]string{"headers": {"Authorization: Bearer ", "token"}, "token": {"", "token"}}},
 	} {
 		content, err := os.ReadFile("../examples/kubernetes/" + file)
 		require.NoError(t, err)
@@ -238,8 +240,8 @@ func TestSecretsOperatorManifestsMatchAnswers(t *testing.T) {
 		for key, one := range transformation.Templates {
 			rendered[key] = render(t, one.Text, answer.Data)
 		}
-		for key, field := range want.keys {
-			fields[key] = answer.Data[field].(string)
+		for key, parts := range want.keys {
+			fields[key] = parts[0] + answer.Data[parts[1]].(string)
 		}
 		require.Equal(t, fields, rendered)
 

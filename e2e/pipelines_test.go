@@ -29,8 +29,8 @@ type tapped struct {
 
 func (p *tapped) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
-	for _, name := range []string{"API-Token", "x-av-token", "x-av-sig"} {
-		if value := r.Header.Get(name); value != "" {
+	for _, name := range []string{"API-Token", "x-av-token", "x-av-sig", "Authorization"} {
+		if value := strings.TrimPrefix(r.Header.Get(name), "Bearer "); value != "" {
 			p.seen = append(p.seen, value)
 		}
 	}
@@ -88,6 +88,7 @@ func TestPipelineScriptsShowNoSecret(t *testing.T) {
 	m.URL = standIn.URL
 	m.Write("config/pave/main", m.PaveValues())
 	m.Write("config/avanan/us", m.AvananValues())
+	m.Write("config/infinity/us", m.InfinityValues())
 	// A call must last long enough for its process to be seen.
 	m.Vendor.Change(func(b *sandbox.Behaviour) { b.Latency = 300 * time.Millisecond })
 	bin := t.TempDir()
@@ -96,10 +97,11 @@ func TestPipelineScriptsShowNoSecret(t *testing.T) {
 		argument, prints string
 		tools            []string
 	}{
-		"pave-vault.sh":   {m.URL + "/v1/sessions", `{"data":[]}`, []string{"curl"}},
-		"pave-curl.sh":    {m.URL + "/v1/sessions", `{"data":[]}`, []string{"curl", "jq"}},
-		"avanan-vault.sh": {"/v1.0/msp/usage?year=2026&month=8", `"responseText":"Success"`, []string{"curl"}},
-		"avanan-curl.sh":  {"/v1.0/msp/usage?year=2026&month=8", `"responseText":"Success"`, []string{"curl", "jq"}},
+		"pave-vault.sh":     {m.URL + "/v1/sessions", `{"data":[]}`, []string{"curl"}},
+		"infinity-vault.sh": {m.URL + "/app/hec-api/v1.0/scopes", `"responseText":"Success"`, []string{"curl"}},
+		"pave-curl.sh":      {m.URL + "/v1/sessions", `{"data":[]}`, []string{"curl", "jq"}},
+		"avanan-vault.sh":   {"/v1.0/msp/usage?year=2026&month=8", `"responseText":"Success"`, []string{"curl"}},
+		"avanan-curl.sh":    {"/v1.0/msp/usage?year=2026&month=8", `"responseText":"Success"`, []string{"curl", "jq"}},
 	} {
 		t.Run(script, func(t *testing.T) {
 			t.Parallel()
@@ -118,7 +120,7 @@ func TestPipelineScriptsShowNoSecret(t *testing.T) {
 			require.Contains(t, string(printed), "+ set -eu", "the trace")
 			require.Contains(t, lines, "curl -fgsS -H @-")
 			require.NotEmpty(t, tap.secrets())
-			for _, secret := range append(tap.secrets(), harness.RootToken+" ", harness.PaveSecret, harness.AvananSecret) {
+			for _, secret := range append(tap.secrets(), harness.RootToken+" ", harness.PaveSecret, harness.AvananSecret, harness.InfinitySecret) {
 				require.NotContains(t, string(printed), secret)
 				require.NotContains(t, strings.ReplaceAll(lines, "-dev-root-token-id="+harness.RootToken+" ", ""), secret)
 			}

@@ -9,22 +9,25 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// AgentFiles are the files that the examples' Agent writes.
+var AgentFiles = []string{"pave.headers", "avanan.jwt", "infinity.headers", "apisig.env"}
+
 // Agent is a Vault Agent that renders the templates of examples/agent into a directory.
 type Agent struct{ Directory string }
 
-// StartAgent starts an Agent that logs in by an AppRole, whose policies are the examples' two readers, and waits until it
+// StartAgent starts an Agent that logs in by an AppRole, whose policies are the examples' three readers, and waits until it
 // has rendered each file once.
 func StartAgent(t *testing.T, m *Mount) *Agent {
 	t.Helper()
 	a := &Agent{t.TempDir()}
-	for _, policy := range []string{"pave-reader", "avanan-token-reader"} {
+	for _, policy := range []string{"pave-reader", "avanan-token-reader", "infinity-reader"} {
 		rules, err := os.ReadFile(Path("examples/policies/" + policy + ".hcl"))
 		require.NoError(t, err)
 		require.NoError(t, m.Client.Sys().PutPolicyWithContext(t.Context(), policy, string(rules)))
 	}
 	require.NoError(t, m.Client.Sys().EnableAuthWithOptionsWithContext(t.Context(), "approle", &api.EnableAuthOptions{Type: "approle"}))
 	logical := m.Client.Logical()
-	_, err := logical.WriteWithContext(t.Context(), "auth/approle/role/agent", Values{"token_policies": "pave-reader,avanan-token-reader"})
+	_, err := logical.WriteWithContext(t.Context(), "auth/approle/role/agent", Values{"token_policies": "pave-reader,avanan-token-reader,infinity-reader"})
 	require.NoError(t, err)
 	role, err := logical.ReadWithContext(t.Context(), "auth/approle/role/agent/role-id")
 	require.NoError(t, err)
@@ -53,7 +56,7 @@ func StartAgent(t *testing.T, m *Mount) *Agent {
 			t.Logf("%s", content)
 		}
 	})
-	for _, file := range []string{"pave.headers", "avanan.jwt", "apisig.env"} {
+	for _, file := range AgentFiles {
 		Eventually(t, func() bool { return a.Read(file) != "" }, file+" is rendered")
 	}
 	return a

@@ -35,38 +35,44 @@ func newLeakSearch() *leakSearch {
 	s := &leakSearch{needles: map[uint64][]needle{}}
 	s.add("the mark of a secret", Canary)
 	for _, secret := range secrets.all {
-		s.addParts(secret, leastPart)
+		s.addParts("a secret", secret, leastPart)
 	}
-	for _, secret := range []string{sandbox.Default().PAVEAPISecret, sandbox.Default().AvananSecretKey} {
-		s.addParts(secret, len(secret))
+	standIn := sandbox.Default()
+	for _, secret := range []string{standIn.PAVEAPISecret, standIn.AvananSecretKey, standIn.InfinityAccessKey, sandbox.PAVEWebhookToken} {
+		s.addParts("a secret", secret, len(secret))
 	}
 	return s
 }
 
-// addJWTs is for texts that must not contain a JWT either.
-func (s *leakSearch) addJWTs() { s.add("a JWT", "eyJhbGciOiJ") }
+// addTokens is for texts that must not contain a token either: a JWT, or any part of a token of the Infinity Portal's.
+func (s *leakSearch) addTokens() {
+	s.add("a JWT", "eyJhbGciOiJ")
+	for _, token := range infinityTokens() {
+		s.addParts("a bearer token", token, leastPart)
+	}
+}
 
-// addParts adds all parts of a secret that have a given length, in every form.
-func (s *leakSearch) addParts(secret string, length int) {
+// addParts adds all parts of a secret that have a given length, in every form. what says what is found.
+func (s *leakSearch) addParts(what, secret string, length int) {
 	for from := range len(secret) - length + 1 {
 		part := secret[from : from+length]
-		s.add("a secret", part)
+		s.add(what, part)
 		for _, alphabet := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 			for before := range 3 {
 				// Only the characters whose bits all come from the part, so that it is found anywhere in a longer text.
 				encoded := alphabet.EncodeToString([]byte("xx"[:before] + part))
-				s.add("a secret in base64", encoded[(8*before+5)/6:8*(before+length)/6])
+				s.add(what+" in base64", encoded[(8*before+5)/6:8*(before+length)/6])
 			}
 		}
 		inHex := hex.EncodeToString([]byte(part))
-		s.add("a secret in hex", inHex)
-		s.add("a secret in hex", strings.ToUpper(inHex))
+		s.add(what+" in hex", inHex)
+		s.add(what+" in hex", strings.ToUpper(inHex))
 		percent := ""
 		for i := 0; i < len(inHex); i += 2 {
 			percent += "%" + inHex[i:i+2]
 		}
-		s.add("a secret URL-encoded", percent)
-		s.add("a secret URL-encoded", strings.ToUpper(percent))
+		s.add(what+" URL-encoded", percent)
+		s.add(what+" URL-encoded", strings.ToUpper(percent))
 	}
 }
 
@@ -102,7 +108,7 @@ func (s *leakSearch) first(content []byte) (form string, at int) {
 
 var coreFile = regexp.MustCompile(`^core(\.\d+)?$`)
 
-// leaks reports secrets in what Vault wrote or answered, JWTs in what it wrote, and what a crash leaves behind. It shows
+// leaks reports secrets in what Vault wrote or answered, tokens in what it wrote, and what a crash leaves behind. It shows
 // no secret. The server must be stopped.
 func (v *Server) leaks() []string {
 	var leaks []string
@@ -111,7 +117,7 @@ func (v *Server) leaks() []string {
 		// Do not show the text before it: that may be a token, which an answer may contain.
 		leaks = append(leaks, fmt.Sprintf("%s in an answer of the API, at byte %d of all", form, at))
 	}
-	search.addJWTs()
+	search.addTokens()
 	searched := map[string]bool{}
 	err := filepath.WalkDir(v.directory, func(path string, entry fs.DirEntry, err error) error {
 		if linked := path == v.auditFile(); err != nil || (!entry.Type().IsRegular() && !linked) { // the audit log of another node

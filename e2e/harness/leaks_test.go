@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,7 +20,7 @@ func TestLeakSearchFindsEveryEncoding(t *testing.T) {
 	t.Parallel()
 	const secret = Canary + "k7~?>Qz2?~Xw9>?~pL4"
 	search := newLeakSearch()
-	search.addParts(secret, leastPart)
+	search.addParts("a secret", secret, leastPart)
 	percent := func(text string) string {
 		encoded := ""
 		for _, b := range []byte(text) {
@@ -79,15 +80,20 @@ func TestLeakSearchFindsEveryEncoding(t *testing.T) {
 	require.Equal(t, "a secret", found)
 }
 
-// A secret planted in the files or answers of a Vault is reported by its place and not shown. Nothing else is reported.
+// A secret or token planted in the files of a Vault, or a secret in its answers, is reported by its place and not shown. Nothing
+// else is reported.
 func TestLeaksAreReportedByPlace(t *testing.T) {
 	t.Parallel()
 	const jwt = "eyJhbGciOiJIUzI1NiJ9.e30"
-	secret := NewSecret()
+	secret, bearer := NewSecret(), portalToken(t)
 	for _, test := range []struct{ file, content, want string }{
 		{"vault.log", "a line\n", ""},
 		{"vault.log", "a line with " + secret[20:30], "a secret in vault.log after: a line with "},
 		{"vault.log", "a line with " + jwt, "a JWT in vault.log after: a line with "},
+		{"vault.log", "a line with " + bearer, "a bearer token in vault.log after: a line with "},
+		{"vault.log", "a line with " + bearer[30:38] + ".", "a bearer token in vault.log after: a line with "},
+		{"audit.log", fmt.Sprintf("a line with %x", bearer), "a bearer token in hex in audit.log after: a line with "},
+		{"audit.log", "a line with " + base64.StdEncoding.EncodeToString([]byte(bearer)), "a bearer token in base64 in audit.log after: a line with "},
 		{"vault.log", "panic: at the disco", "a crash in the log: panic: at the disco"},
 		{"vault.log", "a line: fatal error: sync", "a crash in the log: fatal error: sync"},
 		{"vault.log", "", "the log or the audit log is missing or empty"},
@@ -98,7 +104,7 @@ func TestLeaksAreReportedByPlace(t *testing.T) {
 		{"home/core", "", "a core file"},
 		{"home/core.go", "panic", ""},
 		{"data/raft.db", secret, ""},
-		{"answer", jwt, ""},
+		{"answer", jwt + bearer, ""},
 		{"answer", "here: " + secret, "the mark of a secret in an answer of the API, at byte 6 of all"},
 	} {
 		v := &Server{directory: t.TempDir(), answers: &recorder{}}
@@ -118,4 +124,15 @@ func TestLeaksAreReportedByPlace(t *testing.T) {
 		}
 		require.Equal(t, want, v.leaks(), test.file)
 	}
+}
+
+// portalToken logs in at a stand-in for the Infinity Portal and returns the token.
+func portalToken(t *testing.T) string {
+	t.Helper()
+	standIn, url := startSandbox(t)
+	resp, err := http.Post(url+"/auth/external", "application/json", strings.NewReader(`{"clientId":"sandbox-client","accessKey":"`+InfinitySecret+`"}`))
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Len(t, standIn.InfinityTokens(), 1)
+	return standIn.InfinityTokens()[0]
 }

@@ -138,10 +138,16 @@ func (m *Mount) Write(path string, body Values) {
 	require.Equal(m.T, http.StatusNoContent, status, "%s: %s", path, text)
 }
 
-// Leases lists those of config us.
+// Leases lists those of config avanan/us.
 func (m *Mount) Leases() []any {
 	m.T.Helper()
-	listed, err := m.Client.Logical().ListWithContext(m.T.Context(), "sys/leases/lookup/"+m.Path+"/creds/avanan/us")
+	return m.LeasesOf("avanan")
+}
+
+// LeasesOf lists those of a vendor's config us.
+func (m *Mount) LeasesOf(vendor string) []any {
+	m.T.Helper()
+	listed, err := m.Client.Logical().ListWithContext(m.T.Context(), "sys/leases/lookup/"+m.Path+"/creds/"+vendor+"/us")
 	require.NoError(m.T, err)
 	if listed == nil {
 		return nil

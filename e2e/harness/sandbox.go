@@ -16,8 +16,11 @@ import (
 func startSandbox(t *testing.T) (vendor *sandbox.Sandbox, url string) {
 	t.Helper()
 	behaviour := sandbox.Default()
-	behaviour.PAVEAPISecret, behaviour.AvananSecretKey = PaveSecret, AvananSecret
+	behaviour.PAVEAPISecret, behaviour.AvananSecretKey, behaviour.InfinityAccessKey = PaveSecret, AvananSecret, InfinitySecret
 	vendor = sandbox.New(behaviour, time.Now, io.Discard)
+	standIns.mu.Lock()
+	standIns.all = append(standIns.all, vendor)
+	standIns.mu.Unlock()
 	standIn := httptest.NewServer(vendor)
 	t.Cleanup(standIn.Close)
 	return vendor, standIn.URL
@@ -34,13 +37,45 @@ func (m *Mount) AvananValues() Values {
 	return Values{"region": "us", "app_id": sandbox.Default().AvananAppID, "secret_key": AvananSecret, "base_url": m.URL}
 }
 
-// WriteShortLived writes configs pave/main and avanan/us whose answers are good for seconds: readers must read the headers
-// again after one, the JWTs live for five.
+// InfinityValues are a config that the Infinity Portal's stand-in accepts.
+func (m *Mount) InfinityValues() Values {
+	return Values{"region": "us", "client_id": sandbox.Default().InfinityClientID, "access_key": InfinitySecret, "base_url": m.URL}
+}
+
+// TokenVendor is a vendor whose tokens readers share.
+type TokenVendor struct {
+	Name string
+	// Values are a config that its stand-in accepts, and Secret the field of the secret.
+	Values Values
+	Secret string
+	// Exchanges counts the exchanges with its stand-in, and Live sets how long the tokens live that it issues from now on.
+	Exchanges func() int
+	Live      func(time.Duration)
+}
+
+// TokenVendors are the vendors whose tokens readers share.
+func (m *Mount) TokenVendors() []TokenVendor {
+	return []TokenVendor{
+		{
+			Name: "avanan", Values: With(m.AvananValues(), Values{"date_format": "zoneless"}), Secret: "secret_key", Exchanges: m.Vendor.Handshakes,
+			Live: func(life time.Duration) { m.Vendor.Change(func(b *sandbox.Behaviour) { b.TokenLife = life }) },
+		},
+		{
+			Name: "infinity", Values: m.InfinityValues(), Secret: "access_key", Exchanges: m.Vendor.Logins,
+			Live: func(life time.Duration) { m.Vendor.Change(func(b *sandbox.Behaviour) { b.InfinityTokenLife = life }) },
+		},
+	}
+}
+
+// WriteShortLived writes configs pave/main, avanan/us and infinity/us whose answers are good for seconds: readers must read the
+// headers again after one, the tokens live for five.
 func (m *Mount) WriteShortLived() {
 	m.T.Helper()
-	m.Vendor.Change(func(b *sandbox.Behaviour) { b.TokenLife = 5 * time.Second })
 	m.Write("config/pave/main", With(m.PaveValues(), Values{"ttl": 1}))
-	m.Write("config/avanan/us", With(m.AvananValues(), Values{"min_ttl": 3, "date_format": "zoneless"}))
+	for _, vendor := range m.TokenVendors() {
+		vendor.Live(5 * time.Second)
+		m.Write("config/"+vendor.Name+"/us", With(vendor.Values, Values{"min_ttl": 3}))
+	}
 }
 
 // Call calls the vendor with the headers of an answer and returns the status.

@@ -12,15 +12,33 @@ const Canary = "canary-"
 
 // The secrets that the stand-ins know.
 var (
-	PaveSecret   = NewSecret()
-	AvananSecret = NewSecret()
+	PaveSecret     = NewSecret()
+	AvananSecret   = NewSecret()
+	InfinitySecret = NewSecret()
 )
 
-// secrets are all that must not be found anywhere: what the tests made up, and what PAVE's sandbox returns to a check.
-var secrets = struct {
+// secrets are all that the tests made up.
+var secrets struct {
 	mu  sync.Mutex
 	all []string
-}{all: []string{sandbox.PAVEWebhookToken}}
+}
+
+// standIns are the stand-ins of all tests. Their Infinity Portal's tokens have no mark, so a search asks for all that there are.
+var standIns struct {
+	mu  sync.Mutex
+	all []*sandbox.Sandbox
+}
+
+// infinityTokens are the tokens that the stand-ins have issued so far.
+func infinityTokens() []string {
+	standIns.mu.Lock()
+	defer standIns.mu.Unlock()
+	var tokens []string
+	for _, standIn := range standIns.all {
+		tokens = append(tokens, standIn.InfinityTokens()...)
+	}
+	return tokens
+}
 
 // NewSecret makes up a secret, which every search knows from then on.
 func NewSecret() string {

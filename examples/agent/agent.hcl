@@ -1,12 +1,18 @@
-# Vault Agent keeps three files fresh in its working directory: pave.headers with the headers for PAVE, avanan.jwt with
-# Avanan's JWT, and apisig.env with both as environment variables. Start it there, with VAULT_ADDR set and with the files
-# role-id and secret-id of an AppRole:
+# Vault Agent keeps four files fresh in its working directory: pave.headers with the headers for PAVE, avanan.jwt with
+# Avanan's JWT, infinity.headers with the Infinity Portal's token, and apisig.env with all of them as environment variables.
+# Remove what you do not use, here and in templates/env.ctmpl. Start Agent there, with VAULT_ADDR set and with the files role-id
+# and secret-id of an AppRole:
 #
 #     vault agent -config=agent.hcl
 #
 # Read the files again for each call, because the headers change every few minutes:
 #
 #     curl -fsS -H @pave.headers https://openapi.paveapi.com/v1/sessions
+#
+# infinity.headers has the header Authorization only. x-av-req-id is a fresh UUID for each call, so it cannot come from a file:
+#
+#     curl -fsS -H @infinity.headers -H "x-av-req-id: $(uuidgen -r)" \
+#         https://cloudinfra-gw-us.portal.checkpoint.com/app/hec-api/v1.0/scopes
 
 auto_auth {
   method "approle" {
@@ -32,6 +38,12 @@ template {
 template {
   source      = "templates/avanan-jwt.ctmpl"
   destination = "avanan.jwt"
+  perms       = "0600"
+}
+
+template {
+  source      = "templates/infinity-headers.ctmpl"
+  destination = "infinity.headers"
   perms       = "0600"
 }
 
