@@ -130,13 +130,51 @@ func TestAvananTokenIsLeased(t *testing.T) {
 	require.Equal(t, 1, m.Vendor.Handshakes(), "all readers share the JWT that the write was tried with")
 }
 
+// The portal accepts the headers that are read, for any call. The token is leased and shared; each answer has a request id of its
+// own, which the portal accepts once.
+func TestPortalAcceptsInfinityHeaders(t *testing.T) {
+	t.Parallel()
+	m := harness.NewMount(t)
+	m.Write("config/infinity/us", m.InfinityValues())
+	tokens := map[any]bool{}
+	for _, method := range []string{http.MethodGet, http.MethodPut} {
+		for _, target := range []string{"/v1.0/scopes", "/v1.0/event/1?scope=a%3Ab"} {
+			_, secret, text := m.Request(method, "creds/infinity/us", nil)
+			require.Empty(t, text)
+			require.Equal(t, http.StatusOK, m.Call(secret.Data["base_url"].(string)+target, secret.Data["headers"]))
+			require.Equal(t, http.StatusBadRequest, m.Call(secret.Data["base_url"].(string)+target, secret.Data["headers"]), "the id was used")
+
+			require.True(t, strings.HasPrefix(secret.LeaseID, m.Path+"/creds/infinity/us/"))
+			require.False(t, secret.Renewable)
+			require.InDelta(t, 29*60, secret.LeaseDuration, 30)
+			require.Empty(t, secret.Warnings)
+			require.Equal(t, "us", secret.Data["region"])
+			require.Equal(t, m.URL, secret.Data["gateway"])
+			require.Equal(t, m.URL+"/app/hec-api", secret.Data["base_url"])
+			expires, err := time.Parse(time.RFC3339, secret.Data["expires_at"].(string))
+			require.NoError(t, err)
+			require.WithinDuration(t, time.Now().Add(30*time.Minute), expires, time.Minute)
+			headers := secret.Data["headers"].(values)
+			require.Equal(t, values{"Authorization": fmt.Sprint("Bearer ", secret.Data["token"]), "x-av-req-id": headers["x-av-req-id"]}, headers)
+			require.Equal(t, fmt.Sprintf("Authorization: %s\nx-av-req-id: %s\n", headers["Authorization"], headers["x-av-req-id"]), secret.Data["header_lines"])
+			require.Len(t, secret.Data, 7)
+			tokens[secret.Data["token"]] = true
+			_, err = m.Client.Sys().RenewWithContext(t.Context(), secret.LeaseID, 60)
+			require.ErrorContains(t, err, "not renewable")
+		}
+	}
+	require.Len(t, tokens, 1)
+	require.Equal(t, 1, m.Vendor.Logins(), "all readers share the token that the write was tried with")
+}
+
 func TestConfigReadOmitsSecret(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
 	m.Write("config/pave/main", m.PaveValues())
 	m.Write("config/avanan/us", m.AvananValues())
-	pave, avanan := m.Read("config/pave/main").Data, m.Read("config/avanan/us").Data
-	for _, read := range []values{pave, avanan} {
+	m.Write("config/infinity/us", m.InfinityValues())
+	pave, avanan, infinity := m.Read("config/pave/main").Data, m.Read("config/avanan/us").Data, m.Read("config/infinity/us").Data
+	for _, read := range []values{pave, avanan, infinity} {
 		written, err := time.Parse(time.RFC3339, read["secret_written_at"].(string))
 		require.NoError(t, err)
 		require.WithinDuration(t, time.Now(), written, time.Minute)
@@ -150,16 +188,20 @@ func TestConfigReadOmitsSecret(t *testing.T) {
 		"region": "us", "app_id": "US:sandbox", "base_url": m.URL, "date_format": "auto", "detected_date_format": "zoneless",
 		"min_ttl": json.Number("600"), "request_timeout": json.Number("10"), "ca_cert": "",
 	}, avanan)
+	require.Equal(t, values{
+		"region": "us", "client_id": "sandbox-client", "base_url": m.URL,
+		"min_ttl": json.Number("600"), "request_timeout": json.Number("10"), "ca_cert": "",
+	}, infinity)
 }
 
 func TestConfigLifecycle(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
-	for _, path := range []string{"config/pave", "config/avanan"} {
-		config := harness.With(m.PaveValues(), values{"ttl": 100})
-		if path == "config/avanan" {
-			config = harness.With(m.AvananValues(), values{"min_ttl": 100})
-		}
+	for path, config := range map[string]values{
+		"config/pave":     harness.With(m.PaveValues(), values{"ttl": 100}),
+		"config/avanan":   harness.With(m.AvananValues(), values{"min_ttl": 100}),
+		"config/infinity": harness.With(m.InfinityValues(), values{"min_ttl": 100}),
+	} {
 		status, _, _ := m.Request("LIST", path, nil)
 		require.Equal(t, http.StatusNotFound, status)
 		for _, name := range []string{"main", "other"} {
@@ -175,7 +217,7 @@ func TestConfigLifecycle(t *testing.T) {
 		require.Equal(t, []any{"main", "other"}, listed.Data["keys"])
 
 		// A partial update, by PUT and by PATCH. A null sets the default.
-		before, field := m.Read(path+"/main").Data, map[string]string{"config/pave": "ttl", "config/avanan": "min_ttl"}[path]
+		before, field := m.Read(path+"/main").Data, map[string]string{"config/pave": "ttl", "config/avanan": "min_ttl", "config/infinity": "min_ttl"}[path]
 		m.Write(path+"/main", values{field: 200})
 		before[field] = json.Number("200")
 		require.Equal(t, before, m.Read(path+"/main").Data)
@@ -188,12 +230,12 @@ func TestConfigLifecycle(t *testing.T) {
 
 		// The stored secret cannot be sent to another host or used for another account.
 		before = m.Read(path + "/main").Data
-		for _, moved := range []values{{"base_url": "https://elsewhere.example"}, {"username": "other", "app_id": "other"}} {
+		for _, moved := range []values{{"base_url": "https://elsewhere.example"}, {"username": "other", "app_id": "other", "client_id": "other"}} {
 			for name := range moved {
 				if _, has := before[name]; has {
 					status, _, text = m.Request(http.MethodPut, path+"/main", values{name: moved[name]})
 					require.Equal(t, http.StatusBadRequest, status)
-					require.Regexp(t, "changing "+name+" needs (api_secret|secret_key) in the same write", text)
+					require.Regexp(t, "changing "+name+" needs (api_secret|secret_key|access_key) in the same write", text)
 				}
 			}
 		}
@@ -224,8 +266,12 @@ func TestErrorStatusAndMessage(t *testing.T) {
 	secure := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(secure.Close)
 	for name, url := range map[string]string{"down": "http://" + nobody, "page": page.URL, "tls": secure.URL} {
-		m.Write("config/avanan/"+name, harness.With(m.AvananValues(), values{"base_url": url, "verify": false, "request_timeout": 1}))
+		unverified := values{"base_url": url, "verify": false, "request_timeout": 1}
+		m.Write("config/avanan/"+name, harness.With(m.AvananValues(), unverified))
+		m.Write("config/infinity/"+name, harness.With(m.InfinityValues(), unverified))
 	}
+	m.Write("config/infinity/us", m.InfinityValues())
+	m.Write("config/infinity/wrong", harness.With(m.InfinityValues(), values{"access_key": harness.NewSecret(), "verify": false}))
 	for name, test := range map[string]struct {
 		method, path string
 		body         any
@@ -241,12 +287,19 @@ func TestErrorStatusAndMessage(t *testing.T) {
 		"a request string is none":   {http.MethodPut, "sign/avanan/us", nil, "", 400, "request_string is required"},
 		"no such config for PAVE":    {http.MethodGet, "creds/pave/none", nil, "", 400, "write one first: vault write " + m.Path + "/config/pave/none username="},
 		"no such config for Avanan":  {http.MethodGet, "creds/avanan/none", nil, "", 400, "write one first: vault write " + m.Path + "/config/avanan/none region="},
+		"no such config for portal":  {http.MethodGet, "creds/infinity/none", nil, "", 400, "write one first: vault write " + m.Path + "/config/infinity/none region="},
 		"no such config for signing": {http.MethodPut, "sign/avanan/none", values{"request_string": "/v1.0/scopes"}, "", 400, "write one first"},
 		"the vendor refuses":         {http.MethodPut, "config/avanan/us", values{"secret_key": harness.NewSecret()}, "", 400, "config/avanan/us was not stored"},
+		"the portal refuses":         {http.MethodPut, "config/infinity/us", values{"access_key": harness.NewSecret(), "base_url": m.URL}, "", 400, "config/infinity/us was not stored"},
+		"the portal refuses readers": {http.MethodGet, "creds/infinity/wrong", nil, "", 400, "answered with status 200: it rejects the credentials"},
+		"a key for a stored host":    {http.MethodPut, "config/infinity/us", values{"access_key": harness.NewSecret()}, "", 400, "relies on the stored base_url"},
 		"the vendor limits":          {http.MethodPut, "config/avanan/us", values{"secret_key": harness.NewSecret()}, sandbox.Limit, 429, "status 429"},
 		"the vendor is out of order": {http.MethodPut, "config/avanan/us", values{"secret_key": harness.NewSecret()}, sandbox.Break, 502, "status 500"},
 		"nobody listens":             {http.MethodGet, "creds/avanan/down", nil, "", 502, "no answer from " + nobody + ": could not connect"},
 		"a web page":                 {http.MethodGet, "creds/avanan/page", nil, "", 502, "status 200: the body is not a token (content type text/html)"},
+		"nobody listens for keys":    {http.MethodGet, "creds/infinity/down", nil, "", 502, "no answer from " + nobody + ": could not connect"},
+		"a web page, to a key":       {http.MethodGet, "creds/infinity/page", nil, "", 502, "status 200: the body is not the JSON of a login (content type text/html)"},
+		"a certificate, to a key":    {http.MethodGet, "creds/infinity/tls", nil, "", 502, "TLS: its certificate is not trusted"},
 		"a certificate of nobody's":  {http.MethodGet, "creds/avanan/tls", nil, "", 502, "TLS: its certificate is not trusted"},
 		"a path that is none":        {http.MethodGet, "creds/other/main", nil, "", 404, "unsupported path"},
 		"an operation that is none":  {http.MethodDelete, "creds/pave/main", nil, "", 405, "unsupported operation"},
@@ -260,6 +313,7 @@ func TestErrorStatusAndMessage(t *testing.T) {
 	m.Fault(sandbox.None)
 	m.Read("creds/pave/main")
 	m.Read("creds/avanan/us")
+	m.Read("creds/infinity/us")
 
 	// After repeated failures the engine does not call the vendor for a moment.
 	for status := 0; status != http.StatusServiceUnavailable; {
@@ -277,11 +331,14 @@ func TestMalformedBodiesAreRejected(t *testing.T) {
 	m := harness.NewMount(t)
 	m.Write("config/pave/main", m.PaveValues())
 	m.Write("config/avanan/us", m.AvananValues())
+	m.Write("config/infinity/us", m.InfinityValues())
 	stray := harness.NewSecret()
-	pave, avanan := m.Read("config/pave/main").Data, m.Read("config/avanan/us").Data
+	pave, avanan, infinity := m.Read("config/pave/main").Data, m.Read("config/avanan/us").Data, m.Read("config/infinity/us").Data
 	for path, parameters := range map[string][]string{
 		"config/pave/main":     {"username", "api_key", "api_secret", "timestamp_format", "ttl", "base_url"},
 		"config/avanan/us":     {"region", "app_id", "secret_key", "base_url", "date_format", "min_ttl", "request_timeout", "ca_cert", "verify"},
+		"config/infinity/us":   {"region", "client_id", "access_key", "base_url", "min_ttl", "request_timeout", "ca_cert", "verify"},
+		"creds/infinity/us":    {"unauthorized"},
 		"sign/avanan/us":       {"request_string"},
 		"sign/avanan/us/batch": {"request_strings"},
 	} {
@@ -297,13 +354,15 @@ func TestMalformedBodiesAreRejected(t *testing.T) {
 		}
 	}
 	for _, body := range []string{`{"":1}`, `{"name":"other"}`, `{"list":true}`, `{"API_KEY":"x"}`} {
-		for _, path := range []string{"config/pave/main", "creds/pave/main", "creds/avanan/us", "sign/avanan/us", "sign/avanan/us/batch"} {
+		for _, path := range []string{
+			"config/pave/main", "config/infinity/us", "creds/pave/main", "creds/avanan/us", "creds/infinity/us", "sign/avanan/us", "sign/avanan/us/batch",
+		} {
 			status, _, text := m.Request(http.MethodPut, path, body)
 			require.Equal(t, http.StatusBadRequest, status, "%s %s: %s", path, body, text)
 		}
 	}
 	for _, query := range []string{"a", "name", "format"} {
-		for _, path := range []string{"config/pave/main", "creds/pave/main", "creds/avanan/us"} {
+		for _, path := range []string{"config/pave/main", "creds/pave/main", "creds/avanan/us", "creds/infinity/us"} {
 			status, _, text := m.Request(http.MethodGet, path, nil, query, "x")
 			require.Equal(t, http.StatusBadRequest, status, text)
 			require.Contains(t, text, "this takes "+map[bool]string{true: "no parameters", false: "unauthorized"}[path == "config/pave/main"])
@@ -314,13 +373,17 @@ func TestMalformedBodiesAreRejected(t *testing.T) {
 	require.Contains(t, text, "request_string must be a string, given once")
 	require.Equal(t, pave, m.Read("config/pave/main").Data)
 	require.Equal(t, avanan, m.Read("config/avanan/us").Data)
+	require.Equal(t, infinity, m.Read("config/infinity/us").Data)
 }
 
 // Vault serves a help text for every path, and its OpenAPI document lists every path.
 func TestEveryPathHasHelpAndOpenAPI(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
-	for _, path := range []string{"config/pave/x", "config/avanan/x", "config/pave", "creds/pave/x", "creds/avanan/x", "sign/avanan/x", "sign/avanan/x/batch"} {
+	for _, path := range []string{
+		"config/pave/x", "config/avanan/x", "config/infinity/x", "config/pave", "creds/pave/x", "creds/avanan/x", "creds/infinity/x", "sign/avanan/x",
+		"sign/avanan/x/batch",
+	} {
 		help, err := m.Client.Help(m.Path + "/" + path)
 		require.NoError(t, err)
 		require.NotEmpty(t, help.Help, path)
@@ -333,7 +396,8 @@ func TestEveryPathHasHelpAndOpenAPI(t *testing.T) {
 	}
 	require.NoError(t, json.NewDecoder(resp.Body).Decode(&openapi))
 	for _, path := range []string{
-		"config/pave/", "config/pave/{name}", "config/avanan/", "config/avanan/{name}", "creds/pave/{name}", "creds/avanan/{name}", "sign/avanan/{name}",
+		"config/pave/", "config/pave/{name}", "config/avanan/", "config/avanan/{name}", "config/infinity/", "config/infinity/{name}", "creds/pave/{name}", "creds/avanan/{name}",
+		"creds/infinity/{name}", "sign/avanan/{name}",
 		"sign/avanan/{name}/batch",
 	} {
 		require.Contains(t, openapi.Paths, "/"+m.Path+"/"+path)

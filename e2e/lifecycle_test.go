@@ -21,29 +21,34 @@ import (
 func TestLeasesAreRevokedWithoutConfigOrVendor(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
-	m.Write("config/avanan/us", m.AvananValues())
-	second, third := m.Read("creds/avanan/us"), m.Read("creds/avanan/us")
-	status, _, text := m.Request(http.MethodDelete, "config/avanan/us", nil)
-	require.Equal(t, http.StatusNoContent, status, text)
-	m.Fault(sandbox.Break)
-	for _, secret := range []*api.Secret{second, third} {
-		require.NoError(t, m.Client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{LeaseID: secret.LeaseID, Sync: true}))
-	}
-	require.Empty(t, m.Leases())
-	require.Empty(t, m.IrrevocableLeases())
-	m.Fault(sandbox.None)
-	m.Write("config/avanan/us", harness.With(m.AvananValues(), values{"verify": false}))
-	require.NotEqual(t, third.Data["token"], m.Read("creds/avanan/us").Data["token"])
+	for _, vendor := range m.TokenVendors() {
+		config, creds := "config/"+vendor.Name+"/us", "creds/"+vendor.Name+"/us"
+		m.Write(config, vendor.Values)
+		second, third := m.Read(creds), m.Read(creds)
+		status, _, text := m.Request(http.MethodDelete, config, nil)
+		require.Equal(t, http.StatusNoContent, status, text)
+		m.Fault(sandbox.Break)
+		for _, secret := range []*api.Secret{second, third} {
+			require.NoError(t, m.Client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{LeaseID: secret.LeaseID, Sync: true}))
+		}
+		require.Empty(t, m.LeasesOf(vendor.Name))
+		require.Empty(t, m.IrrevocableLeases())
+		m.Fault(sandbox.None)
+		m.Write(config, harness.With(vendor.Values, values{"verify": false}))
+		require.NotEqual(t, third.Data["token"], m.Read(creds).Data["token"])
 
-	for range 50 {
-		m.Read("creds/avanan/us")
+		for range 50 {
+			m.Read(creds)
+		}
+		require.Len(t, m.LeasesOf(vendor.Name), 51)
+		_, _, text = m.Request(http.MethodDelete, config, nil)
+		require.Empty(t, text)
 	}
-	require.Len(t, m.Leases(), 51)
-	_, _, text = m.Request(http.MethodDelete, "config/avanan/us", nil)
-	require.Empty(t, text)
 	m.Fault(sandbox.Break)
 	require.NoError(t, m.Client.Sys().UnmountWithContext(t.Context(), m.Path))
-	require.Empty(t, m.Leases())
+	for _, vendor := range m.TokenVendors() {
+		require.Empty(t, m.LeasesOf(vendor.Name))
+	}
 	require.Empty(t, m.IrrevocableLeases())
 }
 
@@ -56,7 +61,8 @@ func TestReloadKeepsConfigsAndLeases(t *testing.T) {
 	m := harness.NewMountOf(t, plugin)
 	m.Write("config/pave/main", m.PaveValues())
 	m.Write("config/avanan/us", m.AvananValues())
-	before := m.Read("creds/avanan/us")
+	m.Write("config/infinity/us", m.InfinityValues())
+	before, portal := m.Read("creds/avanan/us"), m.Read("creds/infinity/us")
 	handshakes := m.Vendor.Handshakes()
 	_, err := m.Client.Sys().ReloadPluginWithContext(t.Context(), &api.ReloadPluginInput{Plugin: plugin})
 	require.NoError(t, err)
@@ -64,7 +70,8 @@ func TestReloadKeepsConfigsAndLeases(t *testing.T) {
 	after := m.Read("creds/avanan/us")
 	require.NotEqual(t, before.Data["token"], after.Data["token"])
 	require.Equal(t, handshakes+1, m.Vendor.Handshakes(), "the date format that was found is stored")
-	for _, secret := range []*api.Secret{before, after} {
+	require.NotEqual(t, portal.Data["token"], m.Read("creds/infinity/us").Data["token"])
+	for _, secret := range []*api.Secret{before, after, portal} {
 		require.NoError(t, m.Client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{LeaseID: secret.LeaseID, Sync: true}))
 	}
 	require.Empty(t, m.IrrevocableLeases())
@@ -74,13 +81,17 @@ func TestReloadKeepsConfigsAndLeases(t *testing.T) {
 func TestLeaseExpiresWhileVendorIsDown(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
-	m.Vendor.Change(func(b *sandbox.Behaviour) { b.TokenLife = 4 * time.Second })
-	m.Write("config/avanan/us", harness.With(m.AvananValues(), values{"min_ttl": 1}))
-	secret := m.Read("creds/avanan/us")
-	require.LessOrEqual(t, secret.LeaseDuration, 3)
-	require.GreaterOrEqual(t, secret.LeaseDuration, 1)
+	for _, vendor := range m.TokenVendors() {
+		vendor.Live(4 * time.Second)
+		m.Write("config/"+vendor.Name+"/us", harness.With(vendor.Values, values{"min_ttl": 1}))
+		secret := m.Read("creds/" + vendor.Name + "/us")
+		require.LessOrEqual(t, secret.LeaseDuration, 3)
+		require.GreaterOrEqual(t, secret.LeaseDuration, 1)
+	}
 	m.Fault(sandbox.Break)
-	harness.Eventually(t, func() bool { return len(m.Leases()) == 0 }, "the lease ends")
+	for _, vendor := range m.TokenVendors() {
+		harness.Eventually(t, func() bool { return len(m.LeasesOf(vendor.Name)) == 0 }, "the lease ends")
+	}
 	require.Empty(t, m.IrrevocableLeases())
 }
 
@@ -115,6 +126,10 @@ func TestVaultCommandLine(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(file, []byte(harness.AvananSecret), 0o600))
 	succeed("", "write", m.Path+"/config/avanan/us", "app_id=US:sandbox", "secret_key=@"+file, "base_url="+m.URL)
+
+	succeed(harness.InfinitySecret, "write", m.Path+"/config/infinity/us", "client_id=sandbox-client", "access_key=-", "base_url="+m.URL+"/auth/external")
+	require.Contains(t, succeed("", "read", "-field=header_lines", m.Path+"/creds/infinity/us"), "Authorization: Bearer ")
+	require.Contains(t, succeed("", "path-help", m.Path+"/creds/infinity/us"), "The token alone opens everything")
 
 	require.Contains(t, succeed("", "read", m.Path+"/config/pave/main"), "2m30s")
 	require.Contains(t, succeed("", "read", "-format=json", m.Path+"/creds/pave/main"), `"API-Key": "`+key+`"`)

@@ -61,9 +61,11 @@ func TestExamplePoliciesLimitRequests(t *testing.T) {
 	}
 	for _, name := range []string{"us", "eu"} {
 		m.Write("config/avanan/"+name, m.AvananValues())
+		m.Write("config/infinity/"+name, m.InfinityValues())
 	}
 	for policy, rows := range map[string][]policyRow{
 		"pave-reader":                     paveReaderRows(),
+		"infinity-reader":                 infinityReaderRows(),
 		"avanan-token-reader":             avananTokenReaderRows(),
 		"avanan-signer-events-only":       avananSignerRows(),
 		"avanan-batch-signer-events-only": avananBatchSignerRows(),
@@ -100,14 +102,16 @@ func withPolicy(t *testing.T, m *harness.Mount, name string) *harness.Mount {
 
 // elsewhere are requests that none of the readers' policies allows.
 func elsewhere() []policyRow {
-	rows := []policyRow{do("LIST", "config/pave", byACL), do("LIST", "config/avanan", byACL), do("LIST", "creds/pave", byACL)}
-	for _, path := range []string{"config/pave/main", "config/avanan/us", "creds/pave/other", "creds/avanan/eu", "sign/avanan/eu"} {
+	rows := []policyRow{do("LIST", "config/pave", byACL), do("LIST", "config/avanan", byACL), do("LIST", "config/infinity", byACL), do("LIST", "creds/pave", byACL)}
+	for _, path := range []string{
+		"config/pave/main", "config/avanan/us", "config/infinity/us", "creds/pave/other", "creds/avanan/eu", "creds/infinity/eu", "sign/avanan/eu",
+	} {
 		rows = append(rows,
 			get(path, byACL), put(path, values{}, byACL), do(http.MethodDelete, path, byACL),
 			policyRow{method: http.MethodPatch, path: path, body: values{}, by: byACL})
 	}
-	return append(rows, get("metrics", byACL), get("status/pave/main", byACL), get("status/avanan/us", byACL), do("LIST", "status/pave", byACL),
-		put("check/pave/main", nil, byACL), put("check/avanan/us", nil, byACL))
+	return append(rows, get("metrics", byACL), get("status/pave/main", byACL), get("status/avanan/us", byACL), get("status/infinity/us", byACL),
+		do("LIST", "status/pave", byACL), put("check/pave/main", nil, byACL), put("check/avanan/us", nil, byACL), put("check/infinity/us", nil, byACL))
 }
 
 func paveReaderRows() []policyRow {
@@ -120,6 +124,24 @@ func paveReaderRows() []policyRow {
 		get("creds/pave/main", byEngine, "timestamp", "2026-01-02T03:04:05Z"),
 		get("creds/pave/main", byEngine, "username", "other"),
 		get("creds/pave/mainx", byACL),
+		get("creds/avanan/us", byACL),
+		get("creds/infinity/us", byACL),
+		get("sign/avanan/us", byACL, "request_string", "/v1.0/event/1"),
+	)
+}
+
+func infinityReaderRows() []policyRow {
+	return append(elsewhere(),
+		get("creds/infinity/us", served),
+		get("creds/infinity/us", served, "unauthorized", "true"),
+		put("creds/infinity/us", nil, byACL),
+		put("creds/infinity/us", values{"unauthorized": true}, byACL),
+		do(http.MethodDelete, "creds/infinity/us", byACL),
+		do("LIST", "creds/infinity/us", byACL),
+		get("creds/infinity/us", byEngine, "min_ttl", "0"),
+		get("creds/infinity/us", byEngine, "request_string", "/v1.0/event/1"),
+		get("creds/infinity/usx", byACL),
+		get("creds/pave/main", byACL),
 		get("creds/avanan/us", byACL),
 		get("sign/avanan/us", byACL, "request_string", "/v1.0/event/1"),
 	)
@@ -134,6 +156,7 @@ func avananTokenReaderRows() []policyRow {
 		do(http.MethodDelete, "creds/avanan/us", byACL),
 		get("creds/avanan/us", byEngine, "min_ttl", "1h"),
 		get("creds/pave/main", byACL),
+		get("creds/infinity/us", byACL),
 		get("sign/avanan/us", byACL, "request_string", "/v1.0/event/1"),
 		put("sign/avanan/us", values{"request_string": "/v1.0/event/1"}, byACL),
 	)
@@ -141,7 +164,8 @@ func avananTokenReaderRows() []policyRow {
 
 func avananSignerRows() []policyRow {
 	rows := append(elsewhere(),
-		get("creds/pave/main", byACL), get("creds/avanan/us", byACL), do(http.MethodDelete, "sign/avanan/us", byACL), do("LIST", "sign/avanan/us", byACL),
+		get("creds/pave/main", byACL), get("creds/avanan/us", byACL), get("creds/infinity/us", byACL),
+		do(http.MethodDelete, "sign/avanan/us", byACL), do("LIST", "sign/avanan/us", byACL),
 		// No parameter, or none with that name.
 		get("sign/avanan/us", byACL), put("sign/avanan/us", nil, byACL), put("sign/avanan/us", values{}, byACL),
 		put("sign/avanan/us", values{"Request_String": "/v1.0/event/1"}, byACL),
@@ -235,10 +259,14 @@ func operatorRows(m *harness.Mount) []policyRow {
 		get("config/pave/new", served), do("LIST", "config/pave", served), do(http.MethodDelete, "config/pave/new", served),
 		put("config/avanan/new", m.AvananValues(), served), get("config/avanan/new", served), do("LIST", "config/avanan", served),
 		do(http.MethodDelete, "config/avanan/new", served),
+		put("config/infinity/new", m.InfinityValues(), served), get("config/infinity/new", served), do("LIST", "config/infinity", served),
+		put("config/infinity/new", values{"access_key": harness.NewSecret()}, byEngine), // for the stored address
+		do(http.MethodDelete, "config/infinity/new", served),
 		put("config/pave/main", values{"tll": 20}, byEngine),
 		put("sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/event/1"}}, byACL),
 		get("creds/pave/main", byACL), put("creds/pave/main", nil, byACL),
 		get("creds/avanan/us", byACL), put("creds/avanan/us", nil, byACL),
+		get("creds/infinity/us", byACL), put("creds/infinity/us", nil, byACL),
 		get("sign/avanan/us", byACL, "request_string", "/v1.0/scopes"),
 		put("sign/avanan/us", values{"request_string": "/v1.0/scopes"}, byACL),
 	}
@@ -246,14 +274,15 @@ func operatorRows(m *harness.Mount) []policyRow {
 
 func sreRows() []policyRow {
 	return []policyRow{
-		get("metrics", served), get("status/pave/main", served), get("status/avanan/us", served),
-		do("LIST", "status/pave", served), do("LIST", "status/avanan", served),
-		put("check/pave/main", nil, served), put("check/avanan/us", nil, served),
+		get("metrics", served), get("status/pave/main", served), get("status/avanan/us", served), get("status/infinity/us", served),
+		do("LIST", "status/pave", served), do("LIST", "status/avanan", served), do("LIST", "status/infinity", served),
+		put("check/pave/main", nil, served), put("check/avanan/us", nil, served), put("check/infinity/us", nil, served),
 		put("metrics", nil, byACL), do("LIST", "metrics", byACL), do(http.MethodDelete, "metrics", byACL), get("metrics/x", byACL),
 		put("status/pave/main", nil, byACL), do(http.MethodDelete, "status/pave/main", byACL),
 		get("check/pave/main", byACL), do("LIST", "check/pave", byACL), do(http.MethodDelete, "check/pave/main", byACL),
 		get("config/pave/main", byACL), put("config/pave/main", values{"ttl": 20}, byACL), do("LIST", "config/pave", byACL),
 		get("config/avanan/us", byACL), do(http.MethodDelete, "config/avanan/us", byACL),
+		get("config/infinity/us", byACL), get("creds/infinity/us", byACL), put("creds/infinity/us", nil, byACL),
 		get("creds/pave/main", byACL), put("creds/pave/main", nil, byACL),
 		get("creds/avanan/us", byACL), put("creds/avanan/us", nil, byACL),
 		get("sign/avanan/us", byACL, "request_string", "/v1.0/scopes"),
