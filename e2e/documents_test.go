@@ -27,7 +27,7 @@ func TestDemoSucceedsAndStops(t *testing.T) {
 	printed, err := harness.Command("make", "-C", "..", "demo").CombinedOutput()
 	require.NoError(t, err, string(printed))
 	require.Contains(t, string(printed), "Every call got the expected answer.")
-	for _, secret := range []string{"sandbox-pave-secret", "sandbox-avanan-secret"} {
+	for _, secret := range []string{"sandbox-pave-secret", "sandbox-avanan-secret", "sandbox-infinity-key"} {
 		require.NotContains(t, string(printed), secret)
 	}
 	sandbox := regexp.MustCompile(`base_url=http://(\S+)`).FindStringSubmatch(string(printed))
