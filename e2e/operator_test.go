@@ -78,6 +78,45 @@ func TestRegisterScriptInstallsAndUpgrades(t *testing.T) {
 	require.Equal(t, config, m.Read("config/avanan/us").Data, "the mount keeps running")
 }
 
+// Readers move from Avanan to the Infinity Portal one by one, because configs of both, under one name, serve side by side. Deleting
+// the old config takes nothing from those that have moved, and writing it again takes them back.
+func TestReadersMoveFromAvananToInfinityAndBack(t *testing.T) {
+	t.Parallel()
+	m := harness.NewMount(t)
+	m.Write("config/avanan/us", m.AvananValues())
+	readOld := func() int {
+		signed := m.Read("sign/avanan/us", "request_string", "/v1.0/scopes")
+		return m.Call(signed.Data["url"].(string), signed.Data["headers"])
+	}
+	readNew := func() int {
+		read := m.Read("creds/infinity/us")
+		return m.Call(read.Data["base_url"].(string)+"/v1.0/scopes", read.Data["headers"])
+	}
+	require.Equal(t, http.StatusOK, readOld())
+	m.Write("config/infinity/us", harness.With(m.InfinityValues(), values{"base_url": m.URL + "/auth/external"}))
+	status, _, text := m.Request(http.MethodPut, "check/infinity/us", nil)
+	require.Equal(t, http.StatusOK, status, text)
+	for range 2 {
+		require.Equal(t, http.StatusOK, readOld())
+		require.Equal(t, http.StatusOK, readNew())
+	}
+	reads := m.Read("status/avanan/us").Data["reads"]
+	require.Equal(t, http.StatusOK, readNew())
+	require.Equal(t, reads, m.Read("status/avanan/us").Data["reads"], "nobody reads the old config")
+
+	status, _, text = m.Request(http.MethodDelete, "config/avanan/us", nil)
+	require.Equal(t, http.StatusNoContent, status, text)
+	require.Equal(t, http.StatusOK, readNew())
+	status, _, _ = m.Request(http.MethodPut, "sign/avanan/us", values{"request_string": "/v1.0/scopes"})
+	require.Equal(t, http.StatusBadRequest, status)
+
+	m.Write("config/avanan/us", m.AvananValues())
+	require.Equal(t, http.StatusOK, readOld())
+	status, _, text = m.Request(http.MethodDelete, "config/infinity/us", nil)
+	require.Equal(t, http.StatusNoContent, status, text)
+	require.Equal(t, http.StatusOK, readOld())
+}
+
 // Rotating a vendor's secret is one write, which tries the new secret before storing it. A wrong one changes nothing. No
 // reader gets an error at any moment, or the old JWT after the write.
 func TestRotationFailsNoReader(t *testing.T) {
