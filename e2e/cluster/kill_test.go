@@ -22,6 +22,7 @@ func TestKilledPluginLosesNoWrite(t *testing.T) {
 	m := mount{harness.Start(t).MountApisig(t)}
 	m.Write("config/pave/main", m.PaveValues())
 	m.Write("config/avanan/us", m.AvananValues())
+	m.Write("config/infinity/us", m.InfinityValues())
 	harness.NeedsProc(t)
 	const workers, kills, between = 6, 12, 60
 	var done, failed atomic.Int64
@@ -60,15 +61,16 @@ func TestKilledPluginLosesNoWrite(t *testing.T) {
 	require.Positive(t, failed.Load(), "some requests were under way")
 	require.Equal(t, "us", m.Read("config/avanan/us").Data["region"])
 	require.NoError(t, m.Client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{
-		LeaseID: m.Path + "/creds/avanan", Prefix: true, Sync: true,
+		LeaseID: m.Path + "/creds", Prefix: true, Sync: true,
 	}))
 	require.Empty(t, m.Leases())
+	require.Empty(t, m.LeasesOf("infinity"))
 	require.Empty(t, m.IrrevocableLeases())
 }
 
 // useEverything makes every kind of request, with configs of its own, and reads back what it wrote.
 func (m mount) useEverything(name string, seconds int, done, failed *atomic.Int64) {
-	pave, avanan := "config/pave/"+name, "config/avanan/"+name
+	pave, avanan, infinity := "config/pave/"+name, "config/avanan/"+name, "config/infinity/"+name
 	for _, r := range []struct {
 		method, path string
 		body         any
@@ -77,6 +79,8 @@ func (m mount) useEverything(name string, seconds int, done, failed *atomic.Int6
 		{http.MethodPut, pave, harness.With(m.PaveValues(), values{"ttl": seconds})},
 		{http.MethodDelete, avanan, nil},
 		{http.MethodPut, avanan, harness.With(m.AvananValues(), values{"min_ttl": seconds})}, // tried with the vendor
+		{http.MethodDelete, infinity, nil},
+		{http.MethodPut, infinity, harness.With(m.InfinityValues(), values{"min_ttl": seconds})},
 		{http.MethodPatch, "config/avanan/us", values{"min_ttl": 60 + seconds}},
 		{"LIST", "config/pave", nil},
 		{"LIST", "config/avanan", nil},
@@ -84,8 +88,11 @@ func (m mount) useEverything(name string, seconds int, done, failed *atomic.Int6
 		{http.MethodPut, "creds/pave/" + name, nil},
 		{http.MethodGet, "creds/avanan/us", nil},
 		{http.MethodPut, "creds/avanan/" + name, nil},
+		{http.MethodGet, "creds/infinity/us", nil},
+		{http.MethodPut, "creds/infinity/" + name, nil},
 		{http.MethodPut, "check/pave/" + name, nil}, // a new config each time, so no check is too early
 		{http.MethodPut, "check/avanan/" + name, nil},
+		{http.MethodPut, "check/infinity/" + name, nil},
 		{http.MethodGet, "status/avanan/us", nil},
 		{http.MethodGet, "metrics", nil},
 		{http.MethodPut, "sign/avanan/us", values{"request_string": "/v1.0/scopes"}},
@@ -94,7 +101,7 @@ func (m mount) useEverything(name string, seconds int, done, failed *atomic.Int6
 		m.insist(failed, r.method, r.path, r.body)
 		done.Add(1)
 	}
-	for path, field := range map[string]string{pave: "ttl", avanan: "min_ttl"} {
+	for path, field := range map[string]string{pave: "ttl", avanan: "min_ttl", infinity: "min_ttl"} {
 		got := m.insist(failed, http.MethodGet, path, nil).Data[field]
 		if done.Add(1); fmt.Sprint(got) != fmt.Sprint(seconds) {
 			m.T.Errorf("%s of %s is %v, not %d", field, path, got, seconds)
