@@ -341,3 +341,57 @@ func TestVaultsErrorIsReturned(t *testing.T) {
 		require.True(t, body.done.Load())
 	}
 }
+
+// Headers that were forgotten are not used again, not even those of a read that was under way.
+func TestForgottenHeadersAreReadAgain(t *testing.T) {
+	t.Parallel()
+	reading, let := make(chan struct{}, 2), make(chan struct{})
+	answer := credentials("http://vendor.example", 100, 0)
+	vault := newVault(t, func(body map[string]any) any {
+		got := answer(body)
+		reading <- struct{}{}
+		<-let
+		return got
+	})
+	signer := &client.Signer{Vault: vault.Client, Path: "apisig/creds/pave/main"}
+	first := make(chan *client.Signed)
+	go func() {
+		signed, err := signer.Sign(context.Background(), client.Call{})
+		if err != nil {
+			t.Error(err)
+		}
+		first <- signed
+	}()
+	<-reading
+	signer.Forget()
+	close(let)
+	require.Equal(t, "Bearer 1", (<-first).Headers["Authorization"])
+	for range 2 {
+		signed, err := signer.Sign(t.Context(), client.Call{})
+		require.NoError(t, err)
+		require.Equal(t, "Bearer 2", signed.Headers["Authorization"])
+	}
+	signer.Forget()
+	signed, err := signer.Sign(t.Context(), client.Call{})
+	require.NoError(t, err)
+	require.Equal(t, "Bearer 3", signed.Headers["Authorization"])
+}
+
+// Of many calls that report the same rejected headers, one has them replaced.
+func TestRejectedHeadersAreReplacedOnce(t *testing.T) {
+	t.Parallel()
+	vault := newVault(t, credentials("http://vendor.example", 100, 0))
+	signer := &client.Signer{Vault: vault.Client, Path: "apisig/creds/pave/main"}
+	var used []*client.Signed
+	for range 3 {
+		signed, err := signer.Sign(t.Context(), client.Call{})
+		require.NoError(t, err)
+		used = append(used, signed)
+	}
+	for _, rejected := range used {
+		signed, err := signer.Sign(t.Context(), client.Call{Rejected: rejected})
+		require.NoError(t, err)
+		require.Equal(t, "Bearer 2", signed.Headers["Authorization"])
+	}
+	require.Len(t, vault.seen(), 2)
+}

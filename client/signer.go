@@ -1,0 +1,246 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/vault/api"
+)
+
+// Signer gets the headers of calls from a path of the engine: on a sign path for each call by itself, on a creds path once for
+// many calls. It sends no call: Transport does, and so do proxies and clients of another kind. Its fields must not change once it
+// is used. It is safe for concurrent use.
+type Signer struct {
+	// Vault is the client that reads the headers. Its token needs update on a sign path, or read on a creds path; and with
+	// allowed_parameters in its policy, the parameter unauthorized. Required.
+	Vault *api.Client
+	// Path is the engine's path: its mount, sign or creds, the vendor, and the config's name. Required.
+	Path string
+
+	mu     sync.Mutex
+	cached *Signed // of a creds path; nil: none
+	flight *flight // the read under way; nil: none
+}
+
+// Call is what a Signer signs.
+type Call struct {
+	// Parameters are those of a sign path, such as request_string. A creds path takes none.
+	Parameters map[string]any
+	// Rejected is what Sign returned before, if the vendor answered 401 to it. Sign reports that to Vault (unauthorized=true).
+	Rejected *Signed
+}
+
+// Signed is what Vault returned. It is shared: do not change it.
+type Signed struct {
+	// Headers are those of one call. A creds path's have a new x-av-req-id for each Sign, because it is used once only.
+	Headers map[string]string
+	// URL is where the call must go, with its query; "" for headers that are for every call below BaseURL.
+	URL string
+	// BaseURL is the address of the API; it may be "" where URL is not.
+	BaseURL string
+	// Query are the parameters that Vault appended to URL, decoded; nil for none.
+	Query map[string]string
+	// Warnings are Vault's.
+	Warnings []string
+
+	until  time.Time // when the headers must be read again
+	cached *Signed   // what the Signer keeps, of which this is a copy; nil: nothing
+}
+
+// flight is a read of a creds path, which several calls wait for.
+type flight struct {
+	done   chan struct{} // closed when signed and err are set
+	signed *Signed
+	err    error
+}
+
+const (
+	// readTimeout limits a read that several calls wait for: it must not end with the first of them.
+	readTimeout = time.Minute
+	// margin is how long before a lease ends its headers are read again.
+	margin = 10 * time.Second
+	// headerReqID is used once only, so every call gets its own.
+	headerReqID = "x-av-req-id"
+)
+
+// Sign returns the headers of a call. If it fails, it returns the error of package api, unchanged.
+func (s *Signer) Sign(ctx context.Context, call Call) (*Signed, error) {
+	if s.signs() {
+		return s.signCall(ctx, call)
+	}
+	kept, err := s.credentials(ctx, call.Rejected)
+	if err != nil {
+		return nil, err
+	}
+	signed := *kept
+	signed.cached = kept
+	signed.Headers = maps.Clone(kept.Headers)
+	for name := range signed.Headers {
+		if !strings.EqualFold(name, headerReqID) {
+			continue
+		}
+		id, err := uuid.NewRandom()
+		if err != nil {
+			return nil, fmt.Errorf("making a request id: %w", err)
+		}
+		signed.Headers[name] = id.String()
+	}
+	return &signed, nil
+}
+
+// Forget drops the headers of a creds path, and those of a read under way: later calls do not use them. It is for a Vault client
+// that has got another token.
+func (s *Signer) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cached, s.flight = nil, nil
+}
+
+// signs says whether the path signs calls one by one: mount/sign/vendor/name. A mount may have slashes in its name.
+func (s *Signer) signs() bool {
+	parts := strings.Split(strings.Trim(s.Path, "/"), "/")
+	return len(parts) >= 4 && parts[len(parts)-3] == "sign"
+}
+
+// signCall has one call signed. It is a write, because Vault's audit log has the query of a read as plain text.
+func (s *Signer) signCall(ctx context.Context, call Call) (*Signed, error) {
+	parameters := call.Parameters
+	if call.Rejected != nil {
+		parameters = map[string]any{"unauthorized": true}
+		maps.Copy(parameters, call.Parameters)
+	}
+	secret, err := s.Vault.Logical().WriteWithContext(ctx, s.Path, parameters)
+	if err != nil {
+		return nil, err
+	}
+	return s.parse(secret, time.Now())
+}
+
+// credentials returns the headers of a creds path: those that were read before, or new ones. Headers that were rejected are not
+// used again, by any call.
+func (s *Signer) credentials(ctx context.Context, rejected *Signed) (*Signed, error) {
+	s.mu.Lock()
+	if rejected != nil && s.cached != nil && s.cached == rejected.cached {
+		s.cached = nil
+	}
+	if s.cached != nil && time.Now().Before(s.cached.until) {
+		defer s.mu.Unlock()
+		return s.cached, nil
+	}
+	if s.flight == nil {
+		s.flight = &flight{done: make(chan struct{})}
+		go s.fly(context.WithoutCancel(ctx), s.flight, rejected != nil)
+	}
+	current := s.flight
+	s.mu.Unlock()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-current.done:
+		return current.signed, current.err
+	}
+}
+
+// fly reads the creds path.
+func (s *Signer) fly(ctx context.Context, current *flight, unauthorized bool) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	query := url.Values{}
+	if unauthorized {
+		query.Set("unauthorized", "true")
+	}
+	asked := time.Now()
+	secret, err := s.Vault.Logical().ReadWithDataWithContext(ctx, s.Path, query)
+	if err == nil {
+		current.signed, err = s.parse(secret, asked)
+	}
+	current.err = err
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.flight == current { // else what was read has been forgotten
+		s.cached, s.flight = current.signed, nil
+	}
+	close(current.done)
+}
+
+// parse reads Vault's answer to a request that was sent at an instant.
+func (s *Signer) parse(secret *api.Secret, asked time.Time) (*Signed, error) {
+	if secret == nil {
+		return nil, fmt.Errorf("the answer of %s is empty", s.Path)
+	}
+	signed := &Signed{Warnings: secret.Warnings}
+	var texts bool
+	if signed.Headers, texts = stringsOf(secret.Data["headers"]); !texts {
+		return nil, fmt.Errorf("the answer of %s has a header that is not a string", s.Path)
+	}
+	if signed.Query, texts = stringsOf(secret.Data["query"]); !texts {
+		return nil, fmt.Errorf("the answer of %s has a query parameter that is not a string", s.Path)
+	}
+	if len(signed.Headers) == 0 && len(signed.Query) == 0 {
+		return nil, fmt.Errorf("the answer of %s has no headers", s.Path)
+	}
+	signed.URL, _ = secret.Data["url"].(string)
+	signed.BaseURL, _ = secret.Data["base_url"].(string)
+	if signed.URL == "" && signed.BaseURL == "" {
+		return nil, fmt.Errorf("the answer of %s does not say what address its headers are for", s.Path)
+	}
+	signed.until = asked.Add(lifeOf(secret))
+	return signed, nil
+}
+
+// stringsOf is a map of an answer; all says whether all its values are strings.
+func stringsOf(value any) (texts map[string]string, all bool) {
+	fields, _ := value.(map[string]any)
+	if len(fields) == 0 {
+		return nil, true
+	}
+	texts = make(map[string]string, len(fields))
+	for name, value := range fields {
+		text, is := value.(string)
+		if !is {
+			return nil, false
+		}
+		texts[name] = text
+	}
+	return texts, true
+}
+
+// lifeOf is how long headers may be used: the ttl in the answer, or what is left of the lease less a margin.
+func lifeOf(secret *api.Secret) time.Duration {
+	if number, is := secret.Data["ttl"].(interface{ Int64() (int64, error) }); is && secret.LeaseID == "" {
+		if seconds, err := number.Int64(); err == nil {
+			return time.Duration(seconds) * time.Second
+		}
+	}
+	life := time.Duration(secret.LeaseDuration) * time.Second
+	return life - min(margin, life/2)
+}
+
+// isFor says whether headers are for a call to an address: to exactly that of a signed call, or to one below the API's base URL.
+func (s *Signed) isFor(target *url.URL) bool {
+	if s.URL != "" {
+		return s.URL == target.String()
+	}
+	base, err := url.Parse(s.BaseURL)
+	if err != nil || base.Scheme != target.Scheme || !strings.EqualFold(base.Host, target.Host) || target.User != nil {
+		return false
+	}
+	below := strings.TrimRight(base.EscapedPath(), "/") + "/"
+	return strings.HasPrefix(target.EscapedPath(), below) && !hasDotSegment(target)
+}
+
+// hasDotSegment says whether a path has a segment that a server may resolve to somewhere above it.
+func hasDotSegment(target *url.URL) bool {
+	for _, segment := range strings.FieldsFunc(target.Path, func(r rune) bool { return r == '/' || r == '\\' }) {
+		if segment == "." || segment == ".." {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,48 @@
+package requeststring_test
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/requeststring"
+)
+
+func ExampleCheck() {
+	fmt.Println(requeststring.Check("/v1.0/event/1?scope=farm%3Acust", nil))
+	fmt.Println(requeststring.Check("/v1.0/event/%2e%2e/action", nil))
+	// Output:
+	// <nil>
+	// has a . or .. segment in its path
+}
+
+// Package avanan has the tables of what is accepted and what is not.
+func TestCheckVisitsEverySpelling(t *testing.T) {
+	t.Parallel()
+	var spellings []string
+	require.NoError(t, requeststring.Check("/a%252Fb", func(spelling string) error {
+		spellings = append(spellings, spelling)
+		return nil
+	}))
+	require.Equal(t, []string{"/a%252Fb", "/a%2Fb", "/a/b"}, spellings)
+	refusal := errors.New("is refused")
+	require.ErrorIs(t, requeststring.Check("/a", func(string) error { return refusal }), refusal)
+}
+
+// The path of an accepted string is one that cleaning does not change.
+func FuzzCheck(f *testing.F) {
+	for _, seed := range []string{"/v1.0/scopes", "/a/../b", "/a%2e%2e/b?c", "//", "/a/", "/%zz"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if requeststring.Check(text, nil) != nil {
+			return
+		}
+		before, _, _ := strings.Cut(text, "?")
+		require.Equal(t, strings.TrimSuffix(before, "/"), strings.TrimSuffix(path.Clean(before), "/"))
+	})
+}
