@@ -1,0 +1,38 @@
+package proxy
+
+import "strings"
+
+// Route is a prefix of paths, and how calls below it are signed.
+type Route struct {
+	// Prefix is what is taken off a path, without a slash at its end; "" for none.
+	Prefix string
+	// Path is the engine's path that signs.
+	Path string
+	// Signs says that Path is sign/, not creds/.
+	Signs bool
+	// Send names the parameters that Path is sent.
+	Send []string
+	// Scopes is the value of the header scopes; "" to pass the client's.
+	Scopes string
+
+	allow *allowList
+}
+
+// Name is the route's key in the configuration.
+func (r *Route) Name() string {
+	if r.Prefix == "" {
+		return "/"
+	}
+	return r.Prefix
+}
+
+// find returns the first route whose prefix a path has, up to the end of a segment, and what follows. The routes are sorted, the
+// longest prefix first.
+func find(routes []*Route, path string) (route *Route, rest string) {
+	for _, route := range routes {
+		if rest, found := strings.CutPrefix(path, route.Prefix); found && (rest == "" || rest[0] == '/') {
+			return route, rest
+		}
+	}
+	return nil, ""
+}
