@@ -98,7 +98,8 @@ func (t *Transport) sign(request *http.Request, rejected *Signed) (*http.Request
 		return nil, nil, err
 	}
 	if !got.isFor(request.URL) {
-		return nil, nil, fmt.Errorf("what %s returned is for %s, which is not where this call goes; nothing was sent", t.Path, got.URL+got.BaseURL)
+		return nil, nil, fmt.Errorf("what %s returned is for %s, which is not where this call goes; nothing was sent",
+			t.Path, got.URL+got.BaseURL)
 	}
 	signed := request.Clone(request.Context())
 	for name, value := range got.Headers {

@@ -86,3 +86,9 @@ func (l *allowList) sample() string {
 		return "0"
 	})
 }
+
+// sampleMethod is the method of the first pattern.
+func (l *allowList) sampleMethod() string {
+	method, _, _ := strings.Cut(l.patterns[0], " ")
+	return method
+}

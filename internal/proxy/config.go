@@ -46,7 +46,7 @@ type Vault struct {
 
 // Load reads a configuration file. Its errors name the file and the line.
 func Load(file string) (*Config, error) {
-	content, err := os.ReadFile(file)
+	content, err := os.ReadFile(file) //nolint:gosec // the operator names the file
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,8 @@ func (d document) vault(node *yaml.Node) (Vault, error) {
 	}
 	if address := fields["address"]; address != nil {
 		parsed, err := url.Parse(vault.Address)
-		if err != nil || !slices.Contains([]string{"https", "http", "unix"}, parsed.Scheme) || parsed.Host+parsed.Path == "" || parsed.User != nil {
+		if err != nil || !slices.Contains([]string{"https", "http", "unix"}, parsed.Scheme) || parsed.Host+parsed.Path == "" ||
+			parsed.User != nil {
 			return vault, d.errorf(address.Line, "address must be a URL, such as https://vault.example.com:8200")
 		}
 	}

@@ -1,0 +1,73 @@
+// Command apisig-proxy is a reverse proxy for applications that cannot sign. An application calls it on loopback or on a unix
+// socket; Vault signs the call, and the proxy sends it to the vendor. It never has the vendor's secret.
+//
+// Its configuration is a YAML file, named by -config. With -check it reads the file, says what is wrong with it, and exits. It
+// reads the file again at SIGHUP, and ends at SIGTERM or SIGINT, after the requests under way. docs/proxy.md has more.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/apisig/vault-plugin-apisig/internal/proxy"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "apisig-proxy:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	flags := flag.NewFlagSet("apisig-proxy", flag.ContinueOnError)
+	file := flags.String("config", "", "the configuration `file`, YAML (required)")
+	check := flags.Bool("check", false, "read the configuration, say what is wrong with it, and exit")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *file == "" || flags.NArg() > 0 {
+		return errors.New("usage: apisig-proxy -config file [-check]")
+	}
+	config, err := proxy.Load(*file)
+	if err != nil {
+		return err
+	}
+	if *check {
+		if _, err := connect(config.Vault); err != nil {
+			return err
+		}
+		fmt.Println(*file, "is valid")
+		return nil
+	}
+	// Before signals and servers have goroutines: see Listen.
+	applications, err := proxy.Listen(config.Listen)
+	if err != nil {
+		return err
+	}
+	defer applications.Close()
+	var monitoring net.Listener
+	if config.Metrics != "" {
+		if monitoring, err = net.Listen("tcp", config.Metrics); err != nil {
+			return err
+		}
+		defer monitoring.Close()
+	}
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	program := &proxy.Program{
+		Config: config, Load: func() (*proxy.Config, error) { return proxy.Load(*file) }, Connect: connect, Reload: reload,
+		Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)), Now: time.Now,
+	}
+	return program.Run(ctx, applications, monitoring)
+}

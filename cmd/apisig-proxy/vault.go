@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/apisig/vault-plugin-apisig/client"
+	"github.com/apisig/vault-plugin-apisig/internal/proxy"
+)
+
+// backend is Vault, by package client.
+type backend struct {
+	vault     *api.Client
+	tokenFile string // "": the token does not change
+
+	mu      sync.Mutex
+	token   string // what was last read from the file
+	signers []*client.Signer
+}
+
+// connect makes a client of what the file says, and of the environment where the file is silent.
+func connect(vault proxy.Vault) (proxy.Backend, error) {
+	config := api.DefaultConfig()
+	if config.Error != nil {
+		return nil, config.Error
+	}
+	if vault.Address != "" {
+		config.Address, config.AgentAddress = vault.Address, ""
+	}
+	if vault.CACert != "" || vault.ClientCert != "" || vault.TLSServerName != "" {
+		if err := config.ConfigureTLS(&api.TLSConfig{
+			CACert: vault.CACert, ClientCert: vault.ClientCert, ClientKey: vault.ClientKey, TLSServerName: vault.TLSServerName,
+		}); err != nil {
+			return nil, err
+		}
+	}
+	made, err := api.NewClient(config)
+	if err != nil {
+		return nil, err
+	}
+	if vault.Namespace != "" {
+		made.SetNamespace(vault.Namespace)
+	}
+	if vault.TokenFile != "" {
+		made.ClearToken()
+	}
+	return &backend{vault: made, tokenFile: vault.TokenFile}, nil
+}
+
+// Signer returns a new signer for a route.
+func (b *backend) Signer(route *proxy.Route) proxy.Signer {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	made := &client.Signer{Vault: b.vault, Path: route.Path}
+	b.signers = append(b.signers, made)
+	return &signer{b, made}
+}
+
+// Health returns nil if Vault answers and is unsealed.
+func (b *backend) Health(ctx context.Context) error {
+	health, err := b.vault.Sys().HealthWithContext(ctx)
+	if err == nil && (health.Sealed || !health.Initialized) {
+		err = errors.New("sealed")
+	}
+	return err
+}
+
+// refresh reads the token again. An Agent may be writing the file: while it cannot be read, the last token is used.
+func (b *backend) refresh() error {
+	if b.tokenFile == "" {
+		return nil
+	}
+	content, err := os.ReadFile(b.tokenFile)
+	token := strings.TrimSpace(string(content))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case err != nil || token == "":
+		if b.token == "" {
+			return &proxy.VaultError{Reason: "vault.token_file is missing, unreadable or empty"}
+		}
+	case token != b.token:
+		b.token = token
+		b.vault.SetToken(token)
+		for _, signer := range b.signers {
+			signer.Forget()
+		}
+	}
+	return nil
+}
+
+// signer signs for one route.
+type signer struct {
+	backend *backend
+	*client.Signer
+}
+
+// Sign has a call signed, with the token that is in the file now.
+func (s *signer) Sign(ctx context.Context, call proxy.Call) (*proxy.Signed, error) {
+	if err := s.backend.refresh(); err != nil {
+		return nil, err
+	}
+	asked := client.Call{Parameters: call.Parameters}
+	if call.Rejected != nil {
+		asked.Rejected, _ = call.Rejected.Origin.(*client.Signed)
+	}
+	signed, err := s.Signer.Sign(ctx, asked)
+	if err != nil {
+		return nil, explained(ctx, err)
+	}
+	return &proxy.Signed{
+		Headers: signed.Headers, URL: signed.URL, BaseURL: signed.BaseURL, Query: signed.Query, Warnings: signed.Warnings, Origin: signed,
+	}, nil
+}
+
+// explained is an error of Vault's client, in words that repeat nothing of the call.
+func explained(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if answer, is := errors.AsType[*api.ResponseError](err); is {
+		reason := "no reason given"
+		if !answer.RawError && len(answer.Errors) > 0 { // the engine's and Vault's errors quote no values
+			reason = strings.Join(answer.Errors, "; ")
+		}
+		return &proxy.VaultError{Status: answer.StatusCode, Reason: reason}
+	}
+	if failed, is := errors.AsType[*url.Error](err); is {
+		return &proxy.VaultError{Reason: "no answer from Vault: " + proxy.Explain(failed.Err)}
+	}
+	return &proxy.VaultError{Reason: err.Error()}
+}

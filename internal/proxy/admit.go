@@ -1,0 +1,126 @@
+package proxy
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/apisig/vault-plugin-apisig/internal/requeststring"
+)
+
+// admitted is a request that passes.
+type admitted struct {
+	route *Route
+	// requestString is the path below the route and the query, as received.
+	requestString string
+}
+
+// hosts are the values of Host that a listener takes; nil takes all.
+type hosts []string
+
+// admit says which route a request takes, or why it does not pass.
+func admit(r *http.Request, listener hosts, routes []*Route) (admitted, *problem) {
+	if refused := fromBrowser(r, listener); refused != nil {
+		return admitted{}, refused
+	}
+	switch {
+	case r.Method == http.MethodConnect, r.Method == http.MethodTrace:
+		return admitted{}, refusal(http.StatusForbidden, "CONNECT and TRACE are refused")
+	case len(r.Header["Upgrade"]) > 0, hasToken(r.Header["Connection"], "upgrade"):
+		return admitted{}, refusal(http.StatusForbidden, "upgrades to another protocol are refused")
+	}
+	// What the client sent, byte for byte: net/url would decode and encode it again.
+	path, query, hasQuery := strings.Cut(r.RequestURI, "?")
+	if !strings.HasPrefix(path, "/") {
+		return admitted{}, refusal(http.StatusForbidden, "the request target must be a path")
+	}
+	route, below := find(routes, path)
+	if route == nil {
+		return admitted{}, refusal(http.StatusNotFound, "no route has this path")
+	}
+	if err := checkPath(below); err != nil {
+		return admitted{route: route}, err
+	}
+	requestString := below
+	if hasQuery {
+		requestString += "?" + query
+	}
+	if err := requeststring.Check(requestString, nil); err != nil {
+		return admitted{route: route}, refusal(http.StatusBadRequest, "the path and query "+err.Error())
+	}
+	if strings.Contains(query, ";") {
+		return admitted{route: route}, refusal(http.StatusBadRequest, "the query has ; which servers read in different ways: write it as %3B")
+	}
+	if malformedEscape.MatchString(query) {
+		return admitted{route: route}, refusal(http.StatusBadRequest, "the query has a % that does not begin an escape: write it as %25")
+	}
+	if _, allowed := route.allow.match(r.Method, below); !allowed {
+		return admitted{route: route}, refusal(http.StatusForbidden, "the route does not allow this method and path")
+	}
+	return admitted{route, requestString}, nil
+}
+
+var (
+	malformedEscape = regexp.MustCompile(`%(?:[^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)`)
+	// refusedInPath are a slash, a backslash, a percent sign and a dot, encoded, and what begins a parameter: the matcher and the
+	// vendor may read them in different ways.
+	refusedInPath = regexp.MustCompile(`(?i)%2f|%5c|%25|%2e|;`)
+)
+
+// checkPath checks an escaped path below a route.
+func checkPath(path string) *problem {
+	if !strings.HasPrefix(path, "/") {
+		return refusal(http.StatusForbidden, "the path below the route must begin with /")
+	}
+	if refusedInPath.MatchString(path) {
+		return refusal(http.StatusForbidden, "the path has %2F, %5C, %25, %2E or ; in it")
+	}
+	if err := requeststring.Check(path, nil); err != nil && len(path) <= requeststring.Max {
+		return refusal(http.StatusForbidden, "the path "+err.Error())
+	}
+	if _, err := url.PathUnescape(path); err != nil {
+		return refusal(http.StatusForbidden, "the path has a % that does not begin an escape")
+	}
+	return nil
+}
+
+// fromBrowser refuses what a web page can send: a page that the user visits can call loopback, also under a name of its own.
+func fromBrowser(r *http.Request, listener hosts) *problem {
+	if listener == nil {
+		return nil
+	}
+	if !listener.have(r.Host) {
+		return refusal(http.StatusForbidden, "Host must be the address that the proxy listens on, or localhost with its port")
+	}
+	if len(r.Header["Origin"]) > 0 {
+		return refusal(http.StatusForbidden, "the request has an Origin: web pages must not call the proxy")
+	}
+	for _, site := range r.Header["Sec-Fetch-Site"] {
+		if site != "none" {
+			return refusal(http.StatusForbidden, "the request has a Sec-Fetch-Site other than none: web pages must not call the proxy")
+		}
+	}
+	return nil
+}
+
+func (h hosts) have(host string) bool {
+	for _, known := range h {
+		if strings.EqualFold(known, host) {
+			return true
+		}
+	}
+	return false
+}
+
+// hasToken says whether a comma-separated header has a token.
+func hasToken(values []string, token string) bool {
+	for _, value := range values {
+		for part := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(part), token) {
+				return true
+			}
+		}
+	}
+	return false
+}

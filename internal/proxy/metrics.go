@@ -1,0 +1,80 @@
+package proxy
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics are what /metrics shows: routes, methods, statuses and times.
+type Metrics struct {
+	registry          *prometheus.Registry
+	requests          *prometheus.CounterVec
+	upstream, signing *prometheus.HistogramVec
+	failures          *prometheus.CounterVec
+}
+
+// NewMetrics makes metrics in a registry of their own.
+func NewMetrics() *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "apisig_proxy_requests_total", Help: "Requests of applications. Status 499: the client went away.",
+		}, []string{"route", "method", "status"}),
+		upstream: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "apisig_proxy_upstream_seconds", Help: "Time from sending a call until the vendor's headers.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+		}, []string{"route"}),
+		signing: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "apisig_proxy_signing_seconds", Help: "Time that it took to have a call signed.",
+			Buckets: []float64{.0001, .0005, .001, .0025, .005, .01, .025, .05, .1, .5, 1, 5, 10, 60},
+		}, []string{"route"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "apisig_proxy_signing_failures_total", Help: "Calls that Vault did not sign.",
+		}, []string{"route"}),
+	}
+	m.registry.MustRegister(m.requests, m.upstream, m.signing, m.failures)
+	return m
+}
+
+// knownMethods get a series of their own. A client must not be able to make as many as it likes.
+var knownMethods = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+}
+
+func (m *Metrics) request(route, method string, status int) {
+	if !slices.Contains(knownMethods, method) {
+		method = "other"
+	}
+	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
+}
+
+func (m *Metrics) answered(route *Route, took time.Duration) {
+	m.upstream.WithLabelValues(route.Name()).Observe(took.Seconds())
+}
+
+func (m *Metrics) signed(route *Route, took time.Duration, failed bool) {
+	m.signing.WithLabelValues(route.Name()).Observe(took.Seconds())
+	if failed {
+		m.failures.WithLabelValues(route.Name()).Inc()
+	}
+}
+
+// Monitor serves /metrics, /healthz and /readyz.
+func (p *Proxy) Monitor() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(p.Metrics.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := p.Ready(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte("ok\n"))
+	})
+	return mux
+}

@@ -1,0 +1,243 @@
+// Package proxy is apisig-proxy: a reverse proxy for applications that cannot sign. An application calls it on loopback or on a
+// unix socket, Vault signs the call, and the proxy sends it to the vendor. The proxy never has the vendor's secret, and the
+// application sees neither headers nor token.
+//
+// What passes is decided by admit, where it goes by upstreamOf, and what it carries by Route.filter and Route.dress. The package
+// knows Vault by the interface Signer only.
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Backend is Vault, as a configuration describes it.
+type Backend interface {
+	// Signer returns a new signer for a route.
+	Signer(route *Route) Signer
+	// Health returns nil if Vault answers and is unsealed.
+	Health(ctx context.Context) error
+}
+
+// Options are what a Proxy needs. All are required.
+type Options struct {
+	// Next sends calls to the vendors. It must follow no redirect.
+	Next    http.RoundTripper
+	Log     *slog.Logger
+	Metrics *Metrics
+	Now     func() time.Time
+}
+
+// Proxy is an http.Handler. It refuses all requests until Use is called.
+type Proxy struct {
+	Options
+	hosts   hosts
+	current atomic.Pointer[setup]
+	reverse *httputil.ReverseProxy
+}
+
+// setup is what a reload replaces. Requests keep the one that they began with.
+type setup struct {
+	routes  []*Route
+	signers map[*Route]*signing
+	backend Backend
+	ready   readiness
+}
+
+// signing is a route's signer.
+type signing struct {
+	Signer
+	log   *slog.Logger
+	route string
+
+	mu     sync.Mutex
+	warned string // the warnings that the last answer had
+}
+
+// New makes a proxy that listens on an address.
+func New(options Options, listen Listening) *Proxy {
+	p := &Proxy{Options: options, hosts: listen.hosts()}
+	p.current.Store(&setup{})
+	p.reverse = &httputil.ReverseProxy{
+		Rewrite:        rewrite,
+		Transport:      &transport{next: options.Next, metrics: options.Metrics, now: options.Now},
+		FlushInterval:  -1,
+		BufferPool:     &buffers{},
+		ModifyResponse: modify,
+		ErrorHandler:   fail,
+		ErrorLog:       log.New(io.Discard, "", 0), // its lines may quote the vendor; the outcome is logged below
+	}
+	return p
+}
+
+// Use has later requests take the routes of a configuration. Headers that were cached are dropped.
+func (p *Proxy) Use(routes []*Route, backend Backend) {
+	next := &setup{routes: routes, signers: map[*Route]*signing{}, backend: backend}
+	for _, route := range routes {
+		next.signers[route] = &signing{Signer: backend.Signer(route), log: p.Log, route: route.Name()}
+	}
+	p.current.Store(next)
+}
+
+// ServeHTTP sends a request to the vendor if it passes, and writes a line to the log.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	started, using := p.Now(), p.current.Load()
+	recorded := &statusRecorder{ResponseWriter: w}
+	taken, refused := admit(r, p.hosts, using.routes)
+	e := &exchange{admitted: taken, signing: using.signers[taken.route], failed: refused}
+	defer func() {
+		reason := recover()
+		p.record(r, recorded, e, p.Now().Sub(started), reason)
+		if reason != nil {
+			panic(http.ErrAbortHandler) // closes the connection, and prints nothing
+		}
+	}()
+	if refused != nil {
+		refused.write(recorded)
+		return
+	}
+	p.reverse.ServeHTTP(recorded, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, e)))
+}
+
+// statusClientGone is what is logged and counted of a request whose client went away.
+const statusClientGone = 499
+
+// record logs and counts a request.
+func (p *Proxy) record(r *http.Request, recorded *statusRecorder, e *exchange, took time.Duration, panicked any) {
+	attributes := []slog.Attr{slog.String("method", r.Method), slog.Int64("ms", took.Milliseconds())}
+	level, name, status := slog.LevelInfo, "", recorded.status
+	if e.route != nil {
+		name = e.route.Name()
+		attributes = append(attributes, slog.String("route", name))
+	}
+	if r.Context().Err() != nil && (panicked != nil || e.failed != nil || status == 0) {
+		status = statusClientGone
+	}
+	attributes = append(attributes, slog.Int("status", status))
+	if e.retried {
+		attributes = append(attributes, slog.Bool("retried", true))
+	}
+	switch aborted, _ := panicked.(error); {
+	case status == statusClientGone:
+		attributes = append(attributes, slog.String("reason", "the client went away"))
+	case errors.Is(aborted, http.ErrAbortHandler):
+		level = slog.LevelWarn
+		attributes = append(attributes, slog.String("reason", "the connection broke during the answer"))
+	case panicked != nil:
+		level = slog.LevelError
+		attributes = append(attributes, slog.String("reason", "internal error"))
+	case e.failed != nil:
+		level = slog.LevelWarn
+		attributes = append(attributes, slog.String("reason", e.failed.reason))
+		if e.failed.Side != "" {
+			attributes = append(attributes, slog.String("side", e.failed.Side))
+		}
+	}
+	p.Log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attributes...)
+	p.Metrics.request(name, r.Method, status)
+}
+
+// rewrite makes the call to the vendor of a request, but for where it goes and Vault's headers, which transport adds.
+func rewrite(pr *httputil.ProxyRequest) {
+	route := exchangeOf(pr.In.Context()).route
+	route.filter(pr.Out.Header)
+	route.filter(pr.Out.Trailer)
+	if len(pr.Out.Trailer) == 0 {
+		pr.Out.Trailer = nil
+	} else if pr.Out.Body != nil {
+		pr.Out.Body = &trailing{pr.Out.Body, pr.In.Trailer, pr.Out.Trailer}
+	}
+}
+
+// modify has a redirect, or the address of what was created, lead through the proxy.
+func modify(response *http.Response) error {
+	e := exchangeOf(response.Request.Context())
+	for i, value := range response.Header["Location"] {
+		response.Header["Location"][i] = e.to.location(e.route.Prefix, value)
+	}
+	return nil
+}
+
+// fail answers a request that the vendor did not answer.
+func fail(w http.ResponseWriter, r *http.Request, err error) {
+	e := exchangeOf(r.Context())
+	failed, is := errors.AsType[*problem](err)
+	if !is {
+		failed = failure(http.StatusBadGateway, sideVendor, "the vendor did not answer", "the exchange with the vendor failed")
+	}
+	e.failed = failed
+	failed.write(w)
+}
+
+// Sign has the call signed, and logs Vault's warnings: once, until an answer comes without.
+func (s *signing) Sign(ctx context.Context, call Call) (*Signed, error) {
+	signed, err := s.Signer.Sign(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	warning := ""
+	for _, text := range signed.Warnings {
+		warning += text + "\n"
+	}
+	s.mu.Lock()
+	changed := warning != s.warned
+	s.warned = warning
+	s.mu.Unlock()
+	if changed {
+		for _, text := range signed.Warnings {
+			s.log.Warn("Vault warns", "route", s.route, "warning", text)
+		}
+	}
+	return signed, nil
+}
+
+// statusRecorder keeps the status of an answer.
+type statusRecorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusRecorder) WriteHeader(status int) {
+	if status >= http.StatusOK && w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *statusRecorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// buffers are what bodies are copied through.
+type buffers struct{ pool sync.Pool }
+
+func (b *buffers) Get() []byte {
+	if kept, is := b.pool.Get().(*[]byte); is {
+		return *kept
+	}
+	return make([]byte, 32<<10)
+}
+
+func (b *buffers) Put(buffer []byte) { b.pool.Put(&buffer) }
+
+// NewTransport makes the transport to vendors. It passes bodies as they are, and waits for headers, not for bodies, with a limit.
+func NewTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConns:          1024,
+		MaxIdleConnsPerHost:   256,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ResponseHeaderTimeout: 2 * time.Minute,
+		ExpectContinueTimeout: time.Second,
+		DisableCompression:    true,
+	}
+}

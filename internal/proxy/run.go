@@ -1,0 +1,113 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+)
+
+const (
+	// headerTimeout and idleTimeout limit how long a client may take for its headers, and may keep a connection without a request.
+	// Bodies may take as long as they do.
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	// maxHeaders is the most that the headers of a request may have, in bytes.
+	maxHeaders = 64 << 10
+	// drainTimeout is how long requests under way may take after the program is told to end. It is less than what Kubernetes and
+	// systemd wait before they kill.
+	drainTimeout = 25 * time.Second
+)
+
+// Program is a proxy that runs until its context ends.
+type Program struct {
+	// Config is what it starts with.
+	Config *Config
+	// Load reads the configuration again.
+	Load func() (*Config, error)
+	// Connect makes the backend of a configuration. It does not call Vault.
+	Connect func(Vault) (Backend, error)
+	// Reload says when to load the configuration again.
+	Reload <-chan os.Signal
+	Log    *slog.Logger
+	Now    func() time.Time
+}
+
+// Run serves applications on a listener, and metrics on another, which may be nil. When the context ends, it takes no more
+// requests, waits for those under way, and returns nil.
+func (p *Program) Run(ctx context.Context, applications Listening, monitoring net.Listener) error {
+	backend, err := p.Connect(p.Config.Vault)
+	if err != nil {
+		return err
+	}
+	next := NewTransport()
+	defer next.CloseIdleConnections()
+	handler := New(Options{Next: next, Log: p.Log, Metrics: NewMetrics(), Now: p.Now}, applications)
+	handler.Use(p.Config.Routes, backend)
+
+	failed := make(chan error, 2)
+	servers := []*http.Server{p.serve(applications, handler, failed)}
+	if monitoring != nil {
+		servers = append(servers, p.serve(monitoring, handler.Monitor(), failed))
+	}
+	p.Log.Info("listening", "address", applications.Addr().String())
+	for {
+		select {
+		case err := <-failed:
+			return err
+		case <-p.Reload:
+			p.reload(handler)
+		case <-ctx.Done():
+			p.Log.Info("draining")
+			return drain(servers)
+		}
+	}
+}
+
+func (p *Program) serve(listener net.Listener, handler http.Handler, failed chan<- error) *http.Server {
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaders,
+		ErrorLog: slog.NewLogLogger(p.Log.Handler(), slog.LevelWarn), DisableGeneralOptionsHandler: true,
+	}
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			failed <- err
+		}
+	}()
+	return server
+}
+
+// drain ends servers. The first is that of the applications; the others answer until it has ended.
+func drain(servers []*http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	var failures error
+	for _, server := range servers {
+		if err := server.Shutdown(ctx); err != nil {
+			failures = errors.Join(failures, errors.New("requests under way were ended"), server.Close())
+		}
+	}
+	return failures
+}
+
+// reload takes a new configuration, or keeps the old one and says why.
+func (p *Program) reload(handler *Proxy) {
+	config, err := p.Load()
+	if err != nil {
+		p.Log.Error("the configuration was not reloaded, the old one is kept", "reason", err.Error())
+		return
+	}
+	backend, err := p.Connect(config.Vault)
+	if err != nil {
+		p.Log.Error("the configuration was not reloaded, the old one is kept", "reason", err.Error())
+		return
+	}
+	if config.Listen != p.Config.Listen || config.Metrics != p.Config.Metrics {
+		p.Log.Warn("listen, socket_mode and metrics change only with a restart")
+	}
+	handler.Use(config.Routes, backend)
+	p.Log.Info("the configuration was reloaded")
+}

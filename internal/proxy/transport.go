@@ -1,0 +1,198 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// maxBuffered is the longest body that is read before the call is signed.
+const maxBuffered = 10 << 20
+
+// exchange is one request of an application, from when it is admitted until its answer.
+type exchange struct {
+	admitted
+	signing *signing
+	failed  *problem  // why there is no answer of the vendor's; nil: there is one
+	to      *upstream // where the call was sent; nil: nowhere
+	retried bool
+}
+
+type exchangeKey struct{}
+
+func exchangeOf(ctx context.Context) *exchange {
+	e, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return e
+}
+
+// transport signs calls and sends them. A vendor's 401 is reported to Vault, and the call sent once more, if its body is there to
+// be sent again.
+type transport struct {
+	next    http.RoundTripper
+	metrics *Metrics
+	now     func() time.Time
+}
+
+func (t *transport) RoundTrip(out *http.Request) (*http.Response, error) {
+	e := exchangeOf(out.Context())
+	parameters, body, err := e.parameters(out)
+	if err != nil {
+		return nil, err
+	}
+	send := func(rejected *Signed) (*http.Response, *Signed, error) {
+		signed, err := t.sign(out.Context(), e, Call{Parameters: parameters, Rejected: rejected})
+		if err != nil {
+			return nil, nil, err
+		}
+		response, err := t.send(out, e, signed, body)
+		return response, signed, err
+	}
+	response, signed, err := send(nil)
+	if err != nil || response.StatusCode != http.StatusUnauthorized || (out.Body != nil && out.Body != http.NoBody && body == nil) {
+		return response, err
+	}
+	// A short answer is read, so that its connection can be used again.
+	_, _ = io.CopyN(io.Discard, response.Body, 16<<10)
+	_ = response.Body.Close()
+	e.retried = true
+	response, _, err = send(signed)
+	return response, err
+}
+
+// parameters are what the route sends to Vault, and the body, if it had to be read for them.
+func (e *exchange) parameters(out *http.Request) (parameters map[string]any, body []byte, err error) {
+	parameters = map[string]any{}
+	for _, name := range e.route.Send {
+		switch name {
+		case sendMethod:
+			parameters[name] = out.Method
+		case sendRequestString:
+			parameters[name] = e.requestString
+		case sendBodySHA256:
+			if body, err = buffered(out); err != nil {
+				return nil, nil, err
+			}
+			parameters[name] = sumOf(body)
+		}
+	}
+	return parameters, body, nil
+}
+
+func sumOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}
+
+// buffered reads a body. It returns one that is not nil, unless it fails.
+func buffered(out *http.Request) ([]byte, error) {
+	if out.Body == nil {
+		return []byte{}, nil
+	}
+	tooLong := refusal(http.StatusRequestEntityTooLarge, "the body is longer than 10 MiB, which is what this route can sign")
+	if out.ContentLength > maxBuffered {
+		return nil, tooLong
+	}
+	body, err := io.ReadAll(io.LimitReader(out.Body, maxBuffered+1))
+	if err != nil {
+		return nil, refusal(http.StatusBadRequest, "the body of the request could not be read")
+	}
+	if len(body) > maxBuffered {
+		return nil, tooLong
+	}
+	return body, nil
+}
+
+// sign has a call signed, and finds out where it goes.
+func (t *transport) sign(ctx context.Context, e *exchange, call Call) (*Signed, error) {
+	started := t.now()
+	signed, err := e.signing.Sign(ctx, call)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	t.metrics.signed(e.route, t.now().Sub(started), err != nil)
+	if err != nil {
+		status := http.StatusBadGateway
+		if refused, is := errors.AsType[*VaultError](err); is {
+			status = refused.answer()
+		}
+		return nil, failure(status, sideVault, "Vault did not sign the call", err.Error())
+	}
+	if e.to, err = upstreamOf(signed, e.requestString); err != nil {
+		return nil, failure(http.StatusBadGateway, sideVault, "Vault's answer is for another call", err.Error())
+	}
+	return signed, nil
+}
+
+// send sends a call once. body is its body, if that was read.
+func (t *transport) send(out *http.Request, e *exchange, signed *Signed, body []byte) (*http.Response, error) {
+	request := out.WithContext(out.Context())
+	request.URL, request.Host = e.to.url, e.to.url.Host
+	request.Header = out.Header.Clone()
+	if body != nil {
+		request.Body, request.ContentLength, request.Trailer, request.TransferEncoding = http.NoBody, int64(len(body)), nil, nil
+		if len(body) > 0 {
+			request.Body = io.NopCloser(bytes.NewReader(body))
+		}
+	}
+	e.route.dress(request, signed.Headers)
+	started := t.now()
+	response, err := t.next.RoundTrip(request)
+	switch {
+	case err == nil:
+		t.metrics.answered(e.route, t.now().Sub(started))
+		return response, nil
+	case out.Context().Err() != nil:
+		return nil, out.Context().Err()
+	case isTimeout(err):
+		return nil, failure(http.StatusGatewayTimeout, sideVendor, "the vendor did not answer in time", "timeout")
+	default:
+		return nil, failure(http.StatusBadGateway, sideVendor, "the vendor did not answer", Explain(err))
+	}
+}
+
+func isTimeout(err error) bool {
+	timeout, is := errors.AsType[net.Error](err)
+	return is && timeout.Timeout()
+}
+
+// Explain words an error of a transport by its type. It does not quote the error, which may repeat what the other side sent.
+func Explain(err error) string {
+	if _, is := errors.AsType[*tls.CertificateVerificationError](err); is {
+		return "TLS: the certificate is not trusted, has expired or is for another name"
+	}
+	if _, is := errors.AsType[tls.RecordHeaderError](err); is || errors.Is(err, http.ErrSchemeMismatch) {
+		return "TLS: the server does not speak TLS"
+	}
+	if _, is := errors.AsType[*net.DNSError](err); is {
+		return "DNS: the name could not be resolved"
+	}
+	if operation, is := errors.AsType[*net.OpError](err); is && operation.Op == "dial" {
+		return "could not connect"
+	}
+	return "the connection broke, or the server does not speak HTTP"
+}
+
+// trailing passes the trailers of a body on once it is read. Only those that are announced in out, which has been filtered, pass.
+type trailing struct {
+	io.ReadCloser
+	in, out http.Header
+}
+
+func (b *trailing) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		for _, name := range slices.Collect(maps.Keys(b.out)) {
+			b.out[name] = b.in[name]
+		}
+	}
+	return n, err
+}
