@@ -139,6 +139,7 @@ func (t *transport) send(out *http.Request, e *exchange, signed *Signed, body []
 	request.Header = out.Header.Clone()
 	if body != nil {
 		request.Body, request.ContentLength, request.Trailer, request.TransferEncoding = http.NoBody, int64(len(body)), nil, nil
+		request.Header.Del("Expect") // the client was told to go on when its body was read
 		if len(body) > 0 {
 			request.Body = io.NopCloser(bytes.NewReader(body))
 		}

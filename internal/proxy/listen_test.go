@@ -1,0 +1,220 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A socket has its mode from the beginning, and the process its umask back.
+func TestSocketIsMadeWithItsMode(t *testing.T) { //nolint:paralleltest // the umask is the process's
+	before := syscall.Umask(0o022)
+	t.Cleanup(func() { syscall.Umask(before) })
+	for _, mode := range []os.FileMode{0o600, 0o660, 0o666} {
+		path := filepath.Join(t.TempDir(), "s")
+		listener, err := Listen(Address{Socket: path, Mode: mode})
+		require.NoError(t, err)
+		info, err := os.Lstat(path)
+		require.NoError(t, err)
+		require.Equal(t, mode|os.ModeSocket, info.Mode())
+		require.Nil(t, listener.hosts())
+		require.NoError(t, listener.Close())
+		require.NoFileExists(t, path)
+		require.Equal(t, 0o022, syscall.Umask(0o022))
+	}
+}
+
+// A socket that a process left behind is replaced. A file, and a socket on which somebody answers, are not.
+func TestOnlyStaleSocketsAreReplaced(t *testing.T) { //nolint:paralleltest // the umask is the process's
+	directory := t.TempDir()
+	stale := filepath.Join(directory, "stale")
+	left, err := net.Listen("unix", stale)
+	require.NoError(t, err)
+	left.(*net.UnixListener).SetUnlinkOnClose(false)
+	require.NoError(t, left.Close())
+	listener, err := Listen(Address{Socket: stale, Mode: 0o600})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+
+	_, err = Listen(Address{Socket: stale, Mode: 0o600})
+	require.ErrorContains(t, err, "is in use by another process")
+	connection, err := net.Dial("unix", stale)
+	require.NoError(t, err, "the first still listens")
+	require.NoError(t, connection.Close())
+
+	file := filepath.Join(directory, "file")
+	require.NoError(t, os.WriteFile(file, []byte("content"), 0o600))
+	link := filepath.Join(directory, "link")
+	require.NoError(t, os.Symlink(stale, link))
+	for _, path := range []string{file, link, directory} {
+		_, err = Listen(Address{Socket: path, Mode: 0o600})
+		require.ErrorContains(t, err, "is not a socket")
+	}
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, "content", string(content))
+}
+
+func TestOnlyLoopbackIsListenedOn(t *testing.T) {
+	t.Parallel()
+	_, err := Listen(Address{TCP: netip.MustParseAddrPort("0.0.0.0:0")})
+	require.ErrorContains(t, err, "loopback")
+	listener, err := Listen(Address{TCP: netip.MustParseAddrPort("127.0.0.1:0")})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	address := listener.Addr().String()
+	require.Equal(t, hosts{address, "localhost" + address[strings.LastIndex(address, ":"):]}, listener.hosts())
+}
+
+// on is a listener that says that it has an address.
+type on struct {
+	net.Listener
+	address net.Addr
+}
+
+func (l on) Addr() net.Addr { return l.address }
+
+func TestHostNeedsNoPortOn80(t *testing.T) {
+	t.Parallel()
+	for ip, want := range map[string]hosts{
+		"127.0.0.1": {"127.0.0.1:80", "localhost:80", "127.0.0.1", "localhost"}, "::1": {"[::1]:80", "localhost:80", "[::1]", "localhost"},
+	} {
+		require.Equal(t, want, Listening{on{address: &net.TCPAddr{IP: net.ParseIP(ip), Port: 80}}}.hosts())
+	}
+}
+
+// running is a program that runs.
+type running struct {
+	reload, ended chan struct{}
+	signals       chan os.Signal
+	stop          context.CancelFunc
+	err           error
+	log           *syncBuffer
+	address       string
+	monitor       string
+	config        chan func() (*Config, error)
+}
+
+func start(t *testing.T, backend Backend, routes string) *running {
+	t.Helper()
+	parse := func(routes string) (*Config, error) {
+		return Parse("f.yml", []byte("listen: 127.0.0.1:1\nroutes:\n"+routes))
+	}
+	config, err := parse(routes)
+	require.NoError(t, err)
+	r := &running{ended: make(chan struct{}), signals: make(chan os.Signal), log: &syncBuffer{}, config: make(chan func() (*Config, error), 1)}
+	applications, err := Listen(Address{TCP: netip.MustParseAddrPort("127.0.0.1:0")})
+	require.NoError(t, err)
+	monitoring, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	r.address, r.monitor = applications.Addr().String(), monitoring.Addr().String()
+	program := &Program{
+		Config: config, Load: func() (*Config, error) { return (<-r.config)() }, Reload: r.signals, Now: time.Now,
+		Connect: func(vault Vault) (Backend, error) {
+			if vault.Address == "broken" {
+				return nil, errors.New("no such certificate")
+			}
+			return backend, nil
+		},
+		Log: slog.New(slog.NewJSONHandler(r.log, nil)),
+	}
+	var ctx context.Context
+	ctx, r.stop = context.WithCancel(t.Context())
+	go func() {
+		defer close(r.ended)
+		r.err = program.Run(ctx, applications, monitoring)
+	}()
+	t.Cleanup(func() { r.stop(); <-r.ended })
+	return r
+}
+
+func (r *running) get(t *testing.T, target string) int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+target, http.NoBody)
+	require.NoError(t, err)
+	response, err := http.DefaultTransport.RoundTrip(request)
+	require.NoError(t, err)
+	_, _ = io.Copy(io.Discard, response.Body)
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode
+}
+
+// A reload takes the new routes, or keeps the old ones and says why.
+func TestReloadTakesNewRoutesOrKeepsTheOld(t *testing.T) {
+	t.Parallel()
+	rig := newRig(t, defaultRoutes, nil)
+	r := start(t, rig.stub, "  /a: {sign: m/sign/avanan/us, allow: [GET /v1.0/a]}")
+	require.Equal(t, 200, r.get(t, r.address+"/a/v1.0/a"))
+	require.Equal(t, 404, r.get(t, r.address+"/b/v1.0/a"))
+	for text, config := range map[string]func() (*Config, error){
+		"f.yml:3: routes must be a mapping": func() (*Config, error) { return Parse("f.yml", []byte("listen: 127.0.0.1:1\nroutes:\n  x")) },
+		"no such certificate":               func() (*Config, error) { return &Config{Vault: Vault{Address: "broken"}}, nil },
+	} {
+		r.config <- config
+		r.signals <- syscall.SIGHUP
+		eventually(t, func() bool { return strings.Contains(r.log.String(), text) }, text)
+		require.Equal(t, 200, r.get(t, r.address+"/a/v1.0/a"))
+	}
+	require.NotContains(t, r.log.String(), "was reloaded")
+	r.config <- func() (*Config, error) {
+		return Parse("f.yml", []byte("listen: 127.0.0.1:2\nroutes:\n  /b: {sign: m/sign/avanan/us, allow: [GET /v1.0/a]}"))
+	}
+	r.signals <- syscall.SIGHUP
+	eventually(t, func() bool { return strings.Contains(r.log.String(), "was reloaded") }, "the reload")
+	require.Contains(t, r.log.String(), "change only with a restart")
+	require.Equal(t, 404, r.get(t, r.address+"/a/v1.0/a"))
+	require.Equal(t, 200, r.get(t, r.address+"/b/v1.0/a"))
+	require.Equal(t, 200, r.get(t, r.monitor+"/healthz"))
+	require.Equal(t, 200, r.get(t, r.monitor+"/readyz"))
+	require.Equal(t, 404, r.get(t, r.monitor+"/b/v1.0/a"))
+	require.Equal(t, 404, r.get(t, r.address+"/metrics"))
+}
+
+// A program that is told to end takes no more requests and finishes those under way.
+func TestEndWaitsForRequestsUnderWay(t *testing.T) {
+	t.Parallel()
+	arrived, let := make(chan struct{}), make(chan struct{})
+	rig := newRig(t, defaultRoutes, func(w http.ResponseWriter, _ *http.Request) {
+		close(arrived)
+		<-let
+		_, _ = io.WriteString(w, "whole")
+	})
+	r := start(t, rig.stub, "  /a: {sign: m/sign/avanan/us, allow: [GET /v1.0/a]}")
+	got := make(chan string)
+	go func() {
+		request, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+r.address+"/a/v1.0/a", http.NoBody)
+		response, err := http.DefaultTransport.RoundTrip(request)
+		if err != nil {
+			got <- err.Error()
+			return
+		}
+		defer response.Body.Close()
+		body, _ := io.ReadAll(response.Body)
+		got <- string(body)
+	}()
+	<-arrived
+	r.stop()
+	eventually(t, func() bool {
+		connection, err := net.Dial("tcp", r.address)
+		if err == nil {
+			_ = connection.Close()
+		}
+		return err != nil
+	}, "no more connections")
+	close(let)
+	require.Equal(t, "whole", <-got)
+	<-r.ended
+	require.NoError(t, r.err)
+}
