@@ -70,6 +70,7 @@ func TestExamplePoliciesLimitRequests(t *testing.T) {
 		"avanan-signer-events-only":       avananSignerRows(),
 		"avanan-batch-signer-events-only": avananBatchSignerRows(),
 		"operator":                        operatorRows(m),
+		"proxy":                           proxyRows(),
 		"sre":                             sreRows(),
 	} {
 		t.Run(policy, func(t *testing.T) {
@@ -249,6 +250,25 @@ func avananBatchSignerRows() []policyRow {
 		put(path, batch("/v1.0/event/1,/v1.0/event/2"), byEngine),
 		put(path, batch(" /v1.0/event/1"), byEngine),
 		put(path, batch([]string{"/v1.0/event/1?q=US:sandbox2026-01-02T03:04:05.123456/v1.0/action"}), byEngine),
+	)
+}
+
+func proxyRows() []policyRow {
+	return append(elsewhere(),
+		get("creds/pave/main", served),
+		get("creds/pave/main", served, "unauthorized", "true"),
+		put("creds/pave/main", nil, byACL),
+		get("creds/pave/main", byEngine, "timestamp", "2026-01-02T03:04:05Z"),
+		get("creds/avanan/us", byACL), put("creds/avanan/us", nil, byACL),
+		put("sign/avanan/us", values{"request_string": "/v1.0/event/1"}, served),
+		put("sign/avanan/us", values{"request_string": "/v1.0/search/query", "unauthorized": true}, served),
+		put("sign/avanan/us", values{"request_string": "/v1.0/action/entity"}, byACL),
+		put("sign/avanan/us", values{"request_string": "/v1.0/event/../action/entity"}, byEngine),
+		put("sign/avanan/us", values{"unauthorized": true}, byACL),
+		put("sign/avanan/us", values{"request_string": "/v1.0/event/1", "method": "GET"}, byACL),
+		put("sign/avanan/us", nil, byACL), do(http.MethodDelete, "sign/avanan/us", byACL),
+		get("sign/avanan/us", byACL, "request_string", "/v1.0/event/1"), // the proxy writes: Vault's audit log has a read's query
+		put("sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/event/1"}}, byACL),
 	)
 }
 

@@ -3,6 +3,7 @@ package harness
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/vault/api"
@@ -25,37 +26,11 @@ func StartAgent(t *testing.T, m *Mount) *Agent {
 		require.NoError(t, err)
 		require.NoError(t, m.Client.Sys().PutPolicyWithContext(t.Context(), policy, string(rules)))
 	}
-	require.NoError(t, m.Client.Sys().EnableAuthWithOptionsWithContext(t.Context(), "approle", &api.EnableAuthOptions{Type: "approle"}))
-	logical := m.Client.Logical()
-	_, err := logical.WriteWithContext(t.Context(), "auth/approle/role/agent", Values{"token_policies": "pave-reader,avanan-token-reader,infinity-reader"})
-	require.NoError(t, err)
-	role, err := logical.ReadWithContext(t.Context(), "auth/approle/role/agent/role-id")
-	require.NoError(t, err)
-	secret, err := logical.WriteWithContext(t.Context(), "auth/approle/role/agent/secret-id", nil)
-	require.NoError(t, err)
-	for file, content := range map[string]any{"role-id": role.Data["role_id"], "secret-id": secret.Data["secret_id"]} {
-		require.NoError(t, os.WriteFile(filepath.Join(a.Directory, file), []byte(content.(string)), 0o600))
-	}
+	a.writeAppRole(t, m, "pave-reader,avanan-token-reader,infinity-reader")
 	for _, file := range []string{"agent.hcl", "templates"} {
 		require.NoError(t, os.Symlink(Path("examples/agent/"+file), filepath.Join(a.Directory, file)))
 	}
-	log, err := os.Create(filepath.Join(a.Directory, "agent.log"))
-	require.NoError(t, err)
-	run := Command(m.Server.Binary, "agent", "-config=agent.hcl", "-log-level=trace")
-	run.Dir = a.Directory
-	run.Env = append(os.Environ(), "VAULT_ADDR="+m.Server.Address, "BAO_ADDR="+m.Server.Address, "HOME="+a.Directory)
-	run.Stdout, run.Stderr = log, log
-	require.NoError(t, run.Start())
-	t.Cleanup(func() {
-		_ = run.Process.Signal(os.Interrupt)
-		_ = run.Wait()
-		content, err := os.ReadFile(log.Name())
-		require.NoError(t, err)
-		require.NotContains(t, string(content), Canary)
-		if t.Failed() {
-			t.Logf("%s", content)
-		}
-	})
+	a.run(t, m)
 	for _, file := range AgentFiles {
 		Eventually(t, func() bool { return a.Read(file) != "" }, file+" is rendered")
 	}
@@ -77,4 +52,56 @@ func (a *Agent) Refreshes(t *testing.T, file string, count int, call func()) {
 		distinct[a.Read(file)] = true
 		return len(distinct) > count
 	}, "refreshes of "+file)
+}
+
+// StartTokenAgent starts an Agent with examples/proxy/agent.hcl, which logs in by an AppRole with a policy, and waits until it has
+// written a proxy's token.
+func StartTokenAgent(t *testing.T, m *Mount, p *Proxy, policy string) {
+	t.Helper()
+	a := &Agent{t.TempDir()}
+	a.writeAppRole(t, m, policy)
+	content, err := os.ReadFile(Path("examples/proxy/agent.hcl"))
+	require.NoError(t, err)
+	config := strings.NewReplacer("/etc/apisig-agent", a.Directory, "/run/apisig-agent/token", p.TokenFile()).Replace(string(content))
+	require.NoError(t, os.WriteFile(filepath.Join(a.Directory, "agent.hcl"), []byte(config), 0o600))
+	a.run(t, m)
+	Eventually(t, func() bool { _, err := os.Stat(p.TokenFile()); return err == nil }, "the token is written")
+}
+
+// writeAppRole makes an AppRole with policies, and writes its ids where Agent reads them.
+func (a *Agent) writeAppRole(t *testing.T, m *Mount, policies string) {
+	t.Helper()
+	require.NoError(t, m.Client.Sys().EnableAuthWithOptionsWithContext(t.Context(), "approle", &api.EnableAuthOptions{Type: "approle"}))
+	logical := m.Client.Logical()
+	_, err := logical.WriteWithContext(t.Context(), "auth/approle/role/agent", Values{"token_policies": policies})
+	require.NoError(t, err)
+	role, err := logical.ReadWithContext(t.Context(), "auth/approle/role/agent/role-id")
+	require.NoError(t, err)
+	secret, err := logical.WriteWithContext(t.Context(), "auth/approle/role/agent/secret-id", nil)
+	require.NoError(t, err)
+	for file, content := range map[string]any{"role-id": role.Data["role_id"], "secret-id": secret.Data["secret_id"]} {
+		require.NoError(t, os.WriteFile(filepath.Join(a.Directory, file), []byte(content.(string)), 0o600))
+	}
+}
+
+// run runs Agent with agent.hcl of its directory until the test ends.
+func (a *Agent) run(t *testing.T, m *Mount) {
+	t.Helper()
+	log, err := os.Create(filepath.Join(a.Directory, "agent.log"))
+	require.NoError(t, err)
+	run := Command(m.Server.Binary, "agent", "-config=agent.hcl", "-log-level=trace")
+	run.Dir = a.Directory
+	run.Env = append(os.Environ(), "VAULT_ADDR="+m.Server.Address, "BAO_ADDR="+m.Server.Address, "HOME="+a.Directory)
+	run.Stdout, run.Stderr = log, log
+	require.NoError(t, run.Start())
+	t.Cleanup(func() {
+		_ = run.Process.Signal(os.Interrupt)
+		_ = run.Wait()
+		content, err := os.ReadFile(log.Name())
+		require.NoError(t, err)
+		require.NotContains(t, string(content), Canary)
+		if t.Failed() {
+			t.Logf("%s", content)
+		}
+	})
 }
