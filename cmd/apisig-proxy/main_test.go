@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/proxy"
+)
+
+func TestMain(m *testing.M) {
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "VAULT_") {
+			_ = os.Unsetenv(name)
+		}
+	}
+	_ = os.Setenv("VAULT_MAX_RETRIES", "0")
+	os.Exit(m.Run())
+}
+
+func TestFlags(t *testing.T) {
+	t.Parallel()
+	require.ErrorContains(t, run(nil), "usage: apisig-proxy -config file [-check]")
+	require.ErrorContains(t, run([]string{"-config", "a", "b"}), "usage")
+	require.ErrorIs(t, run([]string{"-config", filepath.Join(t.TempDir(), "none"), "-check"}), os.ErrNotExist)
+	require.NoError(t, run([]string{"-config", "../../examples/proxy/apisig-proxy.yml", "-check"}))
+	file := filepath.Join(t.TempDir(), "proxy.yml")
+	require.NoError(t, os.WriteFile(file, []byte("listen: 0.0.0.0:1\nroutes: {}"), 0o600))
+	require.ErrorContains(t, run([]string{"-config", file, "-check"}), file+":1: listen must be a loopback address")
+	require.NoError(t, os.WriteFile(file, []byte("listen: 127.0.0.1:1\nvault: {ca_cert: /none.pem}\nroutes: {/a: {creds: m/creds/a/b, allow: [GET /]}}"), 0o600))
+	require.ErrorContains(t, run([]string{"-config", file, "-check"}), "/none.pem")
+}
+
+// vault is a server in Vault's place.
+type vault struct {
+	*httptest.Server
+	mu     sync.Mutex
+	seen   []string // token, namespace and target of requests
+	status int
+	body   string
+}
+
+func newVault(t *testing.T, status int, body string) *vault {
+	t.Helper()
+	v := &vault{status: status, body: body}
+	v.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.seen = append(v.seen, fmt.Sprint(r.Header.Get("X-Vault-Token"), " ", r.Header.Get("X-Vault-Namespace"), " ", r.URL.RequestURI()))
+		w.WriteHeader(v.status)
+		_, _ = fmt.Fprint(w, v.body)
+	}))
+	t.Cleanup(v.Close)
+	return v
+}
+
+const headers = `{"data": {"headers": {"Authorization": "canary", "x-av-req-id": "id"}, "base_url": "https://vendor.example", "ttl": 100}, "warnings": ["stale"]}`
+
+var creds = &proxy.Route{Path: "apisig/creds/pave/main"}
+
+func signerFor(t *testing.T, vault proxy.Vault) (proxy.Backend, proxy.Signer) {
+	t.Helper()
+	backend, err := connect(vault)
+	require.NoError(t, err)
+	return backend, backend.Signer(creds)
+}
+
+// Headers are read with the token that is in the file, cached, and read again with another token. A file that cannot be read for a
+// moment changes nothing.
+func TestHeadersAreDroppedWhenTheTokenChanges(t *testing.T) {
+	t.Parallel()
+	v := newVault(t, http.StatusOK, headers)
+	file := filepath.Join(t.TempDir(), "token")
+	_, signer := signerFor(t, proxy.Vault{Address: v.URL, TokenFile: file, Namespace: "team"})
+	_, err := signer.Sign(t.Context(), proxy.Call{})
+	require.EqualError(t, err, "vault.token_file is missing, unreadable or empty")
+	ids := map[string]bool{}
+	for i, token := range []string{"one\n", "one", "", "two", "two"} {
+		require.NoError(t, os.WriteFile(file, []byte(token), 0o600))
+		signed, err := signer.Sign(t.Context(), proxy.Call{})
+		require.NoError(t, err)
+		require.Equal(t, "canary", signed.Headers["Authorization"])
+		require.Equal(t, []string{"stale"}, signed.Warnings)
+		require.Equal(t, "https://vendor.example", signed.BaseURL)
+		ids[signed.Headers["x-av-req-id"]] = true
+		require.Len(t, ids, i+1, "each call has a request id of its own")
+	}
+	require.NoError(t, os.Remove(file))
+	signed, err := signer.Sign(t.Context(), proxy.Call{})
+	require.NoError(t, err)
+	const path = " team /v1/apisig/creds/pave/main"
+	require.Equal(t, []string{"one" + path, "two" + path}, v.seen)
+	_, err = signer.Sign(t.Context(), proxy.Call{Rejected: signed})
+	require.NoError(t, err)
+	require.Equal(t, []string{"one" + path, "two" + path, "two" + path + "?unauthorized=true"}, v.seen)
+}
+
+// What went wrong with Vault has its status and a reason, and quotes no answer that is not Vault's own error.
+func TestErrorsOfVaultAreExplained(t *testing.T) {
+	t.Parallel()
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	for want, made := range map[string]*vault{
+		"Vault answered with status 403: permission denied":        newVault(t, 403, `{"errors": ["permission denied"]}`),
+		"Vault answered with status 503: Vault is sealed":          newVault(t, 503, `{"errors": ["Vault is sealed"]}`),
+		"Vault answered with status 502: no reason given":          newVault(t, 502, `<html>canary`),
+		"the answer of apisig/creds/pave/main has no headers":      newVault(t, 200, `{"data": {"canary": 1}}`),
+		"the answer of apisig/creds/pave/main is empty":            newVault(t, 404, `{"errors": []}`),
+		"no answer from Vault: could not connect":                  {Server: closed},
+		"no answer from Vault: TLS: the server does not speak TLS": {Server: &httptest.Server{URL: strings.Replace(newVault(t, 200, "").URL, "http:", "https:", 1)}},
+	} {
+		_, signer := signerFor(t, proxy.Vault{Address: made.URL})
+		_, err := signer.Sign(t.Context(), proxy.Call{})
+		require.EqualError(t, err, want)
+		require.IsType(t, &proxy.VaultError{}, err)
+	}
+	_, signer := signerFor(t, proxy.Vault{Address: closed.URL})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := signer.Sign(ctx, proxy.Call{})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	for body, healthy := range map[string]bool{
+		`{"initialized": true, "sealed": false}`: true, `{"initialized": true, "sealed": true}`: false, `{"initialized": false}`: false, `<html>`: false,
+	} {
+		backend, _ := signerFor(t, proxy.Vault{Address: newVault(t, 200, body).URL})
+		require.Equal(t, healthy, backend.Health(t.Context()) == nil, body)
+	}
+}
+
+// Where the file is silent, the environment's address and token hold.
+func TestEnvironmentHoldsWhereTheFileIsSilent(t *testing.T) {
+	file, environment := newVault(t, http.StatusOK, headers), newVault(t, http.StatusOK, headers)
+	t.Setenv("VAULT_ADDR", environment.URL)
+	t.Setenv("VAULT_TOKEN", "of the environment")
+	t.Setenv("VAULT_NAMESPACE", "of the environment")
+	_, signer := signerFor(t, proxy.Vault{})
+	_, err := signer.Sign(t.Context(), proxy.Call{})
+	require.NoError(t, err)
+	require.Equal(t, []string{"of the environment of the environment /v1/apisig/creds/pave/main"}, environment.seen)
+	t.Setenv("VAULT_AGENT_ADDR", environment.URL)
+	token := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(token, []byte("of the file"), 0o600))
+	_, signer = signerFor(t, proxy.Vault{Address: file.URL, Namespace: "file", TokenFile: token})
+	_, err = signer.Sign(t.Context(), proxy.Call{})
+	require.NoError(t, err)
+	require.Equal(t, []string{"of the file file /v1/apisig/creds/pave/main"}, file.seen)
+}
