@@ -87,7 +87,8 @@ func TestApplicationsWithABaseURLCallThroughTheProxy(t *testing.T) {
 		"/infinity/v1.0/event/1": `"responseText":"Success"`, "/pave/v1/sessions/1?expand=a&b=c+d": `{"data":[]}`,
 	} {
 		commands := [][]string{
-			{"curl", "-fsS", p.URL + path}, {"curl", "-fsS", "-H", "Authorization: Bearer mine", "-H", "x-av-sig: mine", "-H", "API-Token: mine", p.URL + path},
+			{"curl", "-fsS", p.URL + path},
+			{"curl", "-fsS", "-H", "Authorization: Bearer mine", "-H", "x-av-sig: mine", "-H", "API-Token: mine", p.URL + path},
 			{"python3", "-c", "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())", p.URL + path},
 		}
 		if !strings.HasPrefix(path, "/infinity") {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -120,7 +121,8 @@ func TestErrorsOfVaultAreExplained(t *testing.T) {
 		_, signer := signerFor(t, proxy.Vault{Address: made.URL})
 		_, err := signer.Sign(t.Context(), proxy.Call{})
 		require.EqualError(t, err, want)
-		require.IsType(t, &proxy.VaultError{}, err)
+		_, is := errors.AsType[*proxy.VaultError](err)
+		require.True(t, is)
 	}
 	_, signer := signerFor(t, proxy.Vault{Address: closed.URL})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -45,7 +45,7 @@ func TestOneRetryAfter401(t *testing.T) {
 		"a body that was read": {http.MethodPost, "/hashed/upload", "body", 200, 200, 2},
 		"a body that streams":  {http.MethodPost, "/avanan/us/v1.0/event/query", "body", 200, 401, 1},
 	} {
-		r := newRig(t, defaultRoutes, status(http.StatusUnauthorized, test.second))
+		r := newRig(t, status(http.StatusUnauthorized, test.second))
 		var first *Signed
 		r.stub.answer = func(route *Route, call Call) (*Signed, error) {
 			signed, err := r.sign(route, call)
@@ -70,7 +70,7 @@ func TestOneRetryAfter401(t *testing.T) {
 // A redirect is for the client, which it leads through the proxy if it stays below the vendor's address.
 func TestLocationLeadsThroughTheProxy(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, defaultRoutes, func(w http.ResponseWriter, req *http.Request) {
+	r := newRig(t, func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Location", req.Header.Get("X-Location"))
 		w.WriteHeader(http.StatusFound)
 	})
@@ -102,7 +102,7 @@ func TestLocationLeadsThroughTheProxy(t *testing.T) {
 // An error says which side failed, and nothing else.
 func TestProblemSaysWhichSideFailed(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, defaultRoutes, nil)
+	r := newRig(t, nil)
 	for vault, want := range map[error]int{
 		&VaultError{Reason: "canary"}: 502, &VaultError{400, "canary"}: 502, &VaultError{403, "canary"}: 502, &VaultError{404, "canary"}: 502,
 		&VaultError{429, "canary"}: 503, &VaultError{500, "canary"}: 502, &VaultError{502, "canary"}: 502, &VaultError{503, "canary"}: 503,
@@ -150,7 +150,7 @@ func TestProblemSaysWhichSideFailed(t *testing.T) {
 func TestSlowVendorIs504(t *testing.T) {
 	t.Parallel()
 	let := make(chan struct{})
-	r := newRig(t, defaultRoutes, func(http.ResponseWriter, *http.Request) { <-let })
+	r := newRig(t, func(http.ResponseWriter, *http.Request) { <-let })
 	t.Cleanup(func() { close(let) })
 	next := NewTransport()
 	require.Positive(t, next.ResponseHeaderTimeout)
@@ -164,7 +164,7 @@ func TestSlowVendorIs504(t *testing.T) {
 // No log line has a query, a header, a body, or what Vault returned.
 func TestLogHasNoQueriesHeadersOrBodies(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, defaultRoutes, func(w http.ResponseWriter, _ *http.Request) {
+	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Canary", "canary")
 		_, _ = io.WriteString(w, "canary")
 	})
@@ -184,7 +184,7 @@ func TestLogHasNoQueriesHeadersOrBodies(t *testing.T) {
 // A warning of Vault's is logged once, and again after an answer without it.
 func TestWarningsOfVaultAreLoggedOnce(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, defaultRoutes, nil)
+	r := newRig(t, nil)
 	for i, warnings := range [][]string{{"stale"}, {"stale"}, nil, {"stale"}, {"stale", "other"}} {
 		r.stub.mu.Lock()
 		r.stub.answer = func(route *Route, call Call) (*Signed, error) {
@@ -222,7 +222,7 @@ func TestMemoryIsFlatWithAGiBBothWays(t *testing.T) { //nolint:paralleltest // i
 		runtime.ReadMemStats(&stats)
 		peak = max(peak, stats.HeapAlloc)
 	}
-	r := newRig(t, defaultRoutes, func(w http.ResponseWriter, req *http.Request) {
+	r := newRig(t, func(w http.ResponseWriter, req *http.Request) {
 		got, err := io.Copy(io.Discard, req.Body)
 		if err != nil || got != gib {
 			t.Errorf("%d bytes came: %v", got, err)
@@ -260,7 +260,7 @@ func TestMemoryIsFlatWithAGiBBothWays(t *testing.T) { //nolint:paralleltest // i
 func TestBodiesStream(t *testing.T) {
 	t.Parallel()
 	step := make(chan string)
-	r := newRig(t, defaultRoutes, func(w http.ResponseWriter, req *http.Request) {
+	r := newRig(t, func(w http.ResponseWriter, req *http.Request) {
 		if req.Header.Get("X-Unread") != "" {
 			part := make([]byte, 5)
 			_, _ = io.ReadFull(req.Body, part)
@@ -287,7 +287,7 @@ func TestBodiesStream(t *testing.T) {
 	go func() {
 		request, _ := http.NewRequest(http.MethodPost, "http://"+r.address+"/avanan/us/v1.0/event/query", body) //nolint:noctx // ends with the body
 		request.Header.Set("X-Unread", "yes")
-		response, err := http.DefaultTransport.RoundTrip(request)
+		response, err := http.DefaultTransport.RoundTrip(request) //nolint:bodyclose // the test closes it
 		if err != nil {
 			t.Error(err)
 		}
@@ -309,7 +309,7 @@ func TestBodiesStream(t *testing.T) {
 func TestClientThatGoesAwayEndsTheCall(t *testing.T) {
 	t.Parallel()
 	arrived, ended := make(chan struct{}), make(chan struct{})
-	r := newRig(t, defaultRoutes, func(_ http.ResponseWriter, req *http.Request) {
+	r := newRig(t, func(_ http.ResponseWriter, req *http.Request) {
 		close(arrived)
 		<-req.Context().Done()
 		close(ended)
@@ -328,7 +328,7 @@ func TestClientThatGoesAwayEndsTheCall(t *testing.T) {
 // A vendor that breaks off in the middle of an answer is a broken answer for the client, not a short one.
 func TestBrokenAnswerIsNotAShortOne(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, defaultRoutes, func(w http.ResponseWriter, _ *http.Request) {
+	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "part")
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
@@ -342,7 +342,7 @@ func TestBrokenAnswerIsNotAShortOne(t *testing.T) {
 // A client that expects 100 gets it when the vendor gives it, and a refusal without sending its body.
 func TestExpect100Continue(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, defaultRoutes, nil)
+	r := newRig(t, nil)
 	for target, want := range map[string][]string{
 		"/avanan/us/v1.0/event/query": {"HTTP/1.1 100 Continue", "HTTP/1.1 200 OK"}, "/avanan/us/v1.0/action": {"HTTP/1.1 403 Forbidden"},
 		"/hashed/upload": {"HTTP/1.1 100 Continue", "HTTP/1.1 200 OK"},
@@ -375,7 +375,7 @@ func TestExpect100Continue(t *testing.T) {
 // Trailers of the vendor reach the client.
 func TestTrailersOfTheVendorPass(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, defaultRoutes, func(w http.ResponseWriter, _ *http.Request) {
+	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Trailer", "X-Sum")
 		_, _ = io.WriteString(w, "body")
 		w.Header().Set("X-Sum", "sum")
@@ -389,7 +389,7 @@ func TestTrailersOfTheVendorPass(t *testing.T) {
 // Compressed answers pass as they are, and the vendor is asked only for what the client asks for.
 func TestBodiesAreNotDecompressed(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, defaultRoutes, func(w http.ResponseWriter, _ *http.Request) {
+	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
 		_, _ = io.WriteString(w, "not really gzip")
 	})
@@ -405,7 +405,7 @@ func TestBodiesAreNotDecompressed(t *testing.T) {
 // A vendor that changes protocol unasked is refused.
 func TestVendorCannotSwitchProtocols(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, defaultRoutes, func(w http.ResponseWriter, _ *http.Request) {
+	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Upgrade", "websocket")
 		w.Header().Set("Connection", "Upgrade")
 		w.WriteHeader(http.StatusSwitchingProtocols)
@@ -418,7 +418,7 @@ func TestVendorCannotSwitchProtocols(t *testing.T) {
 // A thousand requests at once all get their own answer.
 func TestThousandConcurrentRequests(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, defaultRoutes, func(w http.ResponseWriter, req *http.Request) { _, _ = io.WriteString(w, req.URL.Path) })
+	r := newRig(t, func(w http.ResponseWriter, req *http.Request) { _, _ = io.WriteString(w, req.URL.Path) })
 	next := &http.Transport{MaxIdleConnsPerHost: 100}
 	t.Cleanup(next.CloseIdleConnections)
 	var calls sync.WaitGroup
@@ -443,7 +443,7 @@ func TestThousandConcurrentRequests(t *testing.T) {
 // On a unix socket any Host passes: no web page can reach one.
 func TestUnixSocketTakesAnyHost(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, defaultRoutes, nil)
+	r := newRig(t, nil)
 	r.hosts = nil
 	recorder := httptest.NewRecorder()
 	request := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/avanan/us/v1.0/event/1", http.NoBody)
@@ -455,7 +455,7 @@ func TestUnixSocketTakesAnyHost(t *testing.T) {
 // The metrics show routes, methods, statuses and times.
 func TestMetricsShowRoutesMethodsAndStatuses(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, defaultRoutes, nil)
+	r := newRig(t, nil)
 	r.get(t, "/avanan/us/v1.0/event/1?canary")
 	r.get(t, "/canary")
 	r.raw(t, "CANARY /pave/v1/sessions HTTP/1.1\r\nHost: "+r.address+"\r\n\r\n")
@@ -483,7 +483,7 @@ func TestMetricsShowRoutesMethodsAndStatuses(t *testing.T) {
 // Ready means that Vault answers and signs for every route. Many probes are one, for five seconds.
 func TestReadyMeansThatVaultSigns(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, defaultRoutes, nil)
+	r := newRig(t, nil)
 	now := time.Now()
 	var mu sync.Mutex
 	r.Now = func() time.Time {

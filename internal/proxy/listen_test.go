@@ -97,14 +97,14 @@ func TestHostNeedsNoPortOn80(t *testing.T) {
 
 // running is a program that runs.
 type running struct {
-	reload, ended chan struct{}
-	signals       chan os.Signal
-	stop          context.CancelFunc
-	err           error
-	log           *syncBuffer
-	address       string
-	monitor       string
-	config        chan func() (*Config, error)
+	ended   chan struct{}
+	signals chan os.Signal
+	stop    context.CancelFunc
+	err     error
+	log     *syncBuffer
+	address string
+	monitor string
+	config  chan func() (*Config, error)
 }
 
 func start(t *testing.T, backend Backend, routes string) *running {
@@ -154,7 +154,7 @@ func (r *running) get(t *testing.T, target string) int {
 // A reload takes the new routes, or keeps the old ones and says why.
 func TestReloadTakesNewRoutesOrKeepsTheOld(t *testing.T) {
 	t.Parallel()
-	rig := newRig(t, defaultRoutes, nil)
+	rig := newRig(t, nil)
 	r := start(t, rig.stub, "  /a: {sign: m/sign/avanan/us, allow: [GET /v1.0/a]}")
 	require.Equal(t, 200, r.get(t, r.address+"/a/v1.0/a"))
 	require.Equal(t, 404, r.get(t, r.address+"/b/v1.0/a"))
@@ -186,7 +186,7 @@ func TestReloadTakesNewRoutesOrKeepsTheOld(t *testing.T) {
 func TestEndWaitsForRequestsUnderWay(t *testing.T) {
 	t.Parallel()
 	arrived, let := make(chan struct{}), make(chan struct{})
-	rig := newRig(t, defaultRoutes, func(w http.ResponseWriter, _ *http.Request) {
+	rig := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
 		close(arrived)
 		<-let
 		_, _ = io.WriteString(w, "whole")
