@@ -263,6 +263,9 @@ func TestProxyUsesTheTokenThatAgentWrites(t *testing.T) {
 	_ = proxyToken(t, m, "") // writes the policy
 	p := harness.NewProxy(t, m, exampleProxy(t, ""))
 	harness.StartTokenAgent(t, m, p, "proxy")
+	info, err := os.Stat(p.TokenFile())
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode())
 	p.Start(t)
 	harness.Eventually(t, func() bool { return p.Status(t, p.Monitor+"/readyz") == http.StatusOK }, "ready")
 	require.Equal(t, http.StatusOK, p.Status(t, p.URL+"/avanan/us/v1.0/event/1"))

@@ -267,6 +267,7 @@ func TestBodiesStream(t *testing.T) {
 			step <- string(part)
 			_, _ = io.Copy(io.Discard, req.Body)
 		}
+		w.Header().Set("Content-Length", "6") // what has no length is always flushed
 		_, _ = io.WriteString(w, "one")
 		_ = http.NewResponseController(w).Flush()
 		<-step
@@ -413,6 +414,29 @@ func TestVendorCannotSwitchProtocols(t *testing.T) {
 	response := r.get(t, "/avanan/us/v1.0/event/1")
 	require.Equal(t, http.StatusBadGateway, response.StatusCode)
 	require.Equal(t, "vendor", problemOf(t, response).Side)
+}
+
+// Over HTTP/2 too, the vendor gets the bytes of the client.
+func TestBytesOfTheClientPassOverHTTP2(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	got := make(chan string, 1)
+	vendor := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		got <- fmt.Sprint(req.Proto, " ", req.Host, " ", req.RequestURI, " ", req.Header.Get("x-av-sig"))
+	}))
+	vendor.EnableHTTP2 = true
+	vendor.StartTLS()
+	t.Cleanup(vendor.Close)
+	next := NewTransport()
+	next.TLSClientConfig = vendor.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	t.Cleanup(next.CloseIdleConnections)
+	r.reverse.Transport.(*transport).next = next
+	r.stub.answer = func(_ *Route, call Call) (*Signed, error) {
+		return &Signed{Headers: map[string]string{"x-av-sig": "sig"}, URL: vendor.URL + "/base" + fmt.Sprint(call.Parameters["request_string"])}, nil
+	}
+	const target = `/v1.0/event/%41"{}?a=%7e&&b`
+	require.Equal(t, http.StatusOK, r.get(t, "/avanan/us"+target).StatusCode)
+	require.Equal(t, "HTTP/2.0 "+strings.TrimPrefix(vendor.URL, "https://")+" /base"+target+" sig", <-got)
 }
 
 // A thousand requests at once all get their own answer.

@@ -26,22 +26,16 @@ func neverPassed(plain string) bool {
 // headerScopes is a header of Avanan's that is not signed.
 const headerScopes = "scopes"
 
-// passes says whether a header or trailer of the client's passes on a route.
-func (r *Route) passes(name string) bool {
-	plain := plainName(name)
-	return !neverPassed(plain) && (plain != headerScopes || r.Scopes == "")
-}
-
-// filter drops what does not pass.
-func (r *Route) filter(header http.Header) {
+// filter drops the headers or trailers that never pass.
+func filter(header http.Header) {
 	for name := range header {
-		if !r.passes(name) {
+		if neverPassed(plainName(name)) {
 			delete(header, name)
 		}
 	}
 }
 
-// dress puts Vault's headers, and the route's own, into a call, in place of the client's.
+// dress puts Vault's headers, and the route's own, into a call, in place of the client's headers and trailers of those names.
 func (r *Route) dress(out *http.Request, set map[string]string) {
 	all := make(map[string]string, len(set)+1)
 	if r.Scopes != "" {

@@ -2,7 +2,7 @@
 // unix socket, Vault signs the call, and the proxy sends it to the vendor. The proxy never has the vendor's secret, and the
 // application sees neither headers nor token.
 //
-// What passes is decided by admit, where it goes by upstreamOf, and what it carries by Route.filter and Route.dress. The package
+// What passes is decided by admit, where it goes by upstreamOf, and what it carries by filter and Route.dress. The package
 // knows Vault by the interface Signer only.
 package proxy
 
@@ -145,11 +145,10 @@ func (p *Proxy) record(r *http.Request, recorded *statusRecorder, e *exchange, t
 	p.Metrics.request(name, r.Method, status)
 }
 
-// rewrite makes the call to the vendor of a request, but for where it goes and Vault's headers, which transport adds.
+// rewrite makes the call to the vendor of a request, except where it goes and Vault's headers, which transport adds.
 func rewrite(pr *httputil.ProxyRequest) {
-	route := exchangeOf(pr.In.Context()).route
-	route.filter(pr.Out.Header)
-	route.filter(pr.Out.Trailer)
+	filter(pr.Out.Header)
+	filter(pr.Out.Trailer)
 	if len(pr.Out.Trailer) == 0 {
 		pr.Out.Trailer = nil
 	} else if pr.Out.Body != nil {

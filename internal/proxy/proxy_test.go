@@ -314,6 +314,20 @@ func TestRefusalIsAProblemDocument(t *testing.T) {
 	require.NotContains(t, r.log.String(), "canary")
 }
 
+// What the matcher and the vendor may read in different ways is refused before it is matched, and so are these methods.
+func TestRefusalsComeBeforeMatching(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	for line, want := range map[string]string{
+		"GET /avanan/us/v1.0/event/a%2Fb": "%2F, %5C, %25, %2E or ;", "GET /avanan/us/v1.0/event/a%2fb": "%2F, %5C, %25, %2E or ;",
+		"GET /avanan/us/v1.0/event/a%5Cb": "%2F, %5C, %25, %2E or ;", "GET /avanan/us/v1.0/event/a%25b": "%2F, %5C, %25, %2E or ;",
+		"GET /avanan/us/v1.0/event/a%2eb": "%2F, %5C, %25, %2E or ;", "GET /avanan/us/v1.0/event/a;b": "%2F, %5C, %25, %2E or ;",
+		"CONNECT /avanan/us/v1.0/event/1": "CONNECT and TRACE are refused", "TRACE /avanan/us/v1.0/event/1": "CONNECT and TRACE are refused",
+	} {
+		require.Contains(t, problemOf(t, r.raw(t, line+" HTTP/1.1\r\nHost: "+r.address+"\r\n\r\n")).Detail, want, line)
+	}
+}
+
 // These headers pass on no route, in any case, with _ for -, or as a trailer. Others do.
 func TestHeadersThatNeverPass(t *testing.T) {
 	t.Parallel()
@@ -420,6 +434,8 @@ func TestSendNamesParameters(t *testing.T) {
 		require.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode)
 		require.Empty(t, problemOf(t, response).Side)
 	}
+	announced := r.raw(t, "POST /hashed/upload HTTP/1.1\r\nHost: "+r.address+"\r\nContent-Length: 99999999\r\n\r\n")
+	require.Equal(t, http.StatusRequestEntityTooLarge, announced.StatusCode, "without reading it")
 	require.Len(t, r.stub.seen(), 4)
 	require.Len(t, r.vendorGot(), 4)
 }
@@ -435,6 +451,8 @@ func TestAnswerForAnotherCallIs502(t *testing.T) {
 		{URL: r.vendor.URL + "/v1.0/event/1?a=B"},
 		{URL: r.vendor.URL + "/v1.0/event/%31?a=b"},
 		{URL: r.vendor.URL + "/x?y=/v1.0/event/1?a=b"},
+		{URL: r.vendor.URL + "/x?/v1.0/event/1?a=b"},
+		{URL: r.vendor.URL + "/v1.0/event/1?a=b&c=d", Query: map[string]string{"c": "d", "e": "f"}},
 		{URL: r.vendor.URL + "#/v1.0/event/1?a=b"},
 		{URL: "/v1.0/event/1?a=b"},
 		{URL: "ftp://x/v1.0/event/1?a=b"},

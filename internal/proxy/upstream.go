@@ -63,11 +63,12 @@ func cutAppended(full, requestString string, query map[string]string) (base, sen
 // target joins an API's address and a path with its query.
 func target(base, sent string) (*upstream, error) {
 	parsed, err := url.Parse(base)
-	if err != nil || (parsed.Scheme != "https" && parsed.Scheme != "http") || parsed.Host == "" || parsed.User != nil ||
+	if err != nil || (parsed.Scheme != "https" && parsed.Scheme != "http") || parsed.Host == "" ||
 		parsed.RawQuery != "" || parsed.Fragment != "" {
 		return nil, errNoURL
 	}
 	path, query, _ := strings.Cut(sent, "?")
+	// With a user and a password in it, base does not begin like this.
 	basePath := strings.TrimPrefix(base, parsed.Scheme+"://"+parsed.Host)
 	if basePath == base || (basePath != "" && basePath[0] != '/') || strings.HasPrefix(basePath, "//") {
 		return nil, errNoURL
