@@ -63,7 +63,7 @@ soak: ## mixed load for SOAK, ten minutes by default, and a fifth of that to war
 	$(VAULT) SOAK=$(SOAK) $(GO) test -count=1 -timeout 60m -v -run '^(TestSoak|TestTokenIsRenewedWithoutReaders)$$' ./e2e/load
 
 bench: ## benchmark in a real Vault, about thirteen minutes; docs/performance.md explains the output
-	$(VAULT) BENCH=full $(GO) test -count=1 -timeout 60m -run '^(TestBench|TestProxyBench)$$' -v ./e2e/load
+	$(VAULT) BENCH=full $(GO) test -count=1 -timeout 60m -parallel 1 -run '^(TestBench|TestProxyBench)$$' -v ./e2e/load
 
 bench-micro: ## benchmark inside the plugin
 	$(GO) test -run '^$$' -bench . -count 5 ./internal/pave ./internal/avanan ./backend
