@@ -25,7 +25,7 @@ func makeCopy(t *testing.T, name string) string {
 	t.Helper()
 	directory := filepath.Join(t.TempDir(), name)
 	require.NoError(t, os.MkdirAll(directory, 0o700))
-	sources := []string{"-R", "../go.mod", "../go.sum", "../Makefile", "../cmd", "../backend", "../internal"}
+	sources := []string{"-R", "../go.mod", "../go.sum", "../Makefile", "../cmd", "../backend", "../client", "../internal"}
 	harness.Run(t, harness.Command("cp", append(sources, directory)...))
 	// One copy is in a git repository, like a clone, and one is not, like an unpacked archive. The build is the same.
 	if name == "a" {
@@ -58,7 +58,7 @@ func machinePaths(t *testing.T) []string {
 func TestBuildIsReproducibleAndStatic(t *testing.T) {
 	t.Parallel()
 	one, other := makeCopy(t, "a"), makeCopy(t, "another/and-deeper")
-	for _, name := range []string{harness.PluginName, "apisig-sandbox"} {
+	for _, name := range []string{harness.PluginName, "apisig-sandbox", "apisig-proxy"} {
 		binary, err := os.ReadFile(filepath.Join(one, name))
 		require.NoError(t, err)
 		again, err := os.ReadFile(filepath.Join(other, name))

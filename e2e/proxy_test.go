@@ -22,7 +22,6 @@ import (
 
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 	"github.com/apisig/vault-plugin-apisig/internal/proxy"
-	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
 // exampleProxy is the configuration of examples/proxy, with more routes.
@@ -62,9 +61,7 @@ func TestApplicationsWithABaseURLCallThroughTheProxy(t *testing.T) {
 	m := harness.Start(t).MountApisig(t)
 	m.Write("config/pave/main", m.PaveValues())
 	m.Write("config/avanan/us", m.AvananValues())
-	m.Write("config/infinity/us", values{
-		"region": "us", "client_id": sandbox.Default().InfinityClientID, "access_key": sandbox.Default().InfinityAccessKey, "base_url": m.URL,
-	})
+	m.Write("config/infinity/us", m.InfinityValues())
 	p := harness.NewProxy(t, m, exampleProxy(t, `
   /infinity:
     creds: apisig/creds/infinity/us
