@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// problem is an answer of the proxy's own, as RFC 9457 has it.
+// problem is an answer of the proxy's own, in the form of RFC 9457.
 type problem struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
