@@ -45,7 +45,7 @@ type Transport struct {
 // error, if Vault's answer is for another address, or if the call is a redirect that an http.Client follows.
 //
 // If the vendor answers 401, it reports that to Vault and sends the call once more. If the call has a body that cannot be sent
-// again (GetBody is nil), the 401 is returned.
+// again (GetBody is nil), the 401 is returned, and reported when the next call is signed.
 func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, used, err := t.attempt(request, nil)
 	if err != nil || response.StatusCode != http.StatusUnauthorized {
@@ -55,9 +55,11 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	switch {
 	case request.Body == nil || request.Body == http.NoBody:
 	case request.GetBody == nil:
+		t.signer.Reject(used)
 		return response, nil
 	default:
 		if again.Body, err = request.GetBody(); err != nil {
+			t.signer.Reject(used)
 			return response, nil //nolint:nilerr // the body cannot be sent again, so the 401 is the answer
 		}
 	}
@@ -99,9 +101,12 @@ func (t *Transport) sign(request *http.Request, rejected *Signed) (*http.Request
 	}
 	if !got.isFor(request.URL) {
 		return nil, nil, fmt.Errorf("what %s returned is for %s, which is not where this call goes; nothing was sent",
-			t.Path, got.URL+got.BaseURL)
+			t.Path, got.address())
 	}
 	signed := request.Clone(request.Context())
+	if signed.Header == nil {
+		signed.Header = http.Header{}
+	}
 	for name, value := range got.Headers {
 		signed.Header.Set(name, value)
 	}

@@ -161,12 +161,75 @@ func TestOneRetryAfter401(t *testing.T) {
 			`PUT /v1/apisig/sign/avanan/us {"request_string":"/a"}`, `PUT /v1/apisig/sign/avanan/us {"request_string":"/a","unauthorized":true}`,
 		}, vault.seen())
 	}
-	v := newVendor(t, http.StatusUnauthorized)
-	transport := &client.Transport{Vault: newVault(t, signing(v.URL)).Client, Path: "apisig/sign/avanan/us"}
-	status, err := call(t, transport, http.MethodPost, v.URL+"/a", io.MultiReader(strings.NewReader("body")))
+}
+
+// A body that cannot be sent again is not: the 401 is the answer, and reported with the next call, once. Headers that were refused
+// are not used again.
+func TestRefusalOfBodyThatStreamsIsReportedWithNextCall(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string][]string{
+		"apisig/sign/avanan/us": {
+			`PUT /v1/apisig/sign/avanan/us {"request_string":"/a"}`, `PUT /v1/apisig/sign/avanan/us {"request_string":"/a","unauthorized":true}`,
+			`PUT /v1/apisig/sign/avanan/us {"request_string":"/a"}`,
+		},
+		"apisig/creds/x/main": {"GET /v1/apisig/creds/x/main", "GET /v1/apisig/creds/x/main?unauthorized=true"},
+	} {
+		v := newVendor(t, http.StatusUnauthorized, http.StatusOK)
+		answer := signing(v.URL)
+		if strings.Contains(path, "creds") {
+			answer = credentials(v.URL, 100, 0)
+		}
+		vault := newVault(t, answer)
+		transport := &client.Transport{Vault: vault.Client, Path: path}
+		for _, want := range []int{http.StatusUnauthorized, http.StatusOK, http.StatusOK} {
+			status, err := call(t, transport, http.MethodPost, v.URL+"/a", io.MultiReader(strings.NewReader("body")))
+			require.NoError(t, err)
+			require.Equal(t, want, status)
+		}
+		require.Len(t, v.calls, 3)
+		require.Equal(t, want, vault.seen())
+	}
+}
+
+// Headers that were read since count as new only while they may be used.
+func TestRefusalIsReportedIfNewerHeadersAreOld(t *testing.T) {
+	t.Parallel()
+	vault := newVault(t, credentials("https://vendor.example", 0, 0))
+	signer := &client.Signer{Vault: vault.Client, Path: "apisig/creds/x/main"}
+	refused, err := signer.Sign(t.Context(), client.Call{})
 	require.NoError(t, err)
-	require.Equal(t, http.StatusUnauthorized, status)
-	require.Len(t, v.calls, 1)
+	_, err = signer.Sign(t.Context(), client.Call{})
+	require.NoError(t, err)
+	_, err = signer.Sign(t.Context(), client.Call{Rejected: refused})
+	require.NoError(t, err)
+	require.Equal(t, "GET /v1/apisig/creds/x/main?unauthorized=true", vault.seen()[2])
+}
+
+// A call that reports a 401 does not wait for a read that began without a report: what it returns may be what was refused.
+func TestReportDoesNotJoinReadWithoutOne(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t, http.StatusOK)
+	reading, let, reads := make(chan struct{}), make(chan struct{}), atomic.Int64{}
+	answer := credentials(v.URL, 1, 0)
+	vault := newVault(t, func(body map[string]any) any {
+		if reads.Add(1) == 1 {
+			close(reading)
+			<-let
+		}
+		return answer(body)
+	})
+	signer := &client.Signer{Vault: vault.Client, Path: "apisig/creds/x/main"}
+	waiting := make(chan error)
+	go func() {
+		_, err := signer.Sign(t.Context(), client.Call{})
+		waiting <- err
+	}()
+	<-reading
+	_, err := signer.Sign(t.Context(), client.Call{Rejected: &client.Signed{}})
+	require.NoError(t, err)
+	require.Equal(t, []string{"GET /v1/apisig/creds/x/main", "GET /v1/apisig/creds/x/main?unauthorized=true"}, vault.seen())
+	close(let)
+	require.NoError(t, <-waiting)
 }
 
 // Headers are sent nowhere but where Vault's answer says.
@@ -201,6 +264,23 @@ func TestHeadersAreSentOnlyWhereTheyAreFor(t *testing.T) {
 		_, err := call(t, &client.Transport{Vault: newVault(t, test.answer).Client, Path: test.path}, http.MethodGet, v.URL+test.target, nil)
 		require.Equal(t, test.sent, err == nil, "%s: %v", name, err)
 		require.Len(t, v.calls, before+map[bool]int{true: 1}[test.sent], name)
+	}
+}
+
+// The error says what address the headers are for. It does not say what Vault appended to the query.
+func TestErrorDoesNotNameSignatureInQuery(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string]string{"": "is for https://other.example/a?b=c,", "canary": "is for https://other.example/a,"} {
+		vault := newVault(t, func(map[string]any) any {
+			data := map[string]any{"url": "https://other.example/a?b=c" + query, "headers": map[string]any{"a": "b"}}
+			if query != "" {
+				data["query"] = map[string]any{"sig": query}
+			}
+			return map[string]any{"data": data}
+		})
+		_, err := call(t, &client.Transport{Vault: vault.Client, Path: "apisig/sign/custom/x"}, http.MethodGet, "https://vendor.example/a", nil)
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "canary")
 	}
 }
 

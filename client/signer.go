@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -23,9 +24,10 @@ type Signer struct {
 	// Path is the engine's path: its mount, sign or creds, the vendor, and the config's name. Required.
 	Path string
 
-	mu     sync.Mutex
-	cached *Signed // of a creds path; nil: none
-	flight *flight // the read under way; nil: none
+	mu        sync.Mutex
+	cached    *Signed // of a creds path; nil: none
+	flight    *flight // the read under way; nil: none
+	reporting bool    // the next request to Vault reports a 401
 }
 
 // Call is what a Signer signs.
@@ -55,9 +57,10 @@ type Signed struct {
 
 // flight is a read of a creds path, which several calls wait for.
 type flight struct {
-	done   chan struct{} // closed when signed and err are set
-	signed *Signed
-	err    error
+	done    chan struct{} // closed when signed and err are set
+	reports bool          // it reports a 401
+	signed  *Signed
+	err     error
 }
 
 const (
@@ -94,6 +97,23 @@ func (s *Signer) Sign(ctx context.Context, call Call) (*Signed, error) {
 	return &signed, nil
 }
 
+// Reject says that the vendor answered 401 to what Sign returned, where the call is not made again: headers of a creds path are
+// not used for later calls, and the next Sign reports the 401 to Vault. Otherwise use Call.Rejected.
+func (s *Signer) Reject(signed *Signed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reject(signed)
+}
+
+// reject has the next request to Vault report a 401, unless headers were read since, or a read under way reports one.
+func (s *Signer) reject(signed *Signed) {
+	newer := s.usable() && s.cached != signed.cached
+	if newer || s.flight != nil && s.flight.reports {
+		return
+	}
+	s.cached, s.reporting = nil, true
+}
+
 // Forget drops the headers of a creds path, and those of a read under way: later calls do not use them. It is for a Vault client
 // that has got another token.
 func (s *Signer) Forget() {
@@ -111,7 +131,11 @@ func (s *Signer) signs() bool {
 // signCall has one call signed. It is a write, because Vault's audit log has the query of a read as plain text.
 func (s *Signer) signCall(ctx context.Context, call Call) (*Signed, error) {
 	parameters := call.Parameters
-	if call.Rejected != nil {
+	s.mu.Lock()
+	reports := s.reporting || call.Rejected != nil
+	s.reporting = false
+	s.mu.Unlock()
+	if reports {
 		parameters = map[string]any{"unauthorized": true}
 		maps.Copy(parameters, call.Parameters)
 	}
@@ -126,16 +150,17 @@ func (s *Signer) signCall(ctx context.Context, call Call) (*Signed, error) {
 // used again, by any call.
 func (s *Signer) credentials(ctx context.Context, rejected *Signed) (*Signed, error) {
 	s.mu.Lock()
-	if rejected != nil && s.cached != nil && s.cached == rejected.cached {
-		s.cached = nil
+	if rejected != nil {
+		s.reject(rejected)
 	}
-	if s.cached != nil && time.Now().Before(s.cached.until) {
+	if s.usable() {
 		defer s.mu.Unlock()
 		return s.cached, nil
 	}
-	if s.flight == nil {
-		s.flight = &flight{done: make(chan struct{})}
-		go s.fly(context.WithoutCancel(ctx), s.flight, rejected != nil)
+	if s.flight == nil || s.reporting {
+		s.flight = &flight{done: make(chan struct{}), reports: s.reporting}
+		s.reporting = false
+		go s.fly(context.WithoutCancel(ctx), s.flight)
 	}
 	current := s.flight
 	s.mu.Unlock()
@@ -147,12 +172,15 @@ func (s *Signer) credentials(ctx context.Context, rejected *Signed) (*Signed, er
 	}
 }
 
+// usable says whether the headers that were read may still be used.
+func (s *Signer) usable() bool { return s.cached != nil && time.Now().Before(s.cached.until) }
+
 // fly reads the creds path.
-func (s *Signer) fly(ctx context.Context, current *flight, unauthorized bool) {
+func (s *Signer) fly(ctx context.Context, current *flight) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	query := url.Values{}
-	if unauthorized {
+	if current.reports {
 		query.Set("unauthorized", "true")
 	}
 	asked := time.Now()
@@ -233,6 +261,15 @@ func (s *Signed) isFor(target *url.URL) bool {
 	}
 	below := strings.TrimRight(base.EscapedPath(), "/") + "/"
 	return strings.HasPrefix(target.EscapedPath(), below) && !hasDotSegment(target)
+}
+
+// address is what headers are for, in the words of an error: without a query that Vault appended to, which may have a signature.
+func (s *Signed) address() string {
+	address := cmp.Or(s.URL, s.BaseURL)
+	if len(s.Query) > 0 {
+		address, _, _ = strings.Cut(address, "?")
+	}
+	return address
 }
 
 // hasDotSegment says whether a path has a segment that a server may resolve to somewhere above it.

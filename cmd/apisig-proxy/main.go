@@ -10,6 +10,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"log"
 	"log/slog"
 	"net"
 	"os"
@@ -48,6 +50,8 @@ func run(args []string) error {
 		fmt.Println(*file, "is valid")
 		return nil
 	}
+	// What net/http logs may quote a vendor's answer.
+	log.SetOutput(io.Discard)
 	// Before signals and servers have goroutines: see Listen.
 	applications, err := proxy.Listen(config.Listen)
 	if err != nil {

@@ -76,10 +76,10 @@ func (b *backend) refresh() error {
 	if b.tokenFile == "" {
 		return nil
 	}
+	b.mu.Lock() // also while it reads: else a request that read an old token could set it last
+	defer b.mu.Unlock()
 	content, err := os.ReadFile(b.tokenFile)
 	token := strings.TrimSpace(string(content))
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	switch {
 	case err != nil || token == "":
 		if b.token == "" {
@@ -117,6 +117,13 @@ func (s *signer) Sign(ctx context.Context, call proxy.Call) (*proxy.Signed, erro
 	return &proxy.Signed{
 		Headers: signed.Headers, URL: signed.URL, BaseURL: signed.BaseURL, Query: signed.Query, Warnings: signed.Warnings, Origin: signed,
 	}, nil
+}
+
+// Reject says that the vendor answered 401 to what Sign returned.
+func (s *signer) Reject(signed *proxy.Signed) {
+	if origin, is := signed.Origin.(*client.Signed); is {
+		s.Signer.Reject(origin)
+	}
 }
 
 // explained is an error of Vault's client, in words that repeat nothing of the call.

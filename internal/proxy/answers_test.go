@@ -32,7 +32,7 @@ func status(statuses ...int) http.HandlerFunc {
 }
 
 // After a 401 the call is signed once more, with what was rejected, and sent once more, if there is no body or it was read. A body
-// that streams cannot be sent again: the client gets the 401.
+// that streams cannot be sent again: the client gets the 401, which is reported.
 func TestOneRetryAfter401(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -64,6 +64,11 @@ func TestOneRetryAfter401(t *testing.T) {
 		for _, got := range r.vendorGot() {
 			require.Equal(t, test.body, got.body, name)
 		}
+		if test.calls == 1 {
+			require.Equal(t, []*Signed{first}, r.stub.rejected, name)
+		} else {
+			require.Empty(t, r.stub.rejected, name)
+		}
 	}
 }
 
@@ -92,7 +97,16 @@ func TestLocationLeadsThroughTheProxy(t *testing.T) {
 	} {
 		require.Equal(t, want, r.get(t, "/pave/v1/sessions", "X-Location: "+location+"\r\n").Header.Get("Location"), location)
 	}
-	to, err := target("https://vendor.example", "/x")
+	signed := &Signed{URL: "https://vendor.example/x?a=b&sig=s%2B&at=1", Query: map[string]string{"sig": "s+", "at": "1"}}
+	to, err := upstreamOf(signed, "/x?a=b")
+	require.NoError(t, err)
+	for location, want := range map[string]string{
+		"": "/x?a=b", "#f": "/x?a=b#f", signed.URL: "/x?a=b", "/y?sig=s%2B&c=d&at=1": "/y?c=d", "/y?s%69g=s": "/y",
+		"https://elsewhere.example/?at=1": "https://elsewhere.example/?at=1",
+	} {
+		require.Equal(t, want, to.location("", location), location)
+	}
+	to, err = target("https://vendor.example", "/x")
 	require.NoError(t, err)
 	require.NotEqual(t, "//evil.example/", to.location("", "https://vendor.example//evil.example/"))
 	require.Equal(t, "/y", to.location("", "https://vendor.example:443/y"))

@@ -21,10 +21,11 @@ import (
 
 // stub signs in Vault's place. By default it answers as sign/avanan does, or as creds does on a creds route.
 type stub struct {
-	mu     sync.Mutex
-	calls  []Call
-	answer func(route *Route, call Call) (*Signed, error)
-	health error
+	mu       sync.Mutex
+	calls    []Call
+	rejected []*Signed
+	answer   func(route *Route, call Call) (*Signed, error)
+	health   error
 }
 
 func (s *stub) Health(context.Context) error { return s.health }
@@ -48,6 +49,12 @@ func (s *stubSigner) Sign(_ context.Context, call Call) (*Signed, error) {
 	answer := s.stub.answer
 	s.stub.mu.Unlock()
 	return answer(s.route, call)
+}
+
+func (s *stubSigner) Reject(signed *Signed) {
+	s.stub.mu.Lock()
+	defer s.stub.mu.Unlock()
+	s.stub.rejected = append(s.stub.rejected, signed)
 }
 
 // received is a request as the vendor got it.

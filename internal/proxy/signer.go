@@ -10,6 +10,8 @@ import (
 type Signer interface {
 	// Sign returns the headers of a call. Its error is a *VaultError, or the context's.
 	Sign(ctx context.Context, call Call) (*Signed, error)
+	// Reject says that the vendor answered 401 to what Sign returned, where the call is not made again: the next Sign reports it.
+	Reject(signed *Signed)
 }
 
 // Call is what a Signer signs.

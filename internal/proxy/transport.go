@@ -57,8 +57,12 @@ func (t *transport) RoundTrip(out *http.Request) (*http.Response, error) {
 		return response, signed, err
 	}
 	response, signed, err := send(nil)
-	if err != nil || response.StatusCode != http.StatusUnauthorized || (out.Body != nil && out.Body != http.NoBody && body == nil) {
+	if err != nil || response.StatusCode != http.StatusUnauthorized {
 		return response, err
+	}
+	if out.Body != nil && out.Body != http.NoBody && body == nil {
+		e.signing.Reject(signed)
+		return response, nil
 	}
 	// A short answer is read, so that its connection can be used again.
 	_, _ = io.CopyN(io.Discard, response.Body, 16<<10)

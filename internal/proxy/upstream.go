@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -14,6 +15,8 @@ type upstream struct {
 	base string
 	// path is that of base.
 	path string
+	// appended are the parameters that Vault added to the query.
+	appended map[string]string
 }
 
 var (
@@ -34,7 +37,12 @@ func upstreamOf(signed *Signed, requestString string) (*upstream, error) {
 	if !found || strings.ContainsAny(base, "?#") || (signed.BaseURL != "" && strings.TrimRight(signed.BaseURL, "/") != base) {
 		return nil, errOtherURL
 	}
-	return target(base, sent)
+	to, err := target(base, sent)
+	if err != nil {
+		return nil, err
+	}
+	to.appended = signed.Query
+	return to, nil
 }
 
 // cutAppended is for an answer with parameters that Vault appended to the query. sent is the request string with them.
@@ -81,7 +89,8 @@ func target(base, sent string) (*upstream, error) {
 }
 
 // location is the value of Location for the client: one that is below the API's address leads below the route. One that leads
-// elsewhere is absolute, so that no client takes it for another path of the proxy.
+// elsewhere is absolute, so that no client takes it for another path of the proxy. What Vault appended to the query stays here, also
+// if the vendor repeats it.
 func (u *upstream) location(prefix, value string) string {
 	reference, err := url.Parse(value)
 	if err != nil {
@@ -95,6 +104,9 @@ func (u *upstream) location(prefix, value string) string {
 	path := resolved.EscapedPath()
 	below, found := strings.CutPrefix(path, u.path)
 	sameHost := resolved.Scheme == u.url.Scheme && strings.EqualFold(hostAndPort(resolved), hostAndPort(u.url)) && resolved.User == nil
+	if sameHost {
+		resolved.RawQuery = u.withoutAppended(resolved.RawQuery)
+	}
 	if !sameHost || !found || (below != "" && below[0] != '/') {
 		return resolved.String()
 	}
@@ -112,6 +124,19 @@ func (u *upstream) location(prefix, value string) string {
 		rewritten += "#" + resolved.EscapedFragment()
 	}
 	return rewritten
+}
+
+// withoutAppended is a query without the parameters that Vault appended.
+func (u *upstream) withoutAppended(query string) string {
+	if len(u.appended) == 0 || query == "" {
+		return query
+	}
+	return strings.Join(slices.DeleteFunc(strings.Split(query, "&"), func(parameter string) bool {
+		encoded, _, _ := strings.Cut(parameter, "=")
+		name, err := url.QueryUnescape(encoded)
+		_, is := u.appended[name]
+		return is && err == nil
+	}), "&")
 }
 
 func hostAndPort(u *url.URL) string {
