@@ -87,21 +87,8 @@ func (a *Agent) writeAppRole(t *testing.T, m *Mount, policies string) {
 // run runs Agent with agent.hcl of its directory until the test ends.
 func (a *Agent) run(t *testing.T, m *Mount) {
 	t.Helper()
-	log, err := os.Create(filepath.Join(a.Directory, "agent.log"))
-	require.NoError(t, err)
 	run := Command(m.Server.Binary, "agent", "-config=agent.hcl", "-log-level=trace")
 	run.Dir = a.Directory
 	run.Env = append(os.Environ(), "VAULT_ADDR="+m.Server.Address, "BAO_ADDR="+m.Server.Address, "HOME="+a.Directory)
-	run.Stdout, run.Stderr = log, log
-	require.NoError(t, run.Start())
-	t.Cleanup(func() {
-		_ = run.Process.Signal(os.Interrupt)
-		_ = run.Wait()
-		content, err := os.ReadFile(log.Name())
-		require.NoError(t, err)
-		require.NotContains(t, string(content), Canary)
-		if t.Failed() {
-			t.Logf("%s", content)
-		}
-	})
+	Background(t, run, filepath.Join(a.Directory, "agent.log"), Canary)
 }

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,6 +25,31 @@ func Run(t *testing.T, command *exec.Cmd) string {
 	printed, err := command.CombinedOutput()
 	require.NoError(t, err, "%s\n%s", command, printed)
 	return string(printed)
+}
+
+// Background runs a command until the test ends. What it prints is kept in a file, is shown if the test fails, and must contain none
+// of the secrets.
+func Background(t *testing.T, command *exec.Cmd, logFile string, secrets ...string) {
+	t.Helper()
+	log, err := os.Create(logFile)
+	require.NoError(t, err)
+	command.Stdout, command.Stderr = log, log
+	require.NoError(t, command.Start())
+	t.Cleanup(func() {
+		_ = command.Process.Signal(os.Interrupt)
+		_ = command.Wait()
+		_ = log.Close()
+		content, err := os.ReadFile(logFile)
+		require.NoError(t, err)
+		for _, secret := range secrets {
+			if strings.Contains(string(content), secret) {
+				t.Fatal("a secret is in", logFile)
+			}
+		}
+		if t.Failed() {
+			t.Logf("%s", content)
+		}
+	})
 }
 
 // GoBuild is the command that builds a package of this repository, as static as releases are (except with -race, which

@@ -45,13 +45,17 @@ type results map[string]map[int][]load
 
 var benchConnections = []int{1, 16, 64}
 
+func sizeOfBench() benchSize {
+	if os.Getenv("BENCH") == "full" {
+		return fullBench
+	}
+	return shortBench
+}
+
 // TestBench is the benchmark. make bench runs it in full, by BENCH=full. It fails if a request does, never for a figure.
 func TestBench(t *testing.T) {
 	t.Parallel()
-	size := shortBench
-	if os.Getenv("BENCH") == "full" {
-		size = fullBench
-	}
+	size := sizeOfBench()
 	server := harness.StartQuiet(t)
 	m := server.MountApisig(t)
 	installFloor(t, server)

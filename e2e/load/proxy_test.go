@@ -6,7 +6,6 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,10 +18,7 @@ import (
 // full, by BENCH=full. It fails if a request does, never for a figure.
 func TestProxyBench(t *testing.T) {
 	t.Parallel()
-	size := shortBench
-	if os.Getenv("BENCH") == "full" {
-		size = fullBench
-	}
+	size := sizeOfBench()
 	server := harness.StartQuiet(t)
 	m := server.MountApisig(t)
 	m.Write("config/pave/main", m.PaveValues())

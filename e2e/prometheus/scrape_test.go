@@ -139,23 +139,9 @@ func startPrometheus(t *testing.T, m *harness.Mount, program, promtool string) *
 
 	address, err := harness.FreeAddress()
 	require.NoError(t, err)
-	log, err := os.Create(filepath.Join(work, "prometheus.log"))
-	require.NoError(t, err)
 	run := harness.Command(program, "--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.listen-address="+address)
 	run.Dir = work
-	run.Stdout, run.Stderr = log, log
-	require.NoError(t, run.Start())
-	t.Cleanup(func() {
-		_ = run.Process.Signal(os.Interrupt)
-		_ = run.Wait()
-		content, err := os.ReadFile(log.Name())
-		require.NoError(t, err)
-		require.NotContains(t, string(content), harness.Canary)
-		require.NotContains(t, string(content), token.Auth.ClientToken)
-		if t.Failed() {
-			t.Logf("%s", content)
-		}
-	})
+	harness.Background(t, run, filepath.Join(work, "prometheus.log"), harness.Canary, token.Auth.ClientToken)
 	p := &server{"http://" + address}
 	harness.Eventually(t, func() bool {
 		status, _ := p.request(t, "/-/ready", nil)

@@ -3,11 +3,9 @@ package avanan_test
 import (
 	"context"
 	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,13 +16,11 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/exchange"
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 	"github.com/apisig/vault-plugin-apisig/internal/secret"
+	"github.com/apisig/vault-plugin-apisig/internal/upstreamtest"
 )
 
 // No error may contain a secret or anything that the vendor sent.
-const (
-	secretKey    = "canary-secret-key"
-	vendorCanary = "canary-of-the-vendor"
-)
+const secretKey = "canary-secret-key"
 
 // newClient makes a client with short pauses, so that tests are fast.
 func newClient() avanan.Client {
@@ -49,52 +45,9 @@ func account(baseURL string, format avanan.DateFormat) avanan.Account {
 	}
 }
 
-// upstream answers each call with the next handler, and repeats the last one. It records the headers of the calls.
-type upstream struct {
-	*httptest.Server
-	mu    sync.Mutex
-	calls []http.Header
-}
-
-func newUpstream(t *testing.T, answers ...http.HandlerFunc) *upstream {
-	t.Helper()
-	u := &upstream{}
-	u.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		u.mu.Lock()
-		u.calls = append(u.calls, r.Header.Clone())
-		answer := answers[min(len(u.calls), len(answers))-1]
-		u.mu.Unlock()
-		answer(w, r)
-	}))
-	u.Config.ErrorLog = log.New(io.Discard, "", 0)
-	t.Cleanup(u.Close)
-	return u
-}
-
-func (u *upstream) headers() []http.Header {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.calls
-}
-
-func status(code int, headers ...string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("X-Vendor", vendorCanary)
-		for i := 0; i < len(headers); i += 2 {
-			w.Header().Set(headers[i], headers[i+1])
-		}
-		w.WriteHeader(code)
-		_, _ = io.WriteString(w, vendorCanary)
-	}
-}
-
-func body(text string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }
-}
-
 func TestHandshakeGivesAToken(t *testing.T) {
 	t.Parallel()
-	server := newUpstream(t, body("\"a.b.c\"\n"))
+	server := upstreamtest.New(t, upstreamtest.Body("\"a.b.c\"\n"))
 	server.Start()
 	before := time.Now()
 	got, err := handshake(t, account(server.URL, avanan.Zoneless))
@@ -114,18 +67,18 @@ func TestHandshakeRejectsNonsense(t *testing.T) {
 		answer http.HandlerFunc
 		reason string
 	}{
-		"a web page":                   {body("<html>" + vendorCanary), "not a token (content type text/html)"},
-		"JSON":                         {body(`{"token":"` + vendorCanary + `"}`), "not a token (content type text/plain)"},
-		"nothing":                      {body(""), "the body is empty"},
-		"more than 16 KiB":             {body(strings.Repeat("a", 16<<10+1)), "more than 16 KiB"},
-		"a token that has expired":     {body("eyJhbGciOiJub25lIn0.eyJleHAiOjF9."), "the token has expired"},
-		"a token with a line break in": {body("a.b\r\n.c"), "the body is not a token"},
-		"500":                          {status(500), "status 500: server error, or it rejects this date_format"},
-		"503":                          {status(503), "status 503: server error"},
+		"a web page":                   {upstreamtest.Body("<html>" + upstreamtest.Canary), "not a token (content type text/html)"},
+		"JSON":                         {upstreamtest.Body(`{"token":"` + upstreamtest.Canary + `"}`), "not a token (content type text/plain)"},
+		"nothing":                      {upstreamtest.Body(""), "the body is empty"},
+		"more than 16 KiB":             {upstreamtest.Body(strings.Repeat("a", 16<<10+1)), "more than 16 KiB"},
+		"a token that has expired":     {upstreamtest.Body("eyJhbGciOiJub25lIn0.eyJleHAiOjF9."), "the token has expired"},
+		"a token with a line break in": {upstreamtest.Body("a.b\r\n.c"), "the body is not a token"},
+		"500":                          {upstreamtest.Status(500), "status 500: server error, or it rejects this date_format"},
+		"503":                          {upstreamtest.Status(503), "status 503: server error"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := newUpstream(t, test.answer)
+			server := upstreamtest.New(t, test.answer)
 			server.Start()
 			got, err := handshake(t, account(server.URL, avanan.Zoneless))
 			var failure *exchange.Error
@@ -140,12 +93,12 @@ func TestHandshakeRejectsNonsense(t *testing.T) {
 // Each attempt of a handshake has the five headers, with its own id and date, so that a retry is not taken for a replay.
 func TestHandshakeSignsEachAttemptAnew(t *testing.T) {
 	t.Parallel()
-	server := newUpstream(t, status(500), status(500), body("a.b.c"))
+	server := upstreamtest.New(t, upstreamtest.Status(500), upstreamtest.Status(500), upstreamtest.Body("a.b.c"))
 	server.Start()
 	_, err := handshake(t, account(server.URL, avanan.Zoneless))
 	require.NoError(t, err)
 	ids, dates := map[string]bool{}, map[string]bool{}
-	for _, header := range server.headers() {
+	for _, header := range server.Headers() {
 		ids[header.Get("x-av-req-id")] = true
 		dates[header.Get("x-av-date")] = true
 		require.Equal(t, "US:myapp29", header.Get("x-av-app-id"))
@@ -241,20 +194,20 @@ func TestHandshakeDiscoveryWeighsAnswers(t *testing.T) {
 		status   int
 		attempts int
 	}{
-		"500 to both, then well":     {[]http.HandlerFunc{status(500), status(500), body("a.b.c")}, 0, 0, 3},
-		"500 always":                 {[]http.HandlerFunc{status(500)}, exchange.Unavailable, 500, 4},
-		"400, then 500":              {[]http.HandlerFunc{status(400), status(500)}, exchange.Refused, 400, 4},
-		"500, then 400":              {[]http.HandlerFunc{status(500), status(400)}, exchange.Refused, 400, 2},
-		"403 is no matter of format": {[]http.HandlerFunc{status(403)}, exchange.Refused, 403, 1},
-		"503 is no matter of format": {[]http.HandlerFunc{status(503)}, exchange.Unavailable, 503, 3},
-		"500, then limited":          {[]http.HandlerFunc{status(500), status(429, "Retry-After", "3600")}, exchange.Limited, 429, 2},
+		"500 to both, then well":     {[]http.HandlerFunc{upstreamtest.Status(500), upstreamtest.Status(500), upstreamtest.Body("a.b.c")}, 0, 0, 3},
+		"500 always":                 {[]http.HandlerFunc{upstreamtest.Status(500)}, exchange.Unavailable, 500, 4},
+		"400, then 500":              {[]http.HandlerFunc{upstreamtest.Status(400), upstreamtest.Status(500)}, exchange.Refused, 400, 4},
+		"500, then 400":              {[]http.HandlerFunc{upstreamtest.Status(500), upstreamtest.Status(400)}, exchange.Refused, 400, 2},
+		"403 is no matter of format": {[]http.HandlerFunc{upstreamtest.Status(403)}, exchange.Refused, 403, 1},
+		"503 is no matter of format": {[]http.HandlerFunc{upstreamtest.Status(503)}, exchange.Unavailable, 503, 3},
+		"500, then limited":          {[]http.HandlerFunc{upstreamtest.Status(500), upstreamtest.Status(429, "Retry-After", "3600")}, exchange.Limited, 429, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := newUpstream(t, test.answers...)
+			server := upstreamtest.New(t, test.answers...)
 			server.Start()
 			_, err := handshake(t, account(server.URL, avanan.Auto))
-			require.Len(t, server.headers(), test.attempts)
+			require.Len(t, server.Headers(), test.attempts)
 			if test.kind == 0 {
 				require.NoError(t, err)
 				return
@@ -270,7 +223,7 @@ func TestHandshakeDiscoveryWeighsAnswers(t *testing.T) {
 // If no id can be made, the handshake fails, at the first attempt or at a retry.
 func TestHandshakeWithoutAnID(t *testing.T) {
 	t.Parallel()
-	server := newUpstream(t, status(500))
+	server := upstreamtest.New(t, upstreamtest.Status(500))
 	server.Start()
 	for good := range 2 {
 		client, made := newClient(), 0

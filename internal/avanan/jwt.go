@@ -1,11 +1,12 @@
 package avanan
 
 import (
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
 const (
@@ -13,15 +14,7 @@ const (
 	defaultLife = time.Hour
 	// maxLife is the longest life that an exp claim can give. A later exp is ignored, such as one in milliseconds.
 	maxLife = 24 * time.Hour
-	// minLife is the shortest life that a JWT must have to be useful.
-	minLife = 3 * time.Second
-	// maxJWT is the longest JWT that is accepted, in bytes. Avanan's have about 1,000 bytes, and servers limit the size of
-	// headers.
-	maxJWT = 16 << 10
 )
-
-// tokenText matches what a token can be (RFC 6750, section 2.1). It does not match a web page or a JSON document.
-var tokenText = regexp.MustCompile(`^[A-Za-z0-9._~+/=-]+$`)
 
 // parseJWT reads the body of a handshake's answer: a JWT, which may be in JSON quotes and have white space around it. It
 // returns the JWT and its life, counted from the time of the request. If the body is not a usable JWT, fault says why,
@@ -35,12 +28,12 @@ func parseJWT(body string, asked time.Time) (text string, life time.Duration, fa
 	switch {
 	case text == "":
 		return "", 0, "the body is empty"
-	case len(text) > maxJWT:
+	case len(text) > token.MaxText:
 		return "", 0, "the token has more than 16 KiB"
-	case !tokenText.MatchString(text):
+	case !token.IsText(text):
 		return "", 0, "the body is not a token"
 	}
-	if life = lifeOf(text, asked); life < minLife {
+	if life = lifeOf(text, asked); life < token.MinLife {
 		return "", 0, "the token has expired, or is about to (is this server's clock right?)"
 	}
 	return text, life, ""

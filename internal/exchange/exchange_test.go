@@ -12,30 +12,25 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"math/big"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/apisig/vault-plugin-apisig/internal/exchange"
+	"github.com/apisig/vault-plugin-apisig/internal/upstreamtest"
 )
 
 // Nothing that a vendor sends, and no secret, may show in an error.
-const (
-	secretKey    = "canary-secret-key"
-	vendorCanary = "canary-of-the-vendor"
-)
+const secretKey = "canary-secret-key"
 
 // client has pauses that tests need not wait for.
 func client() exchange.Client { return exchange.Client{Now: time.Now, Pause: time.Millisecond} }
@@ -56,53 +51,10 @@ func do(t *testing.T, request exchange.Request) (exchange.Answer, error) {
 	return client().Do(ctx, request)
 }
 
-// upstream answers with the nth handler the nth call, with the last one from there on, and keeps the calls' headers.
-type upstream struct {
-	*httptest.Server
-	mu    sync.Mutex
-	calls []http.Header
-}
-
-func newUpstream(t *testing.T, answers ...http.HandlerFunc) *upstream {
-	t.Helper()
-	u := &upstream{}
-	u.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		u.mu.Lock()
-		u.calls = append(u.calls, r.Header.Clone())
-		answer := answers[min(len(u.calls), len(answers))-1]
-		u.mu.Unlock()
-		answer(w, r)
-	}))
-	u.Config.ErrorLog = log.New(io.Discard, "", 0)
-	t.Cleanup(u.Close)
-	return u
-}
-
-func (u *upstream) headers() []http.Header {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.calls
-}
-
-func status(code int, headers ...string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("X-Vendor", vendorCanary)
-		for i := 0; i < len(headers); i += 2 {
-			w.Header().Set(headers[i], headers[i+1])
-		}
-		w.WriteHeader(code)
-		_, _ = io.WriteString(w, vendorCanary)
-	}
-}
-
-func body(text string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }
-}
-
 // breakOff promises more than it sends.
 func breakOff(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Length", "1000")
-	_, _ = io.WriteString(w, vendorCanary)
+	_, _ = io.WriteString(w, upstreamtest.Canary)
 	panic(http.ErrAbortHandler)
 }
 
@@ -126,7 +78,7 @@ func TestAnswers(t *testing.T) {
 		_, _ = io.WriteString(zip, "a.b.c")
 		_ = zip.Close()
 	}
-	elsewhere := newUpstream(t, body("a.b.c"))
+	elsewhere := upstreamtest.New(t, upstreamtest.Body("a.b.c"))
 	elsewhere.Start()
 	for name, test := range map[string]struct {
 		answers  []http.HandlerFunc
@@ -135,42 +87,42 @@ func TestAnswers(t *testing.T) {
 		attempts int
 		reason   string
 	}{
-		"200":                         {[]http.HandlerFunc{body("a.b.c")}, 0, 0, 1, ""},
-		"500 once":                    {[]http.HandlerFunc{status(500), body("a.b.c")}, 0, 0, 2, ""},
-		"503 twice":                   {[]http.HandlerFunc{status(503), status(503), body("a.b.c")}, 0, 0, 3, ""},
-		"broken off once":             {[]http.HandlerFunc{breakOff, body("a.b.c")}, 0, 0, 2, ""},
-		"limited once":                {[]http.HandlerFunc{status(429), body("a.b.c")}, 0, 0, 2, ""},
-		"400":                         {[]http.HandlerFunc{status(400)}, exchange.Refused, 400, 1, "rejects the credentials"},
-		"401":                         {[]http.HandlerFunc{status(401)}, exchange.Refused, 401, 1, "rejects the credentials"},
-		"403":                         {[]http.HandlerFunc{status(403)}, exchange.Refused, 403, 1, "rejects the credentials"},
-		"429 always":                  {[]http.HandlerFunc{status(429)}, exchange.Limited, 429, 3, "too many requests"},
-		"429 for an hour":             {[]http.HandlerFunc{status(429, "Retry-After", "3600")}, exchange.Limited, 429, 1, "too many requests"},
-		"429 for ages":                {[]http.HandlerFunc{status(429, "Retry-After", "99999999999999999999")}, exchange.Limited, 429, 1, "too many requests"},
-		"429 to a far date":           {[]http.HandlerFunc{status(429, "Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT")}, exchange.Limited, 429, 1, "too many requests"},
-		"500 always":                  {[]http.HandlerFunc{status(500)}, exchange.Unavailable, 500, 3, "server error"},
-		"502 always":                  {[]http.HandlerFunc{status(502)}, exchange.Unavailable, 502, 3, "server error"},
-		"500 for an hour":             {[]http.HandlerFunc{status(500, "Retry-After", "3600")}, exchange.Unavailable, 500, 1, "server error"},
+		"200":                         {[]http.HandlerFunc{upstreamtest.Body("a.b.c")}, 0, 0, 1, ""},
+		"500 once":                    {[]http.HandlerFunc{upstreamtest.Status(500), upstreamtest.Body("a.b.c")}, 0, 0, 2, ""},
+		"503 twice":                   {[]http.HandlerFunc{upstreamtest.Status(503), upstreamtest.Status(503), upstreamtest.Body("a.b.c")}, 0, 0, 3, ""},
+		"broken off once":             {[]http.HandlerFunc{breakOff, upstreamtest.Body("a.b.c")}, 0, 0, 2, ""},
+		"limited once":                {[]http.HandlerFunc{upstreamtest.Status(429), upstreamtest.Body("a.b.c")}, 0, 0, 2, ""},
+		"400":                         {[]http.HandlerFunc{upstreamtest.Status(400)}, exchange.Refused, 400, 1, "rejects the credentials"},
+		"401":                         {[]http.HandlerFunc{upstreamtest.Status(401)}, exchange.Refused, 401, 1, "rejects the credentials"},
+		"403":                         {[]http.HandlerFunc{upstreamtest.Status(403)}, exchange.Refused, 403, 1, "rejects the credentials"},
+		"429 always":                  {[]http.HandlerFunc{upstreamtest.Status(429)}, exchange.Limited, 429, 3, "too many requests"},
+		"429 for an hour":             {[]http.HandlerFunc{upstreamtest.Status(429, "Retry-After", "3600")}, exchange.Limited, 429, 1, "too many requests"},
+		"429 for ages":                {[]http.HandlerFunc{upstreamtest.Status(429, "Retry-After", "99999999999999999999")}, exchange.Limited, 429, 1, "too many requests"},
+		"429 to a far date":           {[]http.HandlerFunc{upstreamtest.Status(429, "Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT")}, exchange.Limited, 429, 1, "too many requests"},
+		"500 always":                  {[]http.HandlerFunc{upstreamtest.Status(500)}, exchange.Unavailable, 500, 3, "server error"},
+		"502 always":                  {[]http.HandlerFunc{upstreamtest.Status(502)}, exchange.Unavailable, 502, 3, "server error"},
+		"500 for an hour":             {[]http.HandlerFunc{upstreamtest.Status(500, "Retry-After", "3600")}, exchange.Unavailable, 500, 1, "server error"},
 		"broken off always":           {[]http.HandlerFunc{breakOff}, exchange.Unavailable, 0, 3, "broke"},
-		"201":                         {[]http.HandlerFunc{status(201)}, exchange.Nonsense, 201, 1, "unexpected status"},
+		"201":                         {[]http.HandlerFunc{upstreamtest.Status(201)}, exchange.Nonsense, 201, 1, "unexpected status"},
 		"204":                         {[]http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }}, exchange.Nonsense, 204, 1, "unexpected status"},
-		"404":                         {[]http.HandlerFunc{status(404)}, exchange.Nonsense, 404, 1, "unexpected status"},
-		"301 to another host":         {[]http.HandlerFunc{status(301, "Location", elsewhere.URL)}, exchange.Nonsense, 301, 1, "redirect"},
-		"307 to another host":         {[]http.HandlerFunc{status(307, "Location", elsewhere.URL)}, exchange.Nonsense, 307, 1, "redirect"},
-		"308 to another host":         {[]http.HandlerFunc{status(308, "Location", elsewhere.URL)}, exchange.Nonsense, 308, 1, "redirect"},
-		"302 to itself":               {[]http.HandlerFunc{status(302, "Location", "/login")}, exchange.Nonsense, 302, 1, "redirect"},
-		"64 KiB":                      {[]http.HandlerFunc{body(strings.Repeat("a", 64<<10))}, 0, 0, 1, ""},
-		"more than 64 KiB":            {[]http.HandlerFunc{body(strings.Repeat("a", 64<<10+1))}, exchange.Nonsense, 200, 1, "more than 64 KiB"},
+		"404":                         {[]http.HandlerFunc{upstreamtest.Status(404)}, exchange.Nonsense, 404, 1, "unexpected status"},
+		"301 to another host":         {[]http.HandlerFunc{upstreamtest.Status(301, "Location", elsewhere.URL)}, exchange.Nonsense, 301, 1, "redirect"},
+		"307 to another host":         {[]http.HandlerFunc{upstreamtest.Status(307, "Location", elsewhere.URL)}, exchange.Nonsense, 307, 1, "redirect"},
+		"308 to another host":         {[]http.HandlerFunc{upstreamtest.Status(308, "Location", elsewhere.URL)}, exchange.Nonsense, 308, 1, "redirect"},
+		"302 to itself":               {[]http.HandlerFunc{upstreamtest.Status(302, "Location", "/login")}, exchange.Nonsense, 302, 1, "redirect"},
+		"64 KiB":                      {[]http.HandlerFunc{upstreamtest.Body(strings.Repeat("a", 64<<10))}, 0, 0, 1, ""},
+		"more than 64 KiB":            {[]http.HandlerFunc{upstreamtest.Body(strings.Repeat("a", 64<<10+1))}, exchange.Nonsense, 200, 1, "more than 64 KiB"},
 		"a body without an end":       {[]http.HandlerFunc{endless}, exchange.Nonsense, 200, 1, "more than 64 KiB"},
 		"gzip that nobody asked for":  {[]http.HandlerFunc{zipped}, 0, 0, 1, ""},
-		"headers of more than 64 KiB": {[]http.HandlerFunc{status(200, "X-Long", strings.Repeat("a", 65<<10))}, exchange.Unavailable, 0, 3, "broke"},
+		"headers of more than 64 KiB": {[]http.HandlerFunc{upstreamtest.Status(200, "X-Long", strings.Repeat("a", 65<<10))}, exchange.Unavailable, 0, 3, "broke"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := newUpstream(t, test.answers...)
+			server := upstreamtest.New(t, test.answers...)
 			server.Start()
 			answer, err := do(t, request(server.URL))
-			require.Len(t, server.headers(), test.attempts)
-			for _, header := range server.headers() {
+			require.Len(t, server.Headers(), test.attempts)
+			for _, header := range server.Headers() {
 				require.Equal(t, secretKey, header.Get("X-Key"))
 			}
 			if test.kind == 0 {
@@ -183,7 +135,7 @@ func TestAnswers(t *testing.T) {
 			require.Zero(t, answer)
 		})
 	}
-	require.Empty(t, elsewhere.headers())
+	require.Empty(t, elsewhere.Headers())
 }
 
 func requireFailure(t *testing.T, err error, kind exchange.Kind, status int, reason string) {
@@ -200,13 +152,13 @@ func requireFailure(t *testing.T, err error, kind exchange.Kind, status int, rea
 
 func TestStatusesOfNoRetryAreNotRetried(t *testing.T) {
 	t.Parallel()
-	server := newUpstream(t, status(503), status(500), body("a.b.c"))
+	server := upstreamtest.New(t, upstreamtest.Status(503), upstreamtest.Status(500), upstreamtest.Body("a.b.c"))
 	server.Start()
 	once := request(server.URL)
 	once.NoRetry = []int{500}
 	_, err := do(t, once)
 	requireFailure(t, err, exchange.Unavailable, 500, "server error")
-	require.Len(t, server.headers(), 2, "the 503 was retried")
+	require.Len(t, server.Headers(), 2, "the 503 was retried")
 }
 
 // The media type of an answer is quoted only if it is a usual one: a header is the vendor's text.
@@ -214,9 +166,9 @@ func TestContentTypesOfTheVendorAreNotQuoted(t *testing.T) {
 	t.Parallel()
 	for sent, want := range map[string]string{
 		"text/html; charset=utf-8": "text/html", "application/json": "application/json", "text/plain": "text/plain",
-		"application/jwt": "application/jwt", vendorCanary + "/x": "other", ";" + vendorCanary: "unknown",
+		"application/jwt": "application/jwt", upstreamtest.Canary + "/x": "other", ";" + upstreamtest.Canary: "unknown",
 	} {
-		server := newUpstream(t, func(w http.ResponseWriter, _ *http.Request) {
+		server := upstreamtest.New(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", sent)
 			_, _ = io.WriteString(w, "a.b.c")
 		})
@@ -241,7 +193,7 @@ func TestEachAttemptHasItsOwnHeaders(t *testing.T) {
 			next(w, r)
 		}
 	}
-	server := newUpstream(t, note(status(500)), note(status(500)), note(body("a.b.c")))
+	server := upstreamtest.New(t, note(upstreamtest.Status(500)), note(upstreamtest.Status(500)), note(upstreamtest.Body("a.b.c")))
 	server.Start()
 	posted := request(server.URL)
 	posted.Method, posted.Body = http.MethodPost, []byte("the body")
@@ -257,7 +209,7 @@ func TestEachAttemptHasItsOwnHeaders(t *testing.T) {
 	require.Equal(t, last, answer.Asked)
 	require.False(t, answer.Answered.Before(answer.Asked))
 	require.Equal(t, []string{"POST the body", "POST the body", "POST the body"}, bodies)
-	for i, header := range server.headers() {
+	for i, header := range server.Headers() {
 		require.Equal(t, strconv.Itoa(i+1), header.Get("X-Attempt"))
 	}
 }
@@ -266,7 +218,7 @@ func TestEachAttemptHasItsOwnHeaders(t *testing.T) {
 func TestHeadersThatCannotBeMade(t *testing.T) {
 	t.Parallel()
 	for _, good := range []int{0, 1} {
-		server := newUpstream(t, status(500))
+		server := upstreamtest.New(t, upstreamtest.Status(500))
 		server.Start()
 		failing := request(server.URL)
 		attempts := 0
@@ -278,7 +230,7 @@ func TestHeadersThatCannotBeMade(t *testing.T) {
 		}
 		_, err := do(t, failing)
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-		require.Len(t, server.headers(), good)
+		require.Len(t, server.Headers(), good)
 	}
 }
 
@@ -291,12 +243,12 @@ func TestDateOfTheVendor(t *testing.T) {
 	}{
 		"a date":         {[]string{"Date", "Fri, 02 Jan 2026 03:04:05 GMT"}, "2026-01-02T03:04:05Z"},
 		"from a cache":   {[]string{"Date", "Fri, 02 Jan 2026 03:04:05 GMT", "Age", "0"}, "0001-01-01T00:00:00Z"},
-		"no date at all": {[]string{"Date", vendorCanary}, "0001-01-01T00:00:00Z"},
+		"no date at all": {[]string{"Date", upstreamtest.Canary}, "0001-01-01T00:00:00Z"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for code := range map[int]bool{200: true, 403: true} {
-				server := newUpstream(t, status(code, test.headers...))
+				server := upstreamtest.New(t, upstreamtest.Status(code, test.headers...))
 				server.Start()
 				answer, err := do(t, request(server.URL))
 				timing := answer.Timing
@@ -313,7 +265,7 @@ func TestDateOfTheVendor(t *testing.T) {
 // A pause that the vendor asks for is kept where there is time for it.
 func TestRetryAfterIsKept(t *testing.T) {
 	t.Parallel()
-	server := newUpstream(t, status(429, "Retry-After", "1"), body("a.b.c"))
+	server := upstreamtest.New(t, upstreamtest.Status(429, "Retry-After", "1"), upstreamtest.Body("a.b.c"))
 	server.Start()
 	before := time.Now()
 	_, err := do(t, request(server.URL))
@@ -340,7 +292,7 @@ func TestRetryAfterIsTold(t *testing.T) {
 		"":                     {0, 0},
 	} {
 		for code := range map[int]bool{403: true, 404: true, 429: true, 500: true, 503: true} {
-			server := newUpstream(t, status(code, "Retry-After", header))
+			server := upstreamtest.New(t, upstreamtest.Status(code, "Retry-After", header))
 			server.Start()
 			_, err := do(t, request(server.URL))
 			var failure *exchange.Error
@@ -372,7 +324,7 @@ func TestPausesDouble(t *testing.T) {
 // The zero value pauses for 250 ms, and then for 500.
 func TestDefaultPause(t *testing.T) {
 	t.Parallel()
-	server := newUpstream(t, status(500))
+	server := upstreamtest.New(t, upstreamtest.Status(500))
 	server.Start()
 	before := time.Now()
 	_, err := exchange.Client{Now: time.Now}.Do(t.Context(), request(server.URL))
@@ -392,18 +344,18 @@ func TestDeadlineCoversRetries(t *testing.T) {
 	}{
 		"an answer that never comes":         {[]http.HandlerFunc{hang}, 1, 0, "longer than request_timeout", 1},
 		"a body that never ends":             {[]http.HandlerFunc{slowly}, 1, 0, "longer than request_timeout", 1},
-		"a retry that never comes":           {[]http.HandlerFunc{status(500), hang}, 1, 0, "longer than request_timeout", 2},
+		"a retry that never comes":           {[]http.HandlerFunc{upstreamtest.Status(500), hang}, 1, 0, "longer than request_timeout", 2},
 		"an error with an endless end":       {[]http.HandlerFunc{slowError}, 50 * time.Millisecond, 500, "server error", 1},
-		"a pause beyond it":                  {[]http.HandlerFunc{status(500)}, time.Minute, 500, "server error", 1},
-		"a second pause beyond it":           {[]http.HandlerFunc{status(500)}, 400 * time.Millisecond, 500, "server error", 2},
+		"a pause beyond it":                  {[]http.HandlerFunc{upstreamtest.Status(500)}, time.Minute, 500, "server error", 1},
+		"a second pause beyond it":           {[]http.HandlerFunc{upstreamtest.Status(500)}, 400 * time.Millisecond, 500, "server error", 2},
 		"a broken connection, no time":       {[]http.HandlerFunc{breakOff}, time.Minute, 0, "broke", 1},
-		"a Retry-After beyond it, 503":       {[]http.HandlerFunc{status(503, "Retry-After", "60")}, 1, 503, "server error", 1},
-		"a Retry-After beyond it, limited":   {[]http.HandlerFunc{status(429, "Retry-After", "60")}, 1, 429, "too many requests", 1},
+		"a Retry-After beyond it, 503":       {[]http.HandlerFunc{upstreamtest.Status(503, "Retry-After", "60")}, 1, 503, "server error", 1},
+		"a Retry-After beyond it, limited":   {[]http.HandlerFunc{upstreamtest.Status(429, "Retry-After", "60")}, 1, 429, "too many requests", 1},
 		"an answer that never comes, at all": {[]http.HandlerFunc{hang}, time.Minute, 0, "longer than request_timeout", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := newUpstream(t, test.answers...)
+			server := upstreamtest.New(t, test.answers...)
 			server.Start()
 			ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
 			defer cancel()
@@ -411,7 +363,7 @@ func TestDeadlineCoversRetries(t *testing.T) {
 			_, err := exchange.Client{Now: time.Now, Pause: test.pause}.Do(ctx, request(server.URL))
 			requireFailure(t, err, kindOf(test.status), test.status, test.reason)
 			require.Less(t, time.Since(before), 10*time.Second)
-			require.Len(t, server.headers(), test.attempts)
+			require.Len(t, server.Headers(), test.attempts)
 		})
 	}
 }
@@ -437,14 +389,14 @@ func slowError(w http.ResponseWriter, r *http.Request) {
 
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	server := newUpstream(t, body("a.b.c"))
+	server := upstreamtest.New(t, upstreamtest.Body("a.b.c"))
 	server.StartTLS()
 	trusting := request(server.URL)
 	trusting.CACert = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 
 	_, err := do(t, request(server.URL))
 	requireFailure(t, err, exchange.Unavailable, 0, "its certificate is not trusted")
-	require.Empty(t, server.headers())
+	require.Empty(t, server.Headers())
 
 	_, err = do(t, trusting)
 	require.NoError(t, err)
@@ -460,7 +412,7 @@ func TestTLS(t *testing.T) {
 	_, err = do(t, damaged)
 	require.ErrorContains(t, err, "ca_cert")
 
-	old := newUpstream(t, body("a.b.c"))
+	old := upstreamtest.New(t, upstreamtest.Body("a.b.c"))
 	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
 	old.StartTLS()
 	outdated := trusting
@@ -468,7 +420,7 @@ func TestTLS(t *testing.T) {
 	_, err = do(t, outdated)
 	requireFailure(t, err, exchange.Unavailable, 0, "TLS: handshake failed")
 
-	plain := newUpstream(t, body("a.b.c"))
+	plain := upstreamtest.New(t, upstreamtest.Body("a.b.c"))
 	plain.Start()
 	_, err = do(t, request(strings.Replace(plain.URL, "http", "https", 1)))
 	requireFailure(t, err, exchange.Unavailable, 0, "TLS: the server does not speak TLS")
@@ -486,12 +438,12 @@ func TestWithoutAServer(t *testing.T) {
 // Some of what the transport says about a bad answer quotes it.
 func TestBadAnswersAreNotQuoted(t *testing.T) {
 	t.Parallel()
-	server := newUpstream(t, func(w http.ResponseWriter, _ *http.Request) {
+	server := upstreamtest.New(t, func(w http.ResponseWriter, _ *http.Request) {
 		connection, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			return
 		}
-		_, _ = io.WriteString(connection, vendorCanary+"\r\n\r\n")
+		_, _ = io.WriteString(connection, upstreamtest.Canary+"\r\n\r\n")
 		_ = connection.Close()
 	})
 	server.Start()
@@ -526,7 +478,7 @@ func inAChild(t *testing.T, address, roots string, environ ...string) string {
 // Loopback never goes through a proxy, so the vendor is a name that only the proxy knows.
 func TestProxyOfTheEnvironment(t *testing.T) {
 	t.Parallel()
-	proxy := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+	proxy := upstreamtest.New(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "from.proxy."+r.Host)
 	})
 	proxy.Start()
@@ -540,11 +492,11 @@ func TestSystemRootsAreTrustedToo(t *testing.T) {
 	if os.Getenv(childAddress) != "" {
 		inAChild(t, "", "")
 	}
-	systems, configured := newUpstream(t, body("a.b.c")), newUpstream(t, body("a.b.c"))
+	systems, configured := upstreamtest.New(t, upstreamtest.Body("a.b.c")), upstreamtest.New(t, upstreamtest.Body("a.b.c"))
 	systemsPEM, configuredPEM := startWithItsOwnCertificate(t, systems), startWithItsOwnCertificate(t, configured)
 	file := filepath.Join(t.TempDir(), "roots.pem")
 	require.NoError(t, os.WriteFile(file, []byte(systemsPEM), 0o600))
-	for _, server := range []*upstream{systems, configured} {
+	for _, server := range []*upstreamtest.Server{systems, configured} {
 		printed := inAChild(t, server.URL, configuredPEM, "SSL_CERT_FILE="+file, "SSL_CERT_DIR="+t.TempDir())
 		require.Contains(t, printed, "child: a.b.c <nil>")
 	}
@@ -552,7 +504,7 @@ func TestSystemRootsAreTrustedToo(t *testing.T) {
 }
 
 // startWithItsOwnCertificate starts a server with TLS and returns its certificate, which it made for itself.
-func startWithItsOwnCertificate(t *testing.T, server *upstream) string {
+func startWithItsOwnCertificate(t *testing.T, server *upstreamtest.Server) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -574,7 +526,7 @@ func TestProbeReadsNoBodyAndDoesNotRetry(t *testing.T) {
 		200: 0, 201: 0, 204: 0, 299: 0, 300: exchange.Nonsense, 307: exchange.Nonsense, 404: exchange.Nonsense, 401: exchange.Refused,
 		429: exchange.Limited, 500: exchange.Unavailable, 503: exchange.Unavailable,
 	} {
-		server := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		server := upstreamtest.New(t, func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(code)
 			if code != http.StatusNoContent {
 				slowly(w, r) // a body that never ends
@@ -584,7 +536,7 @@ func TestProbeReadsNoBodyAndDoesNotRetry(t *testing.T) {
 		probe := request(server.URL)
 		probe.Probe = true
 		answer, err := do(t, probe)
-		require.Len(t, server.headers(), 1)
+		require.Len(t, server.Headers(), 1)
 		if kind == 0 {
 			require.NoError(t, err)
 			require.Equal(t, code, answer.Status)
@@ -593,13 +545,13 @@ func TestProbeReadsNoBodyAndDoesNotRetry(t *testing.T) {
 		}
 		requireFailure(t, err, kind, code, "")
 	}
-	broken := newUpstream(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	broken := upstreamtest.New(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	broken.Start()
 	probe := request(broken.URL)
 	probe.Probe = true
 	_, err := do(t, probe)
 	requireFailure(t, err, exchange.Unavailable, 0, "broke")
-	require.Len(t, broken.headers(), 1)
+	require.Len(t, broken.Headers(), 1)
 }
 
 // The vendor's clock is compared with the middle of asking and answer; a Date has whole seconds, so it counts as half a second

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/apisig/vault-plugin-apisig/internal/exchange"
+	"github.com/apisig/vault-plugin-apisig/internal/upstreamtest"
 )
 
 // The environment of a process in which a test does an exchange: where to, and the address of its DNS server, if any.
@@ -110,7 +111,7 @@ func startDNS(t *testing.T, code byte) string {
 func TestExchangeClosesItsConnection(t *testing.T) {
 	t.Parallel()
 	ended := make(chan struct{})
-	server := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+	server := upstreamtest.New(t, func(w http.ResponseWriter, r *http.Request) {
 		defer close(ended)
 		endless(w, r)
 	})
@@ -130,27 +131,27 @@ func TestBodyThatBreaksOffIsRetried(t *testing.T) {
 	t.Parallel()
 	half := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1000")
-		_, _ = io.WriteString(w, vendorCanary)
+		_, _ = io.WriteString(w, upstreamtest.Canary)
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
-	server := newUpstream(t, half, body("a.b.c"))
+	server := upstreamtest.New(t, half, upstreamtest.Body("a.b.c"))
 	server.Start()
 	answer, err := do(t, request(server.URL))
 	require.NoError(t, err)
 	require.Equal(t, "a.b.c", string(answer.Body))
 
-	broken := newUpstream(t, half)
+	broken := upstreamtest.New(t, half)
 	broken.Start()
 	_, err = do(t, request(broken.URL))
 	requireFailure(t, err, exchange.Unavailable, 0, "the connection broke")
-	require.Len(t, broken.headers(), 3)
+	require.Len(t, broken.Headers(), 3)
 }
 
 // An exchange is not retried if TLS fails.
 func TestTLSFailuresAreNotRetried(t *testing.T) {
 	t.Parallel()
-	untrusted, old, plain := newUpstream(t, body("a.b.c")), newUpstream(t, body("a.b.c")), newUpstream(t, body("a.b.c"))
+	untrusted, old, plain := upstreamtest.New(t, upstreamtest.Body("a.b.c")), upstreamtest.New(t, upstreamtest.Body("a.b.c")), upstreamtest.New(t, upstreamtest.Body("a.b.c"))
 	untrusted.StartTLS()
 	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
 	old.StartTLS()
@@ -180,10 +181,10 @@ func TestTLSFailuresAreNotRetried(t *testing.T) {
 func TestServerErrorsBeginAt500(t *testing.T) {
 	t.Parallel()
 	for code, kind := range map[int]exchange.Kind{499: exchange.Nonsense, 500: exchange.Unavailable, 599: exchange.Unavailable} {
-		server := newUpstream(t, status(code))
+		server := upstreamtest.New(t, upstreamtest.Status(code))
 		server.Start()
 		_, err := do(t, request(server.URL))
 		requireFailure(t, err, kind, code, "")
-		require.Len(t, server.headers(), map[exchange.Kind]int{exchange.Nonsense: 1, exchange.Unavailable: 3}[kind])
+		require.Len(t, server.Headers(), map[exchange.Kind]int{exchange.Nonsense: 1, exchange.Unavailable: 3}[kind])
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"regexp"
 	"time"
 
 	"github.com/apisig/vault-plugin-apisig/internal/exchange"
@@ -70,17 +69,10 @@ const (
 	defaultLife = 30 * time.Minute
 	// maxLife is the longest life that is believed; a longer one is in another unit, and counts as none.
 	maxLife = 24 * time.Hour
-	// minLife is the shortest life with which a token is of any use.
-	minLife = 3 * time.Second
-	// maxToken is the longest token, in bytes.
-	maxToken = 16 << 10
 )
 
 // rejected is the fault of an answer that says that the login failed.
 const rejected = "it rejects the credentials"
-
-// tokenText is what a token may consist of (RFC 6750, section 2.1).
-var tokenText = regexp.MustCompile(`^[A-Za-z0-9._~+/=-]+$`)
 
 // parseAnswer reads the body of an answer with status 200. It returns the token and how long it lives from the moment it was
 // asked for; or in fault what is wrong, in words that quote nothing.
@@ -102,12 +94,12 @@ func parseAnswer(body []byte, timing exchange.Timing) (text string, life time.Du
 		return "", 0, rejected
 	case text == "":
 		return "", 0, "the body has no token"
-	case len(text) > maxToken:
+	case len(text) > token.MaxText:
 		return "", 0, "the token has more than 16 KiB"
-	case !tokenText.MatchString(text):
+	case !token.IsText(text):
 		return "", 0, "what it calls a token is not one"
 	}
-	if life = lifeOf(answer.Data.ExpiresIn, answer.Data.Expires, timing); life < minLife {
+	if life = lifeOf(answer.Data.ExpiresIn, answer.Data.Expires, timing); life < token.MinLife {
 		return "", 0, "the token has expired, or is about to (is this server's clock right?)"
 	}
 	return text, life, ""
