@@ -105,6 +105,10 @@ func (b *backend) paths() []*framework.Path {
 		if s.vendor.creds != nil {
 			reads = append(reads, b.pathCreds(s))
 		}
+		if s.vendor.declares != nil {
+			reads = append(reads, b.pathDeclared(s, readSign), b.pathDeclared(s, readCreds))
+			writes = append(writes, b.pathCheckDeclared(s))
+		}
 		if s.vendor.exchange != nil {
 			writes = append(writes, b.pathCheck(s))
 		}
@@ -129,7 +133,10 @@ func (b *backend) open(s *store, name string, c config, before *entry) *entry {
 	} else {
 		opened.stats = &stats{since: b.now()}
 	}
-	same := before != nil && before.config.sameAccount(s.vendor.fields, c)
+	if s.vendor.declares != nil {
+		opened.prepared, _ = s.vendor.declares.prepare(c) // the config was checked, so there is no error
+	}
+	same := before != nil && before.config.sameAccount(s.vendor.fieldsOf(c), c)
 	if same {
 		opened.history = before.history
 	}
@@ -212,11 +219,8 @@ func (b *backend) Setup(ctx context.Context, conf *logical.BackendConfig) error 
 func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*logical.Response, error) {
 	if len(req.Data) > 0 { // the framework routes every request; one without parameters need not be routed twice
 		if path := b.Route(req.Path); path != nil {
-			if err := checkParameters(req, path.Fields); err != nil {
-				if invalid, is := errors.AsType[*invalidError](err); is {
-					return logical.ErrorResponse(invalid.text), nil
-				}
-				return nil, err
+			if err := checkParameters(req, path.Fields, path.TakesArbitraryInput); err != nil {
+				return respondError(err)
 			}
 		}
 	}

@@ -159,6 +159,7 @@ func TestPatchWithNullOnEveryField(t *testing.T) {
 		"infinity": with(m.infinityValues(), values{
 			"region": "eu", "min_ttl": 20, "request_timeout": 20, "ca_cert": testCertificate, "verify": false,
 		}),
+		"custom": m.customValues(),
 	}
 	for _, v := range vendors() {
 		path := "config/" + v.name + "/us"
@@ -174,12 +175,12 @@ func TestPatchWithNullOnEveryField(t *testing.T) {
 			if v.tokens != nil && f.name != verifyField {
 				write[verifyField] = false
 			}
-			secret := secretNames(v.fields)[0]
 			switch {
 			case f.required:
 				require.Contains(t, m.refused(logical.PatchOperation, path, write), f.name+" is required")
 				continue
 			case f.bound && f.kind != certificatesField:
+				secret := secretNames(v.fields)[0]
 				require.Contains(t, m.refused(logical.PatchOperation, path, write), "changing "+f.name+" needs "+secret)
 				write[secret] = "new"
 				if v.sendsSecret {

@@ -87,7 +87,8 @@ func decodeConfig(fields []field, entry []byte) (config, error) {
 var errDamaged = fmt.Errorf("the storage entry is damaged; delete the config and write it again")
 
 // encode writes the config as a storage entry. Fields of the entry before that this version does not know are kept: a later
-// version stored them.
+// version stored them. The groups of a config that declares its own fields are written anew, so that nothing of an old declaration's
+// stays.
 func (c config) encode(fields []field, before []byte) ([]byte, error) {
 	stored := map[string]json.RawMessage{}
 	if before != nil {
@@ -97,6 +98,10 @@ func (c config) encode(fields []field, before []byte) ([]byte, error) {
 		if stored == nil { // the entry was JSON's null
 			stored = map[string]json.RawMessage{}
 		}
+	}
+	groups := map[string]map[string]json.RawMessage{}
+	if c.declaration() != nil {
+		groups[groupSecrets], groups[groupFields] = map[string]json.RawMessage{}, map[string]json.RawMessage{}
 	}
 	for _, f := range fields {
 		if f.unstored || (f.omitEmpty && c[f.name] == "") {
@@ -110,7 +115,18 @@ func (c config) encode(fields []field, before []byte) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("encoding a config: %w", err)
 		}
+		if f.group != "" {
+			groups[f.group][f.name] = raw
+			continue
+		}
 		stored[f.name] = raw
+	}
+	for group, values := range groups {
+		raw, err := json.Marshal(values)
+		if err != nil {
+			return nil, fmt.Errorf("encoding a config: %w", err)
+		}
+		stored[group] = raw
 	}
 	return json.Marshal(stored)
 }
@@ -130,6 +146,9 @@ func (c config) readable(fields []field) map[string]any {
 // take a stored secret elsewhere.
 func (c config) with(fields []field, write parameters) (config, error) {
 	next := config{}
+	if found := c.declaration(); found != nil {
+		next[declarationKey] = found
+	}
 	for _, f := range fields {
 		if f.unstored {
 			continue
@@ -140,7 +159,8 @@ func (c config) with(fields []field, write parameters) (config, error) {
 		}
 		value := write.value(f.name)
 		if text, is := value.(string); is {
-			if err := f.check(text); err != nil {
+			// A patch's null takes a value away, which an optional field's rules need not allow.
+			if err := f.check(text); err != nil && (!write.null(f.name) || !f.omitEmpty) {
 				return nil, err
 			}
 			if f.clean != nil {
@@ -168,7 +188,7 @@ func (f field) check(value string) error {
 		return f.notAllowed()
 	}
 	rules := f.rules
-	if f.kind == secretField {
+	if f.kind == secretField && rules == nil {
 		rules = []rule{atMost(maxValue), plainText}
 	}
 	for _, rule := range rules {

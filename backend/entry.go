@@ -17,6 +17,8 @@ type entry struct {
 	token *token.Shared
 	// use is how readers get the token.
 	use token.Use
+	// prepared is what a vendor that declares made of the config; nil for others.
+	prepared any
 	// stats are those of the config, whatever it changes to.
 	stats *stats
 	// history is that of the account.

@@ -7,6 +7,12 @@ import (
 	"github.com/hashicorp/vault/sdk/framework"
 )
 
+// The groups of fields that a config declares.
+const (
+	groupSecrets = "secrets"
+	groupFields  = "fields"
+)
+
 // fieldKind is what kind of value a config field has.
 type fieldKind int
 
@@ -53,6 +59,9 @@ type field struct {
 	omitEmpty bool
 	// unstored says that the field is about one write, and is neither stored nor read.
 	unstored bool
+	// group is the object of the entry that the field is stored in; "" for the entry itself. Only fields that a config declares are
+	// in one.
+	group string
 }
 
 // schema is the field as the SDK declares a parameter.

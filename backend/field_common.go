@@ -1,5 +1,7 @@
 package backend
 
+import "github.com/apisig/vault-plugin-apisig/internal/plainvalue"
+
 // The fields that vendors have in common.
 
 // regionField is a field for one of some regions, which sets the host.
@@ -12,12 +14,12 @@ func regionField(regions []string) field {
 }
 
 // addressRules are those of a base_url.
-func addressRules() []rule { return []rule{atMost(maxText), address, noQuotes} }
+func addressRules() []rule { return []rule{atMost(maxText), address, plainvalue.Fault} }
 
 // publicField is a value that the vendor gave, is required, and travels in a header or a request as it is.
 func publicField(name, help string) field {
 	return field{
-		name: name, required: true, bound: true, account: true, rules: []rule{atMost(maxText), headerText, noQuotes}, help: help,
+		name: name, required: true, bound: true, account: true, rules: []rule{atMost(maxText), headerText, plainvalue.Fault}, help: help,
 	}
 }
 

@@ -15,14 +15,16 @@ import (
 )
 
 // checkParameters refuses a parameter that the operation does not take, and a value of the wrong JSON type. Its errors
-// name the parameter and never hold the value.
-func checkParameters(req *logical.Request, fields map[string]*framework.FieldSchema) error {
+// name the parameter and never hold the value. On a path with parameters that are known later, arbitrary, those are not checked yet.
+func checkParameters(req *logical.Request, fields map[string]*framework.FieldSchema, arbitrary bool) error {
 	accepted := parametersOf(req.Operation, fields)
 	if accepted == nil {
 		return nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(req.Data)) {
-		if !slices.Contains(accepted, name) {
+		if known := slices.Contains(accepted, name); !known && arbitrary {
+			continue
+		} else if !known {
 			return invalidf("unknown parameter%s; %s", quoted(name), accepts(accepted))
 		}
 		if err := checkType(name, req.Data[name], fields, req.Operation == logical.PatchOperation); err != nil {
@@ -141,6 +143,20 @@ const durationForms = "seconds as a whole number, or text such as 150s or 10m"
 // parameters takes the values that a write names out of its data. Null, which only a patch may say, is the default.
 type parameters struct {
 	data *framework.FieldData
+	req  *logical.Request
+}
+
+// forFields is a write of a config that declares fields of its own, once they are known. They are checked as those of other paths
+// are before the request gets there.
+func (p parameters) forFields(v *vendor, fields []field) (parameters, error) {
+	if v.declares == nil {
+		return p, nil
+	}
+	schema := writable(fields)
+	if err := checkParameters(p.req, schema, false); err != nil {
+		return parameters{}, err
+	}
+	return parameters{&framework.FieldData{Raw: p.data.Raw, Schema: schema}, p.req}, nil
 }
 
 func (p parameters) given(name string) bool {

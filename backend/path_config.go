@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -27,6 +28,9 @@ func (b *backend) pathConfig(s *store) *framework.Path {
 			answer[f.name].Required = !f.omitEmpty
 		}
 	}
+	if v.declares != nil {
+		maps.Copy(answer, v.declares.schema)
+	}
 	written := map[int][]framework.Response{
 		http.StatusNoContent: {{Description: "The config was stored."}},
 		http.StatusOK:        {{Description: "The config was stored. A warning names stored settings that decide where the new secret is sent."}},
@@ -36,8 +40,10 @@ func (b *backend) pathConfig(s *store) *framework.Path {
 		DisplayAttrs: &framework.DisplayAttributes{
 			OperationPrefix: operationPrefix, OperationSuffix: v.name + "-configuration",
 		},
-		Fields:         v.parameters(),
-		ExistenceCheck: b.configExists(s),
+		Fields: writable(v.fields),
+		// A declaration has parameters of its own.
+		TakesArbitraryInput: v.declares != nil,
+		ExistenceCheck:      b.configExists(s),
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.CreateOperation: forwarded(b.named(s, b.configWrite), "Write a config of "+v.title+".", written),
 			logical.UpdateOperation: forwarded(b.named(s, b.configWrite), "Change the given fields of a config of "+v.title+".", written),
@@ -123,7 +129,14 @@ func (b *backend) configRead(
 	if err != nil || stored == nil {
 		return nil, err
 	}
-	return &logical.Response{Data: c.readable(s.vendor.fields)}, nil
+	resp := &logical.Response{Data: c.readable(s.vendor.fieldsOf(c))}
+	if s.vendor.declares != nil {
+		maps.Copy(resp.Data, s.vendor.declares.readable(c))
+	}
+	if found := c.declaration(); found != nil && found.problem != nil {
+		resp.AddWarning("this config cannot be used: " + found.problem.Error())
+	}
+	return resp, nil
 }
 
 func (b *backend) configDelete(
@@ -137,11 +150,12 @@ func (b *backend) configDelete(
 func (b *backend) configWrite(
 	ctx context.Context, s *store, req *logical.Request, name string, data *framework.FieldData,
 ) (*logical.Response, error) {
-	write := parameters{data}
+	write := parameters{data, req}
 	if len(req.Data) == 0 {
-		return nil, invalidf("the request contains no parameters; %s", accepts(parametersOf(req.Operation, s.vendor.parameters())))
+		return nil, invalidf("the request contains no parameters; %s", accepts(parametersOf(req.Operation, writable(s.vendor.fields))))
 	}
 	var relied string
+	var warnings []string
 	var tried config // what got is from; a write that starts over need not try it again
 	var got exchanged
 	err := s.change(ctx, req.Storage, name, func(old found) (config, error) {
@@ -152,17 +166,21 @@ func (b *backend) configWrite(
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(secretNames(s.vendor.fields), write.given) {
+		fields := s.vendor.fieldsOf(next)
+		if slices.ContainsFunc(secretNames(fields), write.given) {
 			next[writtenField] = rfc3339(b.now())
 		}
-		if relied = s.vendor.trusted(old.config, write); relied != "" && s.vendor.sendsSecret {
+		if relied = s.vendor.trusted(old.config, next, write); relied != "" && s.vendor.sendsSecret {
 			return nil, invalidf("this write relies on %s; name it again in the same write, because the secret itself is sent there", relied)
+		}
+		if warnings = nil; s.vendor.declares != nil && slices.ContainsFunc(s.vendor.declares.from, write.given) {
+			warnings = s.vendor.declares.warnings(next)
 		}
 		if !verifies(s.vendor, old.config, next, write) {
 			tried = nil
 			return next, nil
 		}
-		if tried == nil || !tried.sameAccount(s.vendor.fields, next) {
+		if tried == nil || !tried.sameAccount(fields, next) {
 			tried = next
 			if got, err = b.try(ctx, s, next); err != nil {
 				return nil, withRelied(notStored(s.key(name), err), relied)
@@ -178,7 +196,6 @@ func (b *backend) configWrite(
 	if err != nil {
 		return nil, err
 	}
-	warnings := []string{}
 	if relied != "" {
 		warnings = append(warnings, reliedWarning(relied))
 	}

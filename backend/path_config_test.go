@@ -309,10 +309,14 @@ func TestConfigStorageFormat(t *testing.T) {
 	m.write("config/infinity/x", values{"region": "ae", "client_id": "id", "access_key": "secret", "base_url": "", "verify": false})
 	require.JSONEq(t, `{"region":"ae","client_id":"id","access_key":"secret","base_url":"","min_ttl":600,"request_timeout":10,"ca_cert":"",
 		"secret_written_at":"2026-01-02T03:04:05Z"}`, m.stored()["config/infinity/x"])
+	m.write("config/custom/x", m.customValues())
+	require.JSONEq(t, `{"scheme":`+string(mustJSON(t, customScheme1))+`,"base_url":"https://api.example",
+		"secrets":{"application_secret":"canary-custom-secret"},"fields":{"application_key":"key1","consumer_key":"consumer"},
+		"secret_written_at":"2026-01-02T03:04:05Z"}`, m.stored()["config/custom/x"])
 	for _, s := range m.stores {
 		c, entry, err := s.load(t.Context(), m.storage, "x")
 		require.NoError(t, err)
-		again, err := c.encode(s.vendor.fields, entry)
+		again, err := c.encode(s.vendor.fieldsOf(c), entry)
 		require.NoError(t, err)
 		require.JSONEq(t, string(entry), string(again))
 	}

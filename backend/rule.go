@@ -47,16 +47,6 @@ func headerText(value string) string {
 	return ""
 }
 
-// unquotable characters end a string in a shell, an env file or a curl configuration, where readers put public values.
-const unquotable = "\"'`\\$"
-
-func noQuotes(value string) string {
-	if strings.ContainsAny(value, unquotable) {
-		return "contains a quote, a backquote, a backslash or a $, which shells and header files would interpret"
-	}
-	return ""
-}
-
 func address(value string) string {
 	if value == "" {
 		return ""

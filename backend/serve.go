@@ -36,7 +36,7 @@ func (b *backend) serve(
 	resp, stale, err := b.serveWith(ctx, s, name, current, unauthorized, r)
 	if err != nil && isVendors(err) {
 		changed, fetchErr := s.fetch(ctx, req, name)
-		if fetchErr == nil && !changed.config.sameAccount(s.vendor.fields, current.config) {
+		if fetchErr == nil && !changed.config.sameAccount(s.vendor.fieldsOf(changed.config), current.config) {
 			resp, stale, err = b.serveWith(ctx, s, name, changed, unauthorized, r)
 		}
 	}
@@ -71,7 +71,7 @@ func (b *backend) serveWith(
 			return nil, false, err
 		}
 	}
-	serving := serving{newID: b.newID, config: current.config}
+	serving := serving{newID: b.newID, config: current.config, prepared: current.prepared}
 	var failure error
 	if current.token != nil {
 		use := current.use

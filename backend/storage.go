@@ -40,6 +40,9 @@ func (s *store) load(ctx context.Context, storage logical.Storage, name string) 
 		return newConfig(s.vendor.fields), nil, nil
 	}
 	c, err := decodeConfig(s.vendor.fields, stored.Value)
+	if err == nil {
+		c, err = s.vendor.declared(c, stored.Value)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", s.key(name), err)
 	}
@@ -179,7 +182,7 @@ func (s *store) replace(
 	if same, err := s.isStored(ctx, storage, name, before); err != nil || !same {
 		return false, err
 	}
-	value, err := next.encode(s.vendor.fields, before)
+	value, err := next.encode(s.vendor.fieldsOf(next), before)
 	if err != nil {
 		return false, err
 	}

@@ -21,6 +21,7 @@ func vendors() []*vendor {
 		avananVendor(),
 		paveVendor(),
 		infinityVendor(),
+		customVendor(),
 	}
 }
 
@@ -62,6 +63,8 @@ type vendor struct {
 	creds *creds
 	// sign is for a vendor whose calls are signed one by one; else nil.
 	sign *signing
+	// declares is for a vendor whose configs declare fields of their own, and what a reader gives and gets; else nil.
+	declares *declares
 }
 
 // formatFields name a field that chooses one of several formats or "auto", and the one where the engine keeps what auto found.
@@ -130,6 +133,8 @@ type serving struct {
 	config config
 	// token is the shared token; the zero value for a vendor without tokens.
 	token token.Token
+	// prepared is what a vendor that declares made of the config.
+	prepared any
 }
 
 // answer is what a vendor answers a reader.
@@ -188,10 +193,10 @@ func rfc3339(at time.Time) string { return at.UTC().Format(time.RFC3339) }
 // readable says whether a read of the config returns a field.
 func (f field) readable() bool { return !f.unstored && f.kind != secretField }
 
-// parameters are the fields that a write can name, with the config's name.
-func (v *vendor) parameters() map[string]*framework.FieldSchema {
+// writable are the fields among some that a write can name, with the config's name.
+func writable(fields []field) map[string]*framework.FieldSchema {
 	parameters := map[string]*framework.FieldSchema{nameField: nameSchema()}
-	for _, f := range v.fields {
+	for _, f := range fields {
 		if !f.learned {
 			parameters[f.name] = f.schema()
 		}
@@ -202,7 +207,15 @@ func (v *vendor) parameters() map[string]*framework.FieldSchema {
 // merge makes a config of one that is stored and what a write names. The error says what is wrong with the write, or keeps the
 // result from being used.
 func (v *vendor) merge(name string, old config, write parameters) (config, error) {
-	next, err := old.with(v.fields, write)
+	begun, restarted, err := v.begin(old, write)
+	if err != nil {
+		return nil, err
+	}
+	fields := v.fieldsOf(begun)
+	if write, err = write.forFields(v, fields); err != nil {
+		return nil, err
+	}
+	next, err := begun.with(fields, write)
 	if err != nil {
 		return nil, err
 	}
@@ -210,10 +223,19 @@ func (v *vendor) merge(name string, old config, write parameters) (config, error
 		v.complete(name, next)
 	}
 	if err := v.checkUsable(next); err != nil {
+		if restarted && v.declares.isIn(old) {
+			err = invalidf("%s; a write that changes %s starts over, so it must contain every secret and field", err,
+				strings.Join(v.declares.from, " or "))
+		}
 		return nil, err
 	}
-	if err := old.checkBound(v.fields, next, write); err != nil {
+	if err := old.checkBound(fields, next, write); err != nil {
 		return nil, err
+	}
+	if v.declares != nil {
+		if err := v.declares.prove(next); err != nil {
+			return nil, err
+		}
 	}
 	if v.format.detected != "" {
 		// What was detected belongs to the address.
@@ -235,7 +257,10 @@ func (v *vendor) learn(c config, format string) {
 
 // checkUsable says what keeps a config from being used.
 func (v *vendor) checkUsable(c config) error {
-	if err := c.checkUsable(v.fields); err != nil || v.check == nil {
+	if found := c.declaration(); found != nil && found.problem != nil {
+		return found.problem
+	}
+	if err := c.checkUsable(v.fieldsOf(c)); err != nil || v.check == nil {
 		return err
 	}
 	return v.check(c)
@@ -259,8 +284,8 @@ func (v *vendor) host(c config) string {
 
 // trusted says in words, for a write that contains a secret, which stored values it relies on: a base_url that is not the vendor's
 // own, a ca_cert. Someone else may have set them, to receive the secret. "" if there are none.
-func (v *vendor) trusted(old config, write parameters) string {
-	if !slices.ContainsFunc(secretNames(v.fields), write.given) {
+func (v *vendor) trusted(old, next config, write parameters) string {
+	if !slices.ContainsFunc(secretNames(v.fieldsOf(next)), write.given) {
 		return ""
 	}
 	var relied []string

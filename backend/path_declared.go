@@ -1,0 +1,128 @@
+package backend
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/logical"
+)
+
+// pathDeclared is creds/<vendor>/:name or sign/<vendor>/:name, path being readCreds or readSign, of a vendor whose configs declare what a
+// reader gives.
+func (b *backend) pathDeclared(s *store, path int) *framework.Path {
+	v := s.vendor
+	texts, verb, suffix := v.declares.creds, "generate", v.name+"-credentials"
+	if path == readSign {
+		texts, verb, suffix = v.declares.sign, "sign", v.name+"-request"
+	}
+	fields := headerFields(texts.fields, texts.headers)
+	fields["headers"].Required, fields["header_lines"].Required = false, false // a declaration may have query parameters only
+	return &framework.Path{
+		Pattern:      readPathNames[path] + "/" + v.name + "/" + framework.GenericNameRegex(nameField),
+		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: operationPrefix, OperationVerb: verb, OperationSuffix: suffix},
+		Fields:       map[string]*framework.FieldSchema{nameField: nameSchema(), unauthorizedField: unauthorizedSchema(v)},
+		// The config says which parameters there are.
+		TakesArbitraryInput: path == readSign,
+		Operations: readAndUpdate(framework.PathOperation{
+			Callback: b.named(s, func(
+				ctx context.Context, s *store, req *logical.Request, name string, data *framework.FieldData,
+			) (*logical.Response, error) {
+				return b.declaredRead(ctx, s, req, name, data, path)
+			}),
+			Summary: texts.synopsis,
+			Responses: map[int][]framework.Response{http.StatusOK: {{
+				Description: "Signed headers. There is no lease.", Fields: fields,
+			}}},
+		}, verb, suffix),
+		HelpSynopsis:    texts.synopsis,
+		HelpDescription: texts.help,
+	}
+}
+
+func (b *backend) declaredRead(
+	ctx context.Context, s *store, req *logical.Request, name string, data *framework.FieldData, path int,
+) (*logical.Response, error) {
+	check := func(c config) error {
+		reads := c.declaration().reads
+		serves := readCreds
+		if len(reads) > 0 {
+			serves = readSign
+		}
+		if serves != path {
+			return invalidf("the config %s serves %s%s/%s/%s", s.key(name), req.MountPoint, readPathNames[serves], s.vendor.name, name)
+		}
+		for _, given := range slices.Sorted(maps.Keys(req.Data)) {
+			if given == unauthorizedField {
+				continue
+			}
+			if !slices.Contains(reads, given) {
+				return invalidf("unknown parameter%s; %s", quoted(given), accepts(reads))
+			}
+			if _, is := req.Data[given].(string); !is {
+				return invalidf("%s must be a string, given once", given)
+			}
+		}
+		return nil
+	}
+	answer := func(serving serving) (*logical.Response, error) {
+		given := map[string]string{}
+		for _, parameter := range serving.config.declaration().reads {
+			if value, is := req.Data[parameter].(string); is {
+				given[parameter] = value
+			}
+		}
+		answer, err := s.vendor.declares.answer(serving, given)
+		if err != nil {
+			return nil, err
+		}
+		return &logical.Response{Data: answer.data()}, nil
+	}
+	return b.serve(ctx, s, req, name, data, reading{path: path, calls: 1, check: check, answer: answer})
+}
+
+// pathCheckDeclared is check/<vendor>/:name, of a vendor that is not called.
+func (b *backend) pathCheckDeclared(s *store) *framework.Path {
+	v := s.vendor
+	summary := "Check a config of " + v.title + " against its own examples."
+	return &framework.Path{
+		Pattern: "check/" + v.name + "/" + framework.GenericNameRegex(nameField),
+		DisplayAttrs: &framework.DisplayAttributes{
+			OperationPrefix: operationPrefix, OperationVerb: "check", OperationSuffix: v.name + "-configuration",
+		},
+		Fields: map[string]*framework.FieldSchema{nameField: nameSchema()},
+		Operations: map[logical.Operation]framework.OperationHandler{
+			logical.UpdateOperation: forwarded(b.named(s, b.checkDeclared), summary, map[int][]framework.Response{http.StatusOK: {{
+				Description: "The examples give what they want.",
+				Fields: map[string]*framework.FieldSchema{
+					"verified_at": {Type: framework.TypeString, Required: true, Description: "When the examples were signed, RFC 3339."},
+				},
+			}}}),
+		},
+		HelpSynopsis:    summary,
+		HelpDescription: checkDeclaredHelp,
+	}
+}
+
+// checkDeclared reads the config from storage, so that what is checked is what another node would use.
+func (b *backend) checkDeclared(
+	ctx context.Context, s *store, req *logical.Request, name string, _ *framework.FieldData,
+) (*logical.Response, error) {
+	current, err := s.fetch(ctx, req, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.vendor.declares.prove(current.config); err != nil {
+		return nil, err
+	}
+	return &logical.Response{Data: map[string]any{"verified_at": rfc3339(b.now())}}, nil
+}
+
+const checkDeclaredHelp = `
+Signs the examples of the stored config again and compares the results. It calls nobody, so it does not show whether the API accepts
+the secrets:
+
+    vault write -f apisig/check/<vendor>/<name>
+`

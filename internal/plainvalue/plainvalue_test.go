@@ -1,0 +1,19 @@
+package plainvalue_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/plainvalue"
+)
+
+func TestFault(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"", "abc", "a b,c;d", "https://api.example.com/v1", "ü"} {
+		require.Empty(t, plainvalue.Fault(value), value)
+	}
+	for _, value := range []string{`a"b`, "a'b", "a`b", `a\b`, "a$b"} {
+		require.NotEmpty(t, plainvalue.Fault(value), value)
+	}
+}

@@ -1,0 +1,104 @@
+package scheme
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/apisig/vault-plugin-apisig/internal/plainvalue"
+	"github.com/apisig/vault-plugin-apisig/internal/requeststring"
+)
+
+// requestString is the request field that keeps the rules of internal/requeststring, and that url is made of.
+const requestString = "request_string"
+
+// Sizes of values in bytes: the default of max, and its limit.
+const (
+	defaultField, maxField     = 512, 4 << 10
+	defaultRequest, maxRequest = 2 << 10, 64 << 10
+)
+
+// declaration is a field of the config or of a request.
+type declaration struct {
+	name    string
+	pattern *pattern
+	max     int // bytes
+	// optional says that the value may be absent, which counts as "".
+	optional bool
+	// fallback is the default of a config's field, if it has one.
+	fallback    string
+	hasFallback bool
+	// config says that the field is one of the config.
+	config bool
+}
+
+// readDeclaration reads the options of a field.
+func readDeclaration(p pair, section string) (declaration, error) {
+	place := section + "." + p.key
+	declared := declaration{name: p.key, max: defaultRequest}
+	limit, known := maxRequest, []string{"pattern", "optional", "max"}
+	if section == "fields" {
+		declared.config, declared.max = true, defaultField
+		limit, known = maxField, []string{"pattern", "optional", "default", "max"}
+	}
+	options, err := texts(p.value, place, known...)
+	if err != nil {
+		return declaration{}, err
+	}
+	text, given := options["pattern"]
+	if !given {
+		text = defaultPattern
+	}
+	var fault string
+	if declared.pattern, fault = newPattern(text); fault != "" {
+		return declaration{}, errorAt(place+".pattern", "%s", fault)
+	}
+	if text, given := options["max"]; given {
+		if declared.max, err = atMost(text, place+".max", limit); err != nil {
+			return declaration{}, err
+		}
+	}
+	if text, given := options["optional"]; given {
+		if text != "true" && text != "false" {
+			return declaration{}, errorAt(place+".optional", "must be true or false")
+		}
+		declared.optional = text == "true"
+	}
+	if declared.fallback, declared.hasFallback = options["default"]; declared.hasFallback {
+		if declared.optional {
+			return declaration{}, errorAt(place, "has a default, so it cannot be optional")
+		}
+		if err := declared.check(declared.fallback); err != nil {
+			return declaration{}, errorAt(place+".default", "%s", err)
+		}
+	}
+	if declared.optional && declared.name == requestString {
+		return declaration{}, errorAt(place, "cannot be optional")
+	}
+	return declared, nil
+}
+
+var errPattern = errors.New("does not match the pattern that the scheme declares for it")
+
+// check returns what is wrong with a given value, worded to follow its name.
+func (d declaration) check(value string) error {
+	if len(value) > d.max {
+		return fmt.Errorf("is longer than %d bytes", d.max)
+	}
+	if d.name == requestString && !d.config {
+		if err := requeststring.Check(value, nil); err != nil {
+			return err
+		}
+	}
+	if !d.pattern.matches(value) {
+		return errPattern
+	}
+	if d.config {
+		if fault := plainvalue.Fault(value); fault != "" {
+			return errors.New(fault)
+		}
+	}
+	return nil
+}
+
+// mayBeEmpty says whether the value can be "".
+func (d declaration) mayBeEmpty() bool { return d.optional || d.pattern.matches("") }

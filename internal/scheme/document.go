@@ -1,0 +1,273 @@
+package scheme
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Limits of a document.
+const (
+	maxNames    = 64 // secrets, fields, request and let together
+	maxHeaders  = 32 // and as many query parameters
+	maxExamples = 16
+	maxMessage  = 256 // bytes of a message of require
+)
+
+// document is what a scheme's YAML says, with its expressions as text.
+type document struct {
+	secrets         []secretDeclaration
+	fields, request []declaration
+	lets            []source
+	conditions      []source // their names are messages
+	headers, query  []source
+	ttl             time.Duration
+	allowStatic     bool
+	allowExtension  bool
+	examples        []example
+	// texts are the document, its scalars and its keys: where no secret may occur.
+	texts []string
+	// all are the declared names.
+	all map[string]bool
+}
+
+// source is an expression as text, with its name.
+type source struct {
+	name, place, text string
+}
+
+// sections are the keys of a document.
+var sections = []string{
+	"secrets", "fields", "request", "let", "require", "headers", "query", "ttl", "allow_static", "allow_extension", "examples",
+}
+
+// readDocument reads the YAML and holds it against every rule that does not concern types.
+func readDocument(text string) (*document, error) {
+	root, err := parseYAML(text)
+	if err != nil {
+		return nil, err
+	}
+	d := &document{all: map[string]bool{}, texts: append([]string{text}, scalars(root)...)}
+	found, err := pairs(root, "scheme", sections...)
+	if err != nil {
+		return nil, err
+	}
+	nodes := make(map[string]*yaml.Node, len(found))
+	for _, section := range found {
+		nodes[section.key] = section.value
+	}
+	readers := []struct {
+		section string
+		read    func(*yaml.Node) error
+	}{
+		{"secrets", d.readSecrets},
+		{"fields", func(node *yaml.Node) (err error) { d.fields, err = d.declarations(node, "fields"); return err }},
+		{"request", func(node *yaml.Node) (err error) { d.request, err = d.declarations(node, "request"); return err }},
+		{"let", d.readLets},
+		{"require", d.readConditions},
+		{"headers", func(node *yaml.Node) (err error) {
+			d.headers, err = d.outputs(node, "headers", headerFault)
+			return err
+		}},
+		{"query", func(node *yaml.Node) (err error) { d.query, err = d.outputs(node, "query", queryFault); return err }},
+		{"ttl", d.readTTL},
+		{"allow_static", func(node *yaml.Node) (err error) { d.allowStatic, err = flag(node, "allow_static"); return err }},
+		{"allow_extension", func(node *yaml.Node) (err error) { d.allowExtension, err = flag(node, "allow_extension"); return err }},
+		{"examples", d.readExamples},
+	}
+	for _, reader := range readers {
+		if nodes[reader.section] == nil {
+			continue
+		}
+		if err := reader.read(nodes[reader.section]); err != nil {
+			return nil, err
+		}
+	}
+	return d, d.checkComplete()
+}
+
+func (d *document) checkComplete() error {
+	total := 0
+	for _, declared := range append(append([]declaration{}, d.fields...), d.request...) {
+		if declared.pattern != nil {
+			total += declared.pattern.instructions
+		}
+	}
+	switch {
+	case len(d.secrets) == 0:
+		return errorAt("secrets", "declare at least one secret")
+	case len(d.headers)+len(d.query) == 0:
+		return errorAt("headers", "declare at least one header or query parameter")
+	case d.ttl == 0:
+		return errorAt("ttl", "is required: how long the result can be used, such as 60s")
+	case len(d.examples) == 0:
+		return errorAt("examples", "give at least one example: the engine signs it and compares the result")
+	case total > maxSchemeInstructions:
+		return errorAt("scheme", "its patterns together are too large: they compile to more than 16,000 instructions")
+	}
+	return nil
+}
+
+// declare accepts a name, once in a document.
+func (d *document) declare(p pair, section string) error {
+	if fault := nameFault(p.key, section); fault != "" {
+		return errorAt(section+", "+p.place(), "%s", fault)
+	}
+	if d.all[p.key] {
+		return errorAt(section+"."+p.key, "this name is declared twice; secrets, fields, request and let share their names")
+	}
+	d.all[p.key] = true
+	if len(d.all) > maxNames {
+		return errorAt("scheme", "declares more than %d names", maxNames)
+	}
+	return nil
+}
+
+func (d *document) readSecrets(node *yaml.Node) error {
+	found, err := pairs(node, "secrets")
+	if err != nil {
+		return err
+	}
+	for _, p := range found {
+		if err := d.declare(p, "secrets"); err != nil {
+			return err
+		}
+		place := "secrets." + p.key
+		options, err := texts(p.value, place, "encoding")
+		if err != nil {
+			return err
+		}
+		declared := secretDeclaration{name: p.key, encoding: encodingText}
+		if chosen, given := options["encoding"]; given {
+			if declared.encoding = encoding(chosen); !declared.encoding.known() {
+				return errorAt(place+".encoding", "must be text, base64 or hex")
+			}
+		}
+		d.secrets = append(d.secrets, declared)
+	}
+	return nil
+}
+
+// declarations reads the section fields or request.
+func (d *document) declarations(node *yaml.Node, section string) ([]declaration, error) {
+	found, err := pairs(node, section)
+	if err != nil {
+		return nil, err
+	}
+	declared := make([]declaration, 0, len(found))
+	for _, p := range found {
+		if err := d.declare(p, section); err != nil {
+			return nil, err
+		}
+		one, err := readDeclaration(p, section)
+		if err != nil {
+			return nil, err
+		}
+		declared = append(declared, one)
+	}
+	return declared, nil
+}
+
+func (d *document) readLets(node *yaml.Node) error {
+	found, err := pairs(node, "let")
+	if err != nil {
+		return err
+	}
+	for _, p := range found {
+		if err := d.declare(p, "let"); err != nil {
+			return err
+		}
+		expression, err := readSource(p, "let."+p.key)
+		if err != nil {
+			return err
+		}
+		d.lets = append(d.lets, expression)
+	}
+	return nil
+}
+
+func (d *document) readConditions(node *yaml.Node) error {
+	found, err := pairs(node, "require")
+	if err != nil {
+		return err
+	}
+	for i, p := range found {
+		if p.key == "" || len(p.key) > maxMessage || !printable(p.key) {
+			return errorAt("require, "+p.place(), "a message is printable ASCII of at most %d bytes", maxMessage)
+		}
+		condition, err := readSource(p, fmt.Sprintf("require[%d]", i))
+		if err != nil {
+			return err
+		}
+		d.conditions = append(d.conditions, condition)
+	}
+	return nil
+}
+
+// outputs reads the section headers or query.
+func (d *document) outputs(node *yaml.Node, section string, nameFault func(string) string) ([]source, error) {
+	found, err := pairs(node, section)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) > maxHeaders {
+		return nil, errorAt(section, "has more than %d", maxHeaders)
+	}
+	seen := map[string]bool{}
+	outputs := make([]source, 0, len(found))
+	for _, p := range found {
+		if fault := nameFault(p.key); fault != "" {
+			return nil, errorAt(section+", "+p.place(), "%s", fault)
+		}
+		if seen[strings.ToLower(p.key)] {
+			return nil, errorAt(section+"."+p.key, "is there twice, in letters of another case")
+		}
+		seen[strings.ToLower(p.key)] = true
+		output, err := readSource(p, section+"."+p.key)
+		if err != nil {
+			return nil, err
+		}
+		outputs = append(outputs, output)
+	}
+	return outputs, nil
+}
+
+func readSource(p pair, place string) (source, error) {
+	text, err := scalar(p.value, place)
+	return source{p.key, place, text}, err
+}
+
+func (d *document) readTTL(node *yaml.Node) error {
+	text, err := scalar(node, "ttl")
+	if err != nil {
+		return err
+	}
+	ttl, err := time.ParseDuration(text)
+	if err != nil || ttl < time.Second || ttl > 24*time.Hour || ttl%time.Second != 0 {
+		return errorAt("ttl", "must be a duration in whole seconds from 1s to 24h, such as 60s or 5m")
+	}
+	d.ttl = ttl
+	return nil
+}
+
+// printable says whether a text is printable ASCII, spaces included.
+func printable(text string) bool {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// atMost reads the option max of a declaration.
+func atMost(text, place string, limit int) (int, error) {
+	value, err := strconv.Atoi(text)
+	if err != nil || value < 1 || value > limit {
+		return 0, errorAt(place, "must be a whole number from 1 to %d", limit)
+	}
+	return value, nil
+}

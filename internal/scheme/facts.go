@@ -1,0 +1,86 @@
+package scheme
+
+import (
+	"slices"
+)
+
+// facts are what is known of an expression's value before it has one. They never depend on a value, so that they hold for
+// every signing.
+type facts struct {
+	kind kind
+	// max is the size of the largest value in bytes, by the declarations. min is 0 or 1: whether the value can be empty.
+	max, min int
+
+	// ofSecret says that a secret flows into the value, hashed or not.
+	ofSecret bool
+	// direct are the secrets and derived keys that flow into the value without a hash, by their numbers; see checker.derived.
+	direct []int
+	// utf8 says of a secret that it is UTF-8 text: one that is declared so, or is joined of such and strings.
+	utf8 bool
+
+	// fresh says that the value is another at every signing, or in every second.
+	fresh bool
+	// requested says that a request field flows into the value.
+	requested bool
+	// stale says that the value has a digest of a secret in it, of something that is not fresh.
+	stale bool
+	// varies says that a request field, now, uuid or nonce decides about the value or its length, also by a condition.
+	varies bool
+
+	// How the value begins and ends, where parts that can be empty count as absent too.
+	beginsSecret  bool // with a secret, or a digest of one
+	endsPublic    bool // with something public
+	beginsRequest bool // with a request field as it is
+	endsRequest   bool
+}
+
+// join is what holds for a value that is made of others.
+func join(parts ...facts) facts {
+	var joined facts
+	for _, part := range parts {
+		joined.max += part.max
+		joined.min = max(joined.min, part.min)
+		joined.ofSecret = joined.ofSecret || part.ofSecret
+		joined.fresh = joined.fresh || part.fresh
+		joined.requested = joined.requested || part.requested
+		joined.stale = joined.stale || part.stale
+		joined.varies = joined.varies || part.varies
+		joined.direct = union(joined.direct, part.direct)
+	}
+	return joined
+}
+
+// concatenate is join for two parts that stand beside one another.
+func concatenate(left, right facts) facts {
+	joined := join(left, right)
+	joined.utf8 = (left.kind != kindSecret || left.utf8) && (right.kind != kindSecret || right.utf8) &&
+		left.kind != kindBytes && right.kind != kindBytes
+	joined.beginsSecret = left.beginsSecret || left.min == 0 && right.beginsSecret
+	joined.beginsRequest = left.beginsRequest || left.min == 0 && right.beginsRequest
+	joined.endsPublic = right.endsPublic || right.min == 0 && left.endsPublic
+	joined.endsRequest = right.endsRequest || right.min == 0 && left.endsRequest
+	return joined
+}
+
+// either is what holds for a value that is one of two.
+func either(a, b facts) facts {
+	both := join(a, b)
+	both.max, both.min = max(a.max, b.max), min(a.min, b.min)
+	both.fresh, both.requested = a.fresh && b.fresh, a.requested && b.requested
+	both.beginsSecret = a.beginsSecret || b.beginsSecret
+	both.beginsRequest = a.beginsRequest || b.beginsRequest
+	both.endsPublic = a.endsPublic || b.endsPublic
+	both.endsRequest = a.endsRequest || b.endsRequest
+	return both
+}
+
+// union joins two sorted sets.
+func union(a, b []int) []int {
+	if len(a) == 0 {
+		return b
+	}
+	if len(b) == 0 {
+		return a
+	}
+	return slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(a), b...))))
+}

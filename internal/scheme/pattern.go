@@ -1,0 +1,114 @@
+package scheme
+
+import (
+	"regexp"
+	"regexp/syntax"
+	"slices"
+	"strings"
+)
+
+// Limits of patterns.
+const (
+	maxPattern            = 512    // bytes
+	maxInstructions       = 2_000  // of one
+	maxSchemeInstructions = 16_000 // of all in a scheme
+)
+
+// defaultPattern is printable ASCII without a comma: Vault splits the values of a policy's allowed_parameters at commas.
+const defaultPattern = `[!-+\--~]+`
+
+// pattern is a regular expression that must match a whole value.
+type pattern struct {
+	compiled     *regexp.Regexp
+	instructions int
+	// comma says that it may match a value that contains a comma.
+	comma bool
+}
+
+func (p *pattern) matches(value string) bool { return p.compiled.MatchString(value) }
+
+// newPattern compiles a pattern. fault is what is wrong with it; "" if nothing is.
+//
+// The text is parsed alone and anchored as a tree: text that is put around it could be broken out of, by a ) or by an unclosed \Q.
+func newPattern(text string) (p *pattern, fault string) {
+	if len(text) > maxPattern {
+		return nil, "is longer than 512 bytes"
+	}
+	if unclosedQuote(text) {
+		return nil, `has a \Q without \E`
+	}
+	tree, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return nil, "is not a regular expression as RE2 has them (https://github.com/google/re2/wiki/Syntax)"
+	}
+	size := instructions(tree)
+	if size > maxInstructions {
+		return nil, "is too large: it compiles to more than 2,000 instructions; use max for the length of a value"
+	}
+	anchored := &syntax.Regexp{Op: syntax.OpConcat, Sub: []*syntax.Regexp{
+		{Op: syntax.OpBeginText}, tree, {Op: syntax.OpEndText},
+	}}
+	compiled, err := regexp.Compile(anchored.String())
+	if err != nil {
+		return nil, "is not a regular expression that can be anchored at both ends"
+	}
+	return &pattern{compiled, size, admitsComma(tree)}, ""
+}
+
+// unclosedQuote says whether a pattern has a \Q without \E, which would quote whatever follows the pattern.
+func unclosedQuote(text string) bool {
+	for i := 0; i+1 < len(text); i++ {
+		if text[i] != '\\' {
+			continue
+		}
+		if text[i+1] == 'Q' {
+			end := strings.Index(text[i+2:], `\E`)
+			if end < 0 {
+				return true
+			}
+			i += 2 + end
+		}
+		i++
+	}
+	return false
+}
+
+// instructions estimates, from above, how many instructions a pattern compiles to, without compiling it: repetitions multiply, and
+// a small pattern can become a large program.
+func instructions(tree *syntax.Regexp) int {
+	size := 1
+	if tree.Op == syntax.OpLiteral {
+		size = len(tree.Rune)
+	}
+	if tree.Op == syntax.OpCharClass {
+		size += len(tree.Rune) / 64 // a class of many ranges is one instruction, but not a small one
+	}
+	for _, sub := range tree.Sub {
+		size = min(size+instructions(sub)+1, maxSchemeInstructions)
+	}
+	if tree.Op == syntax.OpRepeat {
+		times := max(tree.Min, tree.Max)
+		if tree.Max < 0 {
+			times++
+		}
+		size = min(size*max(times, 1), maxSchemeInstructions)
+	}
+	return size
+}
+
+// admitsComma says whether a pattern has a place where a comma may stand.
+func admitsComma(tree *syntax.Regexp) bool {
+	switch tree.Op { //nolint:exhaustive // the others have no characters
+	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		return true
+	case syntax.OpLiteral:
+		return slices.Contains(tree.Rune, ',')
+	case syntax.OpCharClass:
+		for i := 0; i+1 < len(tree.Rune); i += 2 {
+			if tree.Rune[i] <= ',' && ',' <= tree.Rune[i+1] {
+				return true
+			}
+		}
+	}
+	return slices.ContainsFunc(tree.Sub, admitsComma)
+}

@@ -1,0 +1,232 @@
+package scheme
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/apisig/vault-plugin-apisig/internal/baseurl"
+	"github.com/apisig/vault-plugin-apisig/internal/plainvalue"
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
+)
+
+// Values are what a config has for a scheme.
+type Values struct {
+	// Secrets are as they are given, by name: not decoded yet.
+	Secrets map[string]secret.Text
+	// Fields are the public fields by name. One that is missing is "" if it is optional, and else has its default.
+	Fields map[string]string
+	// BaseURL is the API's address, as baseurl.Parse returns it.
+	BaseURL string
+}
+
+// Moment is what is another for every signing.
+type Moment struct {
+	Now time.Time
+	// UUID is a version 4 UUID, and Nonce 32 random hex digits.
+	UUID, Nonce string
+}
+
+// Signed is a signed request.
+type Signed struct {
+	// Headers are by name. No value is empty.
+	Headers map[string]string
+	// Query are query parameters by name, not encoded. No value is empty.
+	Query map[string]string
+	// URL is where to send the request, with the query parameters appended; "" for a scheme without request_string.
+	URL string
+}
+
+// Signer signs with the secrets of one config. It can be used concurrently.
+type Signer struct {
+	scheme *Scheme
+	// values are those of the names: secrets and fields are set, requests and lets are not.
+	values  []string
+	baseURL string
+}
+
+// Signer makes a signer, after the values were checked. An error is worded for the config's operator, names the value that it is
+// about, and quotes none.
+func (s *Scheme) Signer(v Values) (*Signer, error) {
+	if err := checkBaseURL(v.BaseURL); err != nil {
+		return nil, fmt.Errorf("base_url %w", err)
+	}
+	signer, err := s.signer(v)
+	if err != nil {
+		return nil, err
+	}
+	public := append(s.document.publicTexts(), v.BaseURL)
+	for _, value := range v.Fields {
+		public = append(public, value)
+	}
+	for i, declared := range s.document.secrets {
+		if isIn(v.Secrets[declared.name], secret.Text(signer.values[i]), public) {
+			return nil, fmt.Errorf("%s is in the scheme, a field or base_url, which are read back; use made-up secrets in examples", declared.name)
+		}
+	}
+	return signer, nil
+}
+
+func checkBaseURL(value string) error {
+	if len(value) > maxBase {
+		return fmt.Errorf("is longer than %d bytes", maxBase)
+	}
+	if _, err := baseurl.Parse(value); err != nil {
+		return fmt.Errorf("%w; it must be %s", err, baseurl.Rule)
+	}
+	if fault := plainvalue.Fault(value); fault != "" {
+		return errors.New(fault)
+	}
+	return nil
+}
+
+// signer is Signer without what concerns the document: that is how examples are signed too.
+func (s *Scheme) signer(v Values) (*Signer, error) {
+	d := s.document
+	signer := &Signer{scheme: s, values: make([]string, 0, s.slots), baseURL: strings.TrimRight(v.BaseURL, "/")}
+	for _, declared := range d.secrets {
+		decoded, err := declared.decode(v.Secrets[declared.name])
+		if err != nil {
+			return nil, fmt.Errorf("%s %w", declared.name, err)
+		}
+		signer.values = append(signer.values, decoded.Reveal())
+	}
+	for _, declared := range d.fields {
+		value, err := declared.value(v.Fields)
+		if err != nil {
+			return nil, err
+		}
+		signer.values = append(signer.values, value)
+	}
+	signer.values = signer.values[:s.slots]
+	return signer, nil
+}
+
+// value is the one among those that were given, or what stands for an absent one.
+func (d declaration) value(given map[string]string) (string, error) {
+	value, is := given[d.name]
+	switch {
+	case !is && !d.optional && !d.hasFallback:
+		return "", fmt.Errorf("%s is required", d.name)
+	case !is:
+		return d.fallback, nil
+	}
+	if err := d.check(value); err != nil {
+		return "", fmt.Errorf("%s %w", d.name, err)
+	}
+	return value, nil
+}
+
+// CheckField returns what is wrong with a value of one of the config's fields, worded to follow its name.
+func (s *Scheme) CheckField(field, value string) error {
+	for _, declared := range s.document.fields {
+		if declared.name == field {
+			return declared.check(value)
+		}
+	}
+	return errors.New("is not a field of the scheme")
+}
+
+// CheckSecret returns what is wrong with one of the secrets, worded to follow its name.
+func (s *Scheme) CheckSecret(name string, given secret.Text) error {
+	for _, declared := range s.document.secrets {
+		if declared.name == name {
+			_, err := declared.decode(given)
+			return err
+		}
+	}
+	return errors.New("is not a secret of the scheme")
+}
+
+// RequestError says what is wrong with a request: the caller's mistake.
+type RequestError struct{ text string }
+
+func (e *RequestError) Error() string { return e.text }
+
+// maxOutput is the size of the largest header or query parameter, in bytes.
+const maxOutput = 8 << 10
+
+// Sign signs a request, which has the values of the request fields by name; an optional one that is missing counts as "". The error is
+// a *RequestError, and quotes no value.
+func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
+	d := s.scheme.document
+	e := &environment{
+		now: m.Now.UTC(), uuid: m.UUID, nonce: m.Nonce, baseURL: s.baseURL,
+		values: slices.Clone(s.values), truths: make([]bool, len(s.values)),
+	}
+	first := len(d.secrets) + len(d.fields)
+	for i, declared := range d.request {
+		value, err := declared.value(request)
+		if err != nil {
+			return Signed{}, &RequestError{err.Error()}
+		}
+		e.values[first+i] = value
+	}
+	for _, compute := range s.scheme.lets {
+		compute(e)
+	}
+	for _, requirement := range s.scheme.conditions {
+		if !requirement.holds(e) {
+			return Signed{}, &RequestError{requirement.message}
+		}
+	}
+	signed := Signed{Headers: make(map[string]string, len(s.scheme.headers))}
+	for _, header := range s.scheme.headers {
+		value := header.value(e)
+		if len(value) > maxOutput || !printable(value) || strings.TrimSpace(value) != value {
+			return Signed{}, &RequestError{header.place + " cannot be sent: a header is printable ASCII of at most 8192 bytes, without a space at " +
+				"either end"}
+		}
+		if value != "" {
+			signed.Headers[header.name] = value
+		}
+	}
+	return s.withQuery(signed, e, request)
+}
+
+// withQuery adds the query parameters and the url.
+func (s *Signer) withQuery(signed Signed, e *environment, request map[string]string) (Signed, error) {
+	target, hasTarget := request[requestString]
+	hasTarget = hasTarget && slices.ContainsFunc(s.scheme.document.request, func(d declaration) bool { return d.name == requestString })
+	var appended strings.Builder
+	separator := "?"
+	if strings.Contains(target, "?") {
+		separator = "&"
+	}
+	for _, parameter := range s.scheme.query {
+		if hasTarget && hasParameter(target, parameter.name) {
+			return Signed{}, &RequestError{requestString + " has a parameter in its query that the scheme appends: " + parameter.name}
+		}
+		value := parameter.value(e)
+		if len(value) > maxOutput {
+			return Signed{}, &RequestError{parameter.place + " cannot be sent: a query parameter has at most 8192 bytes"}
+		}
+		if value == "" {
+			continue
+		}
+		if signed.Query == nil {
+			signed.Query = make(map[string]string, len(s.scheme.query))
+		}
+		signed.Query[parameter.name] = value
+		appended.WriteString(separator + percentEncode(parameter.name) + "=" + percentEncode(value))
+		separator = "&"
+	}
+	if hasTarget {
+		signed.URL = s.baseURL + target + appended.String()
+	}
+	return signed, nil
+}
+
+// hasParameter says whether a request string's query has a parameter, however its name is spelled. Servers differ in what separates
+// parameters, so ; counts as well as &.
+func hasParameter(target, name string) bool {
+	for _, piece := range strings.FieldsFunc(queryOf(target), func(r rune) bool { return r == '&' || r == ';' }) {
+		spelled, _, _ := strings.Cut(piece, "=")
+		if strings.EqualFold(formDecode(spelled), name) {
+			return true
+		}
+	}
+	return false
+}
