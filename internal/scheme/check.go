@@ -53,6 +53,7 @@ type call struct {
 
 // checker checks and compiles the expressions of one scheme.
 type checker struct {
+	functions      map[string]*function
 	allowExtension bool
 	names          map[string]*name
 	// order are the slots of the lets that were compiled, each after those that it needs.
@@ -311,7 +312,7 @@ func (e *expression) call(node *ast.CallExpr, depth int) (operand, error) {
 	default:
 		return operand{}, e.errorAtNode(node, "only a name can be called")
 	}
-	function := functions[called.Name]
+	function := e.functions[called.Name]
 	switch {
 	case function == nil:
 		return operand{}, e.errorAtNode(called, "there is no such function; there are %s", functionNames(method))

@@ -73,27 +73,31 @@ func unclosedQuote(text string) bool {
 	return false
 }
 
-// instructions estimates, from above, how many instructions a pattern compiles to, without compiling it: repetitions multiply, and
-// a small pattern can become a large program.
+// instructions estimates how many instructions a pattern compiles to, without compiling it: repetitions multiply, and a small pattern can
+// become a large program.
 func instructions(tree *syntax.Regexp) int {
-	size := 1
-	if tree.Op == syntax.OpLiteral {
-		size = len(tree.Rune)
-	}
-	if tree.Op == syntax.OpCharClass {
-		size += len(tree.Rune) / 64 // a class of many ranges is one instruction, but not a small one
-	}
+	subs := 0
 	for _, sub := range tree.Sub {
-		size = min(size+instructions(sub)+1, maxSchemeInstructions)
+		subs = min(subs+instructions(sub), maxSchemeInstructions)
 	}
-	if tree.Op == syntax.OpRepeat {
-		times := max(tree.Min, tree.Max)
+	switch tree.Op {
+	case syntax.OpLiteral:
+		return len(tree.Rune)
+	case syntax.OpCharClass:
+		return 1 + len(tree.Rune)/64 // a class of many ranges is one instruction, but not a small one
+	case syntax.OpConcat:
+		return subs
+	case syntax.OpAlternate:
+		return subs + len(tree.Sub)
+	case syntax.OpRepeat:
+		optional := tree.Max - tree.Min // each is an instruction more
 		if tree.Max < 0 {
-			times++
+			optional = 1
 		}
-		size = min(size*max(times, 1), maxSchemeInstructions)
+		return min(subs*max(tree.Min, tree.Max, 1)+optional, maxSchemeInstructions)
+	default:
+		return subs + 2
 	}
-	return size
 }
 
 // admitsComma says whether a pattern has a place where a comma may stand.

@@ -30,6 +30,7 @@ package scheme
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -64,13 +65,16 @@ type output struct {
 
 // Parse checks and compiles a document. It does not run the examples, because a config's secrets are compared with them first:
 // see Signer and CheckExamples. An error names the place in the document and quotes no value.
-func Parse(text string) (*Scheme, error) {
+func Parse(text string) (*Scheme, error) { return parse(text, functions) }
+
+// parse is Parse with other functions than the language's, for tests.
+func parse(text string, functions map[string]*function) (*Scheme, error) {
 	d, err := readDocument(text)
 	if err != nil {
 		return nil, err
 	}
 	c := &checker{
-		allowExtension: d.allowExtension, names: map[string]*name{}, numbers: map[string]int{}, intoHash: map[int]error{},
+		functions: functions, allowExtension: d.allowExtension, names: map[string]*name{}, numbers: map[string]int{}, intoHash: map[int]error{},
 	}
 	c.declare(d)
 	s := &Scheme{document: d, slots: len(c.names)}
@@ -202,15 +206,22 @@ func (d declaration) least() int {
 
 // lints are warnings about what Vault's policies cannot hold.
 func (d *document) lints() []string {
-	var lints []string
+	var comma, empty, lints []string
 	for _, declared := range d.request {
-		switch {
-		case declared.pattern.comma:
-			lints = append(lints, "request."+declared.name+": its pattern admits a comma, at which Vault splits the values of a policy's "+
-				"allowed_parameters, so no policy can restrict it to a value with one")
-		case declared.mayBeEmpty():
-			lints = append(lints, "request."+declared.name+": it can be absent or empty, which a policy's allowed_parameters cannot refuse")
+		if declared.pattern.comma {
+			comma = append(comma, declared.name)
 		}
+		if declared.mayBeEmpty() {
+			empty = append(empty, declared.name)
+		}
+	}
+	if comma != nil {
+		lints = append(lints, "request: "+strings.Join(comma, ", ")+" can contain a comma, at which Vault splits the values of a policy's "+
+			"allowed_parameters, so a policy cannot restrict it to such a value")
+	}
+	if empty != nil {
+		lints = append(lints, "request: "+strings.Join(empty, ", ")+" can be absent or empty, and a policy's allowed_parameters cannot tell "+
+			"the two apart")
 	}
 	return lints
 }

@@ -1,0 +1,308 @@
+package scheme_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/scheme"
+)
+
+// hostileDocument is a scheme in which one header is an expression.
+func hostileDocument(expression, lets, options string) string {
+	secrets, values := "", ""
+	if strings.Contains(expression, "seed") { // an unused secret is refused
+		secrets, values = ", seed: {}", ", seed: made-up"
+	}
+	return fmt.Sprintf(`
+secrets: {key: {}, other: {}, raw: {encoding: base64}, digits: {encoding: hex}%s}
+fields: {field: {}, maybe: {optional: true, pattern: '.*'}}
+request:
+  method: {pattern: '[A-Z]{3,7}'}
+  request_string: {}
+  body: {pattern: '(?s).*', optional: true}
+  small: {pattern: '[a-z]*', max: 16, optional: true}
+let:
+  stamp: now.unix()
+  used: hmac_sha256(other + raw + digits, stamp + key)
+%s
+headers:
+  X-Other: hex(used)
+  X-Test: |
+    %s
+ttl: 1m
+%s
+examples:
+  - secrets: {key: made-up, other: made-up, raw: bWFkZS11cA==, digits: 6d616465%s}
+    fields: {field: f}
+    request: {method: GET, request_string: /a}
+    base_url: https://api.example
+    now: 2026-01-02T03:04:05Z
+    uuid: 0b5d6ff5-5b9b-4f0a-9d3c-1a2b3c4d5e6f
+    nonce: 0123456789abcdef0123456789abcdef
+    want: {X-Test: x, X-Other: x}
+`, secrets, lets, expression, options, values)
+}
+
+const (
+	givesAway = "would give the secret away: it is a secret, in whatever encoding, until it is hashed"
+	isStale   = "has a digest of a secret that stays the same"
+	compared  = "cannot be compared: a secret flows into it, hashed or not"
+	noKey     = "cannot be a key: a request field, now, uuid or nonce flows into it"
+	apart     = "cannot flow into a hash or an hmac_ too"
+	extended  = "could be extended"
+	notPart   = "this is not part of the language"
+	noExpr    = "this is not an expression"
+	takes     = " takes "
+	joins     = "+ joins two strings"
+)
+
+// Each expression tries to get a secret out, to tell something about it, or to break the checker. What each must get is beside it.
+var hostileExpressions = []struct{ expression, want string }{
+	// The secret itself, joined and encoded.
+	{`key`, givesAway},
+	{`(key)`, givesAway},
+	{`((((key))))`, givesAway},
+	{`key + ""`, givesAway},
+	{`"" + key`, givesAway},
+	{`"a" + key + "b"`, givesAway},
+	{`key + key`, givesAway},
+	{`key + other`, givesAway},
+	{`key + stamp`, givesAway},
+	{`uuid + key`, givesAway},
+	{`hex(key)`, givesAway},
+	{`base64(key)`, givesAway},
+	{`base64url(key)`, givesAway},
+	{`percent_encode(key)`, givesAway},
+	{`json(key)`, givesAway},
+	{`hex(base64(percent_encode(key)))`, givesAway},
+	{`base64(raw)`, givesAway},
+	{`hex(digits)`, givesAway},
+	{`hex(key + sha256(stamp))`, givesAway},
+	{`sha256(stamp) + key`, givesAway},
+	{`key + bytes(stamp)`, givesAway},
+	{`bytes(stamp) + key`, givesAway},
+	{`secret_let`, givesAway},
+	{`hex(secret_let)`, givesAway},
+	{`derived_let`, givesAway},
+	// Derived keys are secrets.
+	{`derive_sha256(key)`, givesAway},
+	{`hex(derive_sha256(key))`, givesAway},
+	{`derive_md5(key + stamp)`, givesAway},
+	{`derive_hmac_sha256(key, stamp)`, givesAway},
+	{`base64(derive_hmac_sha512(key, stamp))`, givesAway},
+	{`derive_hmac_sha1(derive_hmac_sha1(key, stamp), uuid)`, givesAway},
+	// Functions that do not take secrets.
+	{`bytes(key)`, "bytes(x) takes (string), not (secret)"},
+	{`lower(key)`, takes},
+	{`upper(key)`, takes},
+	{`trim(key)`, takes},
+	{`path(key)`, takes},
+	{`query(key)`, takes},
+	{`sorted_query(key)`, takes},
+	{`choose(method == "GET", key, "a")`, takes},
+	{`choose(method == "GET", "a", key)`, takes},
+	{`choose(method == "GET", key, other)`, takes},
+	{`choose(key, "a", "b")`, takes},
+	{`json(raw)`, "json takes secrets of the encoding text"},
+	{`json(digits)`, "json takes secrets of the encoding text"},
+	{`json(derive_sha256(key))`, "json takes secrets of the encoding text"},
+	{`json(key + raw)`, "json takes secrets of the encoding text"},
+	{`json(hex(key))`, "json takes secrets of the encoding text"},
+	{`json(key + sha256(stamp))`, "json takes secrets of the encoding text"},
+	{`json(key + other + stamp)`, givesAway},
+	{`now.format(key)`, takes},
+	{`key.unix()`, takes},
+	// Comparisons are oracles, of digests too.
+	{`choose(key == "a", "a", "b")`, compared},
+	{`choose("a" != key, "a", "b")`, compared},
+	{`choose(key == other, "a", "b")`, compared},
+	{`choose(key.startsWith("a"), "a", "b")`, compared},
+	{`choose(key.endsWith("a"), "a", "b")`, compared},
+	{`choose(key.contains("a"), "a", "b")`, compared},
+	{`choose("abc".contains(key), "a", "b")`, compared},
+	{`choose(hex(sha256(key + stamp)) == "a", "a", "b")`, compared},
+	{`choose(hex(sha256(key)).startsWith(method), "a", "b")`, compared},
+	{`choose(body == hex(hmac_sha256(key, stamp)), "a", "b")`, compared},
+	{`choose("0123456789".contains(hex(hmac_sha256(key, stamp))), "a", "b")`, compared},
+	{`choose(lower(hex(sha256(key))) == "a", "a", "b")`, compared},
+	{`choose(path(hex(sha256(key))) == "a", "a", "b")`, compared},
+	{`choose(choose(method == "GET", hex(used), "a") == "a", "a", "b")`, compared},
+	{`choose(digest_let == "a", "a", "b")`, compared},
+	{`choose(!(digest_let == "a"), "a", "b")`, compared},
+	{`choose(method == "GET" && digest_let == "a", "a", "b")`, compared},
+	{`choose(sha256(key) == sha256(other), "a", "b")`, "compares two strings, not bytes and bytes"},
+	{`choose(sha256(stamp) == "a", "a", "b")`, "compares two strings, not bytes and string"},
+	// Freshness.
+	{`hex(sha256(key))`, isStale},
+	{`hex(sha256(key + field))`, isStale},
+	{`hex(sha256(field + key))`, isStale},
+	{`hex(sha256("a" + key + method + "b"))`, isStale},
+	{`hex(hmac_sha256(key, field))`, isStale},
+	{`hex(hmac_sha256(key, "static"))`, isStale},
+	{`hex(hmac_sha256(key, base_url))`, isStale},
+	{`hex(hmac_sha256(key, path(stamp)))`, isStale},
+	{`hex(hmac_sha256(key, query(stamp)))`, isStale},
+	{`hex(hmac_sha256(key, path(request_string)))`, isStale},
+	{`hex(hmac_sha256(key, choose(method == "GET", stamp, "a")))`, isStale},
+	{`hex(hmac_sha256(key, choose(method == "GET", "a", stamp)))`, isStale},
+	{`hex(hmac_sha256(key, choose(method == "GET", body, stamp)))`, isStale},
+	{`hex(hmac_sha256(key, now.format("%Y-%m-%d")))`, isStale},
+	{`hex(hmac_sha256(key, now.format("%d %H %M")))`, isStale},
+	{`hex(hmac_sha256(key, now.format("%%d%%H%%M%%S")))`, isStale},
+	{`hex(hmac_sha256(key, now.format("%3f%6f")))`, isStale},
+	{`stamp + hex(sha256(key))`, isStale},
+	{`hex(sha256(key)) + uuid + nonce`, isStale},
+	{`lower(hex(hmac_sha256(key, "a"))) + body`, isStale},
+	{`base64(sha256(key) + sha256(stamp))`, isStale},
+	{`choose(method == "GET", hex(sha256(key)), stamp)`, isStale},
+	{`choose(method == "GET", stamp, hex(sha256(key)))`, isStale},
+	{`sorted_query(hex(sha256(key)) + stamp)`, isStale},
+	{`hex(sha256(hex(hmac_sha256(key, body))))`, isStale},
+	{`hex(hmac_sha256(derive_hmac_sha256(seed, stamp), "static"))`, isStale},
+	{`hex(hmac_sha256(derive_sha256(seed + uuid), field))`, isStale},
+	// Keys.
+	{`hex(hmac_sha256(key + method, stamp))`, noKey},
+	{`hex(hmac_sha256(key + stamp, stamp))`, noKey},
+	{`hex(hmac_sha256(key + uuid, stamp))`, noKey},
+	{`hex(hmac_sha256(key + nonce, stamp))`, noKey},
+	{`hex(hmac_sha256(hex(key + body), stamp))`, noKey},
+	{`hex(hmac_sha256(key + hex(sha256(body)), stamp))`, noKey},
+	{`hex(hmac_sha256(key + choose(method == "GET", "a", "bb"), stamp))`, noKey},
+	{`hex(hmac_sha256(derive_hmac_sha256(key + body, "a"), stamp))`, noKey},
+	{`hex(hmac_sha256("key", stamp))`, "the key must be a secret"},
+	{`hex(hmac_sha256(field, key))`, "the key must be a secret"},
+	{`hex(hmac_sha256(sha256(key), stamp))`, "the key must be a secret"},
+	{`hex(hmac_sha256(hex(sha256(key)), stamp))`, "the key must be a secret"},
+	{`hex(sha256(stamp + hex(hmac_sha256(derive_sha256(key), stamp)) + key))`, apart},
+	{`hex(hmac_sha256(derive_sha256(other), stamp))`, apart}, // other is a key of used
+	{`hex(hmac_sha256(derive_hmac_sha256(raw, "a"), stamp))`, apart},
+	{`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256(key, "a"), "b"), stamp)) + hex(hmac_sha256(derive_hmac_sha256(key, body), stamp))`, apart},
+	{`hex(hmac_sha256(derive_sha256(hex(secret_let)), stamp)) + hex(hmac_sha256(key, stamp))`, apart},
+	{`hex(sha256(derive_sha256(derive_sha256(key)) + stamp)) + hex(sha256(derive_sha256(key + "") + stamp))`, apart},
+	// Extension.
+	{`hex(sha256(key + stamp + body))`, extended},
+	{`hex(md5(key + stamp + body))`, extended},
+	{`hex(sha1(key + stamp + method + bytes(body)))`, extended},
+	{`hex(sha512(key + stamp + bytes(body)))`, extended},
+	{`hex(sha256(hex(key) + stamp + body))`, extended},
+	{`hex(sha256(key + stamp + lower(body)))`, extended},
+	{`hex(sha256(key + stamp + (body + small)))`, extended},
+	{`hex(sha256(key + stamp + body + maybe))`, extended},
+	{`hex(sha256(small + key + stamp + body))`, extended},
+	{`hex(sha256(key + stamp + choose(method == "GET", body, "a")))`, extended},
+	{`hex(sha256(hex(sha256(key)) + stamp + body))`, extended},
+	{`hex(sha256(request_let))`, extended},
+	// The syntax.
+	{`key[0]`, notPart},
+	{`key[0:1]`, notPart},
+	{`len(key)`, "there is no such function"},
+	{`string(key)`, "there is no such function"},
+	{`print(key)`, "there is no such function"},
+	{`secret(key)`, "there is no such function"},
+	{`key.String()`, "there is no such function"},
+	{`key.reveal`, notPart},
+	{`hex`, "this name is not declared"},
+	{`hex.hex(key)`, "write hex(x)"},
+	{`(hex)(key)`, "only a name can be called"},
+	{`hex(key)(key)`, "only a name can be called"},
+	{`"a".hex()`, "write hex(x)"},
+	{`unix(now)`, "write t.unix()"},
+	{`hex(key...)`, notPart},
+	{`func() string { return key }()`, notPart},
+	{`map[string]string{"a": key}`, notPart},
+	{`[]string{key}`, notPart},
+	{`&key`, notPart},
+	{`*key`, notPart},
+	{`-key`, notPart},
+	{`key - other`, notPart},
+	{`1`, notPart},
+	{`'a'`, notPart},
+	{`1 == 1`, notPart},
+	{`key < other`, notPart},
+	{`key; other`, notPart},
+	{`key // a comment`, notPart},
+	{`key /* a comment */`, notPart},
+	{`key.(string)`, notPart + "|" + noExpr},
+	{`chan key`, notPart},
+	{`interface{}`, notPart},
+	{`a := key`, notPart},
+	{`$key`, notPart},
+	{"`${key}`", ""},     // text, as it stands
+	{`"{{ .key }}"`, ""}, // text, as it stands
+	{`"%s" + stamp`, ""}, // text, as it stands
+	{`"$(cat key)"`, ""}, // text, as it stands
+	{`now`, "must be string, and is timestamp"},
+	{`now + stamp`, joins},
+	{`key + now`, joins},
+	{`key + (method == "GET")`, joins},
+	{`sha256(key + stamp)`, "is bytes; hex(…) or base64(…) makes a string of them"},
+	{`hex("a")`, takes},
+	{`hex(sha256(stamp), "a")`, takes},
+	{`hex()`, takes},
+	{`method == "GET"`, "must be string, and is bool"},
+	{`choose(method, "a", "b")`, takes},
+	{`!method`, "! takes a bool, not string"},
+	{`method && body`, "takes two bools"},
+	{`sha256(stamp) + stamp`, joins},
+	{`now.format("%q")`, "the layout can have"},
+	{`now.format("%")`, "the layout can have"},
+	{`now.format(method)`, "the layout is one string literal"},
+	{`now.format("%Y" + "%m")`, "the layout is one string literal"},
+	{`now.unix("a")`, takes},
+	{`undeclared`, "this name is not declared"},
+	{`"\xff"`, "is not a string of valid UTF-8"},
+	{`"unclosed`, notPart},
+	{``, "is empty"},
+	{`circle`, "in a circle"},
+	// The same, where it is safe.
+	{`hex(hmac_sha256(derive_hmac_sha256(seed, stamp), stamp))`, ""},
+	{`hex(hmac_sha256(derive_sha256(derive_sha256(seed + body)) + field, method))`, ""},
+	{`hex(sha256(derive_sha256(seed + uuid)))`, ""},
+	{`hex(hmac_sha256(key, stamp))`, ""},
+	{`hex(hmac_sha256(key, method + "\n" + body))`, ""},
+	{`hex(hmac_sha256(key, sorted_query(query(request_string)) + stamp))`, ""},
+	{`hex(hmac_sha256(key + field, stamp))`, ""},
+	{`hex(hmac_sha256(key, key + stamp))`, ""},
+	{`hex(sha256(stamp + body + key))`, ""},
+	{`hex(sha384(key + stamp + body))`, ""},
+	{`hex(sha256(key + stamp + hex(sha256(body))))`, ""},
+	{`hex(sha256(sha256(key) + bytes(stamp)))`, ""},
+	{`hex(hmac_sha256(key, now.format("%d%H%M%S")))`, ""},
+	{`hex(hmac_sha256(key, choose(method == "GET", stamp, uuid)))`, ""},
+	{`base64(hmac_sha512(raw + digits, nonce))`, ""},
+	{`json(field) + stamp`, ""},
+	{`path(hex(hmac_sha256(key, stamp)))`, ""},
+}
+
+func TestHostileExpressions(t *testing.T) {
+	t.Parallel()
+	require.Greater(t, len(hostileExpressions), 100)
+	for _, test := range hostileExpressions {
+		lets := "  secret_let: (key)\n  digest_let: hex(sha256(key))\n  request_let: key + stamp + body\n"
+		switch {
+		case strings.Contains(test.expression, "derived_let"):
+			lets = "  derived_let: derive_sha256(key)\n"
+		case test.expression == "circle":
+			lets = "  circle: round + \"\"\n  round: circle + \"\"\n"
+		}
+		_, err := scheme.Parse(hostileDocument(test.expression, lets, ""))
+		if test.want == "" {
+			require.NoError(t, err, test.expression)
+			continue
+		}
+		require.Error(t, err, test.expression)
+		matched := false
+		for want := range strings.SplitSeq(test.want, "|") {
+			matched = matched || strings.Contains(err.Error(), want)
+		}
+		require.True(t, matched, "%s: %s", test.expression, err)
+		// The two switches lift their own rule and no other.
+		_, err = scheme.Parse(hostileDocument(test.expression, lets, "allow_static: true"))
+		require.Equal(t, test.want == isStale, err == nil, test.expression)
+		_, err = scheme.Parse(hostileDocument(test.expression, lets, "allow_extension: true"))
+		require.Equal(t, test.want == extended, err == nil, "%s: %v", test.expression, err)
+	}
+}

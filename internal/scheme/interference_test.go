@@ -1,0 +1,310 @@
+package scheme
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
+)
+
+// blinded are the language's functions with each digest replaced by a constant of its size. What still depends on a secret then got out
+// by another way than a digest.
+func blinded() map[string]*function {
+	blind := map[string]*function{}
+	for name, f := range functions {
+		replaced := *f
+		isDigest := strings.Contains(name, "md5") || strings.Contains(name, "sha")
+		constant := func() string { return strings.Repeat("d", f.size(nil)) }
+		if isDigest && f.one != nil {
+			replaced.one = func(string) string { return constant() }
+		}
+		if isDigest && f.two != nil {
+			replaced.two = func(string, string) string { return constant() }
+		}
+		blind[name] = &replaced
+	}
+	return blind
+}
+
+// generator makes random documents. Most of its expressions have the kind that their place wants, so that many are accepted; some do
+// not.
+type generator struct {
+	*rand.Rand
+	functions map[string]*function
+	names     map[kind][]string
+}
+
+func newGenerator(seed uint64, functions map[string]*function) *generator {
+	return &generator{rand.New(rand.NewPCG(seed, 0)), functions, map[kind][]string{
+		kindString:    {"field", "method", "body", "uuid", "nonce", "base_url"},
+		kindSecret:    {"text", "raw"},
+		kindTimestamp: {"now"},
+	}}
+}
+
+func (g *generator) pick(words ...string) string { return words[g.IntN(len(words))] }
+
+// expression is a random one of a kind; depth limits it.
+func (g *generator) expression(k kind, depth int) string {
+	if g.IntN(40) == 0 {
+		k = kind(g.IntN(5)) // a wrong one
+	}
+	if depth == 0 || g.IntN(4) == 0 {
+		return g.leaf(k)
+	}
+	var ways []func() string
+	for _, f := range functionList {
+		f := g.functions[f.name]
+		for _, s := range f.signatures {
+			if s.gives == k {
+				ways = append(ways, func() string { return g.call(f, s, depth-1) })
+			}
+		}
+	}
+	for name, f := range g.functions { // those that a test added
+		if functions[name] == nil && f.signatures[0].gives == k {
+			ways = append(ways, func() string { return g.call(f, f.signatures[0], depth-1) })
+		}
+	}
+	join := func(a, b kind) func() string {
+		return func() string { return g.expression(a, depth-1) + " + " + g.expression(b, depth-1) }
+	}
+	for range 4 {
+		switch k {
+		case kindString, kindBytes:
+			ways = append(ways, join(k, k))
+		case kindSecret:
+			ways = append(ways, join(k, kindString), join(kindString, k), join(k, k))
+		case kindBool:
+			ways = append(ways, func() string {
+				return "(" + g.expression(kindString, depth-1) + g.pick(" == ", " != ") + g.expression(kindString, depth-1) + ")"
+			}, func() string {
+				return "(" + g.expression(k, depth-1) + g.pick(" && ", " || ") + g.expression(k, depth-1) + ")"
+			}, func() string { return "!" + g.leaf(k) })
+		case kindTimestamp:
+		}
+	}
+	if len(ways) == 0 {
+		return g.leaf(k)
+	}
+	return ways[g.IntN(len(ways))]()
+}
+
+func (g *generator) leaf(k kind) string {
+	if names := g.names[k]; len(names) > 0 && g.IntN(3) > 0 {
+		return g.pick(names...)
+	}
+	switch k {
+	case kindString:
+		return g.pick(`""`, `"a"`, "`b?c=d&c`", `"?"`, `"\n"`, "now.unix()", "now.format(\"%d%H%M%S\")", "field", "method")
+	case kindBytes:
+		return g.pick(`bytes("a")`, "bytes(method)", "sha256(text + uuid)", "hmac_sha1(raw, body)")
+	case kindSecret:
+		return g.pick("text", "raw", "(text)", "derive_sha256(seed)")
+	case kindBool:
+		return g.pick(`(method == "GET")`, `method.startsWith("G")`, `("a" == field)`)
+	default:
+		return "now"
+	}
+}
+
+func (g *generator) call(f *function, s signature, depth int) string {
+	var args []string
+	for i, k := range s.takes {
+		if f.literal && i == 1 {
+			args = append(args, g.pick(`"%Y%m%dT%H%M%SZ"`, `"%Y"`, `"%b"`, `"%3f"`))
+			continue
+		}
+		args = append(args, g.expression(k, depth))
+	}
+	if f.method {
+		return args[0] + "." + f.name + "(" + strings.Join(args[1:], ", ") + ")"
+	}
+	return f.name + "(" + strings.Join(args, ", ") + ")"
+}
+
+// document is a random scheme of valid YAML. Its secrets are used, and its example has what it needs.
+func (g *generator) document() string {
+	var lets, outputs, want, conditions strings.Builder
+	names := maps.Clone(g.names)
+	defer func() { g.names = names }()
+	g.names = maps.Clone(names)
+	for i := range g.IntN(4) {
+		k := kind(g.IntN(4))
+		name := fmt.Sprintf("let%d", i)
+		fmt.Fprintf(&lets, "  %s: %q\n", name, g.expression(k, 3))
+		g.names[k] = append([]string{name}, g.names[k]...)
+	}
+	for i := range g.IntN(2) {
+		fmt.Fprintf(&conditions, "  message %d: %q\n", i, g.expression(kindBool, 3))
+	}
+	for i := range 1 + g.IntN(3) {
+		fmt.Fprintf(&outputs, "  X-%d: %q\n", i, g.expression(kindString, 5))
+		fmt.Fprintf(&want, "X-%d: x, ", i)
+	}
+	optional := func(section, content string) string {
+		if content == "" {
+			return ""
+		}
+		return section + ":\n" + content
+	}
+	return "secrets: {text: {}, raw: {encoding: base64}, seed: {}}\nfields: {field: {}}\n" +
+		"request: {method: {pattern: '[A-Z]{3,7}'}, body: {pattern: '(?s).*', optional: true, max: 64}}\n" +
+		optional("let", lets.String()) + optional("require", conditions.String()) + "headers:\n" + outputs.String() +
+		"  X-Used: hex(hmac_sha256(text + raw, uuid)) + hex(hmac_sha256(derive_md5(seed), uuid))\nttl: 1m\n" +
+		g.pick("", "allow_static: true\n", "allow_extension: true\n") +
+		"examples: [{secrets: {text: a, raw: YQ==, seed: b}, fields: {field: f}, request: {method: GET}, base_url: 'https://a.example', " +
+		"now: '2026-01-02T03:04:05Z', uuid: u, nonce: n, want: {" + want.String() + "X-Used: x}}]\n"
+}
+
+// blindedResults are what a scheme gives for secrets of many kinds, with digests that are constant. They must all be the same.
+func blindedResults(t *testing.T, s *Scheme, g *generator) map[string]bool {
+	t.Helper()
+	field := g.pick("f", "GET", "longer-field")
+	request := map[string]string{"method": g.pick("GET", "POST"), "body": g.pick("", "a", "a=b&a=%zz?", "\xff\n")}
+	results := map[string]bool{}
+	for _, secrets := range []map[string]secret.Text{
+		{"text": "a", "raw": "YQ==", "seed": "a"},
+		{"text": "b", "raw": "YQ==", "seed": "a"},
+		{"text": "a", "raw": "/////w==", "seed": "abc"},
+		{"text": " ?=&\"ü GET", "raw": "AA==", "seed": "GET"},
+		{"text": secret.Text(strings.Repeat("GET", 900)), "raw": "R0VU", "seed": "?"},
+	} {
+		signer, err := s.signer(Values{Secrets: secrets, Fields: map[string]string{"field": field}, BaseURL: "https://a.example"})
+		require.NoError(t, err)
+		moment := Moment{Now: time.Unix(1767323045, 0), UUID: strings.Repeat("u", maxUUID), Nonce: strings.Repeat("n", maxNonce)}
+		signed, err := signer.Sign(moment, request)
+		results[fmt.Sprint(signed, err)] = true
+	}
+	return results
+}
+
+// checkInterference generates a document and signs with it, if it is accepted. It says whether it was, and whether the result
+// depended on a secret.
+func checkInterference(t *testing.T, seed uint64, functions map[string]*function) (accepted, depends bool) {
+	t.Helper()
+	g := newGenerator(seed, functions)
+	s, err := parse(g.document(), functions)
+	if err != nil {
+		return false, false
+	}
+	return true, len(blindedResults(t, s, g)) > 1
+}
+
+// With every digest replaced by a constant, no accepted scheme gives other headers for other secrets.
+func TestSecretsDoNotInterfere(t *testing.T) {
+	t.Parallel()
+	blind := blinded()
+	accepted := 0
+	const programs = 4_000
+	for seed := range uint64(programs) {
+		is, depends := checkInterference(t, seed, blind)
+		if depends {
+			t.Fatalf("depends on a secret: %s", newGenerator(seed, blind).document())
+		}
+		if is {
+			accepted++
+		}
+	}
+	require.Greater(t, accepted, programs/5, "too few of the random schemes are accepted to show anything")
+}
+
+// FuzzInterference is TestSecretsDoNotInterfere for as long as one likes.
+func FuzzInterference(f *testing.F) {
+	f.Add(uint64(0))
+	blind := blinded()
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		if _, depends := checkInterference(t, seed, blind); depends {
+			t.Fatalf("depends on a secret: %s", newGenerator(seed, blind).document())
+		}
+	})
+}
+
+// The test above would find a hole: each of these is one that somebody could make.
+func TestInterferenceIsFound(t *testing.T) {
+	t.Parallel()
+	keep := func(_ *checker, _ call, args []operand) (facts, error) {
+		return facts{fresh: true, min: 0, max: args[0].max, endsPublic: true}, nil
+	}
+	holes := map[string]func(map[string]*function){
+		"a comparison": func(table map[string]*function) {
+			hole := *table["startsWith"]
+			hole.signatures = []signature{two(kindSecret, kindString, kindBool)}
+			hole.flow = func(*checker, call, []operand) (facts, error) { return facts{}, nil }
+			table["startsWith"] = &hole
+		},
+		"a length": func(table map[string]*function) {
+			table["length"] = &function{
+				name: "length", arguments: "x", size: constant(20), flow: keep, signatures: []signature{one(kindSecret, kindString)},
+				one: func(x string) string { return fmt.Sprint(len(x)) },
+			}
+		},
+		"a decoding that can fail": func(table map[string]*function) {
+			table["decode"] = &function{
+				name: "decode", arguments: "x", size: same, flow: keep, signatures: []signature{one(kindSecret, kindString)},
+				one: func(x string) string { // an output that cannot be sent fails the signing
+					if strings.ContainsAny(x, "?") {
+						return "\n"
+					}
+					return ""
+				},
+			}
+		},
+		"an encoding that makes a string": func(table map[string]*function) {
+			hole := *table["hex"]
+			hole.signatures = []signature{one(kindBytes, kindString), one(kindSecret, kindString)}
+			table["hex"] = &hole
+		},
+	}
+	for name, plant := range holes {
+		table := blinded()
+		plant(table)
+		found := false
+		for seed := uint64(0); seed < 20_000 && !found; seed++ {
+			_, found = checkInterference(t, seed, table)
+		}
+		require.True(t, found, name)
+	}
+}
+
+// Random schemes stay within the bounds that were computed for them, and never panic.
+func TestBoundsHold(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(5_000) {
+		g := newGenerator(seed, functions)
+		text := g.expression(kindString, 6)
+		d, err := readDocument(g.document())
+		require.NoError(t, err)
+		c := &checker{functions: functions, allowExtension: true, names: map[string]*name{}, numbers: map[string]int{}, intoHash: map[int]error{}}
+		c.declare(d)
+		compiled, _, err := c.compile(source{"x", "x", text}, kindString)
+		if err != nil {
+			continue
+		}
+		e := &environment{
+			now: time.Unix(1767323045, 999_999_999), uuid: strings.Repeat("/", maxUUID), nonce: strings.Repeat("\x00", maxNonce),
+			baseURL: strings.Repeat("&", maxBase), values: make([]string, len(c.names)), truths: make([]bool, len(c.names)),
+		}
+		for _, n := range c.names {
+			// The worst for encodings are bytes that are escaped, and for queries many empty values.
+			e.values[n.slot] = strings.Repeat(g.pick("\x00", "\u2028"[:1], "a&", "&", "%"), n.max)[:n.max]
+		}
+		for _, let := range c.order {
+			let.compute(e)
+		}
+		got := compiled.text(e)
+		require.LessOrEqual(t, len(got), compiled.max, text)
+		if compiled.min > 0 {
+			for _, n := range c.names { // as empty as they may be
+				e.values[n.slot] = strings.Repeat("a", n.min)
+			}
+			require.NotEmpty(t, compiled.text(e), text)
+		}
+	}
+}

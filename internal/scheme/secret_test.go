@@ -1,0 +1,157 @@
+package scheme_test
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/scheme"
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
+)
+
+// encoded is a scheme with a secret of each encoding.
+const encoded = `secrets: {plain: {}, based: {encoding: base64}, digits: {encoding: hex}}
+request: {body: {}}
+headers: {X-Sig: 'hex(hmac_sha256(plain + based + digits, body))'}
+ttl: 60s
+examples:
+  - secrets: {plain: made-up, based: bWFkZS11cA==, digits: 6D6164652D7570}
+    request: {body: hello}
+    want: {X-Sig: ""}
+`
+
+func parsed(t *testing.T, text string) *scheme.Scheme {
+	t.Helper()
+	s, err := scheme.Parse(text)
+	require.NoError(t, err)
+	return s
+}
+
+// A secret that is not what its encoding says is refused, and the error does not quote it.
+func TestSecretsAreDecodedStrictly(t *testing.T) {
+	t.Parallel()
+	s := parsed(t, encoded)
+	good := map[string]secret.Text{"plain": "canary one", "based": "Y2FuYXJ5", "digits": "63616E617279aaFF"}
+	values := func(name string, value secret.Text) scheme.Values {
+		secrets := map[string]secret.Text{}
+		for other, text := range good {
+			secrets[other] = text
+		}
+		secrets[name] = value
+		return scheme.Values{Secrets: secrets, BaseURL: "https://api.example"}
+	}
+	for _, test := range []struct {
+		name  string
+		value secret.Text
+		want  string
+	}{
+		{"plain", "canary one", ""},
+		{"plain", " canary ", ""}, // nothing is trimmed
+		{"plain", "\u00e9\u4e2d", ""},
+		{"plain", secret.Text(strings.Repeat("c", 4096)), ""},
+		{"plain", "", "plain must have 1 to 4096 bytes"},
+		{"plain", secret.Text(strings.Repeat("c", 4097)), "plain must have 1 to 4096 bytes"},
+		{"plain", "canary\n", "plain is not UTF-8 text without control characters"},
+		{"plain", "canary\x7f", "plain is not UTF-8 text"},
+		{"plain", "canary\u0085", "plain is not UTF-8 text"},
+		{"plain", "canary\xff", "plain is not UTF-8 text"},
+		{"based", "canary!", "based is not base64"},
+		{"based", "Y2FuYXJ", "based is not base64"},    // no padding
+		{"based", "Y2FuYXJ5Cg", "based is not base64"}, // no padding
+		{"based", "Y2Fu\nYXJ5", "based is not base64"}, // Go would skip it
+		{"based", "Y2Fu YXJ5", "based is not base64"},  // a space
+		{"based", "Y2FuYXJ5\n", "based is not base64"}, // a newline at the end
+		{"based", "Y2F-_XJ5", "based is not base64"},   // base64url
+		{"based", "YW==", ""},                          // "a"
+		{"based", "YX==", "based is not base64"},       // bits after the end: not strict
+		{"based", "=", "based is not base64"},
+		{"based", "", "based must have 1 to 4096 bytes"},
+		{"digits", "canary", "digits is not hex"},
+		{"digits", "636", "digits is not hex"},
+		{"digits", "0x63", "digits is not hex"},
+		{"digits", "63 61", "digits is not hex"},
+		{"digits", "aAfF", ""},
+		{"digits", "", "digits must have 1 to 4096 bytes"},
+		{"digits", secret.Text(strings.Repeat("ab", 4097)), "digits must have 1 to 4096 bytes"},
+	} {
+		value := test.value
+		if test.value == "YW==" {
+			value = "YQ=="
+		}
+		_, err := s.Signer(values(test.name, value))
+		if test.want == "" {
+			require.NoError(t, err, test.value.Reveal())
+			require.NoError(t, s.CheckSecret(test.name, value))
+			continue
+		}
+		require.ErrorContains(t, err, test.want)
+		require.NotContains(t, err.Error(), "canary")
+		require.NotContains(t, err.Error(), "Y2F")
+		require.Error(t, s.CheckSecret(test.name, value))
+	}
+}
+
+// A secret of the config may not be in what is read back: the scheme, in whatever spelling, a field, or base_url.
+func TestSecretsAreNotInTheDocument(t *testing.T) {
+	t.Parallel()
+	const hidden = "canary-secret"
+	others := map[string]secret.Text{"plain": "p-not-there", "based": "bm90LXRoZXJl", "digits": "6e6f742d7468657265"}
+	check := func(document, name string, value secret.Text) error {
+		secrets := map[string]secret.Text{name: value}
+		for other, text := range others {
+			if other != name {
+				secrets[other] = text
+			}
+		}
+		_, err := parsed(t, document).Signer(scheme.Values{Secrets: secrets, BaseURL: "https://api.example"})
+		return err
+	}
+	require.NoError(t, check(encoded, "plain", hidden))
+	raw := []byte(hidden)
+	for where, comment := range map[string]string{
+		"as it is":          hidden,
+		"in other text":     "x" + hidden + "y",
+		"base64":            base64.StdEncoding.EncodeToString(raw),
+		"base64, no pad":    base64.RawStdEncoding.EncodeToString(raw),
+		"base64url":         base64.RawURLEncoding.EncodeToString(raw),
+		"hex":               hex.EncodeToString(raw),
+		"hex in upper case": strings.ToUpper(hex.EncodeToString(raw)),
+	} {
+		err := check(encoded+"# "+comment+"\n", "plain", hidden)
+		require.ErrorContains(t, err, "plain is in the scheme", where)
+		require.NotContains(t, err.Error(), hidden)
+		// Given in an encoding, it counts as decoded, too.
+		require.ErrorContains(t, check(encoded+"# "+comment+"\n", "based", secret.Text(base64.StdEncoding.EncodeToString(raw))),
+			"based is in the scheme", where)
+		require.ErrorContains(t, check(encoded+"# "+comment+"\n", "digits", secret.Text(hex.EncodeToString(raw))), "digits is in", where)
+	}
+	// In escapes of YAML, and of an expression.
+	inRequest := strings.Replace(encoded, "{body: hello}", `{body: "c\x61nary-secret"}`, 1)
+	require.ErrorContains(t, check(inRequest, "plain", hidden), "plain is in the scheme")
+	inExpression := strings.Replace(encoded, "digits, body)", `digits, body + "c\x61nary-secret")`, 1)
+	require.ErrorContains(t, check(inExpression, "plain", hidden), "plain is in the scheme")
+	// A short one only as a whole: as the value of an example, a literal, a key.
+	require.NoError(t, check(encoded, "plain", "ell"))
+	for _, short := range []secret.Text{"hello", "made-up", "60s", "X-Sig", "body", "secrets"} {
+		require.ErrorContains(t, check(encoded, "plain", short), "plain is in the scheme", short.Reveal())
+	}
+	require.ErrorContains(t, check(strings.Replace(encoded, "digits, body)", `digits, body + "ab")`, 1), "plain", "ab"), "plain is in")
+	// The example's secrets, in whatever spelling.
+	require.ErrorContains(t, check(encoded, "based", "bWFkZS11cA=="), "based is in the scheme")
+	require.ErrorContains(t, check(encoded, "digits", "6d6164652d7570"), "digits is in the scheme")
+
+	withField := strings.Replace(encoded, "ttl:", "fields: {id: {}}\nttl:", 1)
+	withField = strings.Replace(withField, "request: {body: hello}", "request: {body: hello}\n    fields: {id: x1}", 1)
+	values := scheme.Values{Secrets: others, Fields: map[string]string{"id": "p-not-there"}, BaseURL: "https://api.example"}
+	_, err := parsed(t, withField).Signer(values)
+	require.EqualError(t, err, "plain is in the scheme, a field or base_url, which are read back; use made-up secrets in examples")
+	values.Fields["id"], values.BaseURL = "x", "https://p-not-there"
+	_, err = parsed(t, withField).Signer(values)
+	require.ErrorContains(t, err, "plain is in")
+	values.BaseURL = "https://api.example"
+	_, err = parsed(t, withField).Signer(values)
+	require.NoError(t, err)
+}

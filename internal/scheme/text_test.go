@@ -1,0 +1,164 @@
+package scheme
+
+import (
+	"regexp/syntax"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The expected values are Python's: urllib.parse.quote(text, safe="").
+func TestPercentEncode(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":                     "",
+		"azAZ09-._~":           "azAZ09-._~",
+		"a b+c/\u00e9*":        "a%20b%2Bc%2F%C3%A9%2A",
+		"%41&=?":               "%2541%26%3D%3F",
+		"!\"#$'(),:;@[]\n\x00": "%21%22%23%24%27%28%29%2C%3A%3B%40%5B%5D%0A%00",
+	} {
+		require.Equal(t, want, percentEncode(text))
+	}
+}
+
+// The expected values are Python's: "&".join(f"{k}={v}" for k, v in sorted((quote(k, safe=""), quote(v, safe="")) for k, v in
+// parse_qsl(query, keep_blank_values=True))). A % that begins no escape stays, as with parse_qsl.
+func TestSortedQuery(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string]string{
+		"":                     "",
+		"&&":                   "",
+		"b=2&a=1":              "a=1&b=2",
+		"a=2&a=1&a":            "a=&a=1&a=2",
+		"a=b=c":                "a=b%3Dc",
+		"a+b=c+d":              "a%20b=c%20d",
+		"%61=1&b":              "a=1&b=",
+		"a=%zz&b=%4":           "a=%25zz&b=%254",
+		"A=1&a=2&%2B=3":        "%2B=3&A=1&a=2",
+		"x=%e3%81%82":          "x=%E3%81%82",
+		"a-b=1&a.b=2&a=3&a~=4": "a=3&a-b=1&a.b=2&a~=4", // by the whole name, not by the text with its =
+		"=v":                   "=v",
+	} {
+		require.Equal(t, want, sortedQuery(query), query)
+	}
+}
+
+// The expected values are JavaScript's JSON.stringify, which escapes control characters in this way; U+2028 and U+2029 are escaped too.
+func TestJSONString(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":                             `""`,
+		"a\"b\\c/<>&":                  `"a\"b\\c/<>&"`,
+		"\b\f\n\r\t":                   `"\b\f\n\r\t"`,
+		"\x00\x1f\x7f":                 "\"\\u0000\\u001f\x7f\"",
+		"\u00e9\u2028\u2029\U0001f600": "\"\u00e9\\u2028\\u2029\U0001f600\"",
+		"a\xffb\xc3":                   `"a\ufffdb\ufffd"`,
+		"\ufffd":                       "\"\ufffd\"",
+	} {
+		require.Equal(t, want, jsonString(text))
+	}
+}
+
+func TestSmallTextFunctions(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "az\u00c9\u0130", lowerASCII("AZ\u00c9\u0130"))
+	require.Equal(t, "AZ\u00e9\u00df", upperASCII("az\u00e9\u00df"))
+	require.Equal(t, "a b\v", trim(" \t\r\na b\v\n"))
+	require.Equal(t, []string{"/a", "b?c"}, []string{pathOf("/a?b?c"), queryOf("/a?b?c")})
+	require.Equal(t, []string{"/a", ""}, []string{pathOf("/a"), queryOf("/a")})
+}
+
+// The expected values are those of GNU date -u, with %3N and %6N for fractions.
+func TestInstants(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 2, 4, 4, 5, 678_999_999, time.FixedZone("", 3600))
+	for name, want := range map[string]string{
+		"rfc3339": "2026-01-02T03:04:05Z", "rfc3339_ms": "2026-01-02T03:04:05.678Z", "http_date": "Fri, 02 Jan 2026 03:04:05 GMT",
+		"unix": "1767323045", "unix_ms": "1767323045678",
+	} {
+		require.Equal(t, want, functions[name].instant(at))
+	}
+	for text, want := range map[string]string{
+		"":                            "",
+		"%Y%m%dT%H%M%SZ":              "20260102T030405Z",
+		"%a, %d %b %y":                "Fri, 02 Jan 26",
+		"%S.%3f %S.%6f %%Y 2006 .000": "05.678 05.678999 %Y 2006 .000",
+	} {
+		compiled, valid := newLayout(text)
+		require.True(t, valid, text)
+		require.Equal(t, want, compiled.format(at))
+		require.GreaterOrEqual(t, compiled.max, len(want))
+	}
+	for _, text := range []string{"%", "%q", "%2f", "%Z", "a%", "%-d"} {
+		_, valid := newLayout(text)
+		require.False(t, valid, text)
+	}
+}
+
+// A pattern matches whole values, and nothing in it can change that.
+func TestPatternsAreAnchored(t *testing.T) {
+	t.Parallel()
+	for text, values := range map[string][2]string{ // one that matches, and one that does not
+		"a|b":        {"b", "ab"},
+		"a":          {"a", "a\n"},
+		"^a$":        {"a", "ba"},
+		"(?m)^a$":    {"a", "a\nb"},
+		"(?i)a":      {"A", "b"},
+		"(?s).*":     {"a\nb", ""},
+		".*":         {"a", "a\nb"},
+		`\Qa.b\E`:    {"a.b", "axb"},
+		`\\Qa`:       {`\Qa`, "a"},
+		"a*":         {"", "b"},
+		`\Aa\z|b`:    {"b", "ac"},
+		"a||b":       {"", "c"},
+		`[!-+\--~]+`: {"a/b", "a,b"},
+	} {
+		p, fault := newPattern(text)
+		require.Empty(t, fault, text)
+		require.True(t, p.matches(values[0]), text)
+		if values[1] != "" {
+			require.False(t, p.matches(values[1]), text)
+		}
+	}
+	for _, text := range []string{`a)|(b`, `\Qa`, `\Qa\E\Qb`, `(`, `)`, `a\`, `(?P<n>`, `[a`, `\8`, `(?=a)`} {
+		_, fault := newPattern(text)
+		require.NotEmpty(t, fault, text)
+		require.NotContains(t, fault, text+" ")
+	}
+	for text, admits := range map[string]bool{
+		`[!-+\--~]+`: false, "[a-z]+": false, "a,b": true, ".": true, "(?s).": true, "[^a]": true, "[+--]": true, `\x2c`: true, `\S`: true,
+	} {
+		p, fault := newPattern(text)
+		require.Empty(t, fault, text)
+		require.Equal(t, admits, p.comma, text)
+	}
+}
+
+// Patterns that would compile to large programs are refused before they are compiled.
+func TestLargePatternsAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"a{1000}{3}", "((a{40}){40}){40}", "(a{1,999}b){3}", `(\pL{50}){30}`, "(((a|b){30}){30}){30}", "[a-z]{1000}[a-z]{1000}a",
+	} {
+		_, fault := newPattern(text)
+		require.NotEmpty(t, fault, text)
+	}
+	for _, text := range []string{"[a-z]{1,1000}", "[A-Za-z0-9-]{36}", `(\pL|\d){1,20}`} {
+		p, fault := newPattern(text)
+		require.Empty(t, fault, text)
+		require.LessOrEqual(t, p.instructions, maxInstructions)
+	}
+}
+
+// The estimate is near what package regexp makes of a pattern.
+func TestInstructionsAreEstimated(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"a", "abc", "[a-z]{1,100}", "(a|b|c)*d+e?", "(?:a{3}){4}", `[A-Z]{3,7}`, `(?s).*`, `(\w+\.)+\w{2,}`} {
+		tree, err := syntax.Parse(text, syntax.Perl)
+		require.NoError(t, err)
+		compiled, err := syntax.Compile(tree.Simplify())
+		require.NoError(t, err)
+		require.InDelta(t, len(compiled.Inst), instructions(tree), 6+0.2*float64(len(compiled.Inst)), text)
+	}
+}
