@@ -62,7 +62,7 @@ func (s *store) survey(ctx context.Context, storage logical.Storage, unread *int
 		}
 		*unread--
 		seen := s.entries.seen()
-		c, stored, err := s.load(ctx, storage, name)
+		c, stored, err := s.loadFields(ctx, storage, name)
 		if err != nil || stored == nil {
 			s.entries.surveyed(name, seen, time.Time{}) // status says why
 			continue

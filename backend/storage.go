@@ -32,6 +32,18 @@ func (s *store) key(name string) string { return s.prefix() + name }
 // load reads a config from storage, and the entry as it is there. Where there is none, the entry is nil and the config the
 // defaults.
 func (s *store) load(ctx context.Context, storage logical.Storage, name string) (config, []byte, error) {
+	c, stored, err := s.loadFields(ctx, storage, name)
+	if err != nil || stored == nil {
+		return c, nil, err
+	}
+	if c, err = s.vendor.declared(c, stored); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", s.key(name), err)
+	}
+	return c, stored, nil
+}
+
+// loadFields is load without what a config declares itself, which takes time to compile.
+func (s *store) loadFields(ctx context.Context, storage logical.Storage, name string) (config, []byte, error) {
 	stored, err := storage.Get(ctx, s.key(name))
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading %s from storage: %w", s.key(name), err)
@@ -40,9 +52,6 @@ func (s *store) load(ctx context.Context, storage logical.Storage, name string) 
 		return newConfig(s.vendor.fields), nil, nil
 	}
 	c, err := decodeConfig(s.vendor.fields, stored.Value)
-	if err == nil {
-		c, err = s.vendor.declared(c, stored.Value)
-	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", s.key(name), err)
 	}

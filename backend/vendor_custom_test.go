@@ -2,6 +2,7 @@ package backend
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/vault/sdk/logical"
@@ -41,4 +42,249 @@ func TestCustomSign(t *testing.T) {
 	}, m.read("config/custom/ovh"))
 	require.Equal(t, values{"verified_at": "2026-01-02T03:04:05Z"}, m.must(logical.UpdateOperation, "check/custom/ovh", nil))
 	require.NotContains(t, m.logged(), "canary")
+}
+
+// customCredsScheme has no request and two secrets, an optional field and one with a default.
+const customCredsScheme = `secrets: {key: {}, salt: {encoding: hex}}
+fields: {account: {}, label: {optional: true, pattern: '[a-z]+'}, zone: {default: eu}}
+headers:
+  X-Account: account
+  X-Label: label
+  X-Sig: hex(hmac_sha256(key + salt, account + label + zone + now.unix() + uuid + nonce))
+ttl: 90s
+examples:
+  - secrets: {key: made-up, salt: 6d616465}
+    fields: {account: a}
+    now: 2026-01-02T03:04:05Z
+    uuid: u
+    nonce: n
+    want: {X-Sig: 0d144a32e288e7dad97f773e28bdcf19ca332c116b308941fba4de79f79db133}
+`
+
+func (m *mount) customCreds() values {
+	return values{
+		"scheme": customCredsScheme, "base_url": "https://api.example/", "key": "canary-key", "salt": "63616e617279", "account": "acme",
+	}
+}
+
+// The whole answer of credentials. The signature was computed with openssl.
+func TestCustomCreds(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/custom/x", m.customCreds())
+	// printf acmeeu1767323045<uuid><nonce> | openssl dgst -sha256 -hmac canary-keycanary
+	want := values{
+		"headers":      map[string]string{"X-Account": "acme", "X-Sig": "16edfd6f2802e2fb78e6cdf409fa3894e37409bcfc15cb3752ee56a671642e9c"},
+		"header_lines": "X-Account: acme\nX-Sig: 16edfd6f2802e2fb78e6cdf409fa3894e37409bcfc15cb3752ee56a671642e9c\n", "base_url": "https://api.example",
+		"expires_at": "2026-01-02T03:05:35Z", "ttl": 90, "rotation_period": 90, "last_vault_rotation": "2026-01-02T03:04:05.123456789Z",
+	}
+	require.Equal(t, want, m.read("creds/custom/x"))
+	require.NotEqual(t, want["headers"], m.must(logical.UpdateOperation, "creds/custom/x", values{"unauthorized": true})["headers"])
+	require.Equal(t, "the config config/custom/x serves apisig/creds/custom/x",
+		m.refused(logical.ReadOperation, "sign/custom/x", values{"method": "GET"}))
+	m.write("config/custom/ovh", m.customValues())
+	require.Equal(t, "the config config/custom/ovh serves apisig/sign/custom/ovh", m.refused(logical.ReadOperation, "creds/custom/ovh", nil))
+	require.Contains(t, m.refused(logical.ReadOperation, "creds/custom/x", values{"account": "other"}), `unknown parameter "account"`)
+	require.Contains(t, m.refused(logical.ReadOperation, "creds/custom/none", nil),
+		"vault write apisig/config/custom/none scheme=@scheme.yml base_url=https://...")
+	status := m.read("status/custom/x")
+	require.Equal(t, 3, status["reads"])
+	require.NotContains(t, status, "exchanges")
+	metrics := m.scrape()
+	require.Equal(t, 2.0, metrics[`apisig_reads_total{config="x",path="creds",result="ok",vendor="custom"}`]) //nolint:testifylint // whole
+	require.Contains(t, metrics, `apisig_secret_written_timestamp_seconds{config="ovh",vendor="custom"}`)
+}
+
+// What a caller can do wrong. No answer quotes a value.
+func TestCustomSignRefusals(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/custom/ovh", m.customValues())
+	for want, given := range map[string]values{
+		"method is required; this takes method, request_string, body":                  {},
+		"request_string is required; this takes method, request_string, body":          {"method": "GET"},
+		"method does not match the pattern that the scheme declares for it":            {"method": "canary", "request_string": "/1.0/"},
+		"request_string has a . or .. segment in its path":                             {"method": "GET", "request_string": "/1.0/../canary"},
+		"request_string must be under /1.0/":                                           {"method": "GET", "request_string": "/2.0/canary"},
+		"body does not match the pattern":                                              {"method": "GET", "request_string": "/1.0/", "body": "canary\n"},
+		"body is longer than 8192 bytes":                                               {"method": "GET", "request_string": "/1.0/", "body": string(make([]byte, 8193))},
+		"method must be a string, given once":                                          {"method": []string{"GET", "canary"}, "request_string": "/1.0/"},
+		"body must be a string, given once":                                            {"method": "GET", "request_string": "/1.0/", "body": nil},
+		`unknown parameter "application_key"; this takes method, request_string, body`: {"method": "GET", "request_string": "/1.0/", "application_key": "canary"},
+		"unknown parameter; this takes method, request_string, body":                   {"method": "GET", "request_string": "/1.0/", "canary secret": "x"},
+		"unauthorized must be true or false":                                           {"method": "GET", "request_string": "/1.0/", "unauthorized": "canary"},
+	} {
+		text := m.refused(logical.UpdateOperation, "sign/custom/ovh", given)
+		require.Contains(t, text, want)
+		require.NotContains(t, text, "canary")
+	}
+	require.NotContains(t, m.logged(), "canary")
+}
+
+// A config write is all or nothing, and says what is wrong without quoting it.
+func TestCustomWriteRefusals(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	good := m.customCreds()
+	without := func(names ...string) values {
+		rest := with(good, nil)
+		for _, name := range names {
+			delete(rest, name)
+		}
+		return rest
+	}
+	for _, test := range []struct {
+		given values
+		want  string
+	}{
+		{without("scheme"), "scheme is required"},
+		{without("base_url"), "base_url is required"},
+		{without("key", "salt"), "key, salt are required"},
+		{without("account"), "account is required"},
+		{with(good, values{"scheme": "secrets: canary"}), "secrets: must be a mapping"},
+		{with(good, values{"scheme": "canary: ["}), "is not YAML"},
+		{with(good, values{"scheme": strings.Replace(customCredsScheme, "X-Account: account", "X-Account: key", 1)}),
+			"headers.X-Account: would give the secret away: it is a secret, in whatever encoding, until it is hashed"},
+		{with(good, values{"scheme": strings.Replace(customCredsScheme, "account + label", "account + account + label", 1)}),
+			"examples[0].want.X-Sig: the scheme gives"},
+		{with(good, values{"scheme": []string{"canary"}}), "scheme must be a string, given once"},
+		{with(good, values{"scheme": nil}), "scheme is null"},
+		{with(good, values{"key": 5}), "key must be a string"},
+		{with(good, values{"key": nil}), "key is null"},
+		{with(good, values{"key": ""}), "key is required"},
+		{with(good, values{"key": "canary\n"}), "key is not UTF-8 text without control characters"},
+		{with(good, values{"salt": "canary"}), "salt is not hex"},
+		{with(good, values{"account": "canary,"}), "account does not match the pattern"},
+		{with(good, values{"account": "canary'"}), "account contains a quote"},
+		{with(good, values{"label": ""}), "label does not match the pattern"},
+		{with(good, values{"base_url": "http://canary.example"}), "base_url is plain http"},
+		{with(good, values{"base_url": "https://a.example/" + strings.Repeat("a", 500)}), "base_url is longer than 512 bytes"},
+		{with(good, values{"verify": true}), `unknown parameter "verify"; this takes account, base_url, key, label, salt, scheme, zone`},
+		{with(good, values{"ca_cert": "x"}), `unknown parameter "ca_cert"`},
+		{with(good, values{"secret_written_at": "x"}), `unknown parameter "secret_written_at"`},
+		{with(good, values{"key": "made-up"}), "key is in the scheme, a field or base_url"},
+		{with(good, values{"account": "canary-key"}), "key is in the scheme, a field or base_url"},
+		{with(good, values{"zone": "63616e617279"}), "salt is in the scheme, a field or base_url"},
+		{with(good, values{"zone": "canary"}), "salt is in the scheme, a field or base_url"},
+	} {
+		text := m.refused(logical.UpdateOperation, "config/custom/x", test.given)
+		require.Contains(t, text, test.want)
+		require.NotContains(t, text, "canary")
+		require.Empty(t, m.stored())
+	}
+	require.Contains(t, m.refused(logical.PatchOperation, "config/custom/x", values{"scheme": customCredsScheme}), "there is no config")
+	require.NotContains(t, m.logged(), "canary")
+}
+
+// The stored secrets are used for what they were given for: a scheme, an address, and fields.
+func TestCustomSecretsStayWhereTheyWereMeantToGo(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/custom/x", m.customCreds())
+	before := m.stored()
+	both := values{"key": "canary-key", "salt": "63616e617279"}
+	for _, operation := range []logical.Operation{logical.UpdateOperation, logical.PatchOperation} {
+		for name, change := range map[string]values{
+			"base_url": {"base_url": "https://other.example"},
+			"account":  {"account": "other"},
+			"label":    {"label": "new"},
+			"zone":     {"zone": "us"},
+		} {
+			for _, more := range []values{nil, {"key": "canary-key"}, {"salt": "63616e617279"}} {
+				require.Contains(t, m.refused(operation, "config/custom/x", with(change, more)),
+					"changing "+name+" needs key and salt in the same write")
+				require.Equal(t, before, m.stored())
+			}
+			m.must(operation, "config/custom/x", with(change, both))
+			m.write("config/custom/x", m.customCreds())
+			m.patch("config/custom/x", with(both, values{"label": nil, "zone": nil}))
+		}
+	}
+	require.Equal(t, before, m.stored())
+	// The same value is no change, and a secret by itself may be replaced.
+	m.write("config/custom/x", values{"account": "acme", "base_url": "https://api.example"})
+	m.write("config/custom/x", values{"key": "canary-new"})
+	require.Contains(t, m.stored()["config/custom/x"], `"secrets":{"key":"canary-new","salt":"63616e617279"}`)
+	require.Contains(t, m.refused(logical.PatchOperation, "config/custom/x", values{"account": nil}), "account is required")
+	require.Contains(t, m.refused(logical.PatchOperation, "config/custom/x", values{"key": nil}), "key is required")
+	// A stored base_url that a new secret relies on is named.
+	resp, _, _ := m.handle(logical.UpdateOperation, "config/custom/x", values{"key": "canary-key"})
+	require.Len(t, resp.Warnings, 1)
+	require.Contains(t, resp.Warnings[0], "the stored base_url https://api.example")
+}
+
+// A write that changes the scheme, if only by a comment, starts over: nothing that the old scheme had is kept.
+func TestCustomSchemeChangeStartsOver(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/custom/x", with(m.customCreds(), values{"label": "old", "zone": "us"}))
+	changed := customCredsScheme + "# another version\n"
+	before := m.stored()
+	for _, given := range []values{
+		{"scheme": changed},
+		{"scheme": changed, "key": "canary-key"},
+		{"scheme": changed, "key": "canary-key", "salt": "63616e617279"},
+		{"scheme": changed, "account": "acme"},
+	} {
+		text := m.refused(logical.UpdateOperation, "config/custom/x", given)
+		require.Contains(t, text, "required; a write that changes scheme starts over, so it must contain every secret and field")
+		require.Equal(t, before, m.stored())
+	}
+	// A scheme that declares a stored secret public cannot show it.
+	public := strings.NewReplacer("{key: {}, salt", "{salt", "account: {}", "account: {}, key: {}", "X-Account: account", "X-Account: key",
+		"key + salt", "salt", "key: made-up, ", "", "{account: a}", "{account: a, key: k}", "0d144a32e288e7dad97f773e28bdcf19ca332c116b308941fba4de79f79db133", "c5a7aecc2be6ca083e08838c18a861ffce1e7e4ab2b151d9be59354de939c99b").Replace(customCredsScheme)
+	require.Contains(t, m.refused(logical.UpdateOperation, "config/custom/x", values{"scheme": public, "salt": "63616e617279", "account": "a"}),
+		"key is required; a write that changes scheme starts over")
+	m.write("config/custom/x", values{"scheme": public, "salt": "6e6577", "account": "a", "key": "public"})
+	require.JSONEq(t, `{"scheme":`+string(mustJSON(t, public))+`,"base_url":"https://api.example","secrets":{"salt":"6e6577"},
+		"fields":{"account":"a","key":"public","zone":"eu"},"secret_written_at":"2026-01-02T03:04:05Z"}`, m.stored()["config/custom/x"])
+	require.Equal(t, "public", m.read("creds/custom/x")["headers"].(map[string]string)["X-Account"])
+	require.Equal(t, "eu", m.read("config/custom/x")["zone"])
+	require.NotContains(t, m.read("config/custom/x"), "label")
+}
+
+// A config that a later version's rules would refuse is not lost, and the mount works.
+func TestCustomSchemeThatIsNoLongerValid(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/custom/good", m.customCreds())
+	require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/custom/old", Value: []byte(
+		`{"scheme":"secrets: {key: {}}","base_url":"https://api.example","secrets":{"key":"canary"},"fields":{},"secret_written_at":""}`)}))
+	const problem = "headers: declare at least one header or query parameter"
+	require.Contains(t, m.refused(logical.ReadOperation, "creds/custom/old", nil),
+		"the config at apisig/config/custom/old cannot be used: "+problem)
+	require.Contains(t, m.refused(logical.UpdateOperation, "check/custom/old", nil), problem)
+	require.Equal(t, values{"problem": problem}, m.read("status/custom/old"))
+	resp, _, _ := m.handle(logical.ReadOperation, "config/custom/old", nil)
+	require.Equal(t, values{"scheme": "secrets: {key: {}}", "base_url": "https://api.example"}, resp.Data)
+	require.Equal(t, []string{"this config cannot be used: " + problem}, resp.Warnings)
+	require.Contains(t, m.refused(logical.UpdateOperation, "config/custom/old", values{"base_url": "https://b.example"}), problem)
+	require.Contains(t, m.scrape(), `apisig_secret_written_timestamp_seconds{config="good",vendor="custom"}`)
+	m.read("creds/custom/good")
+	m.write("config/custom/old", m.customCreds())
+	m.read("creds/custom/old")
+	require.NotContains(t, m.logged(), "canary")
+
+	require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/custom/damaged", Value: []byte(`{"scheme":"` +
+		`x","secrets":5}`)}))
+	require.Equal(t, values{"problem": "the storage entry is damaged; delete the config and write it again"}, m.read("status/custom/damaged"))
+}
+
+// The answer to a write of a scheme says what is risky about it; other writes do not repeat it.
+func TestCustomWriteWarns(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	static := strings.NewReplacer("ttl: 90s", "ttl: 90s\nallow_static: true\nallow_extension: true").Replace(customCredsScheme)
+	resp, _, _ := m.handle(logical.UpdateOperation, "config/custom/x", with(m.customCreds(), values{"scheme": static}))
+	require.Len(t, resp.Warnings, 2)
+	require.Contains(t, resp.Warnings[0], "allow_static: ")
+	require.Contains(t, resp.Warnings[1], "allow_extension: ")
+	read := m.read("config/custom/x")
+	require.Equal(t, []any{true, true}, []any{read["allow_static"], read["allow_extension"]})
+	resp, _, _ = m.handle(logical.UpdateOperation, "config/custom/x", values{"base_url": "https://api.example", "key": "canary-new"})
+	require.Nil(t, resp)
+	resp, _, _ = m.handle(logical.UpdateOperation, "config/custom/ovh", m.customValues())
+	require.Len(t, resp.Warnings, 3)
+	require.Contains(t, strings.Join(resp.Warnings, "\n"), "can be extended")
+	require.NotContains(t, m.read("config/custom/ovh"), "allow_static")
 }

@@ -1,6 +1,6 @@
-// Command apisig-sandbox stands in for the APIs of PAVE, Avanan and Check Point's Infinity Portal, on loopback: PAVE under
-// /v1/, Avanan under /v1.0/, and the portal at /auth/external and under /app/hec-api/v1.0/. Set a config's base_url to its
-// address. It prints a line for each call, with the status and the reason.
+// Command apisig-sandbox stands in for the APIs of PAVE, Avanan and Check Point's Infinity Portal, and for one that an operator
+// declares, on loopback: PAVE under /v1/, Avanan under /v1.0/, the portal at /auth/external and under /app/hec-api/v1.0/, and the
+// declared API under /custom/. Set a config's base_url to its address. It prints a line for each call, with the status and the reason.
 //
 // By default it takes every form of timestamp that PAVE's clients send. With -pave-timestamp it takes only one and answers
 // 401 to the others; -avanan-date does the same for Avanan's dates. The flags -refuse, -limit and -break make every call
@@ -64,6 +64,7 @@ func parse(args []string) (netip.AddrPort, sandbox.Behaviour, error) {
 	flags.StringVar(&behaviour.InfinityClientID, "infinity-client-id", behaviour.InfinityClientID, "the key that the Infinity Portal knows")
 	flags.StringVar(&behaviour.InfinityAccessKey, "infinity-access-key", behaviour.InfinityAccessKey, "its access key, made up")
 	flags.DurationVar(&behaviour.InfinityTokenLife, "infinity-token-life", behaviour.InfinityTokenLife, "lifetime of the portal's tokens")
+	flags.StringVar(&behaviour.CustomSecret, "custom-secret", behaviour.CustomSecret, "the secret of the declared API, made up")
 	if err := flags.Parse(args); err != nil {
 		return netip.AddrPort{}, behaviour, err
 	}

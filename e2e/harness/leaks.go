@@ -38,7 +38,7 @@ func newLeakSearch() *leakSearch {
 		s.addParts("a secret", secret, leastPart)
 	}
 	standIn := sandbox.Default()
-	for _, secret := range []string{standIn.PAVEAPISecret, standIn.AvananSecretKey, standIn.InfinityAccessKey, sandbox.PAVEWebhookToken} {
+	for _, secret := range []string{standIn.PAVEAPISecret, standIn.AvananSecretKey, standIn.InfinityAccessKey, standIn.CustomSecret, sandbox.PAVEWebhookToken} {
 		s.addParts("a secret", secret, len(secret))
 	}
 	return s

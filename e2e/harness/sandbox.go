@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ func startSandbox(t *testing.T) (vendor *sandbox.Sandbox, url string) {
 	t.Helper()
 	behaviour := sandbox.Default()
 	behaviour.PAVEAPISecret, behaviour.AvananSecretKey, behaviour.InfinityAccessKey = PaveSecret, AvananSecret, InfinitySecret
+	behaviour.CustomSecret = CustomSecret
 	vendor = sandbox.New(behaviour, time.Now, io.Discard)
 	standIns.mu.Lock()
 	standIns.all = append(standIns.all, vendor)
@@ -40,6 +42,13 @@ func (m *Mount) AvananValues() Values {
 // InfinityValues are a config that the Infinity Portal's stand-in accepts.
 func (m *Mount) InfinityValues() Values {
 	return Values{"region": "us", "client_id": sandbox.Default().InfinityClientID, "access_key": InfinitySecret, "base_url": m.URL}
+}
+
+// CustomValues are a config of the API that the stand-in has for operators to declare. Its calls are signed.
+func (m *Mount) CustomValues() Values {
+	text, err := os.ReadFile(Path("schemes/sandbox.yml"))
+	require.NoError(m.T, err)
+	return Values{"scheme": string(text), "secret": CustomSecret, "base_url": m.URL}
 }
 
 // TokenVendor is a vendor whose tokens readers share.

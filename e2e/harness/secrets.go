@@ -15,6 +15,7 @@ var (
 	PaveSecret     = NewSecret()
 	AvananSecret   = NewSecret()
 	InfinitySecret = NewSecret()
+	CustomSecret   = NewSecret()
 )
 
 // secrets are all that the tests made up.

@@ -1,5 +1,6 @@
-// Package sandbox stands in for the APIs of PAVE, Avanan and Check Point's Infinity Portal. One handler serves them all: PAVE
-// under /v1/, Avanan under /v1.0/, and the portal at /auth/external and under /app/hec-api/v1.0/.
+// Package sandbox stands in for the APIs of PAVE, Avanan and Check Point's Infinity Portal, and for one that an operator declares. One
+// handler serves them all: PAVE under /v1/, Avanan under /v1.0/, the portal at /auth/external and under /app/hec-api/v1.0/, and the
+// declared API under /custom/.
 //
 // The sandbox knows one account of each vendor. It serves the endpoints that the vendors' pages and public clients name,
 // checks every header of every call, and answers errors as the vendors do, as far as that is known:
@@ -8,6 +9,7 @@
 //   - Avanan takes x-av-date without a zone, with a Z, or both. Its JWTs are signed with RS256, and GET /v1.0/public_key
 //     publishes the key.
 //   - The portal takes a client id and an access key, and its bearer token in calls. A login that fails has status 200.
+//   - The declared API takes an HMAC of the time, method, path, query and body.
 //
 // The demo and the tests use it, and it lets you try the engine by hand. It computes signatures itself and shares no code
 // with the packages that sign, so a mistake in one shows in the other. It is not known to behave as the vendors' servers
@@ -53,6 +55,8 @@ type Behaviour struct {
 	AvananDates Dates
 	// InfinityClientID and InfinityAccessKey are the one key that the Infinity Portal knows.
 	InfinityClientID, InfinityAccessKey string
+	// CustomSecret is the secret that calls to the declared API are signed with.
+	CustomSecret string
 	// InfinityTokenLife is how long a token of the portal's lives.
 	InfinityTokenLife time.Duration
 	// TokenLife is the lifetime of Avanan's JWTs.
@@ -78,6 +82,7 @@ func Default() Behaviour {
 		RetryAfter:       time.Second,
 		InfinityClientID: "sandbox-client", InfinityAccessKey: "sandbox-infinity-key",
 		InfinityTokenLife: 30 * time.Minute,
+		CustomSecret:      "sandbox-custom-secret",
 	}
 }
 
@@ -173,6 +178,8 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		vendor, a = "pave", s.pave(r, behaviour)
 	case strings.HasPrefix(r.URL.Path, "/v1.0/"):
 		vendor, a = "avanan", s.avanan(r, behaviour)
+	case strings.HasPrefix(r.URL.Path, customPrefix):
+		vendor, a = "custom", s.custom(r, behaviour)
 	case r.URL.Path == infinityLogin, strings.HasPrefix(r.URL.Path, infinityAPI+"/v1.0/"):
 		vendor, a = "infinity", s.infinity(r, behaviour)
 	}
