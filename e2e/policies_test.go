@@ -63,7 +63,12 @@ func TestExamplePoliciesLimitRequests(t *testing.T) {
 		m.Write("config/avanan/"+name, m.AvananValues())
 		m.Write("config/infinity/"+name, m.InfinityValues())
 	}
+	m.WriteCustom("orders")
+	m.WriteCustom("other")
+	m.Write("config/custom/main", values{"scheme": credsScheme, "secret": harness.NewSecret(), "base_url": m.URL})
 	for policy, rows := range map[string][]policyRow{
+		"custom-reader":                   customReaderRows(),
+		"custom-signer-orders-read":       customSignerRows(),
 		"pave-reader":                     paveReaderRows(),
 		"infinity-reader":                 infinityReaderRows(),
 		"avanan-token-reader":             avananTokenReaderRows(),
@@ -105,13 +110,15 @@ func withPolicy(t *testing.T, m *harness.Mount, name string) *harness.Mount {
 func elsewhere() []policyRow {
 	rows := []policyRow{do("LIST", "config/pave", byACL), do("LIST", "config/avanan", byACL), do("LIST", "config/infinity", byACL), do("LIST", "creds/pave", byACL)}
 	for _, path := range []string{
-		"config/pave/main", "config/avanan/us", "config/infinity/us", "creds/pave/other", "creds/avanan/eu", "creds/infinity/eu", "sign/avanan/eu",
+		"config/pave/main", "config/avanan/us", "config/infinity/us", "config/custom/main", "config/custom/orders",
+		"creds/pave/other", "creds/avanan/eu", "creds/infinity/eu", "creds/custom/other", "sign/avanan/eu", "sign/custom/other",
 	} {
 		rows = append(rows,
 			get(path, byACL), put(path, values{}, byACL), do(http.MethodDelete, path, byACL),
 			policyRow{method: http.MethodPatch, path: path, body: values{}, by: byACL})
 	}
 	return append(rows, get("metrics", byACL), get("status/pave/main", byACL), get("status/avanan/us", byACL), get("status/infinity/us", byACL),
+		get("status/custom/main", byACL), put("check/custom/main", nil, byACL), do("LIST", "config/custom", byACL),
 		do("LIST", "status/pave", byACL), put("check/pave/main", nil, byACL), put("check/avanan/us", nil, byACL), put("check/infinity/us", nil, byACL))
 }
 
@@ -272,6 +279,63 @@ func proxyRows() []policyRow {
 	)
 }
 
+// credsScheme has no request.
+const credsScheme = `secrets: {secret: {}}
+headers: {X-Time: now.unix(), X-Signature: 'hex(hmac_sha256(secret, now.unix()))'}
+ttl: 60s
+examples:
+  # printf 1767323045 | openssl dgst -sha256 -hmac made-up
+  - {secrets: {secret: made-up}, now: 2026-01-02T03:04:05Z, want: {X-Signature: de6af3cdbd886418bd03ce7e6e8f6aec826502e3a940e663690161c9b3defae8}}
+`
+
+func customReaderRows() []policyRow {
+	return append(elsewhere(),
+		get("creds/custom/main", served),
+		get("creds/custom/main", served, "unauthorized", "true"),
+		put("creds/custom/main", nil, byACL),
+		do(http.MethodDelete, "creds/custom/main", byACL), do("LIST", "creds/custom/main", byACL),
+		get("creds/custom/main", byEngine, "now", "2026-01-02T03:04:05Z"),
+		get("creds/custom/main", byEngine, "secret", "x"),
+		get("creds/custom/mainx", byACL), get("creds/custom/orders", byACL), get("sign/custom/main", byACL), get("sign/custom/orders", byACL),
+		get("creds/pave/main", byACL), get("creds/avanan/us", byACL), get("creds/infinity/us", byACL),
+	)
+}
+
+func customSignerRows() []policyRow {
+	const path = "sign/custom/orders"
+	call := func(method, requestString any) values {
+		return values{"method": method, "request_string": requestString}
+	}
+	hash := strings.Repeat("0", 64)
+	rows := append(elsewhere(),
+		put(path, call("GET", "/custom/v1/orders/1"), served),
+		put(path, values{"method": "GET", "request_string": "/custom/v1/orders/1", "unauthorized": true}, served),
+		get(path, served, "method", "GET", "request_string", "/custom/v1/orders/1"),
+		// Another method, none, or two.
+		put(path, call("DELETE", "/custom/v1/orders/1"), byACL), put(path, call("get", "/custom/v1/orders/1"), byACL),
+		put(path, call("", "/custom/v1/orders/1"), byEngine), put(path, call(nil, "/custom/v1/orders/1"), byACL),
+		put(path, call("GET,DELETE", "/custom/v1/orders/1"), byACL), put(path, call([]string{"GET", "DELETE"}, "/custom/v1/orders/1"), byACL),
+		put(path, call([]string{"DELETE"}, "/custom/v1/orders/1"), byACL), put(path, call([]string{"GET"}, "/custom/v1/orders/1"), byEngine),
+		get(path, byACL, "method", "GET", "method", "DELETE", "request_string", "/custom/v1/orders/1"),
+		put(path, values{"request_string": "/custom/v1/orders/1"}, byACL),
+		put(path, values{"Method": "DELETE", "request_string": "/custom/v1/orders/1"}, byACL),
+		put(path, values{"METHOD": "DELETE", "method": "GET", "request_string": "/custom/v1/orders/1"}, byACL),
+		put(path, values{"METHOD": "GET", "method": "GET", "request_string": "/custom/v1/orders/1"}, byEngine),
+		// Another path, none, or one that leads out of the prefix.
+		put(path, values{"method": "GET"}, byACL), put(path, nil, byACL), put(path, values{}, byACL),
+		put(path, call("GET", "/custom/v1/orders"), byACL), put(path, call("GET", "/custom/v1/users/1"), byACL),
+		put(path, call("GET", "/custom/v1/orders/../users/1"), byEngine), put(path, call("GET", "/custom/v1/orders/%2e%2e/users"), byEngine),
+		put(path, call("GET", "/custom/v1/orders/1,/custom/v1/orders/2"), byEngine), put(path, call("GET", " /custom/v1/orders/1"), byEngine),
+		// A body, which is not allowed, or another time.
+		put(path, values{"method": "GET", "request_string": "/custom/v1/orders/1", "body_sha256": hash}, byACL),
+		put(path, values{"method": "GET", "request_string": "/custom/v1/orders/1", "now": "2026-01-02T03:04:05Z"}, byACL),
+		do(http.MethodDelete, path, byACL), do("LIST", path, byACL), put(path+"/batch", values{"request_strings": []string{"/a"}}, byACL),
+		get("creds/custom/main", byACL), get("creds/custom/orders", byACL), put("sign/custom/main", call("GET", "/custom/v1/orders/1"), byACL),
+		put("sign/avanan/us", values{"request_string": "/v1.0/event/1"}, byACL), get("creds/pave/main", byACL),
+	)
+	return rows
+}
+
 func operatorRows(m *harness.Mount) []policyRow {
 	return []policyRow{
 		put("config/pave/new", m.PaveValues(), served), put("config/pave/new", values{"ttl": 20}, served),
@@ -282,6 +346,9 @@ func operatorRows(m *harness.Mount) []policyRow {
 		put("config/infinity/new", m.InfinityValues(), served), get("config/infinity/new", served), do("LIST", "config/infinity", served),
 		put("config/infinity/new", values{"access_key": harness.NewSecret()}, byEngine), // for the stored address
 		do(http.MethodDelete, "config/infinity/new", served),
+		put("config/custom/new", m.CustomValues(), served), get("config/custom/new", served), do("LIST", "config/custom", served),
+		put("config/custom/new", values{"base_url": "https://other.example"}, byEngine), do(http.MethodDelete, "config/custom/new", served),
+		get("creds/custom/main", byACL), put("sign/custom/orders", values{"method": "GET", "request_string": "/"}, byACL),
 		put("config/pave/main", values{"tll": 20}, byEngine),
 		put("sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/event/1"}}, byACL),
 		get("creds/pave/main", byACL), put("creds/pave/main", nil, byACL),
@@ -297,6 +364,8 @@ func sreRows() []policyRow {
 		get("metrics", served), get("status/pave/main", served), get("status/avanan/us", served), get("status/infinity/us", served),
 		do("LIST", "status/pave", served), do("LIST", "status/avanan", served), do("LIST", "status/infinity", served),
 		put("check/pave/main", nil, served), put("check/avanan/us", nil, served), put("check/infinity/us", nil, served),
+		get("status/custom/main", served), do("LIST", "status/custom", served), put("check/custom/main", nil, served),
+		get("config/custom/main", byACL), get("creds/custom/main", byACL),
 		put("metrics", nil, byACL), do("LIST", "metrics", byACL), do(http.MethodDelete, "metrics", byACL), get("metrics/x", byACL),
 		put("status/pave/main", nil, byACL), do(http.MethodDelete, "status/pave/main", byACL),
 		get("check/pave/main", byACL), do("LIST", "check/pave", byACL), do(http.MethodDelete, "check/pave/main", byACL),

@@ -51,6 +51,14 @@ func (m *Mount) CustomValues() Values {
 	return Values{"scheme": string(text), "secret": CustomSecret, "base_url": m.URL}
 }
 
+// WriteCustom writes a config of that API. The answer has a warning, because the scheme has an optional parameter.
+func (m *Mount) WriteCustom(name string) {
+	m.T.Helper()
+	status, answer, text := m.Request(http.MethodPut, "config/custom/"+name, m.CustomValues())
+	require.Equal(m.T, http.StatusOK, status, text)
+	require.Len(m.T, answer.Warnings, 1)
+}
+
 // TokenVendor is a vendor whose tokens readers share.
 type TokenVendor struct {
 	Name string
