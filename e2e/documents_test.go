@@ -27,7 +27,7 @@ func TestDemoSucceedsAndStops(t *testing.T) {
 	printed, err := harness.Command("make", "-C", "..", "demo").CombinedOutput()
 	require.NoError(t, err, string(printed))
 	require.Contains(t, string(printed), "Every call got the expected answer.")
-	for _, secret := range []string{"sandbox-pave-secret", "sandbox-avanan-secret", "sandbox-infinity-key"} {
+	for _, secret := range []string{"sandbox-pave-secret", "sandbox-avanan-secret", "sandbox-infinity-key", "sandbox-custom-secret"} {
 		require.NotContains(t, string(printed), secret)
 	}
 	sandbox := regexp.MustCompile(`base_url=http://(\S+)`).FindStringSubmatch(string(printed))
@@ -75,6 +75,38 @@ func TestReadmeCommandsSucceed(t *testing.T) {
 	require.Contains(t, string(printed), `"responseText":"Success"`, "what Avanan's stand-in answers")
 	require.Contains(t, string(printed), "Uploaded policy: avanan-signer-events-only")
 	require.Contains(t, string(printed), "apisig runs "+harness.PluginName+" "+backend.Version)
+}
+
+// The commands of docs/schemes.md take a reader from an API's page to a signature. The one that tries to get the secret out fails.
+func TestSchemesTutorialSucceeds(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("sha1sum"); err != nil {
+		t.Skip("the commands use sha1sum, which is not on this machine")
+	}
+	document, err := os.ReadFile("../docs/schemes.md")
+	require.NoError(t, err)
+	m := harness.Start(t).MountApisig(t)
+	work := t.TempDir()
+	require.NoError(t, os.Symlink(m.Server.Binary, filepath.Join(work, "vault")))
+	script := ""
+	for _, block := range shellBlock.FindAllSubmatch(document, -1) {
+		script += string(block[1]) + "\n"
+	}
+	run := harness.Command("bash", "-euo", "pipefail", "-c", script)
+	run.Dir = work
+	run.Env = append(m.Server.Environ(), "PATH="+work+":"+os.Getenv("PATH"))
+	printed, err := run.CombinedOutput()
+	require.NoError(t, err, "%s\n%s", script, printed)
+	output := string(printed)
+	digest := regexp.MustCompile(`(?m)^([0-9a-f]{40})  -$`).FindStringSubmatch(output)
+	require.NotEmpty(t, digest, output)
+	require.Contains(t, string(document), "want: {X-Ovh-Signature: $1$"+digest[1]+"}")
+	refusal := "headers.X-Ovh-Consumer: would give the secret away: it is a secret, in whatever encoding, until it is hashed"
+	require.Contains(t, output, refusal)
+	require.Contains(t, string(document), refusal)
+	require.Contains(t, output, "can be extended by anyone who")
+	require.Regexp(t, `(?m)^url +https://eu.api.ovh.com/1.0/me$`, output)
+	require.NotContains(t, output, "an-application-secret")
 }
 
 // The README's indented commands are not run as shell blocks are, so it has only these: the demo, and the tests themselves.

@@ -74,8 +74,8 @@ func readDocument(text string) (*document, error) {
 		}},
 		{"query", func(node *yaml.Node) (err error) { d.query, err = d.outputs(node, "query", queryFault); return err }},
 		{"ttl", d.readTTL},
-		{"allow_static", func(node *yaml.Node) (err error) { d.allowStatic, err = flag(node, "allow_static"); return err }},
-		{"allow_extension", func(node *yaml.Node) (err error) { d.allowExtension, err = flag(node, "allow_extension"); return err }},
+		{"allow_static", func(node *yaml.Node) (err error) { d.allowStatic, err = boolean(node, "allow_static"); return err }},
+		{"allow_extension", func(node *yaml.Node) (err error) { d.allowExtension, err = boolean(node, "allow_extension"); return err }},
 		{"examples", d.readExamples},
 	}
 	for _, reader := range readers {

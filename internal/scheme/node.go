@@ -176,8 +176,8 @@ func scalar(node *yaml.Node, place string) (string, error) {
 	return node.Value, nil
 }
 
-// flag is a value that is true or false.
-func flag(node *yaml.Node, place string) (bool, error) {
+// boolean is a value that is true or false.
+func boolean(node *yaml.Node, place string) (bool, error) {
 	if node.Kind != yaml.ScalarNode || (node.Value != "true" && node.Value != "false") {
 		return false, errorAt(place, "must be true or false")
 	}
