@@ -1,17 +1,12 @@
 package e2e
 
 import (
-	"encoding/base64"
-	"encoding/hex"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
@@ -55,60 +50,6 @@ func TestSandboxAcceptsDeclaredSignatures(t *testing.T) {
 	checked, _, text := m.Request(http.MethodPut, "check/custom/orders", nil)
 	require.Equal(t, http.StatusOK, checked, text)
 	require.Contains(t, m.Read("status/custom/orders").Data, "secret_age")
-}
-
-// exampleScheme is what these tests read of a scheme.
-type exampleScheme struct {
-	Secrets  map[string]struct{ Encoding string }
-	Request  map[string]any
-	Examples []struct{ Fields, Request map[string]string }
-}
-
-// secretOf makes a secret that the search for leaks knows, as a scheme takes it.
-func secretOf(encoding string) string {
-	made := harness.NewSecret()
-	switch encoding {
-	case "base64":
-		return base64.StdEncoding.EncodeToString([]byte(made))
-	case "hex":
-		return hex.EncodeToString([]byte(made))
-	default:
-		return made
-	}
-}
-
-// Each scheme of schemes/ can be written to a real Vault, and signs. The requests are those of its first example.
-func TestEverySchemeSigns(t *testing.T) {
-	t.Parallel()
-	m := harness.NewMount(t)
-	files, err := filepath.Glob(harness.Path("schemes/*.yml"))
-	require.NoError(t, err)
-	require.Greater(t, len(files), 20)
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".yml")
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		var scheme exampleScheme
-		require.NoError(t, yaml.Unmarshal(text, &scheme), name)
-		config := values{"scheme": string(text), "base_url": "https://api.example"}
-		for field, value := range scheme.Examples[0].Fields {
-			config[field] = value
-		}
-		for secret, declared := range scheme.Secrets {
-			config[secret] = secretOf(declared.Encoding)
-		}
-		status, _, problem := m.Request(http.MethodPut, "config/custom/"+name, config)
-		require.Less(t, status, 300, "%s: %s", name, problem)
-		path := "creds/custom/" + name
-		if len(scheme.Request) > 0 {
-			path = "sign/custom/" + name
-		}
-		status, answer, problem := m.Request(http.MethodPut, path, scheme.Examples[0].Request)
-		require.Equal(t, http.StatusOK, status, "%s: %s", name, problem)
-		require.True(t, answer.Data["headers"] != nil || answer.Data["query"] != nil, name)
-		status, _, problem = m.Request(http.MethodPut, "check/custom/"+name, nil)
-		require.Equal(t, http.StatusOK, status, "%s: %s", name, problem)
-	}
 }
 
 // The proxy signs method and body for an application that knows neither Vault nor the signature. The sandbox checks both.

@@ -46,7 +46,7 @@ func (m *Mount) InfinityValues() Values {
 
 // CustomValues are a config of the API that the stand-in has for operators to declare. Its calls are signed.
 func (m *Mount) CustomValues() Values {
-	text, err := os.ReadFile(Path("schemes/sandbox.yml"))
+	text, err := os.ReadFile(Path("examples/schemes/sandbox.yml"))
 	require.NoError(m.T, err)
 	return Values{"scheme": string(text), "secret": CustomSecret, "base_url": m.URL}
 }
