@@ -1,0 +1,762 @@
+#!/usr/bin/env python3
+"""Computes the signatures of the examples again, without the engine.
+
+Every scheme in this folder states what it must produce for its examples. This script computes the same values from the
+APIs' documentation, with nothing but Python's hmac and hashlib. Where the vendor published the values, the script shows
+that they are what its own rules produce.
+
+    python3 schemes/examples.py          compare every value with the schemes, and say what differs
+    python3 schemes/examples.py --json   print the values: scheme, example, header or parameter
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import pathlib
+import sys
+import urllib.parse
+
+EXAMPLES = {}
+
+
+def example(scheme, name):
+    """Registers a function that returns the header and query values of one example."""
+
+    def register(function):
+        EXAMPLES.setdefault(scheme, {})[name] = function
+        return function
+
+    return register
+
+
+def b64(octets):
+    return base64.b64encode(octets).decode()
+
+
+def b64url(octets):
+    return base64.urlsafe_b64encode(octets).decode().rstrip("=")
+
+
+def mac(algorithm, key, message):
+    key = key.encode() if isinstance(key, str) else key
+    message = message.encode() if isinstance(message, str) else message
+    return hmac.new(key, message, algorithm)
+
+
+def digest(algorithm, text):
+    return hashlib.new(algorithm, text.encode())
+
+
+def encode(text):
+    """Percent-encoding of RFC 3986: every octet except the unreserved characters."""
+    return urllib.parse.quote(text, safe="-._~")
+
+
+def sorted_pairs(*pairs):
+    """Name=value pairs as OAuth, AWS and Alibaba want them: encoded, then sorted."""
+    return "&".join(f"{n}={v}" for n, v in sorted((encode(n), encode(v)) for n, v in pairs))
+
+
+EMPTY = hashlib.sha256(b"").hexdigest()
+
+
+# --- Clouds ---
+
+
+def aws(key_id, secret, instant, region, service, method, path, query, headers, body_hash):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html"""
+    headers = dict(sorted(headers.items()))
+    signed = ";".join(headers)
+    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
+    request = "\n".join([method, path, query, lines, signed, body_hash])
+    scope = "/".join([instant[:8], region, service, "aws4_request"])
+    to_sign = "\n".join(["AWS4-HMAC-SHA256", instant, scope, digest("sha256", request).hexdigest()])
+    key = ("AWS4" + secret).encode()
+    for part in scope.split("/"):
+        key = mac("sha256", key, part).digest()
+    signature = mac("sha256", key, to_sign).hexdigest()
+    return f"AWS4-HMAC-SHA256 Credential={key_id}/{scope}, SignedHeaders={signed}, Signature={signature}"
+
+
+def aws_suite(method="GET", query="", **more):
+    instant = "20150830T123600Z"
+    return {"Authorization": aws(
+        "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", instant, "us-east-1", "service", method, "/", query,
+        {"host": "example.amazonaws.com", "x-amz-date": instant} | more.get("headers", {}), more.get("body_hash", EMPTY))}
+
+
+@example("aws-sigv4", "get-vanilla of the AWS Signature Version 4 test suite")
+def _():
+    got = aws_suite()
+    assert got["Authorization"].endswith("5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31")
+    return got
+
+
+@example("aws-sigv4", "get-vanilla-query-order-key-case of the AWS Signature Version 4 test suite")
+def _():
+    got = aws_suite(query="Param1=value1&Param2=value2")
+    assert got["Authorization"].endswith("b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500")
+    return got
+
+
+@example("aws-sigv4", "post-vanilla of the AWS Signature Version 4 test suite")
+def _():
+    got = aws_suite("POST")
+    assert got["Authorization"].endswith("5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b")
+    return got
+
+
+@example("aws-sigv4", "a call of DynamoDB with a body and a target, made with Python's hmac")
+def _():
+    body = '{"Limit":10}'
+    instant = "20260102T030405Z"
+    return {"Authorization": aws(
+        "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", instant, "eu-central-1", "dynamodb", "POST", "/", "",
+        {"host": "dynamodb.eu-central-1.amazonaws.com", "x-amz-date": instant,
+         "x-amz-target": "DynamoDB_20120810.ListTables"}, digest("sha256", body).hexdigest())}
+
+
+def aws_s3(query, method="GET", path="/", body_hash=EMPTY):
+    instant = "20130524T000000Z"
+    return {"Authorization": aws(
+        "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", instant, "us-east-1", "s3", method, path, query,
+        {"host": "examplebucket.s3.amazonaws.com", "x-amz-content-sha256": body_hash, "x-amz-date": instant}, body_hash)}
+
+
+@example("aws-s3", "Get Bucket Lifecycle of the AWS documentation")
+def _():
+    got = aws_s3("lifecycle=")
+    assert got["Authorization"].endswith("fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543")
+    return got
+
+
+@example("aws-s3", "Get Bucket (List Objects) of the AWS documentation")
+def _():
+    got = aws_s3("max-keys=2&prefix=J")
+    assert got["Authorization"].endswith("34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7")
+    return got
+
+
+@example("aws-s3", "a PUT whose key needs percent-encoding, made with Python's hmac")
+def _():
+    return aws_s3("", "PUT", "/reports/a%20b%24.txt", digest("sha256", "hello").hexdigest())
+
+
+def azure(key, verb, length, content_type, headers, resource):
+    """https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key"""
+    fields = [verb, "", "", length, "", content_type, "", "", "", "", "", ""]
+    lines = "".join(f"{name}:{value}\n" for name, value in sorted(headers.items()))
+    signature = mac("sha256", base64.b64decode(key), "\n".join(fields) + "\n" + lines + resource)
+    return {"Authorization": "SharedKey exampleaccount:" + b64(signature.digest())}
+
+
+AZURE_KEY = b64(b"an example key of Azure Storage!")
+AZURE_HEADERS = {"x-ms-date": "Fri, 02 Jan 2026 03:04:05 GMT", "x-ms-version": "2021-12-02"}
+
+
+@example("azure-storage", "Get Blob, made with Python's hmac")
+def _():
+    return azure(AZURE_KEY, "GET", "", "", AZURE_HEADERS, "/exampleaccount/box/a%20b.txt")
+
+
+@example("azure-storage", "Put Blob, made with Python's hmac")
+def _():
+    return azure(AZURE_KEY, "PUT", "5", "text/plain", AZURE_HEADERS | {"x-ms-blob-type": "BlockBlob"},
+                 "/exampleaccount/box/hello.txt")
+
+
+@example("azure-storage", "List Blobs, made with Python's hmac")
+def _():
+    return azure(AZURE_KEY, "GET", "", "", AZURE_HEADERS, "/exampleaccount/box\ncomp:list\nrestype:container")
+
+
+@example("azure-storage", "List Blobs with a prefix, made with Python's hmac")
+def _():
+    return azure(AZURE_KEY, "GET", "", "", AZURE_HEADERS,
+                 "/exampleaccount/box\ncomp:list\nmaxresults:10\nprefix:a b/\nrestype:container")
+
+
+def azure_hmac(method, path_query, body):
+    """https://learn.microsoft.com/azure/azure-app-configuration/rest-api-authentication-hmac"""
+    content = b64(digest("sha256", body).digest())
+    to_sign = f"{method}\n{path_query}\nFri, 02 Jan 2026 03:04:05 GMT;example.azconfig.io;{content}"
+    signature = b64(mac("sha256", b"an example secret", to_sign).digest())
+    return {"Authorization": "HMAC-SHA256 Credential=example-id&"
+                             f"SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature={signature}",
+            "x-ms-content-sha256": content}
+
+
+@example("azure-app-configuration", "a read of App Configuration, made with Python's hmac")
+def _():
+    return azure_hmac("GET", "/kv?label=*&api-version=1.0", "")
+
+
+@example("azure-app-configuration", "a write with a body, made with Python's hmac")
+def _():
+    return azure_hmac("PUT", "/kv/colour?api-version=1.0", '{"value":"blue"}')
+
+
+def tencent(key_id, key, stamp, date, service, headers, body):
+    """https://www.tencentcloud.com/document/api/213/33224"""
+    signed = ";".join(headers)
+    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
+    request = "\n".join(["POST", "/", "", lines, signed, digest("sha256", body).hexdigest()])
+    scope = f"{date}/{service}/tc3_request"
+    to_sign = "\n".join(["TC3-HMAC-SHA256", stamp, scope, digest("sha256", request).hexdigest()])
+    signing_key = ("TC3" + key).encode()
+    for part in scope.split("/"):
+        signing_key = mac("sha256", signing_key, part).digest()
+    signature = mac("sha256", signing_key, to_sign).hexdigest()
+    return f"TC3-HMAC-SHA256 Credential={key_id}/{scope}, SignedHeaders={signed}, Signature={signature}"
+
+
+@example("tencent-tc3", "DescribeInstances of the Tencent Cloud documentation")
+def _():
+    body = r'{"Limit": 1, "Filters": [{"Values": ["\u672a\u547d\u540d"], "Name": "instance-name"}]}'
+    assert digest("sha256", body).hexdigest() == "35e9c5b0e3ae67532d3c9f17ead6c90222632e5b1ff7f6e89887f1398934f064"
+    got = {"Authorization": tencent(
+        "AKID" + "*" * 32, "*" * 32, "1551113065", "2019-02-25", "cvm",
+        {"content-type": "application/json; charset=utf-8", "host": "cvm.tencentcloudapi.com",
+         "x-tc-action": "describeinstances"}, body)}
+    assert got["Authorization"].endswith("10b1a37a7301a02ca19a647ad722d5e43b4b3cff309d421d85b46093f6ab6c4f")
+    return got
+
+
+def alibaba_rpc(method, secret, *pairs):
+    """https://www.alibabacloud.com/help/en/sdk/product-overview/rpc-mechanism"""
+    to_sign = f"{method}&%2F&{encode(sorted_pairs(*pairs))}"
+    return {"Signature": b64(mac("sha1", secret + "&", to_sign).digest())}
+
+
+@example("alibaba-rpc", "DescribeDedicatedHosts of the Alibaba Cloud documentation")
+def _():
+    got = alibaba_rpc(
+        "GET", "testsecret", ("AccessKeyId", "testid"), ("Action", "DescribeDedicatedHosts"), ("Format", "JSON"),
+        ("RegionId", "cn-beijing"), ("SignatureMethod", "HMAC-SHA1"),
+        ("SignatureNonce", "edb2b34af0af9a6d14deaf7c1a5315eb"), ("SignatureVersion", "1.0"),
+        ("Timestamp", "2023-03-13T08:34:30Z"), ("Version", "2014-05-26"))
+    assert got["Signature"] == "9NaGiOspFP5UPcwX8Iwt2YJXXuk="
+    return got
+
+
+@example("alibaba-rpc", "DescribeRegions of an older edition of the Alibaba Cloud documentation")
+def _():
+    got = alibaba_rpc(
+        "GET", "testsecret", ("AccessKeyId", "testid"), ("Action", "DescribeRegions"), ("Format", "XML"),
+        ("SignatureMethod", "HMAC-SHA1"), ("SignatureNonce", "3ee8c1b8-83d3-44af-a94f-4e0ad82fd6cf"),
+        ("SignatureVersion", "1.0"), ("Timestamp", "2016-02-23T12:46:24Z"), ("Version", "2014-05-26"))
+    assert got["Signature"] == "OLeaidS1JvxuMvnyHOwuJ+uX5qY="
+    return got
+
+
+@example("alibaba-acs3", "RunInstances of the Alibaba Cloud documentation")
+def _():
+    """https://www.alibabacloud.com/help/en/sdk/product-overview/v3-request-structure-and-signature"""
+    headers = {"host": "ecs.cn-shanghai.aliyuncs.com", "x-acs-action": "RunInstances", "x-acs-content-sha256": EMPTY,
+               "x-acs-date": "2023-10-26T10:22:32Z", "x-acs-signature-nonce": "3156853299f313e23d1673dc12e1703d",
+               "x-acs-version": "2014-05-26"}
+    signed = ";".join(headers)
+    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
+    query = sorted_pairs(("ImageId", "win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd"), ("RegionId", "cn-shanghai"))
+    request = "\n".join(["POST", "/", query, lines, signed, EMPTY])
+    to_sign = "ACS3-HMAC-SHA256\n" + digest("sha256", request).hexdigest()
+    signature = mac("sha256", "YourAccessKeySecret", to_sign).hexdigest()
+    assert signature == "06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0"
+    return {"Authorization": f"ACS3-HMAC-SHA256 Credential=YourAccessKeyId,SignedHeaders={signed},Signature={signature}"}
+
+
+@example("huawei-cloud", "a list of VPCs of the Huawei Cloud documentation and SDK")
+def _():
+    """https://support.huaweicloud.com/intl/en-us/devg-apisign/api-sign-algorithm.html"""
+    headers = {"content-type": "application/json", "host": "service.region.example.com", "x-sdk-date": "20191115T033655Z"}
+    signed = ";".join(headers)
+    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
+    request = "\n".join(["GET", "/v1/77b6a44cba5143ab91d13ab9a8ff44fd/vpcs/",
+                         "limit=2&marker=13551d6b-755d-4757-b956-536f674975c0", lines, signed, EMPTY])
+    hashed = digest("sha256", request).hexdigest()
+    assert hashed == "b25362e603ee30f4f25e7858e8a7160fd36e803bb2dfe206278659d71a9bcd7a"
+    signature = mac("sha256", "MFyfvK41ba2giqM7Uio6PznpdUKGpownRZlmVmHc",
+                    f"SDK-HMAC-SHA256\n20191115T033655Z\n{hashed}").hexdigest()
+    assert signature == "7be6668032f70418fcc22abc52071e57aff61b84a1d2381bb430d6870f4f6ebe"
+    return {"Authorization": "SDK-HMAC-SHA256 Access=QTWAOYTTINDUT2QVKYUC, "
+                             f"SignedHeaders={signed}, Signature={signature}"}
+
+
+def akamai(method, path_query, body=""):
+    """https://techdocs.akamai.com/developer/docs/edgegrid-format-request"""
+    host = "akaa-baseurl-xxxxxxxxxxx-xxxxxxxxxxxxx.luna.akamaiapis.net"
+    stamp = "20140321T19:34:21+0000"
+    token = ("EG1-HMAC-SHA256 client_token=akab-client-token-xxx-xxxxxxxxxxxxxxxx;"
+             "access_token=akab-access-token-xxx-xxxxxxxxxxxxxxxx;"
+             f"timestamp={stamp};nonce=nonce-xx-xxxx-xxxx-xxxx-xxxxxxxxxxxx;")
+    content = b64(digest("sha256", body).digest()) if method == "POST" and body else ""
+    key = b64(mac("sha256", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx=", stamp).digest())
+    to_sign = "\t".join([method, "https", host, path_query, "", content, token])
+    return {"Authorization": token + "signature=" + b64(mac("sha256", key, to_sign).digest())}
+
+
+@example("akamai-edgegrid", "simple GET of Akamai's test vectors")
+def _():
+    got = akamai("GET", "/")
+    assert got["Authorization"].endswith("=tL+y4hxyHxgWVD30X3pWnGKHcPzmrIF+LThiAOhMxYU=")
+    return got
+
+
+@example("akamai-edgegrid", "GET with querystring of Akamai's test vectors")
+def _():
+    got = akamai("GET", "/testapi/v1/t1?p1=1&p2=2")
+    assert got["Authorization"].endswith("=hKDH1UlnQySSHjvIcZpDMbQHihTQ0XyVAKZaApabdeA=")
+    return got
+
+
+@example("akamai-edgegrid", "POST inside limit of Akamai's test vectors")
+def _():
+    got = akamai("POST", "/testapi/v1/t3", "datadatadatadatadatadatadatadata")
+    assert got["Authorization"].endswith("=hXm4iCxtpN22m4cbZb4lVLW5rhX8Ca82vCFqXzSTPe4=")
+    return got
+
+
+# --- Exchanges ---
+
+
+def binance(total):
+    """https://developers.binance.com/docs/binance-spot-api-docs/rest-api/request-security"""
+    return {"signature": mac("sha256", "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j", total).hexdigest()}
+
+
+@example("binance", "the order of the Binance documentation, in the query")
+def _():
+    got = binance("symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000"
+                  "&timestamp=1499827319559")
+    assert got["signature"] == "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"
+    return got
+
+
+@example("binance", "an order in the query and the body, made with Python's hmac")
+def _():
+    return binance("symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC&timestamp=1499827319559"
+                   "quantity=1&price=0.1&recvWindow=5000")
+
+
+@example("binance", "a call without parameters, made with Python's hmac")
+def _():
+    return binance("timestamp=1499827319559")
+
+
+EXCHANGE_KEY = b64(b"an example key of an exchange, 32+")
+
+
+@example("coinbase-exchange", "a list of accounts, made with Python's hmac")
+def _():
+    """https://docs.cdp.coinbase.com/exchange/docs/rest-auth"""
+    key = base64.b64decode(EXCHANGE_KEY)
+    return {"CB-ACCESS-SIGN": b64(mac("sha256", key, "1767323045" + "GET" + "/accounts?limit=5").digest())}
+
+
+@example("coinbase-exchange", "an order, made with Python's hmac")
+def _():
+    body = '{"product_id":"BTC-EUR","side":"buy","type":"market","funds":"10"}'
+    key = base64.b64decode(EXCHANGE_KEY)
+    return {"CB-ACCESS-SIGN": b64(mac("sha256", key, "1767323045" + "POST" + "/orders" + body).digest())}
+
+
+@example("kraken", "AddOrder of the Kraken documentation")
+def _():
+    """https://docs.kraken.com/api/docs/guides/spot-rest-auth"""
+    key = "kQH5HW/8p1uGOVjbgWA7FunAmGO8lsSUXNsu3eow76sz84Q18fWxnyRzBHCd3pd5nE9qa99HAZtuZuj6F1huXg=="
+    nonce = "1616492376594"
+    body = f"nonce={nonce}&ordertype=limit&pair=XBTUSD&price=37500&type=buy&volume=1.25"
+    message = b"/0/private/AddOrder" + digest("sha256", nonce + body).digest()
+    signature = b64(mac("sha512", base64.b64decode(key), message).digest())
+    assert signature == "4/dpxb3iT4tp/ZCVEwSnEsLxx0bqyhLpdfOpc6fn7OR8+UClSV5n9E6aSS8MPtnRfp32bAb0nmbRn6H8ndwLUQ=="
+    return {"API-Sign": signature}
+
+
+@example("kraken", "Balance, which has no parameters, made with Python's hmac")
+def _():
+    key = base64.b64decode(EXCHANGE_KEY)
+    message = b"/0/private/Balance" + digest("sha256", "1767323045678912" + "nonce=1767323045678912").digest()
+    return {"API-Sign": b64(mac("sha512", key, message).digest())}
+
+
+def bybit(payload):
+    """https://bybit-exchange.github.io/docs/v5/guide#authentication"""
+    return {"X-BAPI-SIGN": mac("sha256", "an example secret", "1767323045678" + "examplekey" + "5000" + payload).hexdigest()}
+
+
+@example("bybit", "a GET with a query, made with Python's hmac")
+def _():
+    return bybit("category=option&symbol=BTC-29JUL22-25000-C")
+
+
+@example("bybit", "a POST with a body, made with Python's hmac")
+def _():
+    return bybit('{"category":"spot","symbol":"BTCUSDT","side":"Buy","orderType":"Market","qty":"1"}')
+
+
+def okx(method, path_query, body):
+    """https://www.okx.com/docs-v5/en/#overview-rest-authentication-signature"""
+    message = "2026-01-02T03:04:05.678Z" + method + path_query + body
+    return {"OK-ACCESS-SIGN": b64(mac("sha256", "an example secret", message).digest())}
+
+
+@example("okx", "a balance, made with Python's hmac")
+def _():
+    return okx("GET", "/api/v5/account/balance?ccy=BTC", "")
+
+
+@example("okx", "an order, made with Python's hmac")
+def _():
+    return okx("POST", "/api/v5/trade/order", '{"instId":"BTC-USDT","tdMode":"cash","side":"buy","ordType":"market","sz":"1"}')
+
+
+@example("kucoin", "an order, made with Python's hmac")
+def _():
+    """https://www.kucoin.com/docs-new/authentication"""
+    message = "1767323045678" + "POST" + "/api/v1/orders" + '{"clientOid":"1","side":"buy","symbol":"BTC-USDT"}'
+    return {"KC-API-SIGN": b64(mac("sha256", "an example secret", message).digest()),
+            "KC-API-PASSPHRASE": b64(mac("sha256", "an example secret", "an example phrase").digest())}
+
+
+def gate(method, path, query, body):
+    """https://www.gate.com/docs/developers/apiv4/en/#apiv4-signed-request-requirements"""
+    message = "\n".join([method, path, query, digest("sha512", body).hexdigest(), "1541993715"])
+    return {"SIGN": mac("sha512", "secret", message).hexdigest()}
+
+
+@example("gate-io", "GET of the Gate documentation")
+def _():
+    got = gate("GET", "/api/v4/futures/orders", "contract=BTC_USD&status=finished&limit=50", "")
+    assert got["SIGN"].startswith("55f84ea195d6fe57ce62464daaa7c3c02fa9d1dde954e4c898289c9a2407a3d6")
+    return got
+
+
+@example("gate-io", "POST of the Gate documentation")
+def _():
+    got = gate("POST", "/api/v4/futures/orders", "",
+               '{"contract":"BTC_USD","type":"limit","size":100,"price":6800,"time_in_force":"gtc"}')
+    assert got["SIGN"].startswith("eae42da914a590ddf727473aff25fc87d50b64783941061f47a3fdb92742541f")
+    return got
+
+
+@example("bitfinex", "a list of wallets, made with Python's hmac")
+def _():
+    """https://docs.bitfinex.com/docs/rest-auth"""
+    message = "/api/v2/auth/r/wallets" + "1767323045678912" + "{}"
+    return {"bfx-signature": mac("sha384", "an example secret", message).hexdigest()}
+
+
+# --- Services ---
+
+
+def duo(date, method, host, path, pairs):
+    """https://duo.com/docs/adminapi#authentication"""
+    message = "\n".join([date, method, host, path, sorted_pairs(*pairs)])
+    password = mac("sha1", "Zh5eGmUq9zpfQnyUIu5OL9iWoMMv5ZNmk3zLJ4Ep", message).hexdigest()
+    return password, {"Authorization": "Basic " + b64(f"DIWJ8X6AEYOR5OMC6TQ1:{password}".encode())}
+
+
+@example("duo", "POST of the Duo documentation")
+def _():
+    password, got = duo("Tue, 21 Aug 2012 17:29:18 -0000", "POST", "api-xxxxxxxx.duosecurity.com",
+                        "/accounts/v1/account/list", [("realname", "First Last"), ("username", "root")])
+    assert password == "2d97d6166319781b5a3a07af39d366f491234edc"
+    return got
+
+
+@example("duo", "a GET with a query, made with Python's hmac")
+def _():
+    return duo("Tue, 21 Aug 2012 17:29:18 -0000", "GET", "api-xxxxxxxx.duosecurity.com", "/admin/v1/users",
+               [("limit", "10"), ("username", "a b")])[1]
+
+
+def ovh(method, path, body):
+    """https://help.ovhcloud.com/csm/en-api-getting-started-ovhcloud-api"""
+    text = "+".join(["s", "c", method, "https://eu.api.ovh.com" + path, body, "1767323045"])
+    return {"X-Ovh-Signature": "$1$" + digest("sha1", text).hexdigest()}
+
+
+@example("ovhcloud", "a GET, made with Python's hashlib")
+def _():
+    return ovh("GET", "/1.0/me", "")
+
+
+@example("ovhcloud", "a POST, made with Python's hashlib")
+def _():
+    return ovh("POST", "/1.0/domain/zone/example.com/refresh", '{"a":"b"}')
+
+
+def logicmonitor(method, body, path):
+    """https://www.logicmonitor.com/support/rest-api-authentication"""
+    stamp = "1767323045678"
+    signature = b64(mac("sha256", "an example key", method + stamp + body + path).hexdigest().encode())
+    return {"Authorization": f"LMv1 exampleid:{signature}:{stamp}"}
+
+
+@example("logicmonitor", "a GET, made with Python's hmac")
+def _():
+    return logicmonitor("GET", "", "/device/devices")
+
+
+@example("logicmonitor", "a POST, made with Python's hmac")
+def _():
+    return logicmonitor("POST", '{"name":"router"}', "/device/devices")
+
+
+def sumsub(method, path_query, body):
+    """https://docs.sumsub.com/reference/authentication"""
+    message = "1767323045" + method + path_query + body
+    return {"X-App-Access-Sig": mac("sha256", "an example secret", message).hexdigest()}
+
+
+@example("sumsub", "a GET, made with Python's hmac")
+def _():
+    return sumsub("GET", "/resources/applicants/1/one", "")
+
+
+@example("sumsub", "a POST, made with Python's hmac")
+def _():
+    return sumsub("POST", "/resources/applicants?levelName=basic", '{"externalUserId":"1"}')
+
+
+@example("podcast-index", "made with Python's hashlib")
+def _():
+    """https://podcastindex-org.github.io/docs-api/#auth"""
+    return {"Authorization": digest("sha1", "EXAMPLEKEY" + "an example secret" + "1767323045").hexdigest()}
+
+
+# --- Standards ---
+
+
+def http_digest(algorithm, user, realm, password, nonce, count, cnonce, method, uri):
+    """https://www.rfc-editor.org/rfc/rfc7616#section-3.4.1"""
+    user_hash = digest(algorithm, f"{user}:{realm}:{password}").hexdigest()
+    request_hash = digest(algorithm, f"{method}:{uri}").hexdigest()
+    return digest(algorithm, f"{user_hash}:{nonce}:{count}:{cnonce}:auth:{request_hash}").hexdigest()
+
+
+def digest_rfc(algorithm, label):
+    nonce = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v"
+    cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"
+    opaque = "FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"
+    response = http_digest(algorithm, "Mufasa", "http-auth@example.org", "Circle of Life", nonce, "00000001", cnonce, "GET",
+                           "/dir/index.html")
+    return response, {"Authorization": (
+        f'Digest username="Mufasa", realm="http-auth@example.org", uri="/dir/index.html", algorithm={label}, '
+        f'nonce="{nonce}", nc=00000001, cnonce="{cnonce}", qop=auth, response="{response}", opaque="{opaque}"')}
+
+
+@example("http-digest", "RFC 7616, section 3.9.1, SHA-256")
+def _():
+    response, got = digest_rfc("sha256", "SHA-256")
+    assert response == "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"
+    return got
+
+
+@example("http-digest-md5", "RFC 7616, section 3.9.1, MD5")
+def _():
+    response, got = digest_rfc("md5", "MD5")
+    assert response == "8ca523f5e9506fed4657c9700eebdbec"
+    return got
+
+
+def message_signature(key, lines, parameters):
+    """https://www.rfc-editor.org/rfc/rfc9421#section-2.5"""
+    base = "".join(f'"{name}": {value}\n' for name, value in lines) + f'"@signature-params": {parameters}'
+    return b64(mac("sha256", base64.b64decode(key), base).digest())
+
+
+RFC_9421_KEY = "uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ=="
+# The scheme covers other components than the RFC's example does, so this shows only that the arithmetic above is right.
+assert message_signature(
+    RFC_9421_KEY,
+    [("date", "Tue, 20 Apr 2021 02:07:55 GMT"), ("@authority", "example.com"), ("content-type", "application/json")],
+    '("date" "@authority" "content-type");created=1618884473;keyid="test-shared-secret"',
+) == "pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8="  # RFC 9421, appendix B.2.5
+
+
+def rfc9421(method, target, body):
+    content = "sha-256=:" + b64(digest("sha256", body).digest()) + ":"
+    parameters = ('("@method" "@target-uri" "content-digest");created=1618884473;keyid="test-shared-secret"'
+                  ';alg="hmac-sha256";nonce="000102030405060708090a0b0c0d0e0f"')
+    signature = message_signature(
+        RFC_9421_KEY, [("@method", method), ("@target-uri", target), ("content-digest", content)], parameters)
+    return {"Content-Digest": content, "Signature-Input": f"sig1={parameters}", "Signature": f"sig1=:{signature}:"}
+
+
+@example("rfc9421-hmac-sha256", "a POST like that of RFC 9421, appendix B.2, made with Python's hmac")
+def _():
+    return rfc9421("POST", "https://example.com/foo?param=Value&Pet=dog", '{"hello": "world"}')
+
+
+@example("rfc9421-hmac-sha256", "a GET, made with Python's hmac")
+def _():
+    return rfc9421("GET", "https://example.com/foo", "")
+
+
+def oauth1(method, url, consumer, consumer_secret, token, token_secret, stamp, nonce, pairs):
+    """https://www.rfc-editor.org/rfc/rfc5849#section-3.4"""
+    oauth = [("oauth_consumer_key", consumer), ("oauth_nonce", nonce), ("oauth_signature_method", "HMAC-SHA1"),
+             ("oauth_timestamp", stamp), ("oauth_token", token), ("oauth_version", "1.0")]
+    base = "&".join(encode(part) for part in [method, url, sorted_pairs(*pairs, *oauth)])
+    signature = b64(mac("sha1", encode(consumer_secret) + "&" + encode(token_secret), base).digest())
+    oauth.insert(2, ("oauth_signature", signature))
+    return signature, {"Authorization": "OAuth " + ", ".join(f'{n}="{encode(v)}"' for n, v in oauth)}
+
+
+# The example of OAuth Core 1.0a, appendix A.5, is for plain http, which a config does not take.
+assert oauth1("GET", "http://photos.example.net/photos", "dpf43f3p2l4k3l03", "kd94hf93k423kf44", "nnch734d00sl2jdk",
+              "pfkkdhi9sl3r4s00", "1191242096", "kllo9940pd9333jh", [("file", "vacation.jpg"), ("size", "original")],
+              )[0] == "tR3+Ty81lMeYAr/Fid0kMTYa/WM="
+
+
+@example("oauth1-hmac-sha1", "a tweet of the Twitter documentation")
+def _():
+    signature, got = oauth1(
+        "POST", "https://api.twitter.com/1.1/statuses/update.json", "xvz1evFS4wEEPTGEFPHBog",
+        "kAcSOqF21Fu85e7zjz7ZN2U4ZRhfV3WpwPAoE3Z7kBw", "370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb",
+        "LswwdoUaIvS8ltyTt5jkRh4J50vUPVVHtR2YPi5kE", "1318622958", "kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg",
+        [("include_entities", "true"), ("status", "Hello Ladies + Gentlemen, a signed OAuth request!")])
+    assert signature == "hCtSmYh+iHYCEqBWrE7C7hYmtUk="
+    return got
+
+
+def jwt(key, header, claims):
+    """https://www.rfc-editor.org/rfc/rfc7515#section-5.1"""
+    text = b64url(header.encode()) + "." + b64url(claims.encode())
+    return text + "." + b64url(mac("sha256", key, text).digest())
+
+
+# The token that jwt.io showed for years.
+assert jwt("your-256-bit-secret", '{"alg":"HS256","typ":"JWT"}', '{"sub":"1234567890","name":"John Doe","iat":1516239022}'
+           ).endswith(".SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c")
+
+
+@example("jwt-hs256", "made with Python's hmac")
+def _():
+    claims = json.dumps({"iss": "example-issuer", "aud": "https://api.example.com", "sub": 'the "1234567890"', "iat": 1767323045,
+                         "exp": 1767323105, "jti": "7a0c8c2e-1f6e-4f0a-9a53-0c1d2e3f4a5b"}, separators=(",", ":"))
+    return {"Authorization": "Bearer " + jwt("your-256-bit-secret", '{"alg":"HS256","typ":"JWT"}', claims)}
+
+
+def hawk(method, content):
+    """https://github.com/mozilla/hawk/blob/main/API.md"""
+    lines = ["hawk.1.header", "1353832234", "j4h3g2", method, "/resource/1?b=1&a=2", "example.com", "8000", content,
+             "some-app-ext-data", ""]
+    signature = b64(mac("sha256", "werxhqb98rpaxn39848xrunpaw3489ruxnpa98w4rxn", "\n".join(lines)).digest())
+    content = f'hash="{content}", ' if content else ""
+    return signature, {"Authorization": f'Hawk id="dh37fgj492je", ts="1353832234", nonce="j4h3g2", {content}'
+                                        f'ext="some-app-ext-data", mac="{signature}"'}
+
+
+@example("hawk", "the GET of Hawk's documentation")
+def _():
+    signature, got = hawk("GET", "")
+    assert signature == "6R4rV5iE+NPoym+WwjeHzjAGXUtLNIxmo1vpMofpLAE="
+    return got
+
+
+@example("hawk", "the POST of Hawk's documentation")
+def _():
+    content = b64(digest("sha256", "hawk.1.payload\ntext/plain\nThank you for flying Hawk\n").digest())
+    assert content == "Yi9LfIIFRtBEPt74PVmbTF/xVAwPn7ub15ePICfgnuY="
+    signature, got = hawk("POST", content)
+    assert signature == "aSe1DERmZuRl3pI36/9BdZmnErTw3sNzOOAUlfeKjVw="
+    return got
+
+
+# --- Webhooks ---
+
+
+@example("stripe-webhook", "made with Python's hmac")
+def _():
+    """https://docs.stripe.com/webhooks#verify-manually"""
+    body = '{"id":"evt_1","object":"event"}'
+    signature = mac("sha256", "whsec_example", "1767323045." + body).hexdigest()
+    return {"Stripe-Signature": f"t=1767323045,v1={signature}"}
+
+
+@example("github-webhook", "Hello, World! of the GitHub documentation")
+def _():
+    """https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries"""
+    signature = mac("sha256", "It's a Secret to Everybody", "Hello, World!").hexdigest()
+    assert signature == "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+    return {"X-Hub-Signature-256": "sha256=" + signature}
+
+
+@example("onfido-webhook", "the event of the tests of Onfido's own Python library")
+def _():
+    """https://documentation.onfido.com/api/manual-webhook-signature-verification"""
+    body = ('{"payload":{"resource_type":"check","action":"check.completed",'
+            '"object":{"id":"f2302f45-227d-413d-ad61-09ec077a086a","status":"complete",'
+            '"completed_at_iso8601":"2024-04-04T09:21:21Z",'
+            '"href":"https://api.onfido.com/v3.6/checks/f2302f45-227d-413d-ad61-09ec077a086a"}}}')
+    signature = mac("sha256", "wU99mE6jJ7nXOLFwZ0tJymM1lpI15pZh", body).hexdigest()
+    assert signature == "77ebc3e418f26be6eebb47f7ebe551321de26734fc273961e075fc9ab163d9c7"
+    return {"X-SHA2-Signature": signature}
+
+
+@example("slack-webhook", "the slash command of the Slack documentation")
+def _():
+    """https://docs.slack.dev/authentication/verifying-requests-from-slack"""
+    body = ("token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V"
+            "&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text="
+            "&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN"
+            "&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c")
+    signature = mac("sha256", "8f742231b10e8888abcd99yyyzzz85a5", "v0:1531420618:" + body).hexdigest()
+    assert signature == "a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"
+    return {"X-Slack-Signature": "v0=" + signature}
+
+
+@example("standard-webhooks", "the message of the tests of the Standard Webhooks libraries")
+def _():
+    """https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md"""
+    message = 'msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{"test": 2432232314}'
+    signature = b64(mac("sha256", base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), message).digest())
+    assert signature == "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    return {"webhook-signature": "v1," + signature}
+
+
+@example("shopify-webhook", "made with Python's hmac")
+def _():
+    """https://shopify.dev/docs/apps/build/webhooks/subscribe/https"""
+    return {"X-Shopify-Hmac-SHA256": b64(mac("sha256", "an example secret", '{"id":1}').digest())}
+
+
+@example("zoom-webhook", "made with Python's hmac")
+def _():
+    """https://developers.zoom.us/docs/api/webhooks/#verify-webhook-events"""
+    body = '{"event":"meeting.started"}'
+    return {"x-zm-signature": "v0=" + mac("sha256", "an example token", "v0:1767323045:" + body).hexdigest()}
+
+
+@example("twilio-webhook-json", "the JSON request of the tests of Twilio's own libraries")
+def _():
+    """https://www.twilio.com/docs/usage/security"""
+    url = ("https://mycompany.com/myapp.php?foo=1&bar=2"
+           "&bodySHA256=0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620")
+    signature = b64(mac("sha1", "12345", url).digest())
+    assert signature == "a9nBmqA0ju/hNViExpshrM61xv4="
+    return {"X-Twilio-Signature": signature}
+
+
+def main():
+    values = {scheme: {name: function() for name, function in examples.items()} for scheme, examples in EXAMPLES.items()}
+    if sys.argv[1:] == ["--json"]:
+        json.dump(values, sys.stdout, indent=2)
+        return 0
+    wrong = 0
+    for scheme, examples in values.items():
+        text = (pathlib.Path(__file__).parent / f"{scheme}.yml").read_text()
+        for name, wants in examples.items():
+            for header, value in wants.items():
+                if name not in text or value not in text:
+                    print(f"{scheme}: {name}: {header} should be {value}")
+                    wrong += 1
+    print(f"{len(values)} schemes, {sum(map(len, values.values()))} examples, {wrong} differences")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
