@@ -6,7 +6,7 @@ VERSION := $(shell sed -n 's/^var Version = "\(.*\)"$$/\1/p' backend/backend.go)
 # The race detector needs cgo, which needs a C compiler. Without one the tests run without the detector.
 RACE := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 # Many unit tests wait for a connection to time out, so more of them run at once than there are processors.
-UNIT = $(GO) test -parallel 16 ./backend/... ./client/... ./cmd/... ./internal/...
+UNIT = $(GO) test -parallel 16 ./backend/... ./client/... ./cmd/... ./internal/... ./schemes
 # Vault is found or built before the tests start, so that building it does not count towards their time limit.
 VAULT = VAULT_BIN=$$(scripts/vault-bin) && export VAULT_BIN &&
 PROMETHEUS = PROMETHEUS_BIN=$$(scripts/prometheus-bin prometheus) && PROMTOOL_BIN=$$(scripts/prometheus-bin promtool) && \
