@@ -34,6 +34,7 @@ check: ## format, vet and unit tests, in seconds
 
 lint: ## the linters
 	$(GO) vet ./...
+	$(GO) -C e2e/verifiers vet
 	$(GO) tool -modfile=tools/lint/go.mod golangci-lint run
 	deps=$$($(GO) list -deps ./internal/...) && ! echo "$$deps" | grep hashicorp/vault/
 
@@ -54,6 +55,7 @@ fuzz: ## each fuzz target for FUZZTIME, a minute by default
 
 e2e: ## the built plugin in a real Vault
 	$(VAULT) $(GO) test -count=1 -timeout 15m ./e2e/...
+	$(VAULT) $(GO) -C e2e/verifiers test -count=1 -timeout 5m
 
 e2e-prometheus: ## the examples of monitoring, with a real Prometheus
 	$(VAULT) $(PROMETHEUS) $(GO) test -count=1 -timeout 15m ./e2e/prometheus

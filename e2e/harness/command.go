@@ -64,10 +64,11 @@ func GoBuild(output, pkg string, flags ...string) *exec.Cmd {
 	return build
 }
 
-// repository is the folder that has the module's go.mod: tests run in the folder of their package.
+// repository is the folder above that contains this package: tests run in the folder of their package, and those of e2e/verifiers
+// in a module of its own.
 var repository = sync.OnceValue(func() string {
 	for directory, _ := filepath.Abs("."); ; directory = filepath.Dir(directory) {
-		if _, err := os.Stat(filepath.Join(directory, "go.mod")); err == nil || directory == filepath.Dir(directory) {
+		if _, err := os.Stat(filepath.Join(directory, "e2e", "harness")); err == nil || directory == filepath.Dir(directory) {
 			return directory
 		}
 	}

@@ -1,0 +1,491 @@
+// Package verifiers has a real Vault sign calls with the schemes of schemes/, and checks the signatures with the libraries of others:
+// the vendors' own, where they exist in Go. It is a module of its own, so that nothing else depends on those libraries.
+package verifiers
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+	"github.com/akamai/AkamaiOPEN-edgegrid-golang/edgegrid"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/dghubble/oauth1"
+	"github.com/dunglas/httpsfv"
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+	"github.com/icholy/digest"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/e2e/harness"
+)
+
+func TestMain(m *testing.M) { harness.Main(m) }
+
+// values are parameters of a config or of a request, by name.
+type values map[string]string
+
+// signer signs calls with one of the schemes.
+type signer struct{ mount *harness.Mount }
+
+// with configures a scheme in a real Vault: base_url, fields and secrets by their names.
+func with(t *testing.T, scheme string, config values) signer {
+	t.Helper()
+	text, err := os.ReadFile(harness.Path("schemes/" + scheme + ".yml"))
+	require.NoError(t, err)
+	parameters := harness.Values{"scheme": string(text)}
+	for name, value := range config {
+		parameters[name] = value
+	}
+	m := harness.NewMount(t)
+	status, _, problem := m.Request(http.MethodPut, "config/custom/api", parameters)
+	require.Contains(t, []int{http.StatusOK, http.StatusNoContent}, status, problem) // 200 with warnings
+	return signer{m}
+}
+
+// signed is what Vault answers.
+type signed struct {
+	url     string
+	headers values
+}
+
+// sign has a call signed by Vault, now.
+func (s signer) sign(t *testing.T, request values) signed {
+	t.Helper()
+	status, answer, problem := s.mount.Request(http.MethodPut, "sign/custom/api", request)
+	require.Equal(t, http.StatusOK, status, problem)
+	result := signed{headers: values{}}
+	result.url, _ = answer.Data["url"].(string)
+	headers, _ := answer.Data["headers"].(harness.Values)
+	for name, value := range headers {
+		result.headers[name], _ = value.(string)
+	}
+	return result
+}
+
+// call is the call that a signature is for.
+func call(t *testing.T, method string, signed signed, body string) *http.Request {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, signed.url, strings.NewReader(body))
+	require.NoError(t, err)
+	for name, value := range signed.headers {
+		req.Header.Set(name, value)
+	}
+	return req
+}
+
+func hexSHA256(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+// The signer of the AWS SDK gives the same Authorization for the call and its time.
+func TestAWSSDKGivesTheSameSignature(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		scheme, service, host string
+		request               values
+		body                  string
+	}{
+		"a GET": {
+			"aws-sigv4", "execute-api", "abc.execute-api.eu-central-1.amazonaws.com",
+			values{"method": "GET", "request_string": "/prod/orders"},
+			"",
+		},
+		"a query that must be sorted and encoded": {
+			"aws-sigv4", "iam", "iam.amazonaws.com",
+			values{"method": "GET", "request_string": "/?Version=2010-05-08&Action=ListUsers&PathPrefix=%2fdivision%2F&b=2&b=1&e=&a=%C3%BC"},
+			"",
+		},
+		"a body and a target": {
+			"aws-sigv4", "dynamodb", "dynamodb.eu-central-1.amazonaws.com",
+			values{"method": "POST", "request_string": "/", "target": "DynamoDB_20120810.ListTables"},
+			`{"Limit":10}`,
+		},
+		"S3, a key that is percent-encoded": {
+			"aws-s3", "s3", "bucket.s3.eu-central-1.amazonaws.com",
+			values{"method": "PUT", "request_string": "/reports/a%20b%24%C3%BC.txt"},
+			"hello",
+		},
+		"S3, a list": {
+			"aws-s3", "s3", "bucket.s3.eu-central-1.amazonaws.com",
+			values{"method": "GET", "request_string": "/?list-type=2&prefix=a%2Fb%20c&delimiter=%2F&acl"},
+			"",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			credentials := aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: harness.NewSecret() + "/+"}
+			config := values{
+				"base_url": "https://" + test.host, "host": test.host, "region": "eu-central-1",
+				"access_key_id": credentials.AccessKeyID, "secret_access_key": credentials.SecretAccessKey,
+			}
+			if test.scheme == "aws-sigv4" {
+				config["service"] = test.service
+			}
+			request := values{"body_sha256": hexSHA256(test.body)}
+			for name, value := range test.request {
+				request[name] = value
+			}
+			if test.body == "" {
+				delete(request, "body_sha256")
+			}
+			signed := with(t, test.scheme, config).sign(t, request)
+			at, err := time.Parse("20060102T150405Z", signed.headers["X-Amz-Date"])
+			require.NoError(t, err)
+			require.WithinDuration(t, time.Now(), at, time.Minute)
+
+			req := call(t, test.request["method"], signed, "") // without the length, which the SDK would sign
+			req.Header.Del("Authorization")
+			err = v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = test.service == "s3" }).
+				SignHTTP(t.Context(), credentials, req, hexSHA256(test.body), test.service, "eu-central-1", at)
+			require.NoError(t, err)
+			require.Equal(t, req.Header.Get("Authorization"), signed.headers["Authorization"])
+		})
+	}
+}
+
+// replaced is a policy of the Azure SDK that replaces a call by another one, before the SDK signs it.
+type replaced struct{ by *http.Request }
+
+func (r replaced) Do(req *policy.Request) (*http.Response, error) {
+	*req.Raw() = *r.by.Clone(req.Raw().Context())
+	req.Raw().Header.Del("Authorization")
+	return req.Next()
+}
+
+// caught is a transport that keeps the Authorization of a call.
+type caught struct{ authorization string }
+
+func (c *caught) Do(req *http.Request) (*http.Response, error) {
+	c.authorization = req.Header.Get("Authorization")
+	return &http.Response{StatusCode: http.StatusTeapot, Body: http.NoBody, Header: http.Header{}, Request: req}, nil
+}
+
+// The Azure SDK gives the same Authorization for the call.
+func TestAzureSDKGivesTheSameSignature(t *testing.T) {
+	t.Parallel()
+	const account = "exampleaccount"
+	key := base64.StdEncoding.EncodeToString([]byte(harness.NewSecret()))
+	config := values{"base_url": "https://" + account + ".blob.core.windows.net", "account": account, "account_key": key}
+	for name, request := range map[string]values{
+		"Get Blob":   {"method": "GET", "request_string": "/box/a%20b.txt", "byte_range": "bytes=0-99"},
+		"Put Blob":   {"method": "PUT", "request_string": "/box/a", "content_length": "5", "content_type": "text/plain", "blob_type": "BlockBlob"},
+		"List Blobs": {"method": "GET", "request_string": "/box?restype=container&comp=list"},
+		"List Blobs with a prefix": {
+			"method": "GET", "request_string": "/box?restype=container&comp=list&prefix=a%20b%2F%C3%BC&maxresults=10&delimiter=%2F&timeout=30",
+			"restype": "container", "comp": "list", "prefix": "a b/\u00fc", "maxresults": "10", "delimiter": "/", "timeout": "30",
+		},
+		"List Containers":  {"method": "GET", "request_string": "/?comp=list"},
+		"Create Container": {"method": "PUT", "request_string": "/box?restype=container"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			signed := with(t, "azure-storage", config).sign(t, request)
+			req := call(t, request["method"], signed, "")
+			if length, is := request["content_length"]; is {
+				req.Header.Set("Content-Length", length)
+			}
+			credential, err := service.NewSharedKeyCredential(account, key)
+			require.NoError(t, err)
+			transport := &caught{}
+			client, err := service.NewClientWithSharedKeyCredential(config["base_url"], credential, &service.ClientOptions{
+				ClientOptions: azcore.ClientOptions{
+					Transport: transport, PerCallPolicies: []policy.Policy{replaced{req}}, Retry: policy.RetryOptions{MaxRetries: -1},
+				},
+			})
+			require.NoError(t, err)
+			_, err = client.GetProperties(t.Context(), nil)
+			require.Error(t, err, "the transport answers 418")
+			require.NotEmpty(t, transport.authorization)
+			require.Equal(t, transport.authorization, signed.headers["Authorization"])
+		})
+	}
+}
+
+// Akamai's own library gives the same Authorization in the same second, for the same nonce. Not parallel: it sets the source of
+// package uuid.
+//
+//nolint:paralleltest // see above
+func TestAkamaiLibraryGivesTheSameSignature(t *testing.T) {
+	const host = "akab-example.luna.akamaiapis.net"
+	akamai := edgegrid.Config{
+		Host: host, ClientToken: "akab-client", AccessToken: "akab-access", ClientSecret: harness.NewSecret() + "=", MaxBody: 131072,
+	}
+	s := with(t, "akamai-edgegrid", values{
+		"base_url": "https://" + host, "host": host, "client_token": akamai.ClientToken, "access_token": akamai.AccessToken,
+		"client_secret": akamai.ClientSecret,
+	})
+	defer uuid.SetRand(nil)
+	for _, request := range []values{
+		{"method": "GET", "request_string": "/papi/v1/groups?a=1&b=%20"},
+		{"method": "POST", "request_string": "/ccu/v3/invalidate", "body": `{"objects":["/a"]}`},
+		{"method": "PUT", "request_string": "/x", "body": "not signed"},
+		{"method": "POST", "request_string": "/empty"},
+	} {
+		harness.Eventually(t, func() bool {
+			signed := s.sign(t, request)
+			req := call(t, request["method"], signed, request["body"])
+			nonce := uuid.MustParse(part(t, req.Header.Get("Authorization"), "nonce"))
+			uuid.SetRand(bytes.NewReader(nonce[:]))
+			theirs := edgegrid.AddRequestHeader(akamai, call(t, request["method"], signed, request["body"])).Header.Get("Authorization")
+			uuid.SetRand(nil)
+			if part(t, theirs, "timestamp") != part(t, signed.headers["Authorization"], "timestamp") {
+				return false
+			}
+			require.Equal(t, theirs, signed.headers["Authorization"])
+			return true
+		}, "two signatures of one second")
+	}
+}
+
+// part is the value of a name in a header of the form name=value;name=value.
+func part(t *testing.T, header, name string) string {
+	t.Helper()
+	_, rest, found := strings.Cut(header, name+"=")
+	require.True(t, found, header)
+	value, _, _ := strings.Cut(rest, ";")
+	return value
+}
+
+// A receiver that knows nothing of the scheme accepts the message: it reads what is covered from Signature-Input, with a library for
+// structured fields, and builds the signature base from the call.
+func TestMessageSignatureVerifies(t *testing.T) {
+	t.Parallel()
+	key := append([]byte(harness.NewSecret()), 0, 255)
+	s := with(t, "rfc9421-hmac-sha256", values{
+		"base_url": "https://api.example.com/base", "key_id": "key-1", "secret": base64.StdEncoding.EncodeToString(key),
+	})
+	for _, request := range []values{
+		{"method": "POST", "request_string": "/orders?a=1&b=%20", "body": `{"a":"ü"}`},
+		{"method": "GET", "request_string": "/orders"},
+	} {
+		signed := s.sign(t, request)
+		verify(t, call(t, request["method"], signed, request["body"]), key)
+		req := call(t, "DELETE", signed, request["body"])
+		require.NotEqual(t, signatureOf(t, req), hmacSHA256(key, base(t, req)), "another method")
+		req = call(t, request["method"], signed, request["body"])
+		req.URL.RawQuery = "a=2"
+		require.NotEqual(t, signatureOf(t, req), hmacSHA256(key, base(t, req)), "another query")
+	}
+}
+
+// hmacSHA256 is the algorithm hmac-sha256 of RFC 9421, section 3.3.3.
+func hmacSHA256(key []byte, message string) []byte {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(message))
+	return mac.Sum(nil)
+}
+
+// verify checks a message as its receiver does.
+func verify(t *testing.T, req *http.Request, key []byte) {
+	t.Helper()
+	require.Equal(t, hmacSHA256(key, base(t, req)), signatureOf(t, req))
+	body, err := io.ReadAll(req.Body)
+	require.NoError(t, err)
+	sum := sha256.Sum256(body)
+	require.Equal(t, sum[:], member[httpsfv.Item](t, req, "Content-Digest", "sha-256").Value)
+	created, _ := member[httpsfv.InnerList](t, req, "Signature-Input", "sig1").Params.Get("created")
+	seconds, is := created.(int64)
+	require.True(t, is)
+	require.WithinDuration(t, time.Now(), time.Unix(seconds, 0), time.Minute)
+}
+
+// member is one of a header that is a dictionary of structured fields (RFC 9651).
+func member[T any](t *testing.T, req *http.Request, header, name string) T {
+	t.Helper()
+	dictionary, err := httpsfv.UnmarshalDictionary(req.Header.Values(header))
+	require.NoError(t, err)
+	found, _ := dictionary.Get(name)
+	typed, is := found.(T)
+	require.True(t, is, "%s has no %s of the right type", header, name)
+	return typed
+}
+
+func signatureOf(t *testing.T, req *http.Request) []byte {
+	t.Helper()
+	octets, is := member[httpsfv.Item](t, req, "Signature", "sig1").Value.([]byte)
+	require.True(t, is)
+	return octets
+}
+
+// base is the signature base: RFC 9421, section 2.5.
+func base(t *testing.T, req *http.Request) string {
+	t.Helper()
+	input := member[httpsfv.InnerList](t, req, "Signature-Input", "sig1")
+	var lines strings.Builder
+	for _, item := range input.Items {
+		name, is := item.Value.(string)
+		require.True(t, is)
+		value := req.Header.Get(name)
+		switch name {
+		case "@method":
+			value = req.Method
+		case "@target-uri":
+			value = req.URL.String()
+		}
+		require.NotEmpty(t, value, name)
+		lines.WriteString(`"` + name + `": ` + value + "\n")
+	}
+	parameters, err := httpsfv.Marshal(httpsfv.List{input})
+	require.NoError(t, err)
+	return lines.String() + `"@signature-params": ` + parameters
+}
+
+// Kraken accepts the nonce and the form that the answer tells. There is no library that could be had, so this is the arithmetic of
+// Kraken's documentation: HMAC-SHA512 of the path and the SHA-256 of the nonce and the form.
+func TestKrakenSignatureIsOfTheDocumentation(t *testing.T) {
+	t.Parallel()
+	key := []byte(harness.NewSecret())
+	s := with(t, "kraken", values{
+		"base_url": "https://api.kraken.com", "api_key": "key", "private_key": base64.StdEncoding.EncodeToString(key),
+	})
+	for params, rest := range map[string]string{"": "", "pair=XBTEUR&type=buy&volume=1": "&pair=XBTEUR&type=buy&volume=1"} {
+		request := values{"request_string": "/0/private/AddOrder"}
+		if params != "" {
+			request["params"] = params
+		}
+		signed := s.sign(t, request)
+		count := signed.headers["API-Nonce"]
+		form := sha256.Sum256([]byte(count + "nonce=" + count + rest))
+		mac := hmac.New(sha512.New, key)
+		mac.Write(append([]byte("/0/private/AddOrder"), form[:]...))
+		require.Equal(t, base64.StdEncoding.EncodeToString(mac.Sum(nil)), signed.headers["API-Sign"])
+		microseconds, err := strconv.ParseInt(count, 10, 64)
+		require.NoError(t, err)
+		require.WithinDuration(t, time.Now(), time.UnixMicro(microseconds), time.Minute)
+	}
+}
+
+// A client library for Digest authentication gives the same response for the same nonces.
+func TestDigestLibraryGivesTheSameResponse(t *testing.T) {
+	t.Parallel()
+	for name, algorithm := range map[string]string{"http-digest": "SHA-256", "http-digest-md5": "MD5"} {
+		password := harness.NewSecret() + ": \u00fc word"
+		challenge := &digest.Challenge{Realm: "a realm", Nonce: "server/nonce=", Opaque: "opaque+", Algorithm: algorithm, QOP: []string{"auth"}}
+		s := with(t, name, values{
+			"base_url": "https://device.example.com", "username": "user", "realm": challenge.Realm, "password": password,
+		})
+		signed := s.sign(t, values{
+			"method": "GET", "request_string": "/a?b=c", "server_nonce": challenge.Nonce, "opaque": challenge.Opaque, "count": "0000000a",
+		})
+		ours, err := digest.ParseCredentials(signed.headers["Authorization"])
+		require.NoError(t, err)
+		theirs, err := digest.Digest(challenge, digest.Options{
+			Method: "GET", URI: "/a?b=c", Count: 10, Username: "user", Password: password, Cnonce: ours.Cnonce,
+		})
+		require.NoError(t, err)
+		require.Equal(t, theirs, ours)
+	}
+}
+
+// nonce is what package oauth1 takes a nonce from.
+type nonce string
+
+func (n nonce) Nonce() string { return string(n) }
+
+// A client library for OAuth 1 gives the same signature in the same second, for the same nonce.
+func TestOAuthLibraryGivesTheSameSignature(t *testing.T) {
+	t.Parallel()
+	consumerSecret, tokenSecret := harness.NewSecret()+"&%", harness.NewSecret()+" +"
+	s := with(t, "oauth1-hmac-sha1", values{
+		"base_url": "https://api.example.com", "consumer_key": "consumer", "consumer_secret": consumerSecret, "token": "token",
+		"token_secret": tokenSecret,
+	})
+	for _, request := range []values{
+		{"method": "GET", "request_string": "/1.1/a%20b.json?z=1&a=%20%2B&A=b"},
+		{"method": "POST", "request_string": "/1.1/a.json?z=1", "body": "status=Hello+%C3%BC%21&b"},
+	} {
+		harness.Eventually(t, func() bool {
+			signed := s.sign(t, request)
+			ours := fields(signed.headers["Authorization"])
+			var theirs map[string]string
+			config := oauth1.NewConfig("consumer", consumerSecret)
+			config.Noncer = nonce(ours["oauth_nonce"])
+			ctx := context.WithValue(t.Context(), oauth1.HTTPClient, &http.Client{Transport: transport(func(req *http.Request) {
+				theirs = fields(req.Header.Get("Authorization"))
+			})})
+			req := call(t, request["method"], signed, request["body"])
+			req.Header.Del("Authorization")
+			if request["body"] != "" {
+				req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			}
+			resp, err := config.Client(ctx, oauth1.NewToken("token", tokenSecret)).Do(req)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			if theirs["oauth_timestamp"] != ours["oauth_timestamp"] {
+				return false
+			}
+			require.Equal(t, theirs, ours)
+			return true
+		}, "two signatures of one second")
+	}
+}
+
+// transport looks at a call, and answers it.
+type transport func(*http.Request)
+
+func (f transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	f(req)
+	return httptest.NewRecorder().Result(), nil
+}
+
+// fields are the parameters of an OAuth header, decoded.
+func fields(header string) map[string]string {
+	parsed := map[string]string{}
+	for field := range strings.SplitSeq(strings.TrimPrefix(header, "OAuth "), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
+		decoded, _ := url.PathUnescape(strings.Trim(value, `"`))
+		parsed[name] = decoded
+	}
+	return parsed
+}
+
+// The library of Standard Webhooks accepts the message.
+func TestStandardWebhooksLibraryVerifies(t *testing.T) {
+	t.Parallel()
+	key := base64.StdEncoding.EncodeToString([]byte(harness.NewSecret()))
+	body := `{"event":"ü"}`
+	signed := with(t, "standard-webhooks", values{"base_url": "https://example.com", "signing_secret": key}).
+		sign(t, values{"message_id": "msg_1", "body": body})
+	headers := http.Header{}
+	for name, value := range signed.headers {
+		headers.Set(name, value)
+	}
+	webhook, err := standardwebhooks.NewWebhook("whsec_" + key)
+	require.NoError(t, err)
+	require.NoError(t, webhook.Verify([]byte(body), headers))
+	require.Error(t, webhook.Verify([]byte(body+" "), headers))
+}
+
+// A JWT library accepts the token.
+func TestJWTLibraryVerifies(t *testing.T) {
+	t.Parallel()
+	key := harness.NewSecret()
+	signed := with(t, "jwt-hs256", values{
+		"base_url": "https://example.com", "key": key, "issuer": "me", "audience": "them",
+	}).sign(t, values{"subject": "a \"b\" \\ <c>", "expires": "9999999999"})
+	token, err := jwt.Parse(strings.TrimPrefix(signed.headers["Authorization"], "Bearer "),
+		func(*jwt.Token) (any, error) { return []byte(key), nil },
+		jwt.WithValidMethods([]string{"HS256"}), jwt.WithIssuer("me"), jwt.WithAudience("them"), jwt.WithSubject("a \"b\" \\ <c>"),
+		jwt.WithExpirationRequired(), jwt.WithIssuedAt())
+	require.NoError(t, err)
+	require.True(t, token.Valid)
+}
