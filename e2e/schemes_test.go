@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -70,5 +71,48 @@ func TestEverySchemeSigns(t *testing.T) {
 			status, _, problem = m.Request(http.MethodPut, "check/custom/"+name, nil)
 			require.Equal(t, http.StatusOK, status, "%s: %s", name, problem)
 		}
+	}
+}
+
+// The commands in the comment at the top of each scheme succeed as they stand there, with files and variables of their user's.
+func TestCommandsOfSchemesSucceed(t *testing.T) {
+	t.Parallel()
+	for _, tool := range []string{"bash", "base64", "date", "openssl", "sha256sum"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip("the commands use " + tool + ", which is not on this machine")
+		}
+	}
+	files, err := filepath.Glob("../schemes/*.yml")
+	require.NoError(t, err)
+	m := harness.Start(t).MountApisig(t)
+	work := t.TempDir()
+	require.NoError(t, os.Symlink(m.Server.Binary, filepath.Join(work, "vault")))
+	require.NoError(t, os.Symlink(harness.Path("schemes"), filepath.Join(work, "schemes")))
+	// Base64 does for secrets of both encodings. curl would call the vendor.
+	given := base64.StdEncoding.EncodeToString([]byte(harness.NewSecret()))
+	for _, file := range []string{"event.json", "january.txt", "big.json", "secret.bin", "passphrase", "token-secret"} {
+		require.NoError(t, os.WriteFile(filepath.Join(work, file), []byte(given), 0o600))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(work, "curl"), []byte("#!/bin/sh\necho \"$@\"\n"), 0o700))
+	environment := append(m.Server.Environ(), "PATH="+work+":"+os.Getenv("PATH"))
+	for _, variable := range []string{"CONSUMER_SECRET", "KEY", "PASSWORD", "PRIVATE_KEY", "SECRET", "SKEY", "TOKEN"} {
+		environment = append(environment, variable+"="+given)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		comment, _, _ := strings.Cut(string(text), "\nsecrets:")
+		var script strings.Builder
+		for line := range strings.SplitSeq(comment, "\n") {
+			if command, is := strings.CutPrefix(line, "#   "); is {
+				script.WriteString(command + "\n")
+			}
+		}
+		require.GreaterOrEqual(t, strings.Count(script.String(), "vault "), 2, file)
+		run := harness.Command("bash", "-euo", "pipefail", "-c", script.String())
+		run.Dir, run.Env = work, environment
+		printed, err := run.CombinedOutput()
+		require.NoError(t, err, "%s\n%s", script.String(), printed)
+		require.NotContains(t, string(printed), given)
 	}
 }
