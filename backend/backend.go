@@ -133,9 +133,6 @@ func (b *backend) open(s *store, name string, c config, before *entry) *entry {
 	} else {
 		opened.stats = &stats{since: b.now()}
 	}
-	if s.vendor.declares != nil {
-		opened.prepared, _ = s.vendor.declares.prepare(c) // the config was checked, so there is no error
-	}
 	same := before != nil && before.config.sameAccount(s.vendor.fieldsOf(c), c)
 	if same {
 		opened.history = before.history

@@ -23,9 +23,9 @@ type declares struct {
 	schema   map[string]*framework.FieldSchema
 	// warnings are for a write of the declaration.
 	warnings func(c config) []string
-	// prepare makes what readers are answered from, once for a config in memory: serving.prepared. An error is what the vendor's check
-	// says of the config, too.
-	prepare func(c config) (any, error)
+	// prepare makes what readers are answered from, once for a config in memory: serving.prepared. It is nil for a config that the
+	// vendor's check refuses.
+	prepare func(c config) any
 	// answer answers a reader who gives some parameters; creds and sign are the texts of the two paths, and their answers.
 	answer      func(s serving, given map[string]string) (answer, error)
 	creds, sign *creds
@@ -65,9 +65,11 @@ func (v *vendor) declared(c config, entry []byte) (config, error) {
 	if v.declares == nil || (entry == nil && !v.declares.isIn(c)) {
 		return c, nil
 	}
-	found, err := v.declares.compile(c)
-	if err != nil {
-		found = &declaration{problem: err}
+	found, err := c.declaration(), error(nil)
+	if found == nil {
+		if found, err = v.declares.compile(c); err != nil {
+			found = &declaration{problem: err}
+		}
 	}
 	complete := maps.Clone(c)
 	complete[declarationKey] = found
@@ -88,6 +90,23 @@ func (v *vendor) declared(c config, entry []byte) (config, error) {
 		maps.Copy(complete, values)
 	}
 	return complete, nil
+}
+
+// withDeclaration returns a config with the declaration of the one of that name in memory, if the two declare the same: to compile it
+// takes time.
+func (e *entries) withDeclaration(name string, c config, v *vendor) config {
+	if v.declares == nil {
+		return c
+	}
+	e.mu.RLock()
+	inMemory := e.byName[name]
+	e.mu.RUnlock()
+	if inMemory == nil || slices.ContainsFunc(v.declares.from, func(from string) bool { return c[from] != inMemory.config[from] }) {
+		return c
+	}
+	c = maps.Clone(c)
+	c[declarationKey] = inMemory.config.declaration()
+	return c
 }
 
 // isIn says whether a config has a declaration.

@@ -133,8 +133,10 @@ func (b *backend) configRead(
 	if s.vendor.declares != nil {
 		maps.Copy(resp.Data, s.vendor.declares.readable(c))
 	}
-	if found := c.declaration(); found != nil && found.problem != nil {
-		resp.AddWarning("this config cannot be used: " + found.problem.Error())
+	if s.vendor.declares != nil {
+		if problem := s.vendor.checkUsable(c); problem != nil {
+			resp.AddWarning("this config cannot be used: " + problem.Error())
+		}
 	}
 	return resp, nil
 }

@@ -2,8 +2,10 @@ package backend
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/http"
+	"runtime/debug"
 	"slices"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -25,7 +27,7 @@ func (b *backend) pathDeclared(s *store, path int) *framework.Path {
 		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: operationPrefix, OperationVerb: verb, OperationSuffix: suffix},
 		Fields:       map[string]*framework.FieldSchema{nameField: nameSchema(), unauthorizedField: unauthorizedSchema(v)},
 		// The config says which parameters there are.
-		TakesArbitraryInput: path == readSign,
+		TakesArbitraryInput: true,
 		Operations: readAndUpdate(framework.PathOperation{
 			Callback: b.named(s, func(
 				ctx context.Context, s *store, req *logical.Request, name string, data *framework.FieldData,
@@ -44,7 +46,15 @@ func (b *backend) pathDeclared(s *store, path int) *framework.Path {
 
 func (b *backend) declaredRead(
 	ctx context.Context, s *store, req *logical.Request, name string, data *framework.FieldData, path int,
-) (*logical.Response, error) {
+) (resp *logical.Response, err error) {
+	// A scheme is a stranger's program. A panic would end the process, and with it every mount of the plugin; what it panicked with
+	// may quote a secret.
+	defer func() {
+		if recover() != nil {
+			resp, err = nil, fmt.Errorf("internal error while signing for %s; see Vault's log", s.key(name))
+			b.Logger().Error("signing panicked", "vendor", s.vendor.name, "config", name, "stack", string(debug.Stack()))
+		}
+	}()
 	check := func(c config) error {
 		reads := c.declaration().reads
 		serves := readCreds
@@ -73,6 +83,9 @@ func (b *backend) declaredRead(
 			if value, is := req.Data[parameter].(string); is {
 				given[parameter] = value
 			}
+		}
+		if serving.prepared == nil {
+			return nil, fmt.Errorf("%s cannot be used; status says why", s.key(name))
 		}
 		answer, err := s.vendor.declares.answer(serving, given)
 		if err != nil {

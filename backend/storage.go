@@ -36,7 +36,7 @@ func (s *store) load(ctx context.Context, storage logical.Storage, name string) 
 	if err != nil || stored == nil {
 		return c, nil, err
 	}
-	if c, err = s.vendor.declared(c, stored); err != nil {
+	if c, err = s.vendor.declared(s.entries.withDeclaration(name, c, s.vendor), stored); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", s.key(name), err)
 	}
 	return c, stored, nil
@@ -172,8 +172,13 @@ func (s *store) isStored(ctx context.Context, storage logical.Storage, name stri
 
 // opening makes the entry of a config, and hands it to written before any reader can have it.
 func (s *store) opening(name string, c config, written func(*entry)) func(before *entry) *entry {
+	var prepared any
+	if s.vendor.declares != nil { // here, because the rest is done under the lock of all entries
+		prepared = s.vendor.declares.prepare(c)
+	}
 	return func(before *entry) *entry {
 		opened := s.open(name, c, before)
+		opened.prepared = prepared
 		if written != nil {
 			written(opened)
 		}

@@ -222,14 +222,18 @@ func (v *vendor) merge(name string, old config, write parameters) (config, error
 	if v.complete != nil {
 		v.complete(name, next)
 	}
-	if err := v.checkUsable(next); err != nil {
+	if err := next.checkUsable(fields); err != nil {
 		if restarted && v.declares.isIn(old) {
 			err = invalidf("%s; a write that changes %s starts over, so it must contain every secret and field", err,
 				strings.Join(v.declares.from, " or "))
 		}
 		return nil, err
 	}
+	// Before anything that compares the stored secrets with what this write names: its answer would tell whether a guess is right.
 	if err := old.checkBound(fields, next, write); err != nil {
+		return nil, err
+	}
+	if err := v.checkUsable(next); err != nil {
 		return nil, err
 	}
 	if v.declares != nil {

@@ -43,7 +43,7 @@ func customVendor() *vendor {
 			from:     []string{schemeField},
 			compile:  customDeclaration,
 			prove:    customProve,
-			prepare:  func(c config) (any, error) { return customSigner(c) },
+			prepare:  customPrepare,
 			readable: customReadable,
 			schema:   customReadableFields(),
 			warnings: customWarnings,
@@ -128,6 +128,15 @@ func customSigner(c config) (*scheme.Signer, error) {
 		return nil, invalidf("%s", err)
 	}
 	return signer, nil
+}
+
+// customPrepare is customSigner for a config that was checked.
+func customPrepare(c config) any {
+	signer, err := customSigner(c)
+	if err != nil {
+		return nil // and no *scheme.Signer that is nil
+	}
+	return signer
 }
 
 // customProve signs the scheme's examples.
@@ -221,8 +230,10 @@ func customAnswer(s serving, given map[string]string) (answer, error) {
 	}
 	signed, err := signer.Sign(moment, given)
 	if err != nil {
-		if wrong, is := errors.AsType[*scheme.RequestError](err); is {
+		if wrong, is := errors.AsType[*scheme.RequestError](err); is && len(parsed.Request()) > 0 {
 			return answer{}, invalidf("%s; %s", wrong, accepts(parsed.Request()))
+		} else if is {
+			return answer{}, invalidf("%s; the config's fields or its scheme must be changed", wrong)
 		}
 		return answer{}, fmt.Errorf("signing: %w", err)
 	}

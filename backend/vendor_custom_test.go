@@ -88,7 +88,7 @@ func TestCustomCreds(t *testing.T) {
 	require.Contains(t, m.refused(logical.ReadOperation, "creds/custom/none", nil),
 		"vault write apisig/config/custom/none scheme=@scheme.yml base_url=https://...")
 	status := m.read("status/custom/x")
-	require.Equal(t, 3, status["reads"])
+	require.Equal(t, 4, status["reads"])
 	require.NotContains(t, status, "exchanges")
 	metrics := m.scrape()
 	require.Equal(t, 2.0, metrics[`apisig_reads_total{config="x",path="creds",result="ok",vendor="custom"}`]) //nolint:testifylint // whole
@@ -287,4 +287,78 @@ func TestCustomWriteWarns(t *testing.T) {
 	require.Len(t, resp.Warnings, 3)
 	require.Contains(t, strings.Join(resp.Warnings, "\n"), "can be extended")
 	require.NotContains(t, m.read("config/custom/ovh"), "allow_static")
+}
+
+// Nobody who may write a config learns from an error whether a guess of the stored secret is right.
+func TestCustomWritesDoNotTellStoredSecrets(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/custom/x", m.customCreds())
+	for _, change := range []values{
+		{"account": "canary-key"}, {"account": "wrong-guess"}, {"account": "xcanary-keyx"}, {"zone": "63616e617279"}, {"zone": "canary"},
+		{"base_url": "https://canary-key.example"}, {"account": "canary-key", "salt": "63616e617279"},
+	} {
+		require.Contains(t, m.refused(logical.UpdateOperation, "config/custom/x", change), "needs key and salt in the same write")
+	}
+	changed := customCredsScheme + "# canary-key\n"
+	require.Contains(t, m.refused(logical.UpdateOperation, "config/custom/x", values{"scheme": changed}), "key, salt, account are required")
+}
+
+// A signature that panics ends neither the process nor the request of others.
+func TestPanicInASchemeIsAnError(t *testing.T) {
+	t.Parallel()
+	custom := customVendor()
+	sign := custom.declares.answer
+	panics := true
+	custom.declares.answer = func(s serving, given map[string]string) (answer, error) {
+		if panics {
+			panic("canary")
+		}
+		return sign(s, given)
+	}
+	m := newMountOf(t, []*vendor{custom})
+	m.write("config/custom/x", m.customCreds())
+	_, status, text := m.handle(logical.ReadOperation, "creds/custom/x", nil)
+	require.Equal(t, 500, status)
+	require.Equal(t, "internal error while signing for config/custom/x; see Vault's log", text)
+	require.Contains(t, m.logged(), "signing panicked")
+	require.NotContains(t, m.logged(), "canary")
+	panics = false
+	m.read("creds/custom/x")
+	custom.declares.prepare = func(config) any { return nil }
+	m.write("config/custom/x", values{"key": "canary-new", "base_url": "https://api.example"})
+	_, status, text = m.handle(logical.ReadOperation, "creds/custom/x", nil)
+	require.Equal(t, 500, status)
+	require.Equal(t, "config/custom/x cannot be used; status says why", text)
+}
+
+// A scheme is compiled once for a config: not for its reads, its signatures, the metrics, or writes of its other fields.
+func TestCustomSchemeIsCompiledOnce(t *testing.T) {
+	t.Parallel()
+	custom := customVendor()
+	compile, compiled := custom.declares.compile, 0
+	custom.declares.compile = func(c config) (*declaration, error) {
+		compiled++
+		return compile(c)
+	}
+	m := newMountOf(t, []*vendor{custom})
+	m.write("config/custom/x", m.customCreds())
+	require.Equal(t, 1, compiled)
+	for range 3 {
+		m.read("creds/custom/x")
+		m.read("config/custom/x")
+		m.read("status/custom/x")
+		m.scrape()
+		m.must(logical.UpdateOperation, "check/custom/x", nil)
+		m.write("config/custom/x", values{"key": "canary-new", "base_url": "https://api.example"})
+	}
+	require.Equal(t, 1, compiled)
+	m.InvalidateKey(t.Context(), "config/custom/x")
+	m.read("creds/custom/x")
+	require.Equal(t, 1, compiled)
+	m.write("config/custom/x", with(m.customCreds(), values{"scheme": customCredsScheme + "\n"}))
+	require.Equal(t, 2, compiled)
+	m.must(logical.DeleteOperation, "config/custom/x", nil)
+	m.scrape()
+	require.Equal(t, 2, compiled)
 }

@@ -63,6 +63,11 @@ type checker struct {
 	numbers    map[string]int
 	intoDerive []int
 	intoHash   map[int]error
+	// made are the derived keys by their numbers. plain are the secrets and derived keys that each hash is taken of in public, and
+	// longKeys those that are a long key of its HMAC.
+	made     map[int]derivation
+	plain    map[string][]int
+	longKeys map[string][]longKey
 	// total is the size of all nodes' largest values.
 	total int
 	lints []string
@@ -113,6 +118,8 @@ func (c *checker) compile(s source, accepted ...kind) (operand, map[string]bool,
 		return operand{}, nil, errorAt(s.place, "would give the secret away: it is a secret, in whatever encoding, until it is hashed")
 	case compiled.kind == kindBytes:
 		return operand{}, nil, errorAt(s.place, "is bytes; hex(…) or base64(…) makes a string of them")
+	case compiled.kind == kindTimestamp:
+		return operand{}, nil, errorAt(s.place, "is a timestamp; now.unix(), now.rfc3339() and others make a string of it")
 	default:
 		return operand{}, nil, errorAt(s.place, "must be %s, and is %s", kindNames(accepted), compiled.kind)
 	}
@@ -172,13 +179,18 @@ func (e *expression) literal(node *ast.BasicLit) (operand, error) {
 		return operand{}, e.errorAtNode(node, "is not a string of valid UTF-8")
 	}
 	e.literals = append(e.literals, text)
-	known := facts{kind: kindString, max: len(text), min: min(len(text), 1), endsPublic: true}
+	known := facts{
+		kind: kindString, max: len(text), min: min(len(text), 1), endsPublic: true, zeros: strings.Contains(text, "\x00"),
+	}
 	return operand{facts: known, text: func(*environment) string { return text }}, nil
 }
 
 func (e *expression) identifier(node *ast.Ident) (operand, error) {
 	found := e.names[node.Name]
 	if found == nil {
+		if slices.Contains(literals, node.Name) {
+			return operand{}, e.errorAtNode(node, "there is no such value; a bool comes from a comparison, such as method == \"GET\"")
+		}
 		return operand{}, e.errorAtNode(node, "this name is not declared; the names are those of secrets, fields, request and let, and %s",
 			strings.Join(predeclared, ", "))
 	}
@@ -226,7 +238,10 @@ func (e *expression) not(node *ast.UnaryExpr, depth int) (operand, error) {
 	if err != nil {
 		return operand{}, err
 	}
-	if node.Op != token.NOT || of.kind != kindBool {
+	if node.Op != token.NOT {
+		return operand{}, e.errorAtNode(node, "+ joins two values; there is nothing before this one")
+	}
+	if of.kind != kindBool {
 		return operand{}, e.errorAtNode(node, "! takes a bool, not %s", of.kind)
 	}
 	truth := of.truth
@@ -244,7 +259,7 @@ func (e *expression) binary(node *ast.BinaryExpr, left, right operand) (operand,
 			a, b, equal := left.text, right.text, node.Op == token.EQL
 			return operand{facts: known, truth: func(e *environment) bool { return (a(e) == b(e)) == equal }}, err
 		}
-		if left.kind == kindSecret || right.kind == kindSecret {
+		if left.ofSecret || right.ofSecret {
 			_, err := flowCompare(e.checker, call{source: e.source}, []operand{left, right})
 			return operand{}, err
 		}
@@ -408,7 +423,10 @@ func (e *expression) wrongArguments(node ast.Node, f *function, kinds []kind) er
 	if slices.Contains(kinds, kindBytes) {
 		hint = "; hex(…) or base64(…) makes a string of bytes"
 	}
-	if f.name != "" && strings.Contains(f.name, "hmac_") && len(kinds) == 2 && kinds[0] != kindSecret {
+	if len(kinds) > 0 && kinds[0] == kindString && slices.Equal(f.signatures[0].takes, []kind{kindBytes}) {
+		hint = "; bytes(…) makes bytes of a string"
+	}
+	if strings.Contains(f.name, "hmac_") && len(kinds) == 2 && kinds[0] != kindSecret {
 		hint = "; the key must be a secret"
 	}
 	return e.errorAtNode(node, "%s takes %s, not %s%s", f.usage(), alternatives(ways), given, hint)

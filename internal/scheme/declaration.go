@@ -3,6 +3,7 @@ package scheme
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/apisig/vault-plugin-apisig/internal/plainvalue"
 	"github.com/apisig/vault-plugin-apisig/internal/requeststring"
@@ -93,6 +94,9 @@ func (d declaration) check(value string) error {
 		return errPattern
 	}
 	if d.config {
+		if strings.Contains(value, "\x00") {
+			return errors.New("contains a byte 0")
+		}
 		if fault := plainvalue.Fault(value); fault != "" {
 			return errors.New(fault)
 		}

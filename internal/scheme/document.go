@@ -2,6 +2,7 @@ package scheme
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ const (
 	maxNames    = 64 // secrets, fields, request and let together
 	maxHeaders  = 32 // and as many query parameters
 	maxExamples = 16
+	maxRequire  = 32
 	maxMessage  = 256 // bytes of a message of require
 )
 
@@ -32,6 +34,8 @@ type document struct {
 	texts []string
 	// all are the declared names.
 	all map[string]bool
+	// instructions are those of all patterns so far.
+	instructions int
 }
 
 // source is an expression as text, with its name.
@@ -75,7 +79,10 @@ func readDocument(text string) (*document, error) {
 		{"query", func(node *yaml.Node) (err error) { d.query, err = d.outputs(node, "query", queryFault); return err }},
 		{"ttl", d.readTTL},
 		{"allow_static", func(node *yaml.Node) (err error) { d.allowStatic, err = boolean(node, "allow_static"); return err }},
-		{"allow_extension", func(node *yaml.Node) (err error) { d.allowExtension, err = boolean(node, "allow_extension"); return err }},
+		{"allow_extension", func(node *yaml.Node) (err error) {
+			d.allowExtension, err = boolean(node, "allow_extension")
+			return err
+		}},
 		{"examples", d.readExamples},
 	}
 	for _, reader := range readers {
@@ -89,12 +96,20 @@ func readDocument(text string) (*document, error) {
 	return d, d.checkComplete()
 }
 
-func (d *document) checkComplete() error {
-	total := 0
-	for _, declared := range append(append([]declaration{}, d.fields...), d.request...) {
-		if declared.pattern != nil {
-			total += declared.pattern.instructions
+// checkOutputNames refuses a name that is a header's and a query parameter's: an example's want has both.
+func (d *document) checkOutputNames() error {
+	for _, parameter := range d.query {
+		if slices.ContainsFunc(d.headers, func(header source) bool { return header.name == parameter.name }) {
+			return errorAt(parameter.place, "is the name of a header too")
 		}
+	}
+	return nil
+}
+
+func (d *document) checkComplete() error {
+	steps := 0
+	for _, declared := range slices.Concat(d.fields, d.request) {
+		steps += declared.pattern.instructions * declared.max
 	}
 	switch {
 	case len(d.secrets) == 0:
@@ -105,10 +120,10 @@ func (d *document) checkComplete() error {
 		return errorAt("ttl", "is required: how long the result can be used, such as 60s")
 	case len(d.examples) == 0:
 		return errorAt("examples", "give at least one example: the engine signs it and compares the result")
-	case total > maxSchemeInstructions:
-		return errorAt("scheme", "its patterns together are too large: they compile to more than 16,000 instructions")
+	case steps > maxSteps:
+		return errorAt("scheme", "its patterns would take too long to match values as long as their max; declare simpler patterns, or a smaller max")
 	}
-	return nil
+	return d.checkOutputNames()
 }
 
 // declare accepts a name, once in a document.
@@ -166,6 +181,9 @@ func (d *document) declarations(node *yaml.Node, section string) ([]declaration,
 		if err != nil {
 			return nil, err
 		}
+		if d.instructions += one.pattern.instructions; d.instructions > maxSchemeInstructions {
+			return nil, errorAt(section+"."+p.key+".pattern", "the patterns so far are too large together: more than 16,000 instructions")
+		}
 		declared = append(declared, one)
 	}
 	return declared, nil
@@ -193,6 +211,9 @@ func (d *document) readConditions(node *yaml.Node) error {
 	found, err := pairs(node, "require")
 	if err != nil {
 		return err
+	}
+	if len(found) > maxRequire {
+		return errorAt("require", "has more than %d", maxRequire)
 	}
 	for i, p := range found {
 		if p.key == "" || len(p.key) > maxMessage || !printable(p.key) {

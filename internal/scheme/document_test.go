@@ -61,6 +61,14 @@ func TestWrongDocuments(t *testing.T) {
 		{replaced(t, "ttl: 60s", "ttl: !x 60s"), "line 4: has a tag"},
 		{replaced(t, "{body: {}}", "{<<: {body: {}}}"), "line 2: has a merge key"},
 		{replaced(t, "{body: {}}", "{body: }"), "line 2: has no value"},
+		{replaced(t, "ttl: 60s", "ttl: ! 60s"), "line 4: has a tag"},
+		{replaced(t, "secrets: {key: {}}", "secrets: ! {key: {}}"), "line 1: has a tag"},
+		{"%YAML 1.1\n---\n" + small, "line 1: is a directive of YAML"},
+		{replaced(t, "{key: {}}", "{secret_written_at: {}}"), "secrets, line 1: this name is a parameter"},
+		{replaced(t, "ttl: 60s", "query: {X-Sig: body}\nttl: 60s"), "query.X-Sig: is the name of a header too"},
+		{replaced(t, "ttl: 60s", "require: {m: body == body, "+manyConditions(32)+"}\nttl: 60s"), "require: has more than 32"},
+		{replaced(t, "{body: {}}", "{body: {pattern: '(?i)[a-\\x{10ffff}]'}}"), "request.body.pattern: has (?i) and characters outside ASCII"},
+		{replaced(t, "{body: {}}", "{body: {pattern: '[ab]*a[ab]{640}', max: 65536}}"), "scheme: its patterns would take too long"},
 		{replaced(t, "ttl: 60s", "ttl: ~"), "line 4: has no value"},
 		{replaced(t, "ttl: 60s", "ttl: null"), "line 4: has no value"},
 		{replaced(t, "ttl: 60s", "ttl: 60s\nttl: 60s"), "line 5: this key is in scheme twice"},
@@ -80,7 +88,7 @@ func TestWrongDocuments(t *testing.T) {
 		{replaced(t, "ttl: 60s\n", ""), "ttl: is required"},
 		{strings.Replace(small, small[strings.LastIndex(small, "\nexamples")+1:], "", 1), "examples: give at least one example"},
 		{replaced(t, "{key: {}}", "{key: {}, more: {}}", "{key: made-up-key}", "{key: made-up-key, more: made-up}"), "secrets.more: is not used"},
-		{replaced(t, "ttl: 60s", "let: {x: hex(sha256(key + more))}\nttl: 60s", "{key: {}}", "{key: {}, more: {}}"), "secrets.more: is not used"},
+		{replaced(t, "ttl: 60s", "let: {x: hex(sha384(key + more))}\nttl: 60s", "{key: {}}", "{key: {}, more: {}}"), "secrets.more: is not used"},
 		// Names
 		{replaced(t, "{body: {}}", "{body: {}, Method: {}}"), "request, line 2: a name is lower-case letters"},
 		{replaced(t, "{body: {}}", "{body: {}, m\u00e9: {}}"), "line 2: contains a character outside ASCII"},
@@ -109,7 +117,7 @@ func TestWrongDocuments(t *testing.T) {
 		{replaced(t, "ttl: 60s", "fields: {f: {default: ''}}\nttl: 60s"), "fields.f.default: does not match the pattern"},
 		{replaced(t, "ttl: 60s", "fields: {f: {default: a, optional: true}}\nttl: 60s"), "fields.f: has a default, so it cannot be optional"},
 		{replaced(t, "ttl: 60s", "fields: {f: {default: 'a$b'}}\nttl: 60s"), "fields.f.default: contains a quote, a backquote"},
-		{replaced(t, "{body: {}}", "{"+manyPatterns(9)+"}"), "scheme: its patterns together are too large"},
+		{replaced(t, "{body: {}}", "{"+manyPatterns(9)+"}"), "request.p8.pattern: the patterns so far are too large together"},
 		// Outputs
 		{replaced(t, "X-Sig: 'hex", "Host: 'hex"), "headers, line 3: this header belongs to the connection"},
 		{replaced(t, "X-Sig: 'hex", "content-LENGTH: 'hex"), "headers, line 3: this header belongs to the connection"},
@@ -140,7 +148,7 @@ func TestWrongDocuments(t *testing.T) {
 		{replaced(t, "examples:\n", "examples: {}\nx:\n"), "unknown key"},
 		{replaced(t, "    want:", "    wants:"), "line 8: unknown key in examples[0]"},
 		{replaced(t, "{body: hello}", "{}"), ""}, // only signing finds that out; see TestExamplesAreSigned
-		{replaced(t, "{body: hello}", "{body: hello, canary: x}"), "examples[0].request: has a key that the scheme does not declare; there are body"},
+		{replaced(t, "{body: hello}", "{body: hello, canary: x}"), "examples[0].request: has a key that the scheme does not declare; it declares: body"},
 		{replaced(t, "{key: made-up-key}", "{}"), "examples[0]: key must have 1 to 4096 bytes"},
 		{replaced(t, "key, body", "key, body + now.unix()"), "examples[0]: needs now, which the scheme uses"},
 		{replaced(t, "key, body", "key, body + uuid"), "examples[0]: needs uuid"},
@@ -150,7 +158,7 @@ func TestWrongDocuments(t *testing.T) {
 		{replaced(t, "    want:", "    base_url: http://canary.example\n    want:"), "examples[0].base_url: is plain http"},
 		{replaced(t, "    want:", "    uuid: \"\\u00e9\"\n    want:"), "examples[0].uuid: must be printable ASCII"},
 		{replaced(t, "X-Sig: 'hex", "X-Other: body, X-Sig: 'hex", "want: {X-Sig:", "want: {X-Other:"), "headers.X-Sig: has a digest of a secret in it, so at least one"},
-		{replaced(t, "want: {X-Sig:", "want: {X-Canary:"), "examples[0].want: has a key that the scheme does not declare; there are X-Sig"},
+		{replaced(t, "want: {X-Sig:", "want: {X-Canary:"), "examples[0].want: has a key that the scheme does not declare; it declares: X-Sig"},
 		{small + strings.Repeat(small[strings.LastIndex(small, "\n  - secrets")+1:], 16), "examples: has more than 16"},
 	} {
 		_, err := scheme.Parse(test.text)
@@ -178,6 +186,14 @@ func manyPatterns(count int) string {
 		fields += fmt.Sprintf(", p%d: {pattern: '[a-z]{900}[0-9]{900}'}", i)
 	}
 	return fields
+}
+
+func manyConditions(count int) string {
+	var conditions strings.Builder
+	for i := range count {
+		fmt.Fprintf(&conditions, "m%d: body == body, ", i)
+	}
+	return conditions.String()
 }
 
 func manyHeaders(count int) string {
@@ -260,6 +276,11 @@ func TestSlowDocuments(t *testing.T) {
 		"circular lets":  replaced(t, "ttl: 60s", "let:\n"+lets.String()+"  l62: l0\nttl: 60s"),
 		"doubling lets":  replaced(t, "ttl: 60s", "let:\n"+lets.String()+"  l62: body\nttl: 60s"),
 		"derived lets":   replaced(t, "ttl: 60s", "let:\n"+derived.String()+"  l62: derive_sha256(key)\nttl: 60s"),
+		"wide classes":   replaced(t, "{body: {}}", "{"+fields(60, strings.Repeat("[^,]", 127))+"}"),
+		"folded classes": replaced(t, "{body: {}}", "{"+fields(60, "(?i)"+strings.Repeat("[^x]", 120))+"}"),
+		"letters":        replaced(t, "{body: {}}", "{"+fields(60, "(?i)"+strings.Repeat(`\pL`, 90))+"}"),
+		"class of many":  replaced(t, "{body: {}}", "{"+fields(60, "["+strings.Repeat(`\pL\PN`, 80)+"]")+"}"),
+		"nested classes": replaced(t, "{body: {}}", "{"+fields(60, `(\p{L}|\p{N})*`)+"}"),
 		"patterns":       "request: {" + strings.Repeat("a: {pattern: '((((((a{9}){9}){9}){9}){9}){9})'}, ", 1000) + "}",
 	} {
 		began := time.Now()
@@ -267,6 +288,15 @@ func TestSlowDocuments(t *testing.T) {
 		require.Less(t, time.Since(began), 5*time.Second, name)
 		t.Logf("%s: %s", name, time.Since(began).Round(time.Millisecond))
 	}
+}
+
+// fields are many request fields with a pattern.
+func fields(count int, pattern string) string {
+	declared := "body: {}"
+	for i := range count {
+		declared += fmt.Sprintf(", f%d: {pattern: '%s'}", i, pattern)
+	}
+	return declared
 }
 
 func TestExamplesAreSigned(t *testing.T) {

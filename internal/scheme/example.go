@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/apisig/vault-plugin-apisig/internal/baseurl"
 	"github.com/apisig/vault-plugin-apisig/internal/secret"
 )
 
@@ -97,7 +98,7 @@ func (x *example) set(key, text string, values map[string]string) error {
 		if err := checkBaseURL(text); err != nil {
 			return errorAt(at, "%s", err)
 		}
-		x.values.BaseURL = text
+		x.values.BaseURL, _ = baseurl.Parse(text) // as a config's is stored
 	case "now":
 		at, err := time.Parse(time.RFC3339Nano, text)
 		if err != nil {
@@ -139,8 +140,8 @@ func (d *document) checkExamples(s *Scheme) error {
 		} {
 			for _, given := range known.given {
 				if !slices.Contains(known.names, given) {
-					return errorAt(x.place+"."+known.section, "has a key that the scheme does not declare; there are %s",
-						strings.Join(append(known.names, "no others"), ", "))
+					return errorAt(x.place+"."+known.section, "has a key that the scheme does not declare; it declares: %s",
+						strings.Join(known.names, ", "))
 				}
 			}
 		}

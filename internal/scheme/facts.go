@@ -18,6 +18,9 @@ type facts struct {
 	// utf8 says of a secret that it is UTF-8 text: one that is declared so, or is joined of such and strings.
 	utf8 bool
 
+	// zeros says that the value may have a byte 0 that is not a secret's.
+	zeros bool
+
 	// fresh says that the value is another at every signing, or in every second.
 	fresh bool
 	// requested says that a request field flows into the value.
@@ -45,6 +48,7 @@ func join(parts ...facts) facts {
 		joined.requested = joined.requested || part.requested
 		joined.stale = joined.stale || part.stale
 		joined.varies = joined.varies || part.varies
+		joined.zeros = joined.zeros || part.zeros
 		joined.direct = union(joined.direct, part.direct)
 	}
 	return joined

@@ -11,29 +11,33 @@ import (
 // flowKeep is for what gives a text as long as its argument, character by character.
 func flowKeep(_ *checker, _ call, args []operand) (facts, error) { return args[0].facts, nil }
 
-// flowShorten is for what may leave nothing of its argument.
+// flowShorten is for what leaves a part of its argument, which may begin and end with what was inside.
 func flowShorten(_ *checker, _ call, args []operand) (facts, error) {
-	shorter := args[0].facts
-	shorter.min = 0
-	return shorter, nil
+	part := args[0].facts
+	part.min, part.beginsSecret = 0, part.ofSecret
+	part.beginsRequest, part.endsRequest = part.beginsRequest || part.requested, part.endsRequest || part.requested
+	return part, nil
 }
 
-// flowCut is for what leaves a part of its argument, perhaps the part that was not fresh.
-func flowCut(_ *checker, _ call, args []operand) (facts, error) {
-	part := args[0].facts
-	part.min, part.fresh, part.requested = 0, false, false
-	return part, nil
+// flowCut is flowShorten for what may leave the part that was not fresh.
+func flowCut(c *checker, at call, args []operand) (facts, error) {
+	part, err := flowShorten(c, at, args)
+	part.fresh, part.requested = false, false
+	return part, err
 }
 
 // flowEncode is for encodings, which show where a part begins, but none as it is.
 func flowEncode(_ *checker, _ call, args []operand) (facts, error) {
 	encoded := args[0].facts
-	encoded.utf8, encoded.beginsRequest, encoded.endsRequest = false, false, false
+	encoded.utf8, encoded.beginsRequest, encoded.endsRequest, encoded.zeros = false, false, false, false
 	return encoded, nil
 }
 
-// flowSort is for an encoding that changes the order of its parts.
+// flowSort is for an encoding that changes the order of its parts. To sort is to compare.
 func flowSort(c *checker, at call, args []operand) (facts, error) {
+	if args[0].ofSecret {
+		return facts{}, at.errorAtNode(args[0].node, compared)
+	}
 	sorted, err := flowEncode(c, at, args)
 	sorted.min = 0
 	return sorted, err
@@ -75,7 +79,7 @@ func flowCompare(_ *checker, at call, args []operand) (facts, error) {
 }
 
 // flowDigest is a digest as a public value.
-func flowDigest(extendable bool) flow {
+func flowDigest(h string, extendable bool) flow {
 	return func(c *checker, at call, args []operand) (facts, error) {
 		hashed := args[0]
 		if extendable && hashed.beginsSecret && hashed.endsPublic {
@@ -87,6 +91,7 @@ func flowDigest(extendable bool) flow {
 				"reads it; if the API permits, use an HMAC")
 		}
 		c.hashed(at, hashed)
+		c.plain[h] = union(c.plain[h], hashed.direct)
 		digest := join(hashed.facts)
 		digest.stale = hashed.ofSecret && !hashed.fresh
 		return public(digest), nil
@@ -95,23 +100,38 @@ func flowDigest(extendable bool) flow {
 
 // public is what a digest is as a public value.
 func public(digest facts) facts {
-	digest.direct, digest.min = nil, 1
+	digest.direct, digest.min, digest.zeros = nil, 1, true
 	digest.beginsSecret, digest.endsPublic = digest.ofSecret, true
 	return digest
 }
 
 // flowHMAC is an HMAC as a public value. It is fresh by its message, never by its key.
-func flowHMAC(c *checker, at call, args []operand) (facts, error) {
-	key, message := args[0], args[1]
-	if err := checkKey(at, key); err != nil {
-		return facts{}, err
+func flowHMAC(h string, block int) flow {
+	return func(c *checker, at call, args []operand) (facts, error) {
+		key, message := args[0], args[1]
+		if err := checkKey(at, key); err != nil {
+			return facts{}, err
+		}
+		c.hashed(at, key)
+		c.hashed(at, message)
+		if key.max > block {
+			for _, number := range key.direct {
+				c.longKeys[h] = append(c.longKeys[h], longKey{number, at.errorAtNode(key.node, "cannot be a key of %s that can have more than %d "+
+					"bytes, because it flows into %s too: HMAC hashes long keys, so that hash may be the key", at.function.name, block, h)})
+			}
+		}
+		digest := join(key.facts, message.facts)
+		digest.fresh, digest.requested = message.fresh, message.requested
+		digest.stale = !message.fresh && !message.requested
+		return public(digest), nil
 	}
-	c.hashed(at, key)
-	c.hashed(at, message)
-	digest := join(key.facts, message.facts)
-	digest.fresh, digest.requested = message.fresh, message.requested
-	digest.stale = !message.fresh && !message.requested
-	return public(digest), nil
+}
+
+// longKey is a secret or a derived key, by its number, that is a key longer than a block, and what is wrong if the same hash of it is
+// public (RFC 2104, section 2).
+type longKey struct {
+	number int
+	err    error
 }
 
 // checkKey refuses a key whose length a caller could choose: HMAC pads keys with zeros, so two keys that differ in those only give
@@ -120,6 +140,9 @@ func checkKey(at call, key operand) error {
 	if key.varies {
 		return at.errorAtNode(key.node, "cannot be a key: a request field, now, uuid or nonce flows into it; put them into the message, or "+
 			"into a derive_ function")
+	}
+	if key.zeros {
+		return at.errorAtNode(key.node, "cannot be a key: it has bytes 0, or a digest in bytes, beside the secret; write the digest in hex")
 	}
 	return nil
 }
@@ -142,10 +165,33 @@ func flowDeriveHMAC(c *checker, at call, args []operand) (facts, error) {
 func (c *checker) derived(at call, args []operand, by facts) facts {
 	direct := union(args[0].direct, args[len(args)-1].direct)
 	c.intoDerive = union(c.intoDerive, direct)
-	return facts{
-		ofSecret: true, fresh: by.fresh, requested: by.requested, min: 1, beginsSecret: true,
-		direct: []int{c.number(fmt.Sprint(at.function.name, direct))},
+	made := direct
+	if h, isHMAC := strings.CutPrefix(at.function.name, "derive_hmac_"); isHMAC {
+		made = c.unhashed("derive_"+h, direct)
 	}
+	number := c.number(fmt.Sprint(at.function.name, made))
+	c.made[number] = derivation{at.function.name, direct}
+	return facts{ofSecret: true, fresh: by.fresh, requested: by.requested, min: 1, beginsSecret: true, direct: []int{number}}
+}
+
+// derivation is what a derived key is made with and of.
+type derivation struct {
+	function string
+	direct   []int
+}
+
+// unhashed replaces the keys among some that a function made by what they are made of. HMAC hashes keys that are longer than a block, so
+// a long key and its hash give the same.
+func (c *checker) unhashed(function string, direct []int) []int {
+	var made []int
+	for _, number := range direct {
+		if from := c.made[number]; from.function == function {
+			made = union(made, c.unhashed(function, from.direct))
+		} else {
+			made = union(made, []int{number})
+		}
+	}
+	return made
 }
 
 // hashed remembers which secrets and derived keys flow into a hash whose result is public.
@@ -173,6 +219,13 @@ func (c *checker) checkKeysApart() error {
 	for _, number := range c.intoDerive {
 		if err := c.intoHash[number]; err != nil {
 			return err
+		}
+	}
+	for h, keys := range c.longKeys {
+		for _, key := range keys {
+			if slices.Contains(c.plain[h], key.number) {
+				return key.err
+			}
 		}
 	}
 	return nil

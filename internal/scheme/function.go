@@ -125,7 +125,7 @@ func buildFunctions() []function {
 			name: "sorted_query", arguments: "x", size: func(sizes []int) int { return 3*sizes[0] + 1 }, flow: flowSort, one: sortedQuery,
 			signatures: public,
 			help: "the parameters of a query, decoded (`+` is a space), percent-encoded, then sorted by name and value; duplicates stay, " +
-				"`=` is always written",
+				"`=` is always written; not of what a secret flows into",
 		},
 		{
 			name: "startsWith", method: true, arguments: "x", flow: flowCompare, condition: strings.HasPrefix, signatures: compared,
@@ -222,12 +222,12 @@ func digests() []function {
 			}
 		}
 		plain = append(plain, function{
-			name: h.name, arguments: "x", size: size, flow: flowDigest(h.extendable), one: sum,
+			name: h.name, arguments: "x", size: size, flow: flowDigest(h.name, h.extendable), one: sum,
 			signatures: []signature{one(kindString, kindBytes), one(kindBytes, kindBytes), one(kindSecret, kindBytes)},
 			help:       "the digest; a secret's way out",
 		})
 		keyed = append(keyed, function{
-			name: "hmac_" + h.name, arguments: "key, message", size: size, flow: flowHMAC, two: mac, signatures: messages(kindBytes),
+			name: "hmac_" + h.name, arguments: "key, message", size: size, flow: flowHMAC(h.name, h.new().BlockSize()), two: mac, signatures: messages(kindBytes),
 			help: "the HMAC (RFC 2104); a secret's way out",
 		})
 		derived = append(derived, function{

@@ -133,7 +133,11 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`choose(digest_let == "a", "a", "b")`, compared},
 	{`choose(!(digest_let == "a"), "a", "b")`, compared},
 	{`choose(method == "GET" && digest_let == "a", "a", "b")`, compared},
-	{`choose(sha256(key) == sha256(other), "a", "b")`, "compares two strings, not bytes and bytes"},
+	{`choose(sha256(key) == sha256(other), "a", "b")`, compared},
+	{`choose(sha256(method) == sha256(body), "a", "b")`, "compares two strings, not bytes and bytes"},
+	// To sort is to compare: whether a digest comes before a caller's text tells it letter by letter.
+	{`sorted_query(hex(sha256(key)) + "&" + body)`, compared},
+	{`hex(sha256(sorted_query(digest_let + "&" + body) + stamp))`, compared},
 	{`choose(sha256(stamp) == "a", "a", "b")`, "compares two strings, not bytes and string"},
 	// Freshness.
 	{`hex(sha256(key))`, isStale},
@@ -159,7 +163,6 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`base64(sha256(key) + sha256(stamp))`, isStale},
 	{`choose(method == "GET", hex(sha256(key)), stamp)`, isStale},
 	{`choose(method == "GET", stamp, hex(sha256(key)))`, isStale},
-	{`sorted_query(hex(sha256(key)) + stamp)`, isStale},
 	{`hex(sha256(hex(hmac_sha256(key, body))))`, isStale},
 	{`hex(hmac_sha256(derive_hmac_sha256(seed, stamp), "static"))`, isStale},
 	{`hex(hmac_sha256(derive_sha256(seed + uuid), field))`, isStale},
@@ -182,6 +185,15 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256(key, "a"), "b"), stamp)) + hex(hmac_sha256(derive_hmac_sha256(key, body), stamp))`, apart},
 	{`hex(hmac_sha256(derive_sha256(hex(secret_let)), stamp)) + hex(hmac_sha256(key, stamp))`, apart},
 	{`hex(sha256(derive_sha256(derive_sha256(key)) + stamp)) + hex(sha256(derive_sha256(key + "") + stamp))`, apart},
+	{`hex(hmac_sha256(key + "\x00", stamp))`, "it has bytes 0"},
+	{`hex(hmac_sha256(key + "a\u0000b", stamp))`, "it has bytes 0"},
+	{`hex(hmac_sha256(key + sha256("a"), stamp))`, "it has bytes 0, or a digest in bytes"},
+	{`hex(hmac_sha256(derive_hmac_sha256(seed + "\x00", stamp), stamp))`, "it has bytes 0"},
+	// HMAC hashes keys that are longer than a block, so a key and its hash can be the same key.
+	{`hex(hmac_sha256(key, body)) + hex(sha256(key + uuid))`, "cannot be a key of hmac_sha256 that can have more than 64 bytes"},
+	{`hex(hmac_sha256(hex(derive_sha512(seed + uuid)), body)) + hex(sha256(hex(derive_sha512(seed + uuid))))`, "cannot be a key of hmac_sha256"},
+	{`hex(hmac_sha256(derive_hmac_sha256(hex(derive_sha512(seed)), "a"), body)) + ` +
+		`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256(derive_sha256(hex(derive_sha512(seed))), "a"), "x"), body))`, apart},
 	// Extension.
 	{`hex(sha256(key + stamp + body))`, extended},
 	{`hex(md5(key + stamp + body))`, extended},
@@ -195,6 +207,11 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(sha256(key + stamp + choose(method == "GET", body, "a")))`, extended},
 	{`hex(sha256(hex(sha256(key)) + stamp + body))`, extended},
 	{`hex(sha256(request_let))`, extended},
+	{`hex(sha256(key + uuid + path(body + "?")))`, extended},
+	{`hex(sha256(key + uuid + query("?" + body)))`, extended},
+	{`hex(sha256(key + uuid + trim(body + " ")))`, extended},
+	{`hex(sha256(trim(" " + hex(sha384(key + uuid))) + body))`, extended},
+	{`hex(sha256(path("?" + body) + key + uuid + small))`, extended},
 	// The syntax.
 	{`key[0]`, notPart},
 	{`key[0:1]`, notPart},
@@ -234,7 +251,11 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`"{{ .key }}"`, ""}, // text, as it stands
 	{`"%s" + stamp`, ""}, // text, as it stands
 	{`"$(cat key)"`, ""}, // text, as it stands
-	{`now`, "must be string, and is timestamp"},
+	{`now`, "is a timestamp; now.unix()"},
+	{`true`, "there is no such value; a bool comes from a comparison"},
+	{`nil`, "there is no such value"},
+	{`+body`, "+ joins two values"},
+	{`hex("a")`, "; bytes(…) makes bytes of a string"},
 	{`now + stamp`, joins},
 	{`key + now`, joins},
 	{`key + (method == "GET")`, joins},
@@ -275,14 +296,20 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`base64(hmac_sha512(raw + digits, nonce))`, ""},
 	{`json(field) + stamp`, ""},
 	{`path(hex(hmac_sha256(key, stamp)))`, ""},
+	{`hex(hmac_sha256(key + hex(sha256(field)), stamp))`, ""},
+	{`hex(hmac_sha256(key, body + "\x00"))`, ""},
+	{`hex(hmac_sha512(key, body)) + hex(sha256(key + uuid))`, ""},
+	{`hex(hmac_sha256(derive_sha256(seed), stamp)) + hex(sha256(derive_sha256(seed) + uuid))`, ""}, // a key of 32 bytes is not hashed
 }
 
 func TestHostileExpressions(t *testing.T) {
 	t.Parallel()
 	require.Greater(t, len(hostileExpressions), 100)
 	for _, test := range hostileExpressions {
-		lets := "  secret_let: (key)\n  digest_let: hex(sha256(key))\n  request_let: key + stamp + body\n"
+		lets := "  secret_let: (key)\n  request_let: key + stamp + body\n"
 		switch {
+		case strings.Contains(test.expression, "digest_let"): // which would meet key in an HMAC
+			lets += "  digest_let: hex(sha256(key))\n"
 		case strings.Contains(test.expression, "derived_let"):
 			lets = "  derived_let: derive_sha256(key)\n"
 		case test.expression == "circle":

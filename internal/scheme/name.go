@@ -20,12 +20,11 @@ var (
 	// parameters are those of Vault's requests and of the engine's paths.
 	parameters = []string{
 		"name", "scheme", "vendor", "verify", "request_timeout", "ca_cert", "list", "help", "after", "limit", "read_snapshot_id",
-		"unauthorized",
+		"unauthorized", "secret_written_at",
 	}
 	// answers are what a read of a config, or a signature, contains beside the fields.
 	answers = []string{
-		"headers", "header_lines", "query", "url", "expires_at", "ttl", "rotation_period", "last_vault_rotation", "secret_written_at",
-		"allow_static", "allow_extension", "secrets", "fields", "request",
+		"headers", "header_lines", "query", "url", "expires_at", "ttl", "rotation_period", "last_vault_rotation", "allow_static", "allow_extension", "secrets", "fields", "request",
 	}
 )
 

@@ -48,9 +48,21 @@ func parseYAML(text string) (*yaml.Node, error) {
 				"the direction of text")
 		}
 	}
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, "%") {
+			return nil, errorAt(fmt.Sprintf("line %d", i+1), "is a directive of YAML; leave it out")
+		}
+	}
 	root, err := decodeYAML(text)
-	if err != nil || ascii {
-		return root, err
+	if err != nil {
+		return nil, err
+	}
+	if tagged := firstTag(root, lines); tagged != nil {
+		return nil, errorAt(lineOf(tagged), "has a tag; leave it out, every value is text")
+	}
+	if ascii {
+		return root, nil
 	}
 	// A character outside ASCII stands in a comment if the document means the same without it.
 	other, err := decodeYAML(strings.Map(func(r rune) rune {
@@ -66,6 +78,19 @@ func parseYAML(text string) (*yaml.Node, error) {
 		return nil, errorAt(lineOf(at), "contains a character outside ASCII, which only comments may: write it as an escape")
 	}
 	return root, nil
+}
+
+// firstTag is a node that begins with a !, or nil. Package yaml does not mark the tag ! itself.
+func firstTag(node *yaml.Node, lines []string) *yaml.Node {
+	if at := node.Column - 1; node.Line <= len(lines) && at < len(lines[node.Line-1]) && lines[node.Line-1][at] == '!' {
+		return node
+	}
+	for _, child := range node.Content {
+		if tagged := firstTag(child, lines); tagged != nil {
+			return tagged
+		}
+	}
+	return nil
 }
 
 // firstDifference is a node at which two documents differ, or nil.

@@ -10,8 +10,11 @@ import (
 // Limits of patterns.
 const (
 	maxPattern            = 512    // bytes
+	maxClasses            = 8      // of Unicode, such as \pL, in one
 	maxInstructions       = 2_000  // of one
 	maxSchemeInstructions = 16_000 // of all in a scheme
+	// maxSteps is how many steps matching all values may take: the sum of instructions times bytes. It is some tenths of a second.
+	maxSteps = 20_000_000
 )
 
 // defaultPattern is printable ASCII without a comma: Vault splits the values of a policy's allowed_parameters at commas.
@@ -19,20 +22,33 @@ const defaultPattern = `[!-+\--~]+`
 
 // pattern is a regular expression that must match a whole value.
 type pattern struct {
-	compiled     *regexp.Regexp
+	compiled     *regexp.Regexp // prefers the longest match
 	instructions int
 	// comma says that it may match a value that contains a comma.
 	comma bool
 }
 
-func (p *pattern) matches(value string) bool { return p.compiled.MatchString(value) }
+// matches says whether the pattern matches a whole value. The longest of the leftmost matches is the whole value if any match is. So no
+// anchors are needed: in text around a pattern they could be broken out of, by a ) or by an unclosed \Q, and printing an anchored tree
+// takes seconds for some patterns.
+func (p *pattern) matches(value string) bool {
+	found := p.compiled.FindStringIndex(value)
+	return found != nil && found[0] == 0 && found[1] == len(value)
+}
+
+// foldsCase matches the flag i of a group.
+var foldsCase = regexp.MustCompile(`\(\?[a-zA-Z]*i`)
 
 // newPattern compiles a pattern. fault is what is wrong with it; "" if nothing is.
-//
-// The text is parsed alone and anchored as a tree: text that is put around it could be broken out of, by a ) or by an unclosed \Q.
 func newPattern(text string) (p *pattern, fault string) {
 	if len(text) > maxPattern {
 		return nil, "is longer than 512 bytes"
+	}
+	if foldsCase.MatchString(text) && (!printable(text) || strings.Contains(text, `\x{`)) {
+		return nil, "has (?i) and characters outside ASCII, which takes long to compile"
+	}
+	if strings.Count(text, `\p`)+strings.Count(text, `\P`) > maxClasses {
+		return nil, "names more than 8 Unicode classes, which takes long to compile"
 	}
 	if unclosedQuote(text) {
 		return nil, `has a \Q without \E`
@@ -45,13 +61,11 @@ func newPattern(text string) (p *pattern, fault string) {
 	if size > maxInstructions {
 		return nil, "is too large: it compiles to more than 2,000 instructions; use max for the length of a value"
 	}
-	anchored := &syntax.Regexp{Op: syntax.OpConcat, Sub: []*syntax.Regexp{
-		{Op: syntax.OpBeginText}, tree, {Op: syntax.OpEndText},
-	}}
-	compiled, err := regexp.Compile(anchored.String())
+	compiled, err := regexp.Compile(text)
 	if err != nil {
-		return nil, "is not a regular expression that can be anchored at both ends"
+		return nil, "is not a regular expression as RE2 has them"
 	}
+	compiled.Longest()
 	return &pattern{compiled, size, admitsComma(tree)}, ""
 }
 

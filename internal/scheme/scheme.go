@@ -75,6 +75,7 @@ func parse(text string, functions map[string]*function) (*Scheme, error) {
 	}
 	c := &checker{
 		functions: functions, allowExtension: d.allowExtension, names: map[string]*name{}, numbers: map[string]int{}, intoHash: map[int]error{},
+		made: map[int]derivation{}, plain: map[string][]int{}, longKeys: map[string][]longKey{},
 	}
 	c.declare(d)
 	s := &Scheme{document: d, slots: len(c.names)}
@@ -208,7 +209,7 @@ func (d declaration) least() int {
 func (d *document) lints() []string {
 	var comma, empty, lints []string
 	for _, declared := range d.request {
-		if declared.pattern.comma {
+		if declared.pattern.comma && declared.name != requestString { // whose own rules refuse commas
 			comma = append(comma, declared.name)
 		}
 		if declared.mayBeEmpty() {

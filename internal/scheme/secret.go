@@ -74,8 +74,16 @@ func (s secretDeclaration) decode(given secret.Text) (secret.Text, error) {
 // minHidden is the length from which on a secret may not occur inside other text: a shorter one can occur by chance.
 const minHidden = 8
 
-// isIn says whether a secret, as it was given or decoded, is one of some texts, or occurs in one of them as it is or encoded.
-func isIn(given, decoded secret.Text, texts []string) bool {
+// isIn says whether a secret, as it was given or decoded, is one of some texts, or occurs in one of them as it is or encoded. lower are
+// the texts in lower case.
+func (s secretDeclaration) isIn(given, decoded secret.Text, texts, lower []string) bool {
+	if digits := strings.ToLower(given.Reveal()); s.encoding == encodingHex {
+		if slices.ContainsFunc(lower, func(text string) bool {
+			return text == digits || (len(digits) >= minHidden && strings.Contains(text, digits))
+		}) {
+			return true
+		}
+	}
 	for _, value := range []string{given.Reveal(), decoded.Reveal()} {
 		if slices.Contains(texts, value) {
 			return true
@@ -87,9 +95,9 @@ func isIn(given, decoded secret.Text, texts []string) bool {
 			value, base64.RawStdEncoding.EncodeToString([]byte(value)), base64.RawURLEncoding.EncodeToString([]byte(value)),
 		}
 		hexadecimal := hex.EncodeToString([]byte(value))
-		for _, text := range texts {
+		for i, text := range texts {
 			if slices.ContainsFunc(spellings, func(spelling string) bool { return strings.Contains(text, spelling) }) ||
-				strings.Contains(strings.ToLower(text), hexadecimal) {
+				strings.Contains(lower[i], hexadecimal) {
 				return true
 			}
 		}

@@ -128,6 +128,10 @@ func TestSecretsAreNotInTheDocument(t *testing.T) {
 			"based is in the scheme", where)
 		require.ErrorContains(t, check(encoded+"# "+comment+"\n", "digits", secret.Text(hex.EncodeToString(raw))), "digits is in", where)
 	}
+	// Hex digits in another case, also of a secret that is short.
+	require.ErrorContains(t, check(encoded+"# DEADBEEF\n", "digits", "deadbeef"), "digits is in the scheme")
+	require.ErrorContains(t, check(encoded+"# deadbeef\n", "digits", "DEADBEEF"), "digits is in the scheme")
+	require.NoError(t, check(encoded+"# DEADBE\n", "digits", "deadbe"))
 	// In escapes of YAML, and of an expression.
 	inRequest := strings.Replace(encoded, "{body: hello}", `{body: "c\x61nary-secret"}`, 1)
 	require.ErrorContains(t, check(inRequest, "plain", hidden), "plain is in the scheme")

@@ -61,8 +61,12 @@ func (s *Scheme) Signer(v Values) (*Signer, error) {
 	for _, value := range v.Fields {
 		public = append(public, value)
 	}
+	lower := make([]string, len(public))
+	for i, text := range public {
+		lower[i] = strings.ToLower(text)
+	}
 	for i, declared := range s.document.secrets {
-		if isIn(v.Secrets[declared.name], secret.Text(signer.values[i]), public) {
+		if declared.isIn(v.Secrets[declared.name], secret.Text(signer.values[i]), public, lower) {
 			return nil, fmt.Errorf("%s is in the scheme, a field or base_url, which are read back; use made-up secrets in examples", declared.name)
 		}
 	}

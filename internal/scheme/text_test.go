@@ -2,6 +2,7 @@ package scheme
 
 import (
 	"regexp/syntax"
+	"strings"
 	"testing"
 	"time"
 
@@ -121,7 +122,7 @@ func TestPatternsAreAnchored(t *testing.T) {
 			require.False(t, p.matches(values[1]), text)
 		}
 	}
-	for _, text := range []string{`a)|(b`, `\Qa`, `\Qa\E\Qb`, `(`, `)`, `a\`, `(?P<n>`, `[a`, `\8`, `(?=a)`} {
+	for _, text := range []string{`a)|(b`, `\Qa`, `\Qa\E\Qb`, `(`, `)`, `a\`, `(?P<n>`, `[a`, `\8`, `(?=a)`, strings.Repeat(`\pL`, 9), `(?i)\x{100}`, "(?i)\u00e9"} {
 		_, fault := newPattern(text)
 		require.NotEmpty(t, fault, text)
 		require.NotContains(t, fault, text+" ")
