@@ -43,7 +43,7 @@ test: unit e2e ## every test
 
 unit: ## the unit tests, with the race detector where it runs
 	$(UNIT) $(RACE)
-	$(GO) test -run '^$$' -bench . -benchtime 1x ./internal/pave ./internal/avanan ./backend
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./internal/pave ./internal/avanan ./internal/scheme ./backend
 
 FUZZTIME ?= 1m
 fuzz: ## each fuzz target for FUZZTIME, a minute by default
@@ -68,7 +68,7 @@ bench: ## benchmark in a real Vault, about thirteen minutes; docs/performance.md
 	$(VAULT) BENCH=full $(GO) test -count=1 -timeout 60m -parallel 1 -run '^(TestBench|TestProxyBench)$$' -v ./e2e/load
 
 bench-micro: ## benchmark inside the plugin
-	$(GO) test -run '^$$' -bench . -count 5 ./internal/pave ./internal/avanan ./backend
+	$(GO) test -run '^$$' -bench . -count 5 ./internal/pave ./internal/avanan ./internal/scheme ./backend
 
 clean: ## delete what make build built
 	rm -rf bin

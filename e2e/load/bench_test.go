@@ -76,6 +76,7 @@ func TestBench(t *testing.T) {
 		get("sign/avanan GET", "apisig/sign/avanan/us?request_string=/v1.0/event/1"),
 		put("sign/avanan PUT", "apisig/sign/avanan/us", `{"request_string":"/v1.0/event/1"}`, 1),
 		put("sign/avanan batch of 100", "apisig/sign/avanan/us/batch", batchOf(100), 100),
+		put("sign/custom PUT", "apisig/sign/custom/orders", `{"method":"GET","request_string":"/custom/v1/orders/1"}`, 1),
 		put("transit/hmac", "transit/hmac/key", `{"input":"aGVsbG8="}`, 1),
 		get("kv v2", "secret/data/key"),
 	}
@@ -104,6 +105,7 @@ func setUpBench(m *harness.Mount) {
 	m.T.Helper()
 	m.Write("config/pave/main", m.PaveValues())
 	m.Write("config/avanan/us", m.AvananValues())
+	m.WriteCustom("orders")
 	require.NoError(m.T, m.Client.Sys().MountWithContext(m.T.Context(), "transit", &api.MountInput{Type: "transit"}))
 	for path, data := range map[string]values{
 		"transit/keys/key": {"type": "hmac", "key_size": 32},
@@ -204,6 +206,7 @@ func (r results) printGoals(out *tabwriter.Writer) {
 	goal("creds/pave to nothing: speed (1/p50) at 1 connection", 1.15, r.ratio("creds/pave", "nothing", 1, speed))
 	goal("creds/pave to nothing: requests/s at 16", 1.05, r.ratio("creds/pave", "nothing", 16, load.rate))
 	goal("sign/avanan by GET to nothing: requests/s at 16", 1, r.ratio("sign/avanan GET", "nothing", 16, load.rate))
+	goal("sign/custom by PUT to sign/avanan by PUT: requests/s at 16", 0.95, r.ratio("sign/custom PUT", "sign/avanan PUT", 16, load.rate))
 	fmt.Fprintf(out, "sign/avanan by PUT to the same by GET: requests/s at 16\tnone\t%.2f\n",
 		r.ratio("sign/avanan PUT", "sign/avanan GET", 16, load.rate))
 	goal("creds/avanan to nothing, leased: requests/s at 16", 1.05, r.ratio("creds/avanan", "nothing, leased", 16, load.rate))
