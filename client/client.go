@@ -30,7 +30,8 @@ import (
 // is safe for concurrent use.
 type Transport struct {
 	// Vault is the client that reads the headers. Its token needs update on a sign path, or read on a creds path; and with
-	// allowed_parameters in its policy, the parameter unauthorized. Required.
+	// allowed_parameters in its policy, the parameter unauthorized. If many calls are signed at once, set MaxIdleConnsPerHost
+	// of its transport: by default it keeps one connection more than there are processors, and opens others for each call. Required.
 	Vault *api.Client
 	// Path is the engine's path: its mount, sign or creds, the vendor, and the config's name. Required.
 	Path string

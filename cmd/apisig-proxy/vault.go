@@ -3,10 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/vault/api"
 
@@ -19,10 +23,19 @@ type backend struct {
 	vault     *api.Client
 	tokenFile string // "": the token does not change
 
+	read    atomic.Value // the fs.FileInfo of the token's file when it was read; none: it was not
 	mu      sync.Mutex
 	token   string // what was last read from the file
 	signers []*client.Signer
 }
+
+const (
+	// maxIdle is how many connections to Vault are kept. Vault's client keeps one more than there are processors, and opens one for
+	// each further call that is signed at the same time.
+	maxIdle = 256
+	// settled is how old a file must be for its time to tell whether it was written again. Some filesystems keep whole seconds.
+	settled = 2 * time.Second
+)
 
 // connect makes a client of what the file says, and of the environment where the file is silent.
 func connect(vault proxy.Vault) (proxy.Backend, error) {
@@ -39,6 +52,9 @@ func connect(vault proxy.Vault) (proxy.Backend, error) {
 		}); err != nil {
 			return nil, err
 		}
+	}
+	if transport, is := config.HttpClient.Transport.(*http.Transport); is {
+		transport.MaxIdleConns, transport.MaxIdleConnsPerHost = maxIdle, maxIdle
 	}
 	made, err := api.NewClient(config)
 	if err != nil {
@@ -71,28 +87,46 @@ func (b *backend) Health(ctx context.Context) error {
 	return err
 }
 
-// refresh reads the token again. An Agent may be writing the file: while it cannot be read, the last token is used.
+// refresh reads the token again if its file has changed. An Agent may be writing the file: while it cannot be read, the last token is
+// used.
 func (b *backend) refresh() error {
 	if b.tokenFile == "" {
 		return nil
 	}
+	// Before the content: if it changes between the two, the next call reads it again.
+	file, err := os.Stat(b.tokenFile)
+	if err == nil && b.hasRead(file) {
+		return nil
+	}
 	b.mu.Lock() // also while it reads: else a request that read an old token could set it last
 	defer b.mu.Unlock()
-	content, err := os.ReadFile(b.tokenFile)
+	content, unreadable := os.ReadFile(b.tokenFile)
 	token := strings.TrimSpace(string(content))
-	switch {
-	case err != nil || token == "":
+	if unreadable != nil || token == "" {
 		if b.token == "" {
 			return &proxy.VaultError{Reason: "vault.token_file is missing, unreadable or empty"}
 		}
-	case token != b.token:
+		return nil
+	}
+	if token != b.token {
 		b.token = token
 		b.vault.SetToken(token)
 		for _, signer := range b.signers {
 			signer.Forget()
 		}
 	}
+	if err == nil {
+		b.read.Store(file)
+	}
 	return nil
+}
+
+// hasRead says whether the token was read from the file as it is now. A file that was written a moment ago may be written again
+// within what its time can tell, so it is read again.
+func (b *backend) hasRead(file fs.FileInfo) bool {
+	read, is := b.read.Load().(fs.FileInfo)
+	return is && os.SameFile(file, read) && file.Size() == read.Size() && file.ModTime().Equal(read.ModTime()) &&
+		time.Since(file.ModTime()) > settled
 }
 
 // signer signs for one route.

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/proxy"
+)
+
+// write writes a token's file with a time, as os.WriteFile does or in place of another.
+func write(t *testing.T, file, token string, at time.Time, replace bool) {
+	t.Helper()
+	written := file
+	if replace {
+		written += ".new"
+	}
+	require.NoError(t, os.WriteFile(written, []byte(token), 0o600))
+	require.NoError(t, os.Chtimes(written, at, at))
+	require.NoError(t, os.Rename(written, file))
+}
+
+// The token's file is read again if it is another one, or has another size or time; and always while it is so new that its time may
+// not tell.
+func TestTokenIsReadAgainWhenItsFileChanges(t *testing.T) {
+	t.Parallel()
+	hourAgo, young := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	for name, second := range map[string]struct {
+		token   string
+		first   time.Time
+		at      time.Time
+		replace bool
+		want    string
+	}{
+		"nothing changes":                    {"two", hourAgo, hourAgo, false, "one"},
+		"another file":                       {"two", hourAgo, hourAgo, true, "two"},
+		"another time":                       {"two", hourAgo, hourAgo.Add(time.Minute), false, "two"},
+		"another size":                       {"three", hourAgo, hourAgo, false, "three"},
+		"written again at the same instant":  {"two", young, young, false, "two"},
+		"replaced again at the same instant": {"two", young, young, true, "two"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "token")
+			made, err := connect(proxy.Vault{Address: "http://127.0.0.1:1", TokenFile: file})
+			require.NoError(t, err)
+			b := made.(*backend)
+			write(t, file, "one", second.first, false)
+			require.NoError(t, b.refresh())
+			require.Equal(t, "one", b.vault.Token())
+			write(t, file, second.token, second.at, second.replace)
+			require.NoError(t, b.refresh())
+			require.Equal(t, second.want, b.vault.Token())
+		})
+	}
+}
+
+// Connections to Vault are kept, however many calls are signed at once.
+func TestConnectionsToVaultAreKept(t *testing.T) {
+	t.Parallel()
+	const calls = 64
+	var opened atomic.Int32
+	var arrived sync.WaitGroup // a wave's calls are in Vault at the same time
+	vault := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		arrived.Done()
+		arrived.Wait()
+		_, _ = w.Write([]byte(headers))
+	}))
+	vault.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	vault.Start()
+	t.Cleanup(vault.Close)
+	made, err := connect(proxy.Vault{Address: vault.URL})
+	require.NoError(t, err)
+	signer := made.Signer(&proxy.Route{Path: "apisig/sign/avanan/us", Signs: true})
+	for range 3 {
+		var wave sync.WaitGroup
+		arrived.Add(calls)
+		for range calls {
+			wave.Go(func() {
+				_, err := signer.Sign(t.Context(), proxy.Call{Parameters: map[string]any{"request_string": "/"}})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wave.Wait()
+	}
+	require.EqualValues(t, calls, opened.Load())
+}
