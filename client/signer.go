@@ -52,7 +52,7 @@ type Signed struct {
 	Warnings []string
 
 	until  time.Time // when the headers must be read again
-	cached *Signed   // what the Signer keeps, of which this is a copy; nil: nothing
+	origin *Signed   // what Vault returned: this, or what this is a copy of
 }
 
 // flight is a read of a creds path, which several calls wait for.
@@ -81,10 +81,12 @@ func (s *Signer) Sign(ctx context.Context, call Call) (*Signed, error) {
 	if err != nil {
 		return nil, err
 	}
-	signed := *kept
-	signed.cached = kept
-	signed.Headers = maps.Clone(kept.Headers)
-	for name := range signed.Headers {
+	return kept.withReqID()
+}
+
+// withReqID returns headers for one call. They are a copy only if they have a header that is used once.
+func (s *Signed) withReqID() (*Signed, error) {
+	for name := range s.Headers {
 		if !strings.EqualFold(name, headerReqID) {
 			continue
 		}
@@ -92,9 +94,12 @@ func (s *Signer) Sign(ctx context.Context, call Call) (*Signed, error) {
 		if err != nil {
 			return nil, fmt.Errorf("making a request id: %w", err)
 		}
+		signed := *s
+		signed.Headers = maps.Clone(s.Headers)
 		signed.Headers[name] = id.String()
+		return &signed, nil
 	}
-	return &signed, nil
+	return s, nil
 }
 
 // Reject says that the vendor answered 401 to what Sign returned, where the call is not made again: headers of a creds path are
@@ -107,7 +112,7 @@ func (s *Signer) Reject(signed *Signed) {
 
 // reject has the next request to Vault report a 401, unless headers were read since, or a read under way reports one.
 func (s *Signer) reject(signed *Signed) {
-	newer := s.usable() && s.cached != signed.cached
+	newer := s.usable() && s.cached != signed.origin
 	if newer || s.flight != nil && s.flight.reports {
 		return
 	}
@@ -218,7 +223,7 @@ func (s *Signer) parse(secret *api.Secret, asked time.Time) (*Signed, error) {
 	if signed.URL == "" && signed.BaseURL == "" {
 		return nil, fmt.Errorf("the answer of %s does not say what address its headers are for", s.Path)
 	}
-	signed.until = asked.Add(lifeOf(secret))
+	signed.until, signed.origin = asked.Add(lifeOf(secret)), signed
 	return signed, nil
 }
 
