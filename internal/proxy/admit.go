@@ -31,7 +31,7 @@ func admit(r *http.Request, listener hosts, routes []*Route) (admitted, *problem
 		return admitted{}, refusal(http.StatusForbidden, "upgrades to another protocol are refused")
 	}
 	// What the client sent, byte for byte: net/url would decode and encode it again.
-	path, query, hasQuery := strings.Cut(r.RequestURI, "?")
+	path, query, _ := strings.Cut(r.RequestURI, "?")
 	if !strings.HasPrefix(path, "/") {
 		return admitted{}, refusal(http.StatusForbidden, "the request target must be a path")
 	}
@@ -42,17 +42,14 @@ func admit(r *http.Request, listener hosts, routes []*Route) (admitted, *problem
 	if err := checkPath(below); err != nil {
 		return admitted{route: route}, err
 	}
-	requestString := below
-	if hasQuery {
-		requestString += "?" + query
-	}
+	requestString := strings.TrimPrefix(r.RequestURI, route.Prefix)
 	if err := requeststring.Check(requestString, nil); err != nil {
 		return admitted{route: route}, refusal(http.StatusBadRequest, "the path and query "+err.Error())
 	}
 	if strings.Contains(query, ";") {
 		return admitted{route: route}, refusal(http.StatusBadRequest, "the query has ; which servers read in different ways: write it as %3B")
 	}
-	if malformedEscape.MatchString(query) {
+	if strings.Contains(query, "%") && malformedEscape.MatchString(query) {
 		return admitted{route: route}, refusal(http.StatusBadRequest, "the query has a % that does not begin an escape: write it as %25")
 	}
 	if _, allowed := route.allow.match(r.Method, below); !allowed {
@@ -73,7 +70,7 @@ func checkPath(path string) *problem {
 	if !strings.HasPrefix(path, "/") {
 		return refusal(http.StatusForbidden, "the path below the route must begin with /")
 	}
-	if refusedInPath.MatchString(path) {
+	if strings.ContainsAny(path, "%;") && refusedInPath.MatchString(path) {
 		return refusal(http.StatusForbidden, "the path has %2F, %5C, %25, %2E or ; in it")
 	}
 	if err := requeststring.Check(path, nil); err != nil && len(path) <= requeststring.Max {

@@ -35,27 +35,27 @@ func filter(header http.Header) {
 	}
 }
 
-// dress puts Vault's headers, and the route's own, into a call, in place of the client's headers and trailers of those names.
-func (r *Route) dress(out *http.Request, set map[string]string) {
-	all := make(map[string]string, len(set)+1)
-	if r.Scopes != "" {
-		all[headerScopes] = r.Scopes
-	}
-	for name, value := range set {
-		all[name] = value
-	}
-	replaced := map[string]bool{}
-	for name := range all {
-		replaced[plainName(name)] = true
-	}
-	for _, header := range []http.Header{out.Header, out.Trailer} {
-		for name := range header {
-			if replaced[plainName(name)] {
-				delete(header, name)
-			}
+// drop drops the headers or trailers of a name.
+func drop(header http.Header, name string) {
+	for other := range header {
+		if len(other) == len(name) && plainName(other) == plainName(name) {
+			delete(header, other)
 		}
 	}
-	for name, value := range all {
+}
+
+// dress puts Vault's headers, and the route's own, into a call, in place of the client's headers and trailers of those names.
+func (r *Route) dress(out *http.Request, set map[string]string) {
+	if r.Scopes != "" {
+		drop(out.Header, headerScopes)
+		drop(out.Trailer, headerScopes)
+		out.Header.Set(headerScopes, r.Scopes)
+	}
+	for name := range set {
+		drop(out.Header, name)
+		drop(out.Trailer, name)
+	}
+	for name, value := range set {
 		out.Header.Set(name, value)
 	}
 }

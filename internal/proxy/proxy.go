@@ -70,8 +70,8 @@ func New(options Options, listen Listening) *Proxy {
 	p.reverse = &httputil.ReverseProxy{
 		Rewrite:        rewrite,
 		Transport:      &transport{next: options.Next, metrics: options.Metrics, now: options.Now},
-		FlushInterval:  -1,
-		BufferPool:     &buffers{},
+		FlushInterval:  flushAfter,
+		BufferPool:     &Buffers{},
 		ModifyResponse: modify,
 		ErrorHandler:   fail,
 		ErrorLog:       log.New(io.Discard, "", 0), // its lines may quote the vendor; the outcome is logged below
@@ -108,41 +108,46 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.reverse.ServeHTTP(recorded, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, e)))
 }
 
+// flushAfter is how long a part of an answer may wait for the next. Most answers end sooner, so that they are sent at once. What has
+// no length, or is a stream of events, never waits.
+const flushAfter = 10 * time.Millisecond
+
 // statusClientGone is what is logged and counted of a request whose client went away.
 const statusClientGone = 499
 
 // record logs and counts a request.
 func (p *Proxy) record(r *http.Request, recorded *statusRecorder, e *exchange, took time.Duration, panicked any) {
-	attributes := []slog.Attr{slog.String("method", r.Method), slog.Int64("ms", took.Milliseconds())}
-	level, name, status := slog.LevelInfo, "", recorded.status
+	line := slog.NewRecord(p.Now(), slog.LevelInfo, "request", 0) // without the place in the code, which slog would look up
+	line.AddAttrs(slog.String("method", r.Method), slog.Int64("ms", took.Milliseconds()))
+	name, status := "", recorded.status
 	if e.route != nil {
 		name = e.route.Name()
-		attributes = append(attributes, slog.String("route", name))
+		line.AddAttrs(slog.String("route", name))
 	}
 	if r.Context().Err() != nil && (panicked != nil || e.failed != nil || status == 0) {
 		status = statusClientGone
 	}
-	attributes = append(attributes, slog.Int("status", status))
+	line.AddAttrs(slog.Int("status", status))
 	if e.retried {
-		attributes = append(attributes, slog.Bool("retried", true))
+		line.AddAttrs(slog.Bool("retried", true))
 	}
 	switch aborted, _ := panicked.(error); {
 	case status == statusClientGone:
-		attributes = append(attributes, slog.String("reason", "the client went away"))
+		line.AddAttrs(slog.String("reason", "the client went away"))
 	case errors.Is(aborted, http.ErrAbortHandler):
-		level = slog.LevelWarn
-		attributes = append(attributes, slog.String("reason", "the connection broke during the answer"))
+		line.Level = slog.LevelWarn
+		line.AddAttrs(slog.String("reason", "the connection broke during the answer"))
 	case panicked != nil:
-		level = slog.LevelError
-		attributes = append(attributes, slog.String("reason", "internal error"))
+		line.Level = slog.LevelError
+		line.AddAttrs(slog.String("reason", "internal error"))
 	case e.failed != nil:
-		level = slog.LevelWarn
-		attributes = append(attributes, slog.String("reason", e.failed.reason))
+		line.Level = slog.LevelWarn
+		line.AddAttrs(slog.String("reason", e.failed.reason))
 		if e.failed.Side != "" {
-			attributes = append(attributes, slog.String("side", e.failed.Side))
+			line.AddAttrs(slog.String("side", e.failed.Side))
 		}
 	}
-	p.Log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attributes...)
+	_ = p.Log.Handler().Handle(context.WithoutCancel(r.Context()), line)
 	p.Metrics.request(name, r.Method, status)
 }
 
@@ -215,17 +220,19 @@ func (w *statusRecorder) WriteHeader(status int) {
 // Unwrap is for http.ResponseController.
 func (w *statusRecorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// buffers are what bodies are copied through.
-type buffers struct{ pool sync.Pool }
+// Buffers are what bodies are copied through, an httputil.BufferPool.
+type Buffers struct{ pool sync.Pool }
 
-func (b *buffers) Get() []byte {
+// Get returns a buffer.
+func (b *Buffers) Get() []byte {
 	if kept, is := b.pool.Get().(*[]byte); is {
 		return *kept
 	}
 	return make([]byte, 32<<10)
 }
 
-func (b *buffers) Put(buffer []byte) { b.pool.Put(&buffer) }
+// Put takes a buffer back.
+func (b *Buffers) Put(buffer []byte) { b.pool.Put(&buffer) }
 
 // NewTransport makes the transport to vendors. It passes bodies as they are, and waits for headers, not for bodies, with a limit.
 func NewTransport() *http.Transport {

@@ -140,7 +140,7 @@ func (t *transport) sign(ctx context.Context, e *exchange, call Call) (*Signed, 
 func (t *transport) send(out *http.Request, e *exchange, signed *Signed, body []byte) (*http.Response, error) {
 	request := out.WithContext(out.Context())
 	request.URL, request.Host = e.to.url, e.to.url.Host
-	request.Header = out.Header.Clone()
+	request.Header = maps.Clone(out.Header) // no value is changed in place
 	if body != nil {
 		request.Body, request.ContentLength, request.Trailer, request.TransferEncoding = http.NoBody, int64(len(body)), nil, nil
 		request.Header.Del("Expect") // the client was told to go on when its body was read
