@@ -69,9 +69,11 @@ func run(args []string) error {
 	signal.Notify(reload, syscall.SIGHUP)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
+	logged := proxy.NewLog(os.Stderr)
+	defer logged.Flush()
 	program := &proxy.Program{
 		Config: config, Load: func() (*proxy.Config, error) { return proxy.Load(*file) }, Connect: connect, Reload: reload,
-		Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)), Now: time.Now,
+		Log: slog.New(logged), Now: time.Now,
 	}
 	return program.Run(ctx, applications, monitoring)
 }
