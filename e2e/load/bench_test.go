@@ -25,12 +25,18 @@ type benchSize struct {
 	slice       time.Duration // of one subject with one number of connections, in each round
 	configs     int           // in addition to the one that is read alone
 	reads, more int           // after which the plugin's memory is measured
+	signed      int           // calls through apisig-proxy's counterpart that are signed ahead, in each round
+	crowd       int           // connections to apisig-proxy at once, when its memory is measured
 }
 
 // fullBench is for make bench. shortBench only shows that the benchmark runs.
 var (
-	fullBench  = benchSize{rounds: 7, slice: 1500 * time.Millisecond, configs: 10_000, reads: 10_000, more: 1_000_000}
-	shortBench = benchSize{rounds: 1, slice: 30 * time.Millisecond, configs: 20, reads: 200, more: 400}
+	fullBench = benchSize{
+		rounds: 7, slice: 1500 * time.Millisecond, configs: 10_000, reads: 10_000, more: 1_000_000, signed: 20_000, crowd: 1000,
+	}
+	shortBench = benchSize{
+		rounds: 1, slice: 30 * time.Millisecond, configs: 20, reads: 200, more: 400, signed: 1000, crowd: 100,
+	}
 )
 
 // subject is a kind of request that is measured.
@@ -65,10 +71,10 @@ func TestBench(t *testing.T) {
 	fmt.Fprintf(out, "\nVault %s, %d rounds of %s; medians over the rounds, ratios within each round\n", versionOf(t, m), size.rounds, size.slice)
 
 	get := func(name, path string) subject {
-		return subject{name: name, request: request{http.MethodGet, path, ""}, signs: 1}
+		return subject{name: name, request: request{method: http.MethodGet, path: path}, signs: 1}
 	}
 	put := func(name, path, body string, signs int) subject {
-		return subject{name: name, request: request{http.MethodPut, path, body}, signs: signs}
+		return subject{name: name, request: request{method: http.MethodPut, path: path, body: body}, signs: signs}
 	}
 	unleased := []subject{
 		get("nothing", "floor/nothing"),
@@ -224,9 +230,9 @@ func benchConfigs(t *testing.T, m *harness.Mount, size benchSize, out *tabwriter
 	for i := range reads {
 		name := fmt.Sprintf("many-%05d", i)
 		m.Write("config/pave/"+name, m.PaveValues())
-		reads[i] = request{http.MethodGet, "apisig/creds/pave/" + name, ""}
+		reads[i] = request{method: http.MethodGet, path: "apisig/creds/pave/" + name}
 	}
-	one := []request{{http.MethodGet, "apisig/creds/pave/main", ""}}
+	one := []request{{method: http.MethodGet, path: "apisig/creds/pave/main"}}
 	read := func(requests []request, more func(int) bool) load {
 		// The stride is coprime to their number, so that each is read as often as the others.
 		got, err := runLoad(m.Server, 1, func(_, sent int) request { return requests[sent*7919%len(requests)] }, more)
@@ -246,8 +252,8 @@ func benchConfigs(t *testing.T, m *harness.Mount, size benchSize, out *tabwriter
 func benchMemory(t *testing.T, m *harness.Mount, size benchSize, out *tabwriter.Writer) {
 	t.Helper()
 	requests := []request{
-		{http.MethodGet, "apisig/creds/pave/main", ""},
-		{http.MethodGet, "apisig/sign/avanan/us?request_string=/v1.0/event/1", ""},
+		{method: http.MethodGet, path: "apisig/creds/pave/main"},
+		{method: http.MethodGet, path: "apisig/sign/avanan/us?request_string=/v1.0/event/1"},
 	}
 	processes := harness.PluginProcesses(m.Server)
 	if len(processes) == 0 {

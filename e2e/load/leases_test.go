@@ -33,7 +33,7 @@ func TestTenThousandLeasesAreRevoked(t *testing.T) {
 			m.Enable(harness.PluginName, "")
 		}
 		m.Write("config/avanan/us", m.AvananValues())
-		_, err = runLoad(m.Server, connections, func(int, int) request { return request{http.MethodGet, m.Path + "/creds/avanan/us", ""} },
+		_, err = runLoad(m.Server, connections, func(int, int) request { return request{method: http.MethodGet, path: m.Path + "/creds/avanan/us"} },
 			func(sent int) bool { return sent < leases/connections })
 		require.NoError(t, err)
 		require.Len(t, m.Leases(), leases)

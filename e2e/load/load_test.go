@@ -14,7 +14,10 @@ import (
 )
 
 // request is a request to Vault.
-type request struct{ method, path, body string }
+type request struct {
+	method, path, body string
+	headers            map[string]string
+}
 
 // load is the result of sending requests for a while.
 type load struct {
@@ -72,6 +75,9 @@ func send(server *harness.Server, transport http.RoundTripper, r request) error 
 		return err
 	}
 	req.Header.Set("X-Vault-Token", server.Client.Token())
+	for name, value := range r.headers {
+		req.Header.Set(name, value)
+	}
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
 		return err

@@ -86,16 +86,16 @@ func buildWatched(t *testing.T, server *harness.Server, name string) {
 // soak sends mixed load to two mounts for a while and returns how many requests that were.
 func soak(t *testing.T, mounts []*harness.Mount, duration time.Duration) int {
 	t.Helper()
-	sign := request{http.MethodPut, "sign/avanan/us", `{"request_string":"/v1.0/event/1"}`}
+	sign := request{method: http.MethodPut, path: "sign/avanan/us", body: `{"request_string":"/v1.0/event/1"}`}
 	mix := []request{
-		{http.MethodGet, "creds/pave/main", ""},
+		{method: http.MethodGet, path: "creds/pave/main"},
 		sign,
-		{http.MethodGet, "sign/avanan/us?request_string=/v1.0/scopes", ""},
+		{method: http.MethodGet, path: "sign/avanan/us?request_string=/v1.0/scopes"},
 		sign,
-		{http.MethodPut, "sign/avanan/us/batch", batchOf(10)},
-		{http.MethodPut, "creds/pave/main", ""},
+		{method: http.MethodPut, path: "sign/avanan/us/batch", body: batchOf(10)},
+		{method: http.MethodPut, path: "creds/pave/main"},
 		sign,
-		{http.MethodGet, "config/avanan/us", ""},
+		{method: http.MethodGet, path: "config/avanan/us"},
 		sign,
 	}
 	got, err := runLoad(mounts[0].Server, soakConnections, func(connection, sent int) request {
@@ -103,11 +103,11 @@ func soak(t *testing.T, mounts []*harness.Mount, duration time.Duration) int {
 		r := mix[n%len(mix)]
 		switch {
 		case n%50 == 0:
-			r = request{http.MethodGet, "creds/avanan/us", ""}
+			r = request{method: http.MethodGet, path: "creds/avanan/us"}
 		case n%1001 == 0:
-			r = request{http.MethodPut, "config/avanan/us", fmt.Sprintf(`{"min_ttl":%d}`, 5+n%10)}
+			r = request{method: http.MethodPut, path: "config/avanan/us", body: fmt.Sprintf(`{"min_ttl":%d}`, 5+n%10)}
 		case n%1003 == 0:
-			r = request{http.MethodPut, "config/pave/main", fmt.Sprintf(`{"ttl":%d}`, 100+n%10)}
+			r = request{method: http.MethodPut, path: "config/pave/main", body: fmt.Sprintf(`{"ttl":%d}`, 100+n%10)}
 		}
 		r.path = mounts[sent%2].Path + "/" + r.path
 		return r
