@@ -64,7 +64,7 @@ SOAK ?= 10m
 soak: ## mixed load for SOAK, ten minutes by default, and a fifth of that to warm up; at least four minutes in all
 	$(VAULT) SOAK=$(SOAK) $(GO) test -count=1 -timeout 60m -v -run '^(TestSoak|TestTokenIsRenewedWithoutReaders)$$' ./e2e/load
 
-bench: ## benchmark in a real Vault, about thirteen minutes; docs/performance.md explains the output
+bench: ## benchmark in a real Vault, about fourteen minutes; docs/performance.md explains the output
 	$(VAULT) BENCH=full $(GO) test -count=1 -timeout 60m -parallel 1 -run '^(TestBench|TestProxyBench)$$' -v ./e2e/load
 
 bench-micro: ## benchmark inside the plugin
