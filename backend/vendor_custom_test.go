@@ -143,10 +143,14 @@ func TestCustomWriteRefusals(t *testing.T) {
 		{without("account"), "account is required"},
 		{with(good, values{"scheme": "secrets: canary"}), "secrets: must be a mapping"},
 		{with(good, values{"scheme": "canary: ["}), "is not YAML"},
-		{with(good, values{"scheme": strings.Replace(customCredsScheme, "X-Account: account", "X-Account: key", 1)}),
-			"headers.X-Account: would give the secret away: it is a secret, in whatever encoding, until it is hashed"},
-		{with(good, values{"scheme": strings.Replace(customCredsScheme, "account + label", "account + account + label", 1)}),
-			"examples[0].want.X-Sig: the scheme gives"},
+		{
+			with(good, values{"scheme": strings.Replace(customCredsScheme, "X-Account: account", "X-Account: key", 1)}),
+			"headers.X-Account: would give the secret away: it is a secret, in whatever encoding, until it is hashed",
+		},
+		{
+			with(good, values{"scheme": strings.Replace(customCredsScheme, "account + label", "account + account + label", 1)}),
+			"examples[0].want.X-Sig: the scheme gives",
+		},
 		{with(good, values{"scheme": []string{"canary"}}), "scheme must be a string, given once"},
 		{with(good, values{"scheme": nil}), "scheme is null"},
 		{with(good, values{"key": 5}), "key must be a string"},
@@ -295,8 +299,13 @@ func TestCustomWritesDoNotTellStoredSecrets(t *testing.T) {
 	m := newMount(t)
 	m.write("config/custom/x", m.customCreds())
 	for _, change := range []values{
-		{"account": "canary-key"}, {"account": "wrong-guess"}, {"account": "xcanary-keyx"}, {"zone": "63616e617279"}, {"zone": "canary"},
-		{"base_url": "https://canary-key.example"}, {"account": "canary-key", "salt": "63616e617279"},
+		{"account": "canary-key"},
+		{"account": "wrong-guess"},
+		{"account": "xcanary-keyx"},
+		{"zone": "63616e617279"},
+		{"zone": "canary"},
+		{"base_url": "https://canary-key.example"},
+		{"account": "canary-key", "salt": "63616e617279"},
 	} {
 		require.Contains(t, m.refused(logical.UpdateOperation, "config/custom/x", change), "needs key and salt in the same write")
 	}

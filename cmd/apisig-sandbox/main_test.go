@@ -19,14 +19,14 @@ func TestParseReadsFlags(t *testing.T) {
 	address, behaviour, err = parse([]string{
 		"--listen", "[::1]:0", "--avanan-date", "both", "--pave-timestamp", "rfc3339-us", "--token-life", "7s",
 		"--latency", "2ms", "--limit", "--pave-username", "a", "--pave-api-key", "b", "--pave-api-secret", "c", "--avanan-app-id", "d", "--avanan-secret-key", "e",
-		"--infinity-client-id", "f", "--infinity-access-key", "g", "--infinity-token-life", "8s", "--clock-offset", "-9s",
+		"--infinity-client-id", "f", "--infinity-access-key", "g", "--custom-secret", "h", "--infinity-token-life", "8s", "--clock-offset", "-9s",
 	})
 	require.NoError(t, err)
 	require.Equal(t, "[::1]:0", address.String())
 	require.Equal(t, sandbox.Behaviour{
 		PAVEUsername: "a", PAVEAPIKey: "b", PAVEAPISecret: "c", AvananAppID: "d", AvananSecretKey: "e",
 		PAVETimestamps: sandbox.RFC3339Micros, AvananDates: sandbox.Both,
-		InfinityClientID: "f", InfinityAccessKey: "g", InfinityTokenLife: 8 * time.Second, RetryAfter: time.Second, ClockOffset: -9 * time.Second,
+		InfinityClientID: "f", InfinityAccessKey: "g", InfinityTokenLife: 8 * time.Second, CustomSecret: "h", RetryAfter: time.Second, ClockOffset: -9 * time.Second,
 		TokenLife: 7 * time.Second, Latency: 2 * time.Millisecond, Fault: sandbox.Limit,
 	}, behaviour)
 	for flag, fault := range map[string]sandbox.Fault{"--refuse": sandbox.Refuse, "--break": sandbox.Break} {

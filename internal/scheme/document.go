@@ -121,7 +121,8 @@ func (d *document) checkComplete() error {
 	case len(d.examples) == 0:
 		return errorAt("examples", "give at least one example: the engine signs it and compares the result")
 	case steps > maxSteps:
-		return errorAt("scheme", "its patterns would take too long to match values as long as their max; declare simpler patterns, or a smaller max")
+		return errorAt("scheme", "its patterns would take too long to match values as long as their max; declare simpler patterns, or a smaller "+
+			"max")
 	}
 	return d.checkOutputNames()
 }

@@ -227,8 +227,9 @@ func digests() []function {
 			help:       "the digest; a secret's way out",
 		})
 		keyed = append(keyed, function{
-			name: "hmac_" + h.name, arguments: "key, message", size: size, flow: flowHMAC(h.name, h.new().BlockSize()), two: mac, signatures: messages(kindBytes),
-			help: "the HMAC (RFC 2104); a secret's way out",
+			name: "hmac_" + h.name, arguments: "key, message", size: size, flow: flowHMAC(h.name, h.new().BlockSize()), two: mac,
+			signatures: messages(kindBytes),
+			help:       "the HMAC (RFC 2104); a secret's way out",
 		})
 		derived = append(derived, function{
 			name: "derive_" + h.name, arguments: "x", size: size, flow: flowDerive, one: sum,

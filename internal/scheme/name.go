@@ -24,7 +24,8 @@ var (
 	}
 	// answers are what a read of a config, or a signature, contains beside the fields.
 	answers = []string{
-		"headers", "header_lines", "query", "url", "expires_at", "ttl", "rotation_period", "last_vault_rotation", "allow_static", "allow_extension", "secrets", "fields", "request",
+		"headers", "header_lines", "query", "url", "expires_at", "ttl", "rotation_period", "last_vault_rotation", "allow_static",
+		"allow_extension", "secrets", "fields", "request",
 	}
 )
 
