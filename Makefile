@@ -7,8 +7,10 @@ VERSION := $(shell sed -n 's/^var Version = "\(.*\)"$$/\1/p' backend/backend.go)
 RACE := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 # Many unit tests wait for a connection to time out, so more of them run at once than there are processors.
 UNIT = $(GO) test -parallel 16 ./backend/... ./client/... ./cmd/... ./internal/... ./schemes
-# Vault is found or built before the tests start, so that building it does not count towards their time limit.
-VAULT = VAULT_BIN=$$(scripts/vault-bin) && export VAULT_BIN &&
+# The server that the end-to-end tests run: vault or openbao. It is found or built before the tests start, so that building it
+# does not count towards their time limit.
+SERVER ?= vault
+VAULT = VAULT_BIN=$$(scripts/vault-bin $(SERVER)) && export VAULT_BIN &&
 PROMETHEUS = PROMETHEUS_BIN=$$(scripts/prometheus-bin prometheus) && PROMTOOL_BIN=$$(scripts/prometheus-bin promtool) && \
 	export PROMETHEUS_BIN PROMTOOL_BIN &&
 
@@ -53,7 +55,7 @@ fuzz: ## each fuzz target for FUZZTIME, a minute by default
 		done; \
 	done
 
-e2e: ## the built plugin in a real Vault
+e2e: ## the built plugin in a real Vault; with SERVER=openbao in OpenBao
 	$(VAULT) $(GO) test -count=1 -timeout 15m ./e2e/...
 	$(VAULT) $(GO) -C e2e/verifiers test -count=1 -timeout 5m
 

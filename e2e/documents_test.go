@@ -210,6 +210,7 @@ func TestDocumentsNameExistingTests(t *testing.T) {
 func TestVaultBinBuildsOnce(t *testing.T) {
 	t.Parallel()
 	requireBuildsOnce(t, "vault", "VAULT_BIN", "../scripts/vault-bin")
+	requireBuildsOnce(t, "bao", "BAO_BIN", "../scripts/vault-bin", "openbao")
 }
 
 func TestPrometheusBinBuildsOnce(t *testing.T) {
