@@ -79,7 +79,7 @@ func newBackend(vendors []*vendor, now func() time.Time, newID func() (string, e
 		RunningVersion: Version,
 		PathsSpecial:   &logical.Paths{SealWrapStorage: []string{configPrefix}},
 		Invalidate:     b.invalidate,
-		PeriodicFunc:   b.renewTokens,
+		PeriodicFunc:   b.periodic,
 		Clean:          func(context.Context) { cancel() },
 	}
 	for _, v := range vendors {

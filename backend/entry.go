@@ -89,6 +89,19 @@ func (e *entries) doubt(name string) {
 	}
 }
 
+// doubtAll makes every config stale.
+func (e *entries) doubtAll() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.changes++
+	clear(e.written)
+	for name, before := range e.byName {
+		doubted := *before
+		doubted.stale = true
+		e.byName[name] = &doubted
+	}
+}
+
 // drop forgets a config that was deleted, and its token.
 func (e *entries) drop(name string) {
 	e.mu.Lock()

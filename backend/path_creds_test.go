@@ -65,6 +65,12 @@ func TestMissingConfigErrorSaysWhatToWrite(t *testing.T) {
 			require.Contains(t, m.refused(operation, path, nil), want)
 		}
 	}
+	// What the mount's path begins with may be a namespace, which the user may have set.
+	req := m.request(logical.ReadOperation, "creds/pave/none", nil)
+	req.MountPoint = "team/apisig/"
+	resp, err := m.HandleRequest(t.Context(), req)
+	require.NoError(t, err)
+	require.ErrorContains(t, resp.Error(), "vault write -namespace=/ team/apisig/config/pave/none username=")
 }
 
 func TestCredsAvananAnswer(t *testing.T) {

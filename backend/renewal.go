@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 
+	"github.com/hashicorp/vault/sdk/helper/consts"
 	"github.com/hashicorp/vault/sdk/logical"
 )
 
-// token.Lead allows for a minute between two calls of renewTokens (vault/rollback.go) and for the longest exchange.
+// token.Lead allows for a minute between two calls of periodic (vault/rollback.go) and for the longest exchange.
 const maxRequestTimeout = 30
 
 // maxMinTTL is the largest min_ttl, in seconds: more would only cost exchanges, since tokens live for an hour.
@@ -16,9 +17,27 @@ const maxMinTTL = 30 * 60
 // renewalsAtOnce is how many exchanges one call of renewTokens begins at most; the calls after it begin the rest.
 const renewalsAtOnce = 100
 
-// renewTokens begins exchanges for tokens that are in use and soon stop being shared, so that no reader waits for one. Vault
-// calls it every minute, on the active node only, and steps down or seals only when it is done. So it waits for no exchange;
-// readers get the current token meanwhile.
+// periodic is called every minute, by Vault on the active node, and on every node where standbys serve reads. Vault steps down or
+// seals only when it is done.
+func (b *backend) periodic(ctx context.Context, req *logical.Request) error {
+	if b.System().ReplicationState().HasState(consts.ReplicationPerformanceStandby) {
+		b.doubtConfigs()
+	}
+	return b.renewTokens(ctx, req)
+}
+
+// doubtConfigs makes readers read every config from storage again. A token stays if its account is the same.
+//
+// Standbys need it after a snapshot was restored. The active node loads its mounts again then, but nothing tells the plugin on a
+// standby: with OpenBao 2.6.2 it went on using configs that no longer existed.
+func (b *backend) doubtConfigs() {
+	for _, s := range b.stores {
+		s.entries.doubtAll()
+	}
+}
+
+// renewTokens begins exchanges for tokens that are in use and soon stop being shared, so that no reader waits for one. It waits
+// for no exchange; readers get the current token meanwhile.
 func (b *backend) renewTokens(ctx context.Context, req *logical.Request) error {
 	begun := 0
 	for _, s := range b.stores {

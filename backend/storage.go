@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/vault/sdk/logical"
@@ -99,9 +100,16 @@ func (s *store) fetchOnce(ctx context.Context, req *logical.Request, name string
 }
 
 // noConfig is the error of a path whose config does not exist.
+//
+// In a namespace MountPoint begins with the namespace, and nothing says where that ends. So for a mount whose path has several
+// segments, the command names the root namespace: it works whether there is a namespace or not, and whichever the user has set.
 func (s *store) noConfig(req *logical.Request, name string) error {
 	path := req.MountPoint + s.key(name)
-	return invalidf("there is no config at %s; write one first: vault write %s %s", path, path, s.vendor.firstWrite)
+	command := "vault write"
+	if strings.Count(req.MountPoint, "/") > 1 {
+		command += " -namespace=/"
+	}
+	return invalidf("there is no config at %s; write one first: %s %s %s", path, command, path, s.vendor.firstWrite)
 }
 
 // found is a config as a write found it.
