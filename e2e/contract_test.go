@@ -77,7 +77,8 @@ func TestVendorAcceptsAvananBatch(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
 	m.Write("config/avanan/us", m.AvananValues())
-	requestStrings := make([]string, 1000)
+	most, refusal := m.Server.Kind.BatchLimit()
+	requestStrings := make([]string, most)
 	for i := range requestStrings {
 		requestStrings[i] = fmt.Sprintf("/v1.0/event/%d", i)
 	}
@@ -100,7 +101,7 @@ func TestVendorAcceptsAvananBatch(t *testing.T) {
 	}
 	status, _, text = m.Request(http.MethodPut, "sign/avanan/us/batch", values{"request_strings": append(requestStrings, "/v1.0/scopes")})
 	require.Equal(t, http.StatusBadRequest, status)
-	require.Contains(t, text, "more than 1000")
+	require.Contains(t, text, refusal)
 	status, _, _ = m.Request(http.MethodGet, "sign/avanan/us/batch", nil)
 	require.Equal(t, http.StatusMethodNotAllowed, status)
 }

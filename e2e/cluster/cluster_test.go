@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"net/http"
 	"path"
 	"slices"
 	"testing"
@@ -34,6 +35,9 @@ func startCluster(t *testing.T) *cluster {
 		return err == nil && len(state.Voters) == len(c.nodes)
 	}, "every node has a vote")
 	c.mount = mount{first.MountApisig(t)}
+	for _, node := range c.nodes {
+		c.at(node).answers("metrics", http.StatusOK) // a standby that serves reads learns of the mount a moment later
+	}
 	return c
 }
 
@@ -100,7 +104,7 @@ func (c *cluster) survives(what string, within time.Duration, change func(leader
 	c.T.Helper()
 	leader := c.leader(nil)
 	m := c.at(c.standby())
-	configs, before := m.configs(), m.Read("creds/avanan/us").LeaseID
+	configs, before := c.at(leader).configs(), m.Read("creds/avanan/us").LeaseID
 	leases, outage := m.underLoad(func() {
 		change(leader)
 		c.leader(leader)

@@ -166,7 +166,7 @@ func (m mount) setTTL(ttl string) {
 
 func (m mount) hasTTL(ttl string) {
 	m.T.Helper()
-	require.Equal(m.T, json.Number(ttl), m.Read("creds/pave/main").Data["ttl"])
+	m.Server.Soon(m.T, func() bool { return m.Read("creds/pave/main").Data["ttl"] == json.Number(ttl) }, "ttl is "+ttl)
 }
 
 // rotate changes the secret at the vendor and in the config.
@@ -174,4 +174,13 @@ func (m mount) rotate(secret string) {
 	m.T.Helper()
 	m.Vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = secret })
 	m.Write("config/avanan/us", values{"secret_key": secret, "base_url": m.URL})
+}
+
+// answers waits until a read has a status.
+func (m mount) answers(path string, status int) {
+	m.T.Helper()
+	harness.Eventually(m.T, func() bool {
+		got, _, _ := m.Request(http.MethodGet, path, nil)
+		return got == status
+	}, path+" has status "+http.StatusText(status))
 }

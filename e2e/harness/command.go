@@ -14,9 +14,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Command is exec.Command for programs that end with the tests.
+// Command is exec.Command for programs that end with the tests: even if these are killed or run out of time, where the system can
+// see to it.
 func Command(name string, args ...string) *exec.Cmd {
-	return exec.CommandContext(context.Background(), name, args...)
+	command := exec.CommandContext(context.Background(), name, args...)
+	command.SysProcAttr = endsWithParent()
+	return command
 }
 
 // Run runs a command that succeeds and returns what it printed.

@@ -141,7 +141,10 @@ func (v *Server) leaks() []string {
 	if err != nil {
 		leaks = append(leaks, "the search failed: "+err.Error())
 	}
-	if !searched[v.logFile()] || (!searched[v.auditFile()] && !v.isOpenBao && !v.quiet) {
+	if v.hung {
+		leaks = append(leaks, "a process that did not stop and was killed")
+	}
+	if !searched[v.logFile()] || (!searched[v.auditFile()] && !v.quiet) {
 		leaks = append(leaks, "the log or the audit log is missing or empty")
 	}
 	here, _ := os.ReadDir(".") // where Vault and the plugin run

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/hashicorp/vault/api"
@@ -20,7 +19,7 @@ type RaftServer struct {
 // StartRaft starts a cluster of one node, initialized and unsealed. It knows no plugin yet.
 func StartRaft(t *testing.T) *RaftServer {
 	t.Helper()
-	s := launchRaft(t, "one")
+	s := launchRaft(t, "one", nil)
 	client, err := s.NewClient("")
 	require.NoError(t, err)
 	var initialized *api.InitResponse
@@ -31,11 +30,13 @@ func StartRaft(t *testing.T) *RaftServer {
 	s.key = initialized.Keys[0]
 	s.Unseal(t)
 	require.NoError(t, s.connect(initialized.RootToken))
+	s.Ready(t)
 	return s
 }
 
-// launchRaft starts a process that belongs to no cluster yet.
-func launchRaft(t *testing.T, id string) *RaftServer {
+// launchRaft starts a process that belongs to no cluster yet. The nodes of a cluster share the audit log of the first, since its
+// path is the same for all of them.
+func launchRaft(t *testing.T, id string, first *RaftServer) *RaftServer {
 	t.Helper()
 	program, err := findVault()
 	require.NoError(t, err)
@@ -45,8 +46,13 @@ func launchRaft(t *testing.T, id string) *RaftServer {
 	clusterAddress, err := FreeAddress()
 	require.NoError(t, err)
 	s := &RaftServer{Server: &Server{
-		Binary: program.path, isOpenBao: program.isOpenBao, directory: directory, answers: &recorder{}, Address: "http://" + address,
+		Binary: program.path, Kind: program.kind, directory: directory, answers: &recorder{}, Address: "http://" + address,
 	}}
+	audit := s.auditFile()
+	if first != nil {
+		audit = first.auditFile()
+		require.NoError(t, os.Symlink(audit, s.auditFile()))
+	}
 	for _, path := range []string{s.Plugins(), s.data()} {
 		require.NoError(t, os.Mkdir(path, 0o700))
 	}
@@ -64,18 +70,18 @@ func launchRaft(t *testing.T, id string) *RaftServer {
 			address         = "%s"
 			cluster_address = "%s"
 			tls_disable     = true
-		}`, s.Plugins(), address, clusterAddress, s.data(), id, address, clusterAddress), 0o600))
+		}
+		%s`, s.Plugins(), address, clusterAddress, s.data(), id, address, clusterAddress, s.auditConfig(audit)), 0o600))
 	require.NoError(t, s.launch())
 	s.stopAtEnd(t)
 	return s
 }
 
-// Join starts another node of the cluster. The nodes share the audit log, since its path is the same for all of them.
+// Join starts another node of the cluster.
 func (s *RaftServer) Join(t *testing.T, id string) *RaftServer {
 	t.Helper()
-	joined := launchRaft(t, id)
+	joined := launchRaft(t, id, s)
 	joined.key = s.key
-	require.NoError(t, os.Symlink(s.auditFile(), joined.auditFile()))
 	var err error
 	joined.Client, err = joined.NewClient(s.Client.Token())
 	require.NoError(t, err)
@@ -105,10 +111,14 @@ func (s *RaftServer) Unseal(t *testing.T) {
 	}))
 }
 
-// Ready waits until requests are answered, by this node or the one that it forwards to.
+// Ready waits until requests are answered, by this node or the one that it forwards to: reads, and writes, which a standby that
+// serves reads forwards too.
 func (s *RaftServer) Ready(t *testing.T) {
 	t.Helper()
-	require.NoError(t, s.poll(func() error { _, err := s.Client.Logical().ReadWithContext(t.Context(), "sys/mounts"); return err }))
+	require.NoError(t, s.poll(func() error {
+		_, err := s.Client.Logical().ReadWithContext(t.Context(), "sys/mounts")
+		return errors.Join(err, s.Client.Sys().PutPolicyWithContext(t.Context(), "ready", `path "ready" { capabilities = ["read"] }`))
+	}))
 }
 
 // Start starts the process of a node again after it has ended.
@@ -129,10 +139,5 @@ func (s *RaftServer) Restart(t *testing.T) {
 // Kill ends a node's process with SIGKILL, and its plugin's, which would outlive it.
 func (s *RaftServer) Kill(t *testing.T) {
 	t.Helper()
-	orphans := PluginProcesses(s.Server)
-	require.NoError(t, s.process.Kill())
-	s.Stop()
-	for _, orphan := range orphans {
-		_ = Command("kill", "-9", filepath.Base(orphan)).Run()
-	}
+	s.kill()
 }

@@ -1,10 +1,7 @@
 package harness
 
 import (
-	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,14 +16,17 @@ import (
 
 // Server is a Vault process. It logs at trace level and keeps an audit log, unless it is quiet.
 type Server struct {
-	Binary, Address  string
-	Client           *api.Client // of the operator
-	directory        string
-	isOpenBao, quiet bool
-	environment      []string  // of the process, beside the tests' own
-	answers          *recorder // every answer of its API
-	process          *os.Process
-	stop             func()
+	Binary, Address string
+	Kind            Kind
+	Client          *api.Client // of the operator
+	directory       string
+	quiet           bool
+	environment     []string  // of the process, beside the tests' own
+	answers         *recorder // every answer of its API
+	process         *os.Process
+	ended           <-chan struct{} // is closed when the process has ended
+	stop            func()
+	hung            bool // whether it had to be killed
 }
 
 // RootToken is the operator's token of a Vault in dev mode.
@@ -55,8 +55,8 @@ func startFor(t *testing.T, v *Server) *Server {
 
 // vaultProgram is the program under test and what kind it is.
 type vaultProgram struct {
-	path      string
-	isOpenBao bool
+	path string
+	kind Kind
 }
 
 var findVault = sync.OnceValues(func() (vaultProgram, error) {
@@ -69,7 +69,8 @@ var findVault = sync.OnceValues(func() (vaultProgram, error) {
 	if err != nil {
 		return vaultProgram{}, fmt.Errorf("%s version: %w", path, err)
 	}
-	return vaultProgram{path, strings.Contains(string(version), "OpenBao")}, nil
+	kind, err := kindOf(string(version))
+	return vaultProgram{path, kind}, err
 })
 
 func (v *Server) startDev() error {
@@ -77,7 +78,7 @@ func (v *Server) startDev() error {
 	if err != nil {
 		return err
 	}
-	v.Binary, v.isOpenBao = program.path, program.isOpenBao
+	v.Binary, v.Kind = program.path, program.kind
 	if err := os.Mkdir(v.Plugins(), 0o700); err != nil {
 		return err
 	}
@@ -86,8 +87,8 @@ func (v *Server) startDev() error {
 		return err
 	}
 	v.Address = "http://" + address
-	config := fmt.Appendf(nil, "plugin_directory = %q\n", v.Plugins())
-	if err := os.WriteFile(v.configFile(), config, 0o600); err != nil {
+	config := fmt.Sprintf("plugin_directory = %q\n%s", v.Plugins(), v.auditConfig(v.auditFile()))
+	if err := os.WriteFile(v.configFile(), []byte(config), 0o600); err != nil {
 		return err
 	}
 	if err := v.launch("-dev", "-dev-no-store-token", "-dev-root-token-id="+RootToken, "-dev-listen-address="+address); err != nil {
@@ -114,19 +115,43 @@ func (v *Server) launch(args ...string) error {
 	server.Env = append(append(os.Environ(), "HOME="+v.directory), v.environment...)
 	server.Stdout, server.Stderr = log, log
 	if err := server.Start(); err != nil {
+		_ = log.Close()
 		return fmt.Errorf("starting Vault: %w", err)
 	}
-	v.process = server.Process
-	v.stop = sync.OnceFunc(func() {
-		_ = server.Process.Signal(os.Interrupt)
+	ended := make(chan struct{})
+	v.process, v.ended = server.Process, ended
+	go func() {
 		_ = server.Wait()
 		_ = log.Close()
+		close(ended)
+	}()
+	v.stop = sync.OnceFunc(func() {
+		_ = server.Process.Signal(os.Interrupt)
+		select {
+		case <-ended:
+		case <-time.After(stopsWithin):
+			v.hung = true
+			v.kill()
+		}
 	})
 	return nil
 }
 
-// Stop ends the process and waits until it has ended.
+// stopsWithin is how long a server may take to stop. A leader waits for the requests that it serves.
+var stopsWithin = 2 * time.Minute
+
+// Stop ends the process and waits until it has ended. One that hangs is killed, and the test fails.
 func (v *Server) Stop() { v.stop() }
+
+// kill ends the process with SIGKILL, and its plugin's, which would outlive it.
+func (v *Server) kill() {
+	orphans := PluginProcesses(v)
+	_ = v.process.Kill()
+	<-v.ended
+	for _, orphan := range orphans {
+		_ = Command("kill", "-9", filepath.Base(orphan)).Run()
+	}
+}
 
 // stopAtEnd stops the server when the test ends, and searches what it leaves behind.
 func (v *Server) stopAtEnd(t *testing.T) {
@@ -141,20 +166,6 @@ func (v *Server) stopAtEnd(t *testing.T) {
 func (v *Server) Environ() []string {
 	return append(os.Environ(), "VAULT_ADDR="+v.Address, "VAULT_TOKEN="+v.Client.Token(), "BAO_ADDR="+v.Address, "BAO_TOKEN="+v.Client.Token(),
 		"VAULT_MAX_RETRIES=0")
-}
-
-// FreeAddress is an address on loopback that nothing listens on. Its port is below those that systems use for outgoing
-// connections, so that none of these takes it before the server does.
-func FreeAddress() (string, error) {
-	var failures error
-	for range 100 {
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 12_000+rand.IntN(20_000)))
-		if err == nil {
-			return listener.Addr().String(), listener.Close()
-		}
-		failures = errors.Join(failures, err)
-	}
-	return "", failures
 }
 
 // Plugins is the server's plugin_directory.
@@ -189,11 +200,7 @@ func (v *Server) connect(token string) (err error) {
 	if err := v.poll(func() error { _, err := v.Client.Logical().Read("sys/mounts"); return err }); err != nil {
 		return err
 	}
-	if v.quiet {
-		return nil
-	}
-	if v.isOpenBao {
-		fmt.Println("OpenBao takes audit devices from its configuration file only: the audit log is not searched")
+	if v.quiet || v.Kind.ConfiguresAudit() {
 		return nil
 	}
 	return v.Client.Sys().EnableAuditWithOptions("file", &api.EnableAuditOptions{
@@ -201,16 +208,40 @@ func (v *Server) connect(token string) (err error) {
 	})
 }
 
+// auditConfig is the part of the configuration that enables an audit log, for servers that want it there.
+func (v *Server) auditConfig(file string) string {
+	if v.quiet || !v.Kind.ConfiguresAudit() {
+		return ""
+	}
+	return fmt.Sprintf(`
+		audit "file" "file" {
+			options {
+				file_path = %q
+				log_raw   = "false"
+			}
+		}`, file)
+}
+
 // poll repeats what fails while the server is not up yet.
 func (v *Server) poll(try func() error) error {
-	for deadline := time.Now().Add(time.Minute); ; <-time.After(20 * time.Millisecond) {
+	deadline := time.After(time.Minute)
+	for {
 		err := try()
 		if err == nil {
 			return nil
 		}
-		if time.Now().After(deadline) {
-			log, _ := os.ReadFile(v.logFile())
-			return fmt.Errorf("no answer from Vault within a minute: %w\n%s", err, log)
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-v.ended:
+			return v.failure("Vault has ended", err)
+		case <-deadline:
+			return v.failure("no answer from Vault within a minute", err)
 		}
 	}
+}
+
+// failure is an error with what the server has logged.
+func (v *Server) failure(what string, err error) error {
+	log, _ := os.ReadFile(v.logFile())
+	return fmt.Errorf("%s: %w\n%s", what, err, log)
 }
