@@ -14,6 +14,8 @@ VAULT = VAULT_BIN=$$(scripts/vault-bin $(SERVER)) && export VAULT_BIN &&
 PROMETHEUS = PROMETHEUS_BIN=$$(scripts/prometheus-bin prometheus) && PROMTOOL_BIN=$$(scripts/prometheus-bin promtool) && \
 	export PROMETHEUS_BIN PROMTOOL_BIN &&
 
+LDFLAGS = -s -w -X github.com/apisig/vault-plugin-apisig/backend.Version=$(VERSION) -X main.version=$(VERSION)
+
 .PHONY: help build check test unit fuzz e2e e2e-prometheus soak bench bench-micro lint demo dev clean
 
 help: ## list the targets
@@ -26,8 +28,7 @@ dev: build ## start a Vault with the engine and the sandbox, and keep them runni
 	scripts/demo --stay
 
 build: ## build the programs into bin/
-	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false \
-		-ldflags '-s -w -X github.com/apisig/vault-plugin-apisig/backend.Version=$(VERSION)' -o bin/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 check: ## format, vet and unit tests, in seconds
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')) && [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }

@@ -1,8 +1,9 @@
 // Command apisig-proxy is a reverse proxy for applications that cannot sign. An application calls it on loopback or on a unix
 // socket; Vault signs the call, and the proxy sends it to the vendor. It never has the vendor's secret.
 //
-// Its configuration is a YAML file, named by -config. With -check it reads the file, says what is wrong with it, and exits. It
-// reads the file again at SIGHUP, and ends at SIGTERM or SIGINT, after the requests under way. docs/proxy.md has more.
+// Its configuration is a YAML file, named by -config. With -check it reads the file, says what is wrong with it, and exits; with
+// -version it prints its version. It reads the file again at SIGHUP, and ends at SIGTERM or SIGINT, after the requests under
+// way. docs/proxy.md has more.
 package main
 
 import (
@@ -23,6 +24,9 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/proxy"
 )
 
+// version is set by the build, with -ldflags "-X main.version=v1.2.3".
+var version = "unknown"
+
 func main() {
 	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "apisig-proxy:", err)
@@ -34,8 +38,13 @@ func run(args []string) error {
 	flags := flag.NewFlagSet("apisig-proxy", flag.ContinueOnError)
 	file := flags.String("config", "", "the configuration `file`, YAML (required)")
 	check := flags.Bool("check", false, "read the configuration, say what is wrong with it, and exit")
+	printVersion := flags.Bool("version", false, "print the version, and exit")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *printVersion {
+		fmt.Println(version)
+		return nil
 	}
 	if *file == "" || flags.NArg() > 0 {
 		return errors.New("usage: apisig-proxy -config file [-check]")

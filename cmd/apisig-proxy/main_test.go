@@ -33,6 +33,7 @@ func TestFlags(t *testing.T) {
 	require.ErrorContains(t, run([]string{"-config", "a", "b"}), "usage")
 	require.ErrorIs(t, run([]string{"-config", filepath.Join(t.TempDir(), "none"), "-check"}), os.ErrNotExist)
 	require.NoError(t, run([]string{"-config", "../../examples/proxy/apisig-proxy.yml", "-check"}))
+	require.NoError(t, run([]string{"-version"}))
 	file := filepath.Join(t.TempDir(), "proxy.yml")
 	require.NoError(t, os.WriteFile(file, []byte("listen: 0.0.0.0:1\nroutes: {}"), 0o600))
 	require.ErrorContains(t, run([]string{"-config", file, "-check"}), file+":1: listen must be a loopback address")
