@@ -15,8 +15,11 @@ PROMETHEUS = PROMETHEUS_BIN=$$(scripts/prometheus-bin prometheus) && PROMTOOL_BI
 	export PROMETHEUS_BIN PROMTOOL_BIN &&
 
 LDFLAGS = -s -w -X github.com/apisig/vault-plugin-apisig/backend.Version=$(VERSION) -X main.version=$(VERSION)
+DIST ?= dist
+RELEASE = $(GO) -C tools/release run . $(1) -version $(VERSION) -dist "$(abspath $(DIST))"
 
 .PHONY: help build check test unit fuzz e2e e2e-prometheus soak bench bench-micro lint demo dev clean
+.PHONY: release release-again
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-14s %s\n' "$$name" "$$text"; done
@@ -39,6 +42,7 @@ lint: ## the linters
 	$(GO) vet ./...
 	$(GO) -C e2e/verifiers vet
 	$(GO) tool -modfile=tools/lint/go.mod golangci-lint run
+	cd tools/release && $(GO) tool -modfile=../lint/go.mod golangci-lint run
 	deps=$$($(GO) list -deps ./internal/...) && ! echo "$$deps" | grep hashicorp/vault/
 
 test: unit e2e ## every test
@@ -73,5 +77,11 @@ bench: ## benchmark in a real Vault, about fourteen minutes; docs/performance.md
 bench-micro: ## benchmark inside the plugin
 	$(GO) test -run '^$$' -bench . -count 5 ./internal/pave ./internal/avanan ./internal/scheme ./backend
 
-clean: ## delete what make build built
-	rm -rf bin
+release: ## build a release into dist/, for four platforms
+	$(call RELEASE,build) -source "$(CURDIR)" -ldflags '$(LDFLAGS)'
+
+release-again: ## build the release in dist/ again, in another folder and from nothing, and compare
+	scripts/release-again "$(DIST)" $(VERSION)
+
+clean: ## delete what was built here
+	rm -rf bin dist
