@@ -19,7 +19,7 @@ DIST ?= dist
 RELEASE = $(GO) -C tools/release run . $(1) -version $(VERSION) -dist "$(abspath $(DIST))"
 
 .PHONY: help build check test unit fuzz e2e e2e-prometheus soak bench bench-micro lint demo dev clean
-.PHONY: release release-again
+.PHONY: release release-check release-again
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-14s %s\n' "$$name" "$$text"; done
@@ -79,6 +79,11 @@ bench-micro: ## benchmark inside the plugin
 
 release: ## build a release into dist/, for four platforms
 	$(call RELEASE,build) -source "$(CURDIR)" -ldflags '$(LDFLAGS)'
+
+release-check: ## check the release in dist/, and use it in a real Vault; it is not built again
+	$(GO) -C tools/release test ./...
+	$(call RELEASE,check)
+	$(VAULT) RELEASE="$(abspath $(DIST))" RELEASE_VERSION=$(VERSION) $(GO) test -count=1 -timeout 15m ./e2e/release
 
 release-again: ## build the release in dist/ again, in another folder and from nothing, and compare
 	scripts/release-again "$(DIST)" $(VERSION)
