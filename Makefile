@@ -19,7 +19,7 @@ DIST ?= dist
 RELEASE = $(GO) -C tools/release run . $(1) -version $(VERSION) -dist "$(abspath $(DIST))"
 
 .PHONY: help build check test unit fuzz e2e e2e-prometheus soak bench bench-micro lint demo dev clean
-.PHONY: release release-check release-again
+.PHONY: release release-check release-again vuln
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-14s %s\n' "$$name" "$$text"; done
@@ -87,6 +87,9 @@ release-check: ## check the release in dist/, and use it in a real Vault; it is 
 
 release-again: ## build the release in dist/ again, in another folder and from nothing, and compare
 	scripts/release-again "$(DIST)" $(VERSION)
+
+vuln: ## look for known vulnerabilities, where their database can be reached
+	scripts/vuln
 
 clean: ## delete what was built here
 	rm -rf bin dist
