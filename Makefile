@@ -43,6 +43,7 @@ lint: ## the linters
 	$(GO) -C e2e/verifiers vet
 	$(GO) tool -modfile=tools/lint/go.mod golangci-lint run
 	cd tools/release && $(GO) tool -modfile=../lint/go.mod golangci-lint run
+	$(GO) tool -modfile=tools/actionlint/go.mod actionlint
 	deps=$$($(GO) list -deps ./internal/...) && ! echo "$$deps" | grep hashicorp/vault/
 
 test: unit e2e ## every test
