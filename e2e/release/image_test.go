@@ -2,6 +2,7 @@ package release
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
@@ -10,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -17,13 +19,15 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/hashicorp/vault/sdk/helper/pluginutil"
+	"github.com/hashicorp/vault/sdk/plugin"
 	"github.com/stretchr/testify/require"
 
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
 // Programs start from the images alone: as the image's user, by its entry point, with no file that is not in it. Their files are the
-// released ones.
+// released ones, and the plugin serves as it would in a container of Vault's.
 func TestImagesStartAsTheirUserWithNothingElse(t *testing.T) {
 	t.Parallel()
 	r := findRelease(t)
@@ -40,14 +44,49 @@ func TestImagesStartAsTheirUserWithNothingElse(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, r.sums[program+"_"+r.version+"_linux_"+runtime.GOARCH], fmt.Sprintf("%x", sha256.Sum256(binary)))
 
-			uid, gid, is := strings.Cut(user, ":")
-			require.True(t, is, user)
-			start := harness.Command(entrypoint[0], "-version")
-			start.Dir, start.Env = "/", []string{}
-			start.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: number(t, uid), Gid: number(t, gid)}}
-			require.Equal(t, r.version+"\n", harness.Run(t, start))
+			user, group, is := strings.Cut(user, ":")
+			require.True(t, is)
+			uid, gid := number(t, user), number(t, group)
+			inImage := func(args []string, environ ...string) *exec.Cmd {
+				start := harness.Command(entrypoint[0], args...)
+				// Not nil, which would be the environment of the test.
+				start.Dir, start.Env = "/", append([]string{}, environ...)
+				start.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: uid, Gid: gid}}
+				return start
+			}
+			require.Equal(t, r.version+"\n", harness.Run(t, inImage([]string{"-version"})))
+			if program == harness.PluginName {
+				requireServes(t, inImage, root, int(uid), int(gid))
+			}
 		})
 	}
+}
+
+// requireServes starts the plugin with the environment that Vault gives to containers, and the folder that it mounts into them.
+// The plugin must offer a socket there.
+func requireServes(t *testing.T, inImage func(args []string, environ ...string) *exec.Cmd, root string, uid, gid int) {
+	t.Helper()
+	const sockets = "/tmp/go-plugin-container"
+	require.NoError(t, os.MkdirAll(filepath.Join(root, sockets), 0o755))
+	require.NoError(t, os.Chown(filepath.Join(root, sockets), uid, gid))
+	handshake := plugin.HandshakeConfig
+	start := inImage(nil, handshake.MagicCookieKey+"="+handshake.MagicCookieValue, "PLUGIN_PROTOCOL_VERSIONS=5", "PLUGIN_MULTIPLEX_GRPC=true",
+		"PLUGIN_UNIX_SOCKET_DIR="+sockets, pluginutil.PluginAutoMTLSEnv+"=true")
+	printed, err := start.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, start.Start())
+	t.Cleanup(func() {
+		_ = start.Process.Kill()
+		_ = start.Wait()
+	})
+	line, err := bufio.NewReader(printed).ReadString('\n')
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(line, "1|5|unix|"+sockets+"/"), line)
+	_, socket, _ := strings.Cut(line, sockets)
+	socket, _, _ = strings.Cut(socket, "|")
+	info, err := os.Stat(filepath.Join(root, sockets, socket))
+	require.NoError(t, err)
+	require.NotZero(t, info.Mode()&os.ModeSocket)
 }
 
 func number(t *testing.T, text string) uint32 {
