@@ -70,10 +70,10 @@ func writeImage(directory string, program program, version string) (string, erro
 	if err != nil {
 		return "", err
 	}
-	// The names under which skopeo, and Docker and containerd, load it.
+	// The names under which skopeo, and Docker and containerd, load it. Vault looks in Docker for a version without its v.
 	err = path.AppendIndex(index, layout.WithAnnotations(map[string]string{
 		"org.opencontainers.image.ref.name": version,
-		"io.containerd.image.name":          program.name + ":" + version,
+		"io.containerd.image.name":          program.name + ":" + strings.TrimPrefix(version, "v"),
 	}))
 	if err != nil {
 		return "", err
