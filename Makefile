@@ -16,7 +16,7 @@ PROMETHEUS = PROMETHEUS_BIN=$$(scripts/prometheus-bin prometheus) && PROMTOOL_BI
 
 LDFLAGS = -s -w -X github.com/apisig/vault-plugin-apisig/backend.Version=$(VERSION) -X main.version=$(VERSION)
 DIST ?= dist
-RELEASE = $(GO) -C tools/release run . $(1) -version $(VERSION) -dist "$(abspath $(DIST))"
+RUN_RELEASE = $(GO) -C tools/release run . $(1) -version $(VERSION) -dist "$(abspath $(DIST))"
 
 .PHONY: help build check test unit fuzz e2e e2e-prometheus soak bench bench-micro lint demo dev clean
 .PHONY: release release-check release-again vuln
@@ -79,12 +79,12 @@ bench-micro: ## benchmark inside the plugin
 	$(GO) test -run '^$$' -bench . -count 5 ./internal/pave ./internal/avanan ./internal/scheme ./backend
 
 release: ## build a release into dist/, for four platforms
-	$(call RELEASE,build) -source "$(CURDIR)" -ldflags '$(LDFLAGS)'
+	$(call RUN_RELEASE,build) -source "$(CURDIR)" -ldflags '$(LDFLAGS)'
 
 release-check: ## check the release in dist/, and use it in a real Vault; it is not built again
 	$(GO) -C tools/release test ./...
-	$(call RELEASE,check)
-	$(VAULT) RELEASE="$(abspath $(DIST))" RELEASE_VERSION=$(VERSION) $(GO) test -count=1 -timeout 15m ./e2e/release
+	$(call RUN_RELEASE,check)
+	$(VAULT) RELEASE_DIST="$(abspath $(DIST))" RELEASE_VERSION=$(VERSION) $(GO) test -count=1 -timeout 15m ./e2e/release
 
 release-again: ## build the release in dist/ again, in another folder and from nothing, and compare
 	scripts/release-again "$(DIST)" $(VERSION)

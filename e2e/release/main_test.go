@@ -1,5 +1,5 @@
-// Package release tests the files of a release, in the folder that RELEASE names: make release-check. Nothing of the plugin is
-// built for it, except an earlier version to upgrade from. Without RELEASE only what needs no release is tested.
+// Package release tests the files of a release, in the folder that RELEASE_DIST names: make release-check. Nothing of the plugin
+// is built for it, except an earlier version to upgrade from. Without RELEASE_DIST only what needs no release is tested.
 package release
 
 import (
@@ -25,7 +25,7 @@ type release struct {
 // findRelease is the release under test.
 func findRelease(t *testing.T) release {
 	t.Helper()
-	found := release{os.Getenv("RELEASE"), os.Getenv("RELEASE_VERSION"), map[string]string{}}
+	found := release{os.Getenv("RELEASE_DIST"), os.Getenv("RELEASE_VERSION"), map[string]string{}}
 	if found.directory == "" {
 		t.Skip("make release-check tests the files of a release")
 	}
