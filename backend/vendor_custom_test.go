@@ -1,9 +1,12 @@
 package backend
 
 import (
+	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/stretchr/testify/require"
@@ -370,4 +373,38 @@ func TestCustomSchemeIsCompiledOnce(t *testing.T) {
 	m.must(logical.DeleteOperation, "config/custom/x", nil)
 	m.scrape()
 	require.Equal(t, 2, compiled)
+}
+
+// The largest schemes that are accepted, many of them, stay small in memory and quick to use: all mounts of the plugin share the process.
+func TestManyLargeSchemes(t *testing.T) {
+	const configs = 50
+	conditions, lets := strings.Builder{}, strings.Builder{}
+	for i := range 32 {
+		fmt.Fprintf(&conditions, "  message %d: %s\n", i, strings.TrimSuffix(strings.Repeat("account == zone || ", 25), " || ")+` || account != ""`)
+	}
+	for i := range 55 {
+		fmt.Fprintf(&lets, "  let_%d: %s\n", i, strings.TrimSuffix(strings.Repeat(`lower("ab") + `, 40), " + "))
+	}
+	large := strings.Replace(customCredsScheme, "headers:", "let:\n"+lets.String()+"require:\n"+conditions.String()+"headers:", 1)
+	large += "# " + strings.Repeat("x", 64<<10-len(large)-3) + "\n"
+	require.Len(t, large, 64<<10)
+	m := newMount(t)
+	heap := func() uint64 {
+		runtime.GC()
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	before := heap()
+	began := time.Now()
+	for i := range configs {
+		m.write(fmt.Sprintf("config/custom/large-%d", i), with(m.customCreds(), values{"scheme": large}))
+	}
+	for i := range configs {
+		m.read(fmt.Sprintf("creds/custom/large-%d", i))
+	}
+	each := (heap() - before) / configs
+	t.Logf("%d KiB and %s a config", each>>10, time.Since(began)/configs)
+	require.Less(t, each, uint64(1<<20))
+	require.Less(t, time.Since(began)/configs, time.Second) // some milliseconds, unless the machine is busy
 }
