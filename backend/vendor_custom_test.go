@@ -376,7 +376,7 @@ func TestCustomSchemeIsCompiledOnce(t *testing.T) {
 }
 
 // The largest schemes that are accepted, many of them, stay small in memory and quick to use: all mounts of the plugin share the process.
-func TestManyLargeSchemes(t *testing.T) {
+func TestManyLargeSchemes(t *testing.T) { //nolint:paralleltest // it measures the heap
 	const configs = 50
 	conditions, lets := strings.Builder{}, strings.Builder{}
 	for i := range 32 {
