@@ -18,8 +18,11 @@
 package client
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 
@@ -35,6 +38,10 @@ type Transport struct {
 	Vault *api.Client
 	// Path is the engine's path: its mount, sign or creds, the vendor, and the config's name. Required.
 	Path string
+	// Send names what a sign path is sent of a call: "request_string", "method", "body_sha256"; nil is request_string alone. A declared
+	// API says in its config's request which of them it takes. body_sha256 needs a body that can be read twice: one with GetBody, which
+	// http.NewRequest makes for buffers and strings. The hash is in lower-case hex, that of no body is the hash of nothing.
+	Send []string
 	// Next sends the calls; nil is http.DefaultTransport.
 	Next http.RoundTripper
 
@@ -93,18 +100,21 @@ func (t *Transport) sign(request *http.Request, rejected *Signed) (*http.Request
 		return nil, nil, errors.New("the vendor answered with a redirect, which is not followed")
 	}
 	t.once.Do(func() { t.signer = &Signer{Vault: t.Vault, Path: t.Path} })
-	got, err := t.signer.Sign(request.Context(), Call{
-		Parameters: map[string]any{"request_string": request.URL.RequestURI()},
-		Rejected:   rejected,
-	})
+	parameters, err := t.parameters(request)
 	if err != nil {
 		return nil, nil, err
 	}
-	if !got.isFor(request.URL) {
+	got, err := t.signer.Sign(request.Context(), Call{Parameters: parameters, Rejected: rejected})
+	if err != nil {
+		return nil, nil, err
+	}
+	target, isFor := got.target(request.URL)
+	if !isFor {
 		return nil, nil, fmt.Errorf("what %s returned is for %s, which is not where this call goes; nothing was sent",
 			t.Path, got.address())
 	}
 	signed := request.Clone(request.Context())
+	signed.URL = target
 	if signed.Header == nil {
 		signed.Header = http.Header{}
 	}
@@ -112,4 +122,49 @@ func (t *Transport) sign(request *http.Request, rejected *Signed) (*http.Request
 		signed.Header.Set(name, value)
 	}
 	return signed, got, nil
+}
+
+// parameters are what a sign path is sent of a call.
+func (t *Transport) parameters(request *http.Request) (map[string]any, error) {
+	send := t.Send
+	if send == nil {
+		send = []string{"request_string"}
+	}
+	parameters := make(map[string]any, len(send))
+	for _, name := range send {
+		switch name {
+		case "request_string":
+			parameters[name] = request.URL.RequestURI()
+		case "method":
+			parameters[name] = request.Method
+		case "body_sha256":
+			sum, err := bodySHA256(request)
+			if err != nil {
+				return nil, err
+			}
+			parameters[name] = sum
+		default:
+			return nil, fmt.Errorf("the transport cannot send %q to Vault; it can send request_string, method and body_sha256", name)
+		}
+	}
+	return parameters, nil
+}
+
+// bodySHA256 is the SHA-256 of a call's body in lower-case hex. The body stays unread.
+func bodySHA256(request *http.Request) (string, error) {
+	hash := sha256.New()
+	if request.Body != nil && request.Body != http.NoBody {
+		if request.GetBody == nil {
+			return "", errors.New("the call's body can be read only once, so its hash cannot be signed: give the request a GetBody")
+		}
+		body, err := request.GetBody()
+		if err != nil {
+			return "", fmt.Errorf("reading the call's body: %w", err)
+		}
+		defer body.Close()
+		if _, err := io.Copy(hash, body); err != nil {
+			return "", fmt.Errorf("reading the call's body: %w", err)
+		}
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
 }

@@ -284,6 +284,67 @@ func TestErrorDoesNotNameSignatureInQuery(t *testing.T) {
 	}
 }
 
+// What a declared API signs is sent to Vault: the method, and the hash of the body, which is sent all the same. The hashes are those of
+// sha256sum.
+func TestMethodAndBodyAreSigned(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t, http.StatusUnauthorized, http.StatusOK)
+	vault := newVault(t, signing(v.URL))
+	transport := &client.Transport{
+		Vault: vault.Client, Path: "m/sign/custom/x", Send: []string{"method", "request_string", "body_sha256"},
+	}
+	status, err := call(t, transport, http.MethodPost, v.URL+"/a", strings.NewReader("hello"))
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, status)
+	_, err = call(t, transport, http.MethodGet, v.URL+"/a", nil)
+	require.NoError(t, err)
+	const hello = `"body_sha256":"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824","method":"POST","request_string":"/a"`
+	require.Equal(t, []string{
+		`PUT /v1/m/sign/custom/x {` + hello + `}`,
+		`PUT /v1/m/sign/custom/x {` + hello + `,"unauthorized":true}`,
+		`PUT /v1/m/sign/custom/x {"body_sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","method":"GET","request_string":"/a"}`,
+	}, vault.seen())
+	require.Equal(t, []string{"hello", "hello", ""}, v.sent)
+	_, err = call(t, transport, http.MethodPost, v.URL+"/a", struct{ io.Reader }{strings.NewReader("once")})
+	require.ErrorContains(t, err, "the call's body can be read only once")
+	transport = &client.Transport{Vault: vault.Client, Path: "m/sign/custom/x", Send: []string{"body"}}
+	_, err = call(t, transport, http.MethodGet, v.URL+"/a", nil)
+	require.ErrorContains(t, err, `cannot send "body" to Vault`)
+	require.Len(t, v.calls, 3)
+}
+
+// Parameters that Vault appended to the query are sent, and nothing else that its answer's url may have.
+func TestAppendedQueryIsSent(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t, http.StatusOK)
+	for answered, test := range map[string]struct {
+		target, sent string
+		query        map[string]any
+	}{
+		"/a?sig=x%2By":       {"/a", "/a?sig=x%2By", map[string]any{"sig": "x+y"}},
+		"/a?b=%2F&t=1&sig=x": {"/a?b=%2F", "/a?b=%2F&t=1&sig=x", map[string]any{"t": "1", "sig": "x"}},
+		"/a?b=1&sig=x":       {"/a", "", map[string]any{"sig": "x"}},
+		"/a?sig=x&sig=x":     {"/a", "", map[string]any{"sig": "x"}},
+		"/a?sig=y":           {"/a", "", map[string]any{"sig": "x"}},
+		"/a?t=1":             {"/a", "", map[string]any{"sig": "x", "t": "1"}},
+		"/ab?sig=x":          {"/a", "", map[string]any{"sig": "x"}},
+		"/a&sig=x":           {"/a", "", map[string]any{"sig": "x"}},
+	} {
+		vault := newVault(t, func(map[string]any) any {
+			return map[string]any{"data": map[string]any{"url": v.URL + answered, "query": test.query}}
+		})
+		before := len(v.calls)
+		_, err := call(t, &client.Transport{Vault: vault.Client, Path: "m/sign/custom/x"}, http.MethodGet, v.URL+test.target, nil)
+		if test.sent == "" {
+			require.Error(t, err, answered)
+			require.Len(t, v.calls, before)
+			continue
+		}
+		require.NoError(t, err, answered)
+		require.Equal(t, test.sent, v.calls[before].RequestURI)
+	}
+}
+
 // An http.Client that follows redirects gets an error, and nothing is signed for where the vendor points.
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	t.Parallel()

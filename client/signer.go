@@ -255,6 +255,30 @@ func lifeOf(secret *api.Secret) time.Duration {
 	return life - min(margin, life/2)
 }
 
+// target is where a call to an address goes, which is that address, with the parameters that Vault appended to its query. It says false
+// if the headers are for another.
+func (s *Signed) target(address *url.URL) (*url.URL, bool) {
+	if s.URL == "" || len(s.Query) == 0 {
+		return address, s.isFor(address)
+	}
+	separator := "?"
+	if address.RawQuery != "" {
+		separator = "&"
+	}
+	rest, found := strings.CutPrefix(s.URL, address.String()+separator)
+	appended, err := url.ParseQuery(rest)
+	if !found || err != nil || len(appended) != len(s.Query) {
+		return nil, false
+	}
+	for name, values := range appended {
+		if len(values) != 1 || s.Query[name] != values[0] {
+			return nil, false
+		}
+	}
+	target, err := url.Parse(s.URL)
+	return target, err == nil
+}
+
 // isFor says whether headers are for a call to an address: to exactly that of a signed call, or to one below the API's base URL.
 func (s *Signed) isFor(target *url.URL) bool {
 	if s.URL != "" {

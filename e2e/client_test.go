@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 
@@ -43,6 +44,14 @@ func TestClientCallsEveryVendor(t *testing.T) {
 		}
 		calls.Wait()
 	}
+	m.WriteCustom("orders")
+	signing := http.Client{Transport: &client.Transport{
+		Vault: m.Client, Path: m.Path + "/sign/custom/orders", Send: []string{"method", "request_string", "body_sha256"},
+	}}
+	response, err := signing.Post(m.URL+"/custom/v1/orders", "text/plain", strings.NewReader("an order"))
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusOK, response.StatusCode)
 	reads := m.Read("status/pave/main").Data["reads"]
 	require.Equal(t, json.Number("1"), reads)
 }
