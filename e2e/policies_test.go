@@ -330,9 +330,9 @@ func customSignerRows() []policyRow {
 		get(path, served, "method", "GET", "request_string", "/custom/v1/orders/1"),
 		// Another method, none, or two.
 		put(path, call("DELETE", "/custom/v1/orders/1"), byACL), put(path, call("get", "/custom/v1/orders/1"), byACL),
-		put(path, call("", "/custom/v1/orders/1"), byEngine), put(path, call(nil, "/custom/v1/orders/1"), byACL),
+		itemwise(put(path, call("", "/custom/v1/orders/1"), byEngine)), put(path, call(nil, "/custom/v1/orders/1"), byACL),
 		put(path, call("GET,DELETE", "/custom/v1/orders/1"), byACL), put(path, call([]string{"GET", "DELETE"}, "/custom/v1/orders/1"), byACL),
-		put(path, call([]string{"DELETE"}, "/custom/v1/orders/1"), byACL), put(path, call([]string{"GET"}, "/custom/v1/orders/1"), byEngine),
+		put(path, call([]string{"DELETE"}, "/custom/v1/orders/1"), byACL), itemwise(put(path, call([]string{"GET"}, "/custom/v1/orders/1"), byEngine)),
 		get(path, byACL, "method", "GET", "method", "DELETE", "request_string", "/custom/v1/orders/1"),
 		put(path, values{"request_string": "/custom/v1/orders/1"}, byACL),
 		put(path, values{"Method": "DELETE", "request_string": "/custom/v1/orders/1"}, byACL),
@@ -342,7 +342,7 @@ func customSignerRows() []policyRow {
 		put(path, values{"method": "GET"}, byACL), put(path, nil, byACL), put(path, values{}, byACL),
 		put(path, call("GET", "/custom/v1/orders"), byACL), put(path, call("GET", "/custom/v1/users/1"), byACL),
 		put(path, call("GET", "/custom/v1/orders/../users/1"), byEngine), put(path, call("GET", "/custom/v1/orders/%2e%2e/users"), byEngine),
-		put(path, call("GET", "/custom/v1/orders/1,/custom/v1/orders/2"), byEngine), put(path, call("GET", " /custom/v1/orders/1"), byEngine),
+		put(path, call("GET", "/custom/v1/orders/1,/custom/v1/orders/2"), byEngine), itemwise(put(path, call("GET", " /custom/v1/orders/1"), byEngine)),
 		// A body, which is not allowed, or another time.
 		put(path, values{"method": "GET", "request_string": "/custom/v1/orders/1", "body_sha256": hash}, byACL),
 		put(path, values{"method": "GET", "request_string": "/custom/v1/orders/1", "now": "2026-01-02T03:04:05Z"}, byACL),
