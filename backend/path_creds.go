@@ -18,7 +18,7 @@ func unauthorizedSchema(v *vendor) *framework.FieldSchema {
 	description := "Set it to true after the vendor answered 401: a shared token that is at least five minutes old is then replaced, for " +
 		"all readers. Default: false."
 	if v.tokens == nil {
-		description = "Accepted as on the paths of other vendors, and without effect: the headers are made anew at every read."
+		description = "Accepted as on the paths of other vendors, and without effect: every read signs new headers."
 	}
 	return &framework.FieldSchema{Type: framework.TypeBool, Query: true, Description: description}
 }

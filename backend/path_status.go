@@ -45,14 +45,14 @@ func statusFields(v *vendor) map[string]*framework.FieldSchema {
 		return &framework.FieldSchema{Type: framework.TypeInt, Description: description}
 	}
 	fields := map[string]*framework.FieldSchema{
-		writtenField:  text("When the secret was last part of a write, RFC 3339."),
-		"secret_age":  number("Seconds since the secret was written."),
-		"problem":     text("Why the stored config cannot be used."),
-		"since":       text("When this node began to count, RFC 3339."),
-		"reads":       number("Reads of credentials and signatures, by this node."),
-		"stale_reads": number("Reads that got a token that could not be renewed, with a warning."),
+		writtenField: text("When the secret was last part of a write, RFC 3339."),
+		"secret_age": number("Seconds since the secret was written."),
+		"problem":    text("Why the stored config cannot be used."),
+		"since":      text("When this node began to count, RFC 3339."),
+		"reads":      number("Reads of credentials and signatures, by this node."),
 	}
 	if v.exchange != nil {
+		fields["stale_reads"] = number("Reads that got a token that could not be renewed, with a warning.")
 		fields["exchanges"] = number("Exchanges with the vendor, by this node.")
 		fields["last_success_at"] = text("When an exchange last succeeded, RFC 3339.")
 		fields["last_failure_at"] = text("When an exchange last failed, RFC 3339.")
@@ -95,9 +95,9 @@ func (b *backend) statusRead(
 	}
 	put("since", current.stats.since)
 	reads, stale, exchanges := current.stats.totals()
-	status["reads"], status["stale_reads"] = reads, stale
+	status["reads"] = reads
 	if s.vendor.exchange != nil {
-		status["exchanges"] = exchanges
+		status["stale_reads"], status["exchanges"] = stale, exchanges
 		current.history.events().put(status, put)
 	}
 	if current.token != nil {

@@ -196,14 +196,15 @@ func customAnswerFields(more ...string) map[string]*framework.FieldSchema {
 		"base_url":   {Type: framework.TypeString, Required: true, Description: "Address of the API."},
 		"expires_at": {Type: framework.TypeString, Required: true, Description: "Until when the result is good, by the scheme's ttl, RFC 3339."},
 	}
-	pave := paveCredsFields()
+	optional := paveCredsFields()
+	optional["ttl"].Description = "Seconds after which to read again: half of the scheme's ttl. Vault Agent and the Secrets Operator " +
+		"refresh by it."
+	optional["url"] = &framework.FieldSchema{
+		Type: framework.TypeString, Description: "Where to send the call: base URL, request string and query parameters; absent if the scheme " +
+			"has no request_string.",
+	}
 	for _, name := range more {
-		if fields[name] = pave[name]; fields[name] == nil {
-			fields[name] = &framework.FieldSchema{
-				Type: framework.TypeString, Description: "Where to send the call: base URL, request string and query parameters; absent if the " +
-					"scheme has no request_string.",
-			}
-		}
+		fields[name] = optional[name]
 	}
 	return fields
 }
@@ -245,7 +246,8 @@ func customAnswer(s serving, given map[string]string) (answer, error) {
 		fields["url"] = signed.URL
 	}
 	if len(parsed.Request()) == 0 {
-		ttl := int(parsed.TTL().Seconds())
+		// Agent and the Secrets Operator read again about a second after ttl, so what they have must be good for longer.
+		ttl := max(1, int(parsed.TTL().Seconds())/2)
 		fields["ttl"], fields["rotation_period"] = ttl, ttl
 		fields["last_vault_rotation"] = s.now.UTC().Format(time.RFC3339Nano)
 	}

@@ -79,7 +79,7 @@ func TestCustomCreds(t *testing.T) {
 	want := values{
 		"headers":      map[string]string{"X-Account": "acme", "X-Sig": "16edfd6f2802e2fb78e6cdf409fa3894e37409bcfc15cb3752ee56a671642e9c"},
 		"header_lines": "X-Account: acme\nX-Sig: 16edfd6f2802e2fb78e6cdf409fa3894e37409bcfc15cb3752ee56a671642e9c\n", "base_url": "https://api.example",
-		"expires_at": "2026-01-02T03:05:35Z", "ttl": 90, "rotation_period": 90, "last_vault_rotation": "2026-01-02T03:04:05.123456789Z",
+		"expires_at": "2026-01-02T03:05:35Z", "ttl": 45, "rotation_period": 45, "last_vault_rotation": "2026-01-02T03:04:05.123456789Z",
 	}
 	require.Equal(t, want, m.read("creds/custom/x"))
 	require.NotEqual(t, want["headers"], m.must(logical.UpdateOperation, "creds/custom/x", values{"unauthorized": true})["headers"])
@@ -161,7 +161,7 @@ func TestCustomWriteRefusals(t *testing.T) {
 		{with(good, values{"key": ""}), "key is required"},
 		{with(good, values{"key": "canary\n"}), "key is not UTF-8 text without control characters"},
 		{with(good, values{"salt": "canary"}), "salt is not hex"},
-		{with(good, values{"account": "canary,"}), "account does not match the pattern"},
+		{with(good, values{"account": "canary,"}), "account is empty, or has a space, a comma"},
 		{with(good, values{"account": "canary'"}), "account contains a quote"},
 		{with(good, values{"label": ""}), "label does not match the pattern"},
 		{with(good, values{"base_url": "http://canary.example"}), "base_url is plain http"},
@@ -407,4 +407,77 @@ func TestManyLargeSchemes(t *testing.T) { //nolint:paralleltest // it measures t
 	t.Logf("%d KiB and %s a config", each>>10, time.Since(began)/configs)
 	require.Less(t, each, uint64(1<<20))
 	require.Less(t, time.Since(began)/configs, time.Second) // some milliseconds, unless the machine is busy
+}
+
+// customQueryScheme has query parameters only.
+const customQueryScheme = `secrets: {key: {}}
+request: {request_string: {}}
+query: {sig: 'hex(hmac_sha256(key, request_string))'}
+ttl: 60s
+examples:
+  - secrets: {key: made-up}
+    request: {request_string: /a}
+    want: {sig: de30fbad2eb9d85d8e61b8355c2b57eff01eb12bea38396fd7b4c564f0a3caba}
+`
+
+// The whole answer of a scheme without headers. The signature was computed with openssl.
+func TestCustomQueryOnly(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/custom/q", values{"scheme": customQueryScheme, "base_url": "https://api.example", "key": "canary-key"})
+	const sig = "1427ef269dcf7ce399449e86aba91c5c5a7887d5dfc0777478499bfc1a7cee56"
+	require.Equal(t, values{
+		"base_url": "https://api.example", "expires_at": "2026-01-02T03:05:05Z",
+		"query": map[string]string{"sig": sig}, "url": "https://api.example/a?sig=" + sig,
+	}, m.must(logical.UpdateOperation, "sign/custom/q", values{"request_string": "/a"}))
+}
+
+// A scheme that another node stored counts, also before this node hears of it.
+func TestCustomSchemeOfAnotherNode(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/custom/x", m.customCreds())
+	m.elsewhere("config/custom/x", "scheme", strings.Replace(customCredsScheme, "ttl: 90s", "ttl: 30s\nallow_static: true", 1))
+	require.Equal(t, true, m.read("config/custom/x")["allow_static"])
+}
+
+// A check signs the examples of what is stored: an earlier version may have signed them otherwise.
+func TestCustomCheckSignsExamples(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/custom/x", m.customCreds())
+	m.elsewhere("config/custom/x", "scheme", strings.Replace(customCredsScheme, "0d144a32", "00000000", 1))
+	require.Contains(t, m.refused(logical.UpdateOperation, "check/custom/x", nil), "examples[0].want.X-Sig: the scheme gives")
+	require.NotContains(t, m.logged(), "canary")
+}
+
+// The error of a read under creds/ does not list parameters, because there are none: it says what to change.
+func TestCustomCredsThatCannotBeSent(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	given := with(m.customCreds(), values{"scheme": strings.Replace(customCredsScheme, "[a-z]+", ".*", 1), "label": "canary "})
+	m.write("config/custom/x", given)
+	require.Equal(t, "headers.X-Label cannot be sent: a header is printable ASCII of at most 8192 bytes, without a space at either end; "+
+		"the config's fields or its scheme must be changed", m.refused(logical.ReadOperation, "creds/custom/x", nil))
+	// The first write of a config does not start over.
+	delete(given, "key")
+	require.Equal(t, "key is required", m.refused(logical.UpdateOperation, "config/custom/y", given))
+}
+
+func TestCustomPrepareOfAConfigThatIsRefused(t *testing.T) {
+	t.Parallel()
+	c, err := customVendor().declared(config{"scheme": customCredsScheme, "base_url": "https://api.example"},
+		[]byte(`{"secrets":{"key":"canary","salt":"canary"},"fields":{"account":"a"}}`))
+	require.NoError(t, err)
+	require.True(t, customPrepare(c) == nil) //nolint:testifylint // require.Nil takes a *scheme.Signer that is nil for nil
+}
+
+// A read of a config declares what it says of its scheme.
+func TestCustomConfigReadIsDeclared(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	fields := m.Route("config/custom/x").Operations[logical.ReadOperation].Properties().Responses[200][0].Fields
+	for _, name := range []string{"secrets", "fields", "request", "allow_static", "allow_extension"} {
+		require.Contains(t, fields, name)
+	}
 }

@@ -288,8 +288,12 @@ func (e *expression) concatenate(node *ast.BinaryExpr, left, right operand) (ope
 	case (left.kind == kindSecret || right.kind == kindSecret) && joinable(left.kind) && joinable(right.kind):
 		known.kind = kindSecret
 	default:
-		return operand{}, e.errorAtNode(node, "+ joins two strings, bytes and bytes, or a secret with any of these, not %s and %s; hex(…) or "+
-			"base64(…) makes a string of bytes", left.kind, right.kind)
+		hint := "hex(…) or base64(…) makes a string of bytes"
+		if left.kind == kindTimestamp || right.kind == kindTimestamp {
+			hint = "now.unix(), now.rfc3339() and others make a string of a timestamp"
+		}
+		return operand{}, e.errorAtNode(node, "+ joins two strings, bytes and bytes, or a secret with any of these, not %s and %s; %s",
+			left.kind, right.kind, hint)
 	}
 	if left.endsRequest && right.beginsRequest {
 		e.lint(e.place + ": two fields that callers choose stand beside one another with nothing between them, so different requests can " +
@@ -329,6 +333,8 @@ func (e *expression) call(node *ast.CallExpr, depth int) (operand, error) {
 	}
 	function := e.functions[called.Name]
 	switch {
+	case function == nil && slices.Contains(predeclared, called.Name):
+		return operand{}, e.errorAtNode(called, "this is a value, and no function: now.unix(), uuid, nonce, base_url")
 	case function == nil:
 		return operand{}, e.errorAtNode(called, "there is no such function; there are %s", functionNames(method))
 	case function.method != method:
@@ -441,14 +447,14 @@ func (s signature) takesText() string {
 	return "(" + strings.Join(words, ", ") + ")"
 }
 
-// usage is how a function is written: hex(x), s.contains(x), t.unix().
+// usage is how a function is written: hex(x), s.contains(x), now.unix().
 func (f *function) usage() string {
 	if !f.method {
 		return f.name + "(" + f.arguments + ")"
 	}
 	receiver := "s"
 	if f.signatures[0].takes[0] == kindTimestamp {
-		receiver = "t"
+		receiver = "now"
 	}
 	return receiver + "." + f.name + "(" + f.arguments + ")"
 }

@@ -78,7 +78,11 @@ func readDeclaration(p pair, section string) (declaration, error) {
 	return declared, nil
 }
 
-var errPattern = errors.New("does not match the pattern that the scheme declares for it")
+var (
+	errPattern = errors.New("does not match the pattern that the scheme declares for it")
+	errDefault = errors.New("is empty, or has a space, a comma or a character outside printable ASCII; the scheme can declare a pattern " +
+		"that allows it")
+)
 
 // check returns what is wrong with a given value, worded to follow its name.
 func (d declaration) check(value string) error {
@@ -91,6 +95,9 @@ func (d declaration) check(value string) error {
 		}
 	}
 	if !d.pattern.matches(value) {
+		if d.pattern.compiled.String() == defaultPattern {
+			return errDefault
+		}
 		return errPattern
 	}
 	if d.config {

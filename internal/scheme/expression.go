@@ -72,6 +72,10 @@ func (s source) parse() (ast.Expr, error) {
 		if fault < 0 && !newline && !slices.Contains(tokens, found) {
 			fault = file.Offset(at)
 		}
+		if fault >= 0 && fault < len(s.text) && s.text[fault] == '"' {
+			return nil, s.errorIn(fault, "this string does not end on its line: YAML made a line break of \\n, or cut the text off at a #; write "+
+				"the expression in single quotes, or after >-")
+		}
 		if fault >= 0 {
 			return nil, s.errorIn(fault, "this is not part of the language; %s", grammar)
 		}

@@ -31,7 +31,6 @@ type facts struct {
 	varies bool
 
 	// How the value begins and ends, where parts that can be empty count as absent too.
-	beginsSecret  bool // with a secret, or a digest of one
 	endsPublic    bool // with something public
 	beginsRequest bool // with a request field as it is
 	endsRequest   bool
@@ -59,7 +58,6 @@ func concatenate(left, right facts) facts {
 	joined := join(left, right)
 	joined.utf8 = (left.kind != kindSecret || left.utf8) && (right.kind != kindSecret || right.utf8) &&
 		left.kind != kindBytes && right.kind != kindBytes
-	joined.beginsSecret = left.beginsSecret || left.min == 0 && right.beginsSecret
 	joined.beginsRequest = left.beginsRequest || left.min == 0 && right.beginsRequest
 	joined.endsPublic = right.endsPublic || right.min == 0 && left.endsPublic
 	joined.endsRequest = right.endsRequest || right.min == 0 && left.endsRequest
@@ -71,7 +69,6 @@ func either(a, b facts) facts {
 	both := join(a, b)
 	both.max, both.min = max(a.max, b.max), min(a.min, b.min)
 	both.fresh, both.requested = a.fresh && b.fresh, a.requested && b.requested
-	both.beginsSecret = a.beginsSecret || b.beginsSecret
 	both.beginsRequest = a.beginsRequest || b.beginsRequest
 	both.endsPublic = a.endsPublic || b.endsPublic
 	both.endsRequest = a.endsRequest || b.endsRequest

@@ -14,7 +14,7 @@ func flowKeep(_ *checker, _ call, args []operand) (facts, error) { return args[0
 // flowShorten is for what leaves a part of its argument, which may begin and end with what was inside.
 func flowShorten(_ *checker, _ call, args []operand) (facts, error) {
 	part := args[0].facts
-	part.min, part.beginsSecret = 0, part.ofSecret
+	part.min = 0
 	part.beginsRequest, part.endsRequest = part.beginsRequest || part.requested, part.endsRequest || part.requested
 	return part, nil
 }
@@ -82,12 +82,13 @@ func flowCompare(_ *checker, at call, args []operand) (facts, error) {
 func flowDigest(h string, extendable bool) flow {
 	return func(c *checker, at call, args []operand) (facts, error) {
 		hashed := args[0]
-		if extendable && hashed.beginsSecret && hashed.endsPublic {
+		// Wherever the secret is: the digest is the state of the hash after all of it.
+		if extendable && hashed.ofSecret && hashed.endsPublic {
 			if hashed.endsRequest && !c.allowExtension {
-				return facts{}, at.errorAtNode(hashed.node, "could be extended: it is the hash of something that begins with a secret and ends in a "+
+				return facts{}, at.errorAtNode(hashed.node, "could be extended: it is the hash of something that has a secret in it and ends in a "+
 					"request field, so anyone who sees it can compute that of a longer value; use hmac_, or set allow_extension: true")
 			}
-			c.lint(at.place + ": the hash of something that begins with a secret and ends in something public can be extended by anyone who " +
+			c.lint(at.place + ": the hash of something that has a secret in it and ends in something public can be extended by anyone who " +
 				"reads it; if the API permits, use an HMAC")
 		}
 		c.hashed(at, hashed)
@@ -101,7 +102,7 @@ func flowDigest(h string, extendable bool) flow {
 // public is what a digest is as a public value.
 func public(digest facts) facts {
 	digest.direct, digest.min, digest.zeros = nil, 1, true
-	digest.beginsSecret, digest.endsPublic = digest.ofSecret, true
+	digest.endsPublic = true
 	return digest
 }
 
@@ -171,7 +172,7 @@ func (c *checker) derived(at call, args []operand, by facts) facts {
 	}
 	number := c.number(fmt.Sprint(at.function.name, made))
 	c.made[number] = derivation{at.function.name, direct}
-	return facts{ofSecret: true, fresh: by.fresh, requested: by.requested, min: 1, beginsSecret: true, direct: []int{number}}
+	return facts{ofSecret: true, fresh: by.fresh, requested: by.requested, min: 1, direct: []int{number}}
 }
 
 // derivation is what a derived key is made with and of.

@@ -13,8 +13,10 @@ import (
 // hostileDocument is a scheme in which one header is an expression.
 func hostileDocument(expression, lets, options string) string {
 	secrets, values := "", ""
-	if strings.Contains(expression, "seed") { // an unused secret is refused
-		secrets, values = ", seed: {}", ", seed: made-up"
+	for _, name := range []string{"seed", "salt"} { // an unused secret is refused
+		if strings.Contains(expression, name) {
+			secrets, values = secrets+", "+name+": {}", values+", "+name+": made-up"
+		}
 	}
 	return fmt.Sprintf(`
 secrets: {key: {}, other: {}, raw: {encoding: base64}, digits: {encoding: hex}%s}
@@ -226,7 +228,7 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`(hex)(key)`, "only a name can be called"},
 	{`hex(key)(key)`, "only a name can be called"},
 	{`"a".hex()`, "write hex(x)"},
-	{`unix(now)`, "write t.unix()"},
+	{`unix(now)`, "write now.unix()"},
 	{`hex(key...)`, notPart},
 	{`func() string { return key }()`, notPart},
 	{`map[string]string{"a": key}`, notPart},
@@ -275,7 +277,9 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`now.unix("a")`, takes},
 	{`undeclared`, "this name is not declared"},
 	{`"\xff"`, "is not a string of valid UTF-8"},
-	{`"unclosed`, notPart},
+	{`"unclosed`, "this string does not end on its line"},
+	{`now()`, "this is a value, and no function"},
+	{`now + stamp + "a"`, "now.unix(), now.rfc3339() and others make a string of a timestamp"},
 	{``, "is empty"},
 	{`circle`, "in a circle"},
 	// The same, where it is safe.
@@ -300,6 +304,44 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(hmac_sha256(key, body + "\x00"))`, ""},
 	{`hex(hmac_sha512(key, body)) + hex(sha256(key + uuid))`, ""},
 	{`hex(hmac_sha256(derive_sha256(seed), stamp)) + hex(sha256(derive_sha256(seed) + uuid))`, ""}, // a key of 32 bytes is not hashed
+	{`hex(sha256(key + stamp + percent_encode(body)))`, ""},
+	{`hex(sha256(key + body + stamp))`, ""},
+	{`hex(sha256(stamp + key + body))`, extended}, // wherever the secret is
+	{`hex(sha256("v1" + key + stamp + body))`, extended},
+	{`hex(sha1(uuid + "." + key + "." + body))`, extended},
+	{`hex(hmac_sha256(key + choose(field == method, "a", "bb"), stamp))`, noKey},
+	{`hex(hmac_sha256(derive_sha256(seed), stamp)) + hex(sha256(seed + uuid))`, apart},
+	{`hex(hmac_sha256(key, body)) + hex(sha256(key + uuid)) + hex(sha256(uuid))`, "cannot be a key of hmac_sha256"},
+	{`hex(sha256(key + stamp + body + hex(sha256(maybe))))`, ""},
+	{`hex(hmac_sha256(derive_sha256(seed), stamp)) + hex(hmac_sha512(key, seed + uuid))`, apart},
+	{`hex(hmac_sha256(derive_sha512(seed + uuid) + "a", body)) + hex(sha256(derive_sha512(seed + uuid) + "a"))`, "cannot be a key of hmac_sha256"},
+	{`hex(hmac_sha256(derive_sha512(seed + uuid), body)) + hex(sha256(derive_sha512(seed + uuid)))`, ""},
+	{`hex(sha256(hex(hmac_sha256(derive_sha256(seed + uuid), "a"))))`, isStale},
+	{`hex(hmac_sha256(key, hmac_sha256(derive_sha256(seed + body), "a")))`, isStale},
+	{`hex(hmac_sha256(key, hex(sha256(seed)) + stamp))`, ""},
+	{`hex(sha256(derive_hmac_sha256(derive_sha256(seed + uuid), "a")))`, isStale},
+	{`hex(hmac_sha256(key, derive_hmac_sha256(derive_sha256(seed + body), "a")))`, isStale},
+	{`hex(hmac_sha256(derive_hmac_sha256(salt, seed), stamp)) + hex(sha256(seed + uuid))`, apart},
+	{`hex(hmac_sha256(derive_sha256(seed), stamp)) + hex(hmac_sha256(derive_sha256(salt), stamp)) + hex(sha256(seed + uuid))`, apart},
+	{`hex(hmac_sha256(derive_hmac_sha256(hex(derive_sha256(seed)) + "a", "a"), body)) + ` +
+		`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256(derive_sha256(hex(derive_sha256(seed)) + "a"), "a"), "x"), body))`, apart},
+	{`hex(sha256(key + stamp + choose(method == "GET", "a", body)))`, extended},
+	{`hex(hmac_sha256(key + choose(field == "a" && method == "GET", "a", "bb"), stamp))`, noKey},
+	{`hex(hmac_sha256(key + choose(field == "a" || method == "GET", "a", "bb"), stamp))`, noKey},
+	{`hex(sha256(key + stamp + body + now.format("")))`, extended},
+	{`hex(sha256(key + uuid + body + key))`, ""},
+	{`hex(hmac_sha256(key, now.format("%H%M%S")))`, isStale},
+	{`hex(hmac_sha256(key, now.format("%d%M%S")))`, isStale},
+	{`hex(hmac_sha256(key, now.format("%d%H%S")))`, isStale},
+	{`hex(hmac_sha256(key, now.format("%d%H%M")))`, isStale},
+	{`hex(sha256(key + body + derive_sha256(seed + uuid)))`, ""},
+	{`hex(sha256(key + body + (stamp + "a")))`, ""},
+	{`json(raw + key)`, "json takes secrets of the encoding text"},
+	{`json(sha256(stamp) + key)`, "json takes secrets of the encoding text"},
+	{`hex(sha256(choose(field == "a", hex(sha256(key)), "a") + stamp + body))`, extended},
+	{`hex(sha256(choose(field == "a", "a", hex(sha256(key))) + stamp + body))`, extended},
+	{`hex(hmac_sha256(key, derive_sha256(seed + body)))`, ""},
+	{`hex(sha256(derive_sha256(seed) + stamp + body))`, extended},
 }
 
 func TestHostileExpressions(t *testing.T) {

@@ -118,9 +118,10 @@ func decodeYAML(text string) (root *yaml.Node, err error) {
 	notYAML := func(err error) error {
 		place := "scheme"
 		if found := yamlLine.FindStringSubmatch(err.Error()); found != nil {
-			place = "line " + found[1]
+			place = "at or after line " + found[1] // package yaml often names where what is wrong begins
 		}
-		return errorAt(place, "is not YAML; check quotes, colons and indentation")
+		return errorAt(place, "is not YAML; put a value that begins with a quote, or has a colon, a #, a comma, a ? or braces in it, in single "+
+			"quotes, or on a line of its own after >-")
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader([]byte(text)))
 	var document, more yaml.Node
@@ -172,6 +173,9 @@ func (p pair) place() string { return lineOf(p.line) }
 
 // pairs are those of a mapping, in its order. It has no key twice, and none but the known ones, unless there are none.
 func pairs(node *yaml.Node, place string, known ...string) ([]pair, error) {
+	if node.Kind != yaml.MappingNode && place == "scheme" {
+		return nil, errorAt(place, "must be a mapping of names to values; from a file: scheme=@file")
+	}
 	if node.Kind != yaml.MappingNode {
 		return nil, errorAt(place, "must be a mapping of names to values")
 	}

@@ -55,7 +55,7 @@ func newPattern(text string) (p *pattern, fault string) {
 	}
 	tree, err := syntax.Parse(text, syntax.Perl)
 	if err != nil {
-		return nil, "is not a regular expression as RE2 has them (https://github.com/google/re2/wiki/Syntax)"
+		return nil, "is not a regular expression as RE2 has them (https://github.com/google/re2/wiki/Syntax); repetitions have at most 1,000"
 	}
 	size := instructions(tree)
 	if size > maxInstructions {

@@ -137,7 +137,7 @@ func (c *checker) declare(d *document) {
 	// The slots of secrets, fields and request are in the order of the document: see environment.
 	for _, declared := range d.secrets {
 		add(declared.name, facts{
-			kind: kindSecret, max: maxSecret, min: 1, ofSecret: true, beginsSecret: true, utf8: declared.encoding == encodingText,
+			kind: kindSecret, max: maxSecret, min: 1, ofSecret: true, utf8: declared.encoding == encodingText,
 			direct: []int{c.number(declared.name)},
 		}, slot)
 	}
@@ -236,7 +236,7 @@ func (s *Scheme) TTL() time.Duration { return s.document.ttl }
 // AllowStatic says whether the document lets a signature be of something that stays the same.
 func (s *Scheme) AllowStatic() bool { return s.document.allowStatic }
 
-// AllowExtension says whether the document lets a hash begin with a secret and end in a request field.
+// AllowExtension says whether the document lets the hash of a secret end in a request field.
 func (s *Scheme) AllowExtension() bool { return s.document.allowExtension }
 
 // Secrets are the names of the secrets, in the document's order.

@@ -232,11 +232,11 @@ func TestAbsentAndEmptyValues(t *testing.T) {
 	withFields = strings.Replace(withFields, "    want:", "    fields: {id: i1}\n    want:", 1)
 	s := parsed(t, withFields)
 	for want, fields := range map[string]map[string]string{
-		"id is required":          {},
-		"more does not match":     {"id": "x", "more": ""},
-		"fixed does not match":    {"id": "x", "fixed": ""},
-		"id contains a quote":     {"id": "x'"},
-		"id is longer than 512 b": {"id": strings.Repeat("x", 513)},
+		"id is required":                 {},
+		"more is empty, or has a space":  {"id": "x", "more": ""},
+		"fixed is empty, or has a space": {"id": "x", "fixed": ""},
+		"id contains a quote":            {"id": "x'"},
+		"id is longer than 512 b":        {"id": strings.Repeat("x", 513)},
 	} {
 		_, err := s.Signer(scheme.Values{Secrets: map[string]secret.Text{"key": "k"}, Fields: fields, BaseURL: "https://api.example"})
 		require.ErrorContains(t, err, want)

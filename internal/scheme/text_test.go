@@ -163,3 +163,21 @@ func TestInstructionsAreEstimated(t *testing.T) {
 		require.InDelta(t, len(compiled.Inst), instructions(tree), 6+0.2*float64(len(compiled.Inst)), text)
 	}
 }
+
+func TestPatternsMatchWholeValues(t *testing.T) {
+	t.Parallel()
+	for text, values := range map[string][2]string{
+		"b":       {"b", "ab"},
+		"(?m)^b$": {"b", "a\nb"},
+		"a|ab":    {"ab", "abb"},
+	} {
+		p, fault := newPattern(text)
+		require.Empty(t, fault, text)
+		require.True(t, p.matches(values[0]), text)
+		require.False(t, p.matches(values[1]), text)
+	}
+	_, fault := newPattern(strings.Repeat("a", 512))
+	require.Empty(t, fault)
+	_, fault = newPattern(strings.Repeat("a", 513))
+	require.Equal(t, "is longer than 512 bytes", fault)
+}

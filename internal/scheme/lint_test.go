@@ -1,0 +1,86 @@
+package scheme_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/scheme"
+)
+
+const (
+	lintBeside = "X-Test: two fields that callers choose stand beside one another"
+	lintExtend = "X-Test: the hash of something that has a secret in it"
+)
+
+func TestLintsOfExpressions(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		expression     string
+		beside, extend bool
+	}{
+		{`method + body`, true, false},
+		{`method + ("" + body)`, true, false},
+		{`(method + maybe) + body`, true, false},
+		{`method + "." + body`, false, false},
+		{`method + trim(" " + body)`, true, false},
+		{`trim(body + " ") + method`, true, false},
+		{`method + percent_encode(body)`, false, false},
+		{`percent_encode(body) + method`, false, false},
+		{`body + maybe + small`, true, false},
+		{`method + choose(field == "a", "a", body)`, true, false},
+		{`choose(field == "a", "a", body) + method`, true, false},
+		{`choose(field == "a", body, "a") + method`, true, false},
+		{`method + choose(field == "a", body, "a")`, true, false},
+		{`hex(sha256(key + stamp + key))`, false, false},
+		{`hex(sha256(key + stamp))`, false, true},
+		{`hex(sha256(stamp + key + field))`, false, true},
+		{`hex(sha256(key + uuid))`, false, true},
+		{`hex(sha256(key + uuid + "a"))`, false, true},
+		{`hex(sha256(key + uuid + field))`, false, true},
+		{`hex(sha256(key + uuid + base_url))`, false, true},
+		{`hex(sha256(key + uuid + maybe))`, false, true},
+		{`hex(sha256(key + uuid + hex(sha256(field))))`, false, true},
+		{`hex(sha256(hex(key) + uuid))`, false, true},
+		{`hex(sha384(key + uuid))`, false, false},
+		{`hex(hmac_sha256(key, key + uuid))`, false, false},
+	} {
+		s, err := scheme.Parse(hostileDocument(test.expression, "", ""))
+		require.NoError(t, err, test.expression)
+		lints := strings.Join(s.Lints(), "\n")
+		require.Equal(t, test.beside, strings.Contains(lints, lintBeside), test.expression)
+		require.Equal(t, test.extend, strings.Contains(lints, lintExtend), test.expression)
+	}
+}
+
+// The limits of expressions, from both sides.
+func TestLimitsOfExpressions(t *testing.T) {
+	t.Parallel()
+	var balanced func(leaves int) string
+	balanced = func(leaves int) string {
+		if leaves == 1 {
+			return `""`
+		}
+		return "(" + balanced(leaves/2) + "+" + balanced(leaves-leaves/2) + ")"
+	}
+	nested := func(depth int) string { return strings.Repeat("(", depth-1) + "body" + strings.Repeat(")", depth-1) }
+	for _, test := range []struct{ max, good, bad, want string }{
+		{"9", "lower(" + balanced(167) + ")", "lower(lower(" + balanced(167) + "))", "has more than 500 nodes"},
+		{"9", nested(64), nested(65), "nested more than 64 deep"},
+		{"65536", "body", `body + "a"`, "can have more than 65536 bytes"},
+		{"65500", "body + uuid", `body + uuid + "a"`, "can have more than 65536 bytes"},
+		{"65504", "body + nonce", `body + nonce + "a"`, "can have more than 65536 bytes"},
+		{"65024", "body + base_url", `body + base_url + "a"`, "can have more than 65536 bytes"},
+		{"9", `""` + strings.Repeat(" ", 4094), `""` + strings.Repeat(" ", 4095), "is longer than 4096 bytes"},
+	} {
+		document := func(expression string) string {
+			return replaced(t, "{body: {}}", "{body: {max: "+test.max+"}}", "ttl: 60s", "let: {x: '"+expression+"'}\nttl: 60s",
+				"    want:", "    base_url: https://a.example\n    uuid: u\n    nonce: n\n    want:")
+		}
+		_, err := scheme.Parse(document(test.good))
+		require.NoError(t, err, test.good)
+		_, err = scheme.Parse(document(test.bad))
+		require.ErrorContains(t, err, test.want, test.bad)
+	}
+}
