@@ -216,12 +216,18 @@ func (b *backend) Setup(ctx context.Context, conf *logical.BackendConfig) error 
 func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*logical.Response, error) {
 	if len(req.Data) > 0 { // the framework routes every request; one without parameters need not be routed twice
 		if path := b.Route(req.Path); path != nil {
-			if err := checkParameters(req, path.Fields, path.TakesArbitraryInput); err != nil {
+			if err := checkParameters(req, path.Fields, takesMore(req, path)); err != nil {
 				return respondError(err)
 			}
 		}
 	}
 	return b.Backend.HandleRequest(ctx, req)
+}
+
+// takesMore says whether a request may have parameters that its path does not know: those of a declaration. A config's are for writes.
+func takesMore(req *logical.Request, path *framework.Path) bool {
+	reads := req.Operation == logical.ReadOperation || req.Operation == logical.DeleteOperation
+	return path.TakesArbitraryInput && !(reads && strings.HasPrefix(req.Path, configPrefix))
 }
 
 // HandleExistenceCheck looks at the path only. Vault calls it before it checks the policies, so errors in the parameters are

@@ -100,13 +100,49 @@ func FuzzStoredConfig(f *testing.F) {
 	})
 }
 
+// The same for configs that declare fields of their own.
+func FuzzStoredCustomConfig(f *testing.F) {
+	f.Add([]byte(`{"scheme":"secrets: {key: {}}","base_url":"https://api.example","secrets":{"key":"canary"},"fields":{}}`))
+	f.Add([]byte(`{"scheme":"a","secrets":["canary"],"fields":5}`))
+	f.Add([]byte(`{"secrets":{"key":{"canary":1}},"fields":{"a":null}}`))
+	whole, err := json.Marshal(values{
+		"scheme": customCredsScheme, "base_url": "https://api.example", "secrets": values{"key": "canary-key", "salt": "63616e617279"},
+		"fields": values{"account": "acme", "label": "", "zone": "eu"},
+	})
+	require.NoError(f, err)
+	f.Add(whole)
+	f.Fuzz(func(t *testing.T, entry []byte) {
+		m := newOfflineMount(t)
+		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/custom/x", Value: entry}))
+		for path, operation := range map[string]logical.Operation{
+			"config/custom/x": logical.ReadOperation, "creds/custom/x": logical.ReadOperation, "sign/custom/x": logical.UpdateOperation,
+			"check/custom/x": logical.UpdateOperation, "status/custom/x": logical.ReadOperation,
+		} {
+			_, status, text := m.handle(operation, path, nil)
+			require.Contains(t, []int{http.StatusOK, http.StatusBadRequest, http.StatusInternalServerError}, status, text)
+			require.NotContains(t, text, "canary")
+			if status == http.StatusInternalServerError {
+				require.Contains(t, text, "is damaged; delete the config and write it again")
+			}
+		}
+		if _, text := m.answer(m.request(logical.UpdateOperation, "config/custom/x", m.customCreds())); text != "" {
+			require.Contains(t, text, "is damaged")
+			m.must(logical.DeleteOperation, "config/custom/x", nil)
+			m.write("config/custom/x", m.customCreds())
+		}
+		m.read("creds/custom/x")
+	})
+}
+
 // No parameters, on any path, cause a panic, an internal error, or an error that quotes a secret. Readers can use every config
 // that a write stores.
 func FuzzParameters(f *testing.F) {
 	operations := []logical.Operation{
 		logical.UpdateOperation, logical.ReadOperation, logical.PatchOperation, logical.DeleteOperation, logical.ListOperation,
 	}
-	prefixes := []string{"config/pave/", "config/avanan/", "creds/pave/", "creds/avanan/", "sign/avanan/"}
+	prefixes := []string{
+		"config/pave/", "config/avanan/", "creds/pave/", "creds/avanan/", "sign/avanan/", "config/custom/", "creds/custom/", "sign/custom/",
+	}
 	for _, seed := range []struct {
 		prefix uint8
 		name   string
@@ -119,6 +155,12 @@ func FuzzParameters(f *testing.F) {
 		{4, "us", `{"request_string":"/v1.0/scopes"}`},
 		{4, "us/batch", `{"request_strings":["/v1.0/a",null,"/b,c"]}`},
 		{2, "a.b-c", `{"name":"canary"}`},
+		{5, "ovh", `{"scheme":"secrets: {canary: {}}","base_url":"https://api.example"}`},
+		{5, "ovh", `{"application_secret":"canary-secret","consumer_key":"canary","application_key":null}`},
+		{5, "ovh", `{"scheme":5,"base_url":["canary"],"application_secret":{"canary":1}}`},
+		{7, "ovh", `{"method":"GET","request_string":"/1.0/me","body":"canary"}`},
+		{7, "ovh", `{"method":["GET"],"request_string":"/1.0/../canary","unauthorized":"canary"}`},
+		{6, "ovh", `{"method":"canary"}`},
 	} {
 		for operation := range operations {
 			f.Add(uint8(operation), seed.prefix, seed.name, []byte(seed.body))
@@ -132,13 +174,19 @@ func FuzzParameters(f *testing.F) {
 		m := newOfflineMount(t)
 		m.write("config/pave/main", values{"username": "acme", "api_key": "key", "api_secret": "canary-old"})
 		m.write("config/avanan/us", values{"app_id": "US:app", "secret_key": "canary-old"})
+		m.write("config/custom/ovh", m.customValues())
 		path := prefixes[int(prefix)%len(prefixes)] + name
 		status, text := m.answer(m.request(operations[int(operation)%len(operations)], path, data))
 		require.Contains(t, []int{http.StatusOK, http.StatusNoContent, http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed}, status, text)
 		inNames := strings.Contains(name+strings.Join(slices.Collect(maps.Keys(data)), ""), "canary")
 		require.False(t, !inNames && strings.Contains(text, "canary"), text)
 		for key := range m.stored() {
-			m.read("creds/" + strings.TrimPrefix(key, "config/"))
+			name := strings.TrimPrefix(key, "config/")
+			if strings.HasPrefix(name, "custom/") { // whether it serves creds/ or sign/, it has examples
+				m.must(logical.UpdateOperation, "check/"+name, nil)
+				continue
+			}
+			m.read("creds/" + name)
 		}
 	})
 }

@@ -22,7 +22,7 @@ func checkParameters(req *logical.Request, fields map[string]*framework.FieldSch
 		return nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(req.Data)) {
-		if known := slices.Contains(accepted, name); !known && arbitrary {
+		if known := slices.Contains(accepted, name); !known && arbitrary && fields[name] == nil {
 			continue
 		} else if !known {
 			return invalidf("unknown parameter%s; %s", quoted(name), accepts(accepted))
