@@ -227,7 +227,7 @@ func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*log
 // takesMore says whether a request may have parameters that its path does not know: those of a declaration. A config's are for writes.
 func takesMore(req *logical.Request, path *framework.Path) bool {
 	reads := req.Operation == logical.ReadOperation || req.Operation == logical.DeleteOperation
-	return path.TakesArbitraryInput && !(reads && strings.HasPrefix(req.Path, configPrefix))
+	return path.TakesArbitraryInput && (!reads || !strings.HasPrefix(req.Path, configPrefix))
 }
 
 // HandleExistenceCheck looks at the path only. Vault calls it before it checks the policies, so errors in the parameters are
