@@ -103,7 +103,8 @@ func TestInstallFromReleaseByDocument(t *testing.T) {
 	require.NoError(t, err, printed)
 	require.Contains(t, printed, n.plugin()+": OK\n")
 	// Without a terminal, vault prints no newline after a field.
-	require.True(t, strings.HasSuffix(printed, "\n"+n.version+n.sums[n.plugin()]), printed)
+	require.Contains(t, printed, "\n"+n.version+n.sums[n.plugin()])
+	require.True(t, strings.HasSuffix(printed, "\napisig_build_info{version=\""+n.version+"\"} 1\n"), printed)
 
 	m := n.server.Unmounted(t, "apisig")
 	m.Write("config/pave/main", m.PaveValues())
@@ -142,10 +143,10 @@ func TestUpgradeToReleaseAndBackByDocument(t *testing.T) {
 
 	// All but the last two blocks, which enable the engine and look at it.
 	install, upgrade := commands(t, "Install"), commands(t, "Upgrade and go back")
-	require.Contains(t, install[4], "vault secrets enable")
-	require.Len(t, install, 6)
+	require.Contains(t, install[3], "vault secrets enable")
+	require.Len(t, install, 5)
 	require.Len(t, upgrade, 2)
-	printed, err := n.run(t, slices.Concat(install[:4], upgrade[:1]))
+	printed, err := n.run(t, slices.Concat(install[:3], upgrade[:1]))
 	require.NoError(t, err, printed)
 	require.True(t, strings.HasSuffix(printed, "\n"+n.version), printed)
 	renewed := m.Read("creds/avanan/us")
