@@ -25,7 +25,7 @@ func TestParseReadsFlags(t *testing.T) {
 	require.Equal(t, "[::1]:0", address.String())
 	require.Equal(t, sandbox.Behaviour{
 		PAVEUsername: "a", PAVEAPIKey: "b", PAVEAPISecret: "c", AvananAppID: "d", AvananSecretKey: "e",
-		PAVETimestamps: sandbox.RFC3339Micros, AvananDates: sandbox.Both,
+		PAVETimestamps: sandbox.RFC3339Micros, SignatureLife: 5 * time.Minute, AvananDates: sandbox.Both,
 		InfinityClientID: "f", InfinityAccessKey: "g", InfinityTokenLife: 8 * time.Second, CustomSecret: "h", RetryAfter: time.Second, ClockOffset: -9 * time.Second,
 		TokenLife: 7 * time.Second, Latency: 2 * time.Millisecond, Fault: sandbox.Limit,
 	}, behaviour)

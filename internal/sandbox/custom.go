@@ -9,11 +9,7 @@ import (
 	"time"
 )
 
-const (
-	customPrefix = "/custom/"
-	// customClock is by how much the timestamp of a call may be off.
-	customClock = 5 * time.Minute
-)
+const customPrefix = "/custom/"
 
 // customEndpoints are what the made-up API serves.
 var customEndpoints = []endpoint{
@@ -35,7 +31,7 @@ func (s *Sandbox) custom(r *http.Request, behaviour Behaviour) answer {
 	if err != nil {
 		return message(http.StatusUnauthorized, "Unauthorized", "X-Time is not a number")
 	}
-	if off := s.clock().Sub(time.Unix(seconds, 0)).Abs(); off > customClock {
+	if off := s.clock().Sub(time.Unix(seconds, 0)).Abs(); off > behaviour.SignatureLife {
 		return message(http.StatusUnauthorized, "Unauthorized", "X-Time is too far off")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, 1<<20))

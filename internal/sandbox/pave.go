@@ -10,12 +10,8 @@ import (
 	"time"
 )
 
-const (
-	// paveTokenLife is from PAVE's pages.
-	paveTokenLife = 5 * time.Minute
-	// paveLeeway, for a caller whose clock is ahead, is a guess: PAVE publishes none.
-	paveLeeway = 30 * time.Second
-)
+// paveLeeway, for a caller whose clock is ahead, is a guess: PAVE publishes none.
+const paveLeeway = 30 * time.Second
 
 // PAVEWebhookToken is the bearer token in the customer's webhook headers, which PAVE's callbacks endpoints return. A client
 // that only wants to know whether its credentials work must drop that answer, so the token must appear nowhere else.
@@ -73,7 +69,7 @@ func (s *Sandbox) paveRefusal(r *http.Request, behaviour Behaviour) string {
 	if !ok {
 		return "API-Timestamp is in a form that is not taken"
 	}
-	if age := s.clock().Sub(at); age > paveTokenLife || age < -paveLeeway {
+	if age := s.clock().Sub(at); age > behaviour.SignatureLife || age < -paveLeeway {
 		return "API-Timestamp is " + age.Round(time.Second).String() + " old"
 	}
 	text := behaviour.PAVEUsername + ":" + values["API-Key"] + "@" + values["API-Timestamp"]

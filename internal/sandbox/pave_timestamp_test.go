@@ -91,3 +91,26 @@ func TestPaveTokenExpiresAfterFiveMinutes(t *testing.T) {
 		require.Equal(t, sent.status, status, sent.timestamp)
 	}
 }
+
+func TestSignatureLifeSetsAgeOfHeaders(t *testing.T) {
+	t.Parallel()
+	short := start(func(b *sandbox.Behaviour) { b.SignatureLife = 30 * time.Second })
+	for _, sent := range []struct {
+		timestamp, token string
+		status           int
+	}{
+		{"2026-01-02T03:03:35Z", "28228c86faec755f70a93c1ceee3ab2123e915a533a2e6198096bddd41ff36aa", http.StatusOK},
+		{"2026-01-02T03:03:34Z", "96b17d7132359cb8328e1733d5d4b98085288b47bb5f711413c67584b50af2f9", http.StatusUnauthorized},
+	} {
+		headers := with(with(paveHeaders(), "API-Timestamp", sent.timestamp), "API-Token", sent.token)
+		status, _ := send(short, http.MethodGet, "/v1/sessions", headers, "")
+		require.Equal(t, sent.status, status, sent.timestamp)
+	}
+	// Of the declared API, five minutes ago: hmac.new(b"sandbox-custom-secret", b"1767322745\nGET\n/custom/v1/orders\n", "sha256").
+	const early, signature = "1767322745", "2f6ad940249aba3558cb48b565e15e37c92d3f21d2494484b4547614e665f5e4"
+	headers := map[string]string{"X-Time": early, "X-Signature": signature}
+	for on, want := range map[*sandbox.Sandbox]int{start(nil): http.StatusOK, short: http.StatusUnauthorized} {
+		status, _ := send(on, http.MethodGet, "/custom/v1/orders", headers, "")
+		require.Equal(t, want, status)
+	}
+}

@@ -49,6 +49,8 @@ type Behaviour struct {
 	PAVEUsername, PAVEAPIKey, PAVEAPISecret string
 	// PAVETimestamps is the form of API-Timestamp that PAVE takes.
 	PAVETimestamps Timestamps
+	// SignatureLife is how old the timestamp in the headers of a call to PAVE or the declared API may be.
+	SignatureLife time.Duration
 	// AvananAppID and AvananSecretKey are the one app that Avanan knows.
 	AvananAppID, AvananSecretKey string
 	// AvananDates is the form of x-av-date that Avanan takes.
@@ -76,6 +78,7 @@ func Default() Behaviour {
 	return Behaviour{
 		PAVEUsername: "acme", PAVEAPIKey: "09bc91b9-76e5-4256-8e4f-7a41c1408014", PAVEAPISecret: "sandbox-pave-secret",
 		PAVETimestamps: AllTimestamps,
+		SignatureLife:  5 * time.Minute, // from PAVE's pages
 		AvananAppID:    "US:sandbox", AvananSecretKey: "sandbox-avanan-secret",
 		AvananDates:      Zoneless,
 		TokenLife:        time.Hour,
