@@ -13,12 +13,17 @@ SERVER ?= vault
 VAULT = VAULT_BIN=$$(scripts/vault-bin $(SERVER)) && export VAULT_BIN &&
 PROMETHEUS = PROMETHEUS_BIN=$$(scripts/prometheus-bin prometheus) && PROMTOOL_BIN=$$(scripts/prometheus-bin promtool) && \
 	export PROMETHEUS_BIN PROMTOOL_BIN &&
+KUBERNETES = ETCD_BIN=$$(scripts/kubernetes-bin etcd) && KUBE_APISERVER_BIN=$$(scripts/kubernetes-bin kube-apiserver) && \
+	VAULT_SECRETS_OPERATOR_BIN=$$(scripts/kubernetes-bin vault-secrets-operator) && \
+	VAULT_SECRETS_OPERATOR_CRDS=$$(scripts/kubernetes-bin vault-secrets-operator-crds) && \
+	EXTERNAL_SECRETS_CRDS=$$(scripts/kubernetes-bin external-secrets-crds) && \
+	export ETCD_BIN KUBE_APISERVER_BIN VAULT_SECRETS_OPERATOR_BIN VAULT_SECRETS_OPERATOR_CRDS EXTERNAL_SECRETS_CRDS &&
 
 LDFLAGS = -s -w -X github.com/apisig/vault-plugin-apisig/backend.Version=$(VERSION) -X main.version=$(VERSION)
 DIST ?= dist
 RUN_RELEASE = $(GO) -C tools/release run . $(1) -version $(VERSION) -dist "$(abspath $(DIST))"
 
-.PHONY: help build check test unit fuzz e2e e2e-prometheus soak bench bench-micro lint demo dev clean
+.PHONY: help build check test unit fuzz e2e e2e-prometheus e2e-kubernetes soak bench bench-micro lint demo dev clean
 .PHONY: release release-check release-again vuln
 
 help: ## list the targets
@@ -67,6 +72,9 @@ e2e: ## the built plugin in a real Vault; with SERVER=openbao in OpenBao
 
 e2e-prometheus: ## the examples of monitoring, with a real Prometheus
 	$(VAULT) $(PROMETHEUS) $(GO) test -count=1 -timeout 15m ./e2e/prometheus
+
+e2e-kubernetes: ## the examples for Kubernetes, with a real API server and the Vault Secrets Operator
+	$(VAULT) $(KUBERNETES) $(GO) test -count=1 -timeout 15m -v ./e2e/kubernetes
 
 SOAK ?= 10m
 soak: ## mixed load for SOAK, ten minutes by default, and a fifth of that to warm up; at least four minutes in all

@@ -3,24 +3,18 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"text/template"
-	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
@@ -181,97 +175,4 @@ func TestApplicationsCallOnlyAddressOfConfig(t *testing.T) {
 		require.Contains(t, printed, "is for "+other+"/v1.0/scopes", name)
 	}
 	require.Zero(t, arrived.Load())
-}
-
-// The manifests for the Secrets Operator name existing paths, and the answers have the fields that each relies on, in the
-// types that the operator wants. The operator itself is not run: it needs Kubernetes.
-func TestSecretsOperatorManifestsMatchAnswers(t *testing.T) {
-	t.Parallel()
-	m := harness.Start(t).MountApisig(t)
-	m.Write("config/pave/main", m.PaveValues())
-	m.Write("config/avanan/us", m.AvananValues())
-	m.Write("config/infinity/us", m.InfinityValues())
-	for file, want := range map[string]struct {
-		leased bool
-		keys   map[string][]string // of the Secret: a text, and the field that follows it
-	}{
-		"pave.yml":     {false, map[string][]string{"headers": {"", "header_lines"}}},
-		"avanan.yml":   {true, map[string][]string{"token": {"", "token"}}},
-		"infinity.yml": {true, map[string][]string{"headers": {"Authorization: Bearer ", "token"}, "token": {"", "token"}}},
-	} {
-		content, err := os.ReadFile("../examples/kubernetes/" + file)
-		require.NoError(t, err)
-		var manifest struct {
-			APIVersion string `yaml:"apiVersion"`
-			Kind       string
-			Metadata   struct{ Name string }
-			Spec       struct {
-				VaultAuthRef     string `yaml:"vaultAuthRef"`
-				Mount, Path      string
-				AllowStaticCreds bool `yaml:"allowStaticCreds"`
-				RenewalPercent   int  `yaml:"renewalPercent"`
-				Destination      struct {
-					Create         bool
-					Name           string
-					Transformation struct {
-						ExcludeRaw bool `yaml:"excludeRaw"`
-						Excludes   []string
-						Templates  map[string]struct{ Text string }
-					}
-				}
-			}
-		}
-		decoder := yaml.NewDecoder(bytes.NewReader(content))
-		decoder.KnownFields(true)
-		require.NoError(t, decoder.Decode(&manifest))
-		require.Equal(t, "secrets.hashicorp.com/v1beta1", manifest.APIVersion)
-		require.Equal(t, "VaultDynamicSecret", manifest.Kind)
-		require.Equal(t, manifest.Metadata.Name, manifest.Spec.Destination.Name)
-		require.True(t, manifest.Spec.Destination.Create)
-		require.Equal(t, "apisig", manifest.Spec.Mount)
-		require.Equal(t, !want.leased, manifest.Spec.AllowStaticCreds)
-		answer := m.Read(manifest.Spec.Path)
-		require.Equal(t, want.leased, answer.LeaseID != "")
-
-		transformation := manifest.Spec.Destination.Transformation
-		require.True(t, transformation.ExcludeRaw)
-		require.Equal(t, []string{".*"}, transformation.Excludes)
-		rendered, fields := map[string]string{}, map[string]string{}
-		for key, one := range transformation.Templates {
-			rendered[key] = render(t, one.Text, answer.Data)
-		}
-		for key, parts := range want.keys {
-			fields[key] = parts[0] + answer.Data[parts[1]].(string)
-		}
-		require.Equal(t, fields, rendered)
-
-		if want.leased {
-			require.Positive(t, answer.LeaseDuration)
-			continue
-		}
-		for _, field := range []string{"ttl", "rotation_period"} {
-			seconds, err := answer.Data[field].(json.Number).Int64()
-			require.NoError(t, err)
-			require.GreaterOrEqual(t, seconds, int64(1))
-		}
-		_, err = time.Parse(time.RFC3339Nano, answer.Data["last_vault_rotation"].(string))
-		require.NoError(t, err)
-	}
-}
-
-// render renders a template as the Secrets Operator does. A field that the answer does not have fails the test.
-func render(t *testing.T, text string, answer values) string {
-	t.Helper()
-	get := func(fields values, name string) (any, error) {
-		value, found := fields[name]
-		if !found {
-			return nil, errors.New("the answer has no field " + name)
-		}
-		return value, nil
-	}
-	parsed, err := template.New("").Funcs(template.FuncMap{"get": get}).Parse(text)
-	require.NoError(t, err)
-	var rendered strings.Builder
-	require.NoError(t, parsed.Execute(&rendered, values{"Secrets": answer}))
-	return rendered.String()
 }

@@ -1,0 +1,221 @@
+package kubernetes
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"text/template"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/apisig/vault-plugin-apisig/e2e/harness"
+)
+
+// newMount mounts the engine where the examples look for it, with the configs that they read.
+func newMount(t *testing.T) *harness.Mount {
+	t.Helper()
+	m := harness.Start(t).MountApisig(t)
+	writeShortLived(m)
+	return m
+}
+
+// decode decodes an object of a file. An unknown field fails the test.
+func decode(t *testing.T, object string, into any) {
+	t.Helper()
+	decoder := yaml.NewDecoder(bytes.NewReader([]byte(object)))
+	decoder.KnownFields(true)
+	require.NoError(t, decoder.Decode(into))
+}
+
+// objects are the objects in a file of examples/kubernetes.
+func objects(t *testing.T, file string) []string {
+	t.Helper()
+	content, err := os.ReadFile(example(file))
+	require.NoError(t, err)
+	return strings.Split(string(content), "\n---\n")
+}
+
+// The manifests for the Vault Secrets Operator name existing paths, and the answers have the fields that each relies on, in the
+// types that the operator wants.
+func TestSecretsOperatorManifestsMatchAnswers(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	for file, want := range map[string]struct {
+		leased bool
+		keys   map[string][]string // of the Secret: a text, and the field that follows it
+	}{
+		"pave.yml":     {false, map[string][]string{"headers": {"", "header_lines"}}},
+		"custom.yml":   {false, map[string][]string{"headers": {"", "header_lines"}}},
+		"avanan.yml":   {true, map[string][]string{"token": {"", "token"}}},
+		"infinity.yml": {true, map[string][]string{"headers": {"Authorization: Bearer ", "token"}, "token": {"", "token"}}},
+	} {
+		var manifest struct {
+			APIVersion string `yaml:"apiVersion"`
+			Kind       string
+			Metadata   struct{ Name string }
+			Spec       struct {
+				VaultAuthRef     string `yaml:"vaultAuthRef"`
+				Mount, Path      string
+				AllowStaticCreds bool `yaml:"allowStaticCreds"`
+				RenewalPercent   int  `yaml:"renewalPercent"`
+				Destination      struct {
+					Create         bool
+					Name           string
+					Transformation struct {
+						ExcludeRaw bool `yaml:"excludeRaw"`
+						Excludes   []string
+						Templates  map[string]struct{ Text string }
+					}
+				}
+			}
+		}
+		decode(t, objects(t, file)[0], &manifest)
+		require.Equal(t, "secrets.hashicorp.com/v1beta1", manifest.APIVersion)
+		require.Equal(t, "VaultDynamicSecret", manifest.Kind)
+		require.Equal(t, manifest.Metadata.Name, manifest.Spec.Destination.Name)
+		require.True(t, manifest.Spec.Destination.Create)
+		require.Equal(t, "apisig", manifest.Spec.Mount)
+		require.Equal(t, !want.leased, manifest.Spec.AllowStaticCreds)
+		answer := m.Read(manifest.Spec.Path)
+		require.Equal(t, want.leased, answer.LeaseID != "")
+
+		transformation := manifest.Spec.Destination.Transformation
+		require.True(t, transformation.ExcludeRaw)
+		require.Equal(t, []string{".*"}, transformation.Excludes)
+		rendered, fields := map[string]string{}, map[string]string{}
+		for key, one := range transformation.Templates {
+			rendered[key] = render(t, one.Text, values{"Secrets": answer.Data})
+		}
+		for key, parts := range want.keys {
+			fields[key] = parts[0] + answer.Data[parts[1]].(string)
+		}
+		require.Equal(t, fields, rendered)
+
+		if want.leased {
+			require.Positive(t, answer.LeaseDuration)
+			continue
+		}
+		for _, field := range []string{"ttl", "rotation_period"} {
+			seconds, err := answer.Data[field].(json.Number).Int64()
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, seconds, int64(1))
+		}
+		_, err := time.Parse(time.RFC3339Nano, answer.Data["last_vault_rotation"].(string))
+		require.NoError(t, err)
+	}
+}
+
+// The External Secrets Operator's manifest reads an existing path, and again when the headers' default ttl has passed. That operator
+// is not run.
+func TestExternalSecretsManifestMatchesAnswer(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	var generator struct {
+		Kind     string
+		Metadata struct{ Name string }
+		Spec     struct{ Path, Method string }
+	}
+	var secret struct {
+		Spec struct {
+			RefreshInterval time.Duration `yaml:"refreshInterval"`
+			Target          struct {
+				Template struct{ Data map[string]string }
+			}
+			DataFrom []struct {
+				SourceRef struct {
+					GeneratorRef struct{ Kind, Name string } `yaml:"generatorRef"`
+				} `yaml:"sourceRef"`
+			} `yaml:"dataFrom"`
+		}
+	}
+	both := objects(t, "external-secrets.yml")
+	require.NoError(t, yaml.Unmarshal([]byte(both[0]), &generator))
+	require.NoError(t, yaml.Unmarshal([]byte(both[1]), &secret))
+	require.Equal(t, generator.Kind, secret.Spec.DataFrom[0].SourceRef.GeneratorRef.Kind)
+	require.Equal(t, generator.Metadata.Name, secret.Spec.DataFrom[0].SourceRef.GeneratorRef.Name)
+	require.Equal(t, 150*time.Second, secret.Spec.RefreshInterval)
+	require.Equal(t, "GET", generator.Spec.Method)
+	answer := m.Read(strings.TrimPrefix(generator.Spec.Path, m.Path+"/"))
+	rendered := map[string]string{}
+	for key, text := range secret.Spec.Target.Template.Data {
+		rendered[key] = render(t, text, answer.Data)
+	}
+	require.Equal(t, map[string]string{"headers": answer.Data["header_lines"].(string)}, rendered)
+}
+
+// The objects of the CSI provider's manifest are fields of answers, and none is a signature: the provider would give the first one
+// to all. That provider is not run.
+func TestCSIManifestMatchesAnswers(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	var manifest struct {
+		APIVersion string `yaml:"apiVersion"`
+		Kind       string
+		Metadata   struct{ Name string }
+		Spec       struct {
+			Provider   string
+			Parameters map[string]string
+		}
+	}
+	decode(t, objects(t, "csi.yml")[0], &manifest)
+	require.Equal(t, "SecretProviderClass", manifest.Kind)
+	var files []struct {
+		ObjectName string `yaml:"objectName"`
+		SecretPath string `yaml:"secretPath"`
+		SecretKey  string `yaml:"secretKey"`
+	}
+	decode(t, manifest.Spec.Parameters["objects"], &files)
+	require.Len(t, files, 2)
+	for _, file := range files {
+		path := strings.TrimPrefix(file.SecretPath, m.Path+"/")
+		require.True(t, strings.HasPrefix(path, "creds/"), path)
+		require.NotEmpty(t, m.Read(path).Data[file.SecretKey].(string), file.ObjectName)
+	}
+}
+
+// The policy of the examples lets a client read what they read, and nothing else of the engine.
+func TestPolicyAllowsOnlyWhatExamplesRead(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	rules, err := os.ReadFile(example("policy.hcl"))
+	require.NoError(t, err)
+	require.NoError(t, m.Client.Sys().PutPolicyWithContext(t.Context(), "apisig-kubernetes", string(rules)))
+	token, err := m.Client.Auth().Token().CreateWithContext(t.Context(), &api.TokenCreateRequest{Policies: []string{"apisig-kubernetes"}})
+	require.NoError(t, err)
+	reader, err := m.Server.NewClient(token.Auth.ClientToken)
+	require.NoError(t, err)
+	for path, allowed := range map[string]bool{
+		"creds/pave/main": true, "creds/avanan/us": true, "creds/infinity/us": true, "creds/custom/orders": true,
+		"creds/pave/other": false, "config/pave/main": false, "status/pave/main": false, "sign/avanan/us": false,
+	} {
+		_, err := reader.Logical().ReadWithContext(t.Context(), m.Path+"/"+path)
+		if allowed {
+			require.NoError(t, err, path)
+		} else {
+			require.ErrorContains(t, err, "permission denied", path)
+		}
+	}
+}
+
+// render renders a template as the operators do. A field that the answer does not have fails the test.
+func render(t *testing.T, text string, data values) string {
+	t.Helper()
+	get := func(fields values, name string) (any, error) {
+		value, found := fields[name]
+		if !found {
+			return nil, errors.New("the answer has no field " + name)
+		}
+		return value, nil
+	}
+	parsed, err := template.New("").Option("missingkey=error").Funcs(template.FuncMap{"get": get}).Parse(text)
+	require.NoError(t, err)
+	var rendered strings.Builder
+	require.NoError(t, parsed.Execute(&rendered, data))
+	return rendered.String()
+}
