@@ -1,4 +1,4 @@
-# Sourced by scripts/vault-bin and scripts/prometheus-bin.
+# Sourced by scripts/vault-bin, scripts/prometheus-bin and scripts/kubernetes-bin.
 
 fail() { echo "$(basename -- "$0"): $*" >&2; exit 1; }
 
