@@ -97,3 +97,30 @@ func TestAgentRefreshesAfterPluginIsKilled(t *testing.T) {
 	a.Refreshes(t, "pave.headers", 2, func() {})
 	a.Refreshes(t, "avanan.jwt", 2, func() {})
 }
+
+// Vault Proxy caches none of the engine's answers: each read through it is answered by the engine. That is so for headers, which have no
+// lease, and for a token, which has one.
+func TestVaultProxyCachesNoAnswer(t *testing.T) {
+	t.Parallel()
+	for policy, read := range map[string]struct{ path, field string }{
+		"pave-reader": {"creds/pave/main", "last_vault_rotation"}, "infinity-reader": {"creds/infinity/us", "header_lines"},
+	} {
+		m := harness.Start(t).MountApisig(t)
+		m.WriteShortLived()
+		proxied, err := m.Server.NewClient("")
+		require.NoError(t, err)
+		require.NoError(t, proxied.SetAddress(harness.StartVaultProxy(t, m, policy)))
+		through := *m
+		through.Client = proxied
+		harness.Eventually(t, func() bool {
+			_, err := proxied.Logical().ReadWithContext(t.Context(), m.Path+"/"+read.path)
+			return err == nil
+		}, "Vault Proxy has logged in")
+		first, second := through.Read(read.path), through.Read(read.path)
+		require.NotEmpty(t, first.Data[read.field])
+		require.NotEqual(t, first.Data[read.field], second.Data[read.field], read.path)
+		if first.LeaseID != "" {
+			require.NotEqual(t, first.LeaseID, second.LeaseID)
+		}
+	}
+}

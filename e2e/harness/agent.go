@@ -30,7 +30,7 @@ func StartAgent(t *testing.T, m *Mount) *Agent {
 	for _, file := range []string{"agent.hcl", "templates"} {
 		require.NoError(t, os.Symlink(Path("examples/agent/"+file), filepath.Join(a.Directory, file)))
 	}
-	a.run(t, m)
+	a.run(t, m, "agent", "-config=agent.hcl")
 	for _, file := range AgentFiles {
 		Eventually(t, func() bool { return a.Read(file) != "" }, file+" is rendered")
 	}
@@ -64,8 +64,27 @@ func StartTokenAgent(t *testing.T, m *Mount, p *Proxy, policy string) {
 	require.NoError(t, err)
 	config := strings.NewReplacer("/etc/apisig-agent", a.Directory, "/run/apisig-agent/token", p.TokenFile()).Replace(string(content))
 	require.NoError(t, os.WriteFile(filepath.Join(a.Directory, "agent.hcl"), []byte(config), 0o600))
-	a.run(t, m)
+	a.run(t, m, "agent", "-config=agent.hcl")
 	Eventually(t, func() bool { _, err := os.Stat(p.TokenFile()); return err == nil }, "the token is written")
+}
+
+// StartVaultProxy starts Vault Proxy with examples/agent/vault-proxy.hcl, which logs in by an AppRole with a policy of the examples,
+// and returns the address that it serves.
+func StartVaultProxy(t *testing.T, m *Mount, policy string) string {
+	t.Helper()
+	a := &Agent{t.TempDir()}
+	rules, err := os.ReadFile(Path("examples/policies/" + policy + ".hcl"))
+	require.NoError(t, err)
+	require.NoError(t, m.Client.Sys().PutPolicyWithContext(t.Context(), policy, string(rules)))
+	a.writeAppRole(t, m, policy)
+	address, err := FreeAddress()
+	require.NoError(t, err)
+	content, err := os.ReadFile(Path("examples/agent/vault-proxy.hcl"))
+	require.NoError(t, err)
+	config := strings.ReplaceAll(string(content), "127.0.0.1:8100", address)
+	require.NoError(t, os.WriteFile(filepath.Join(a.Directory, "vault-proxy.hcl"), []byte(config), 0o600))
+	a.run(t, m, "proxy", "-config=vault-proxy.hcl")
+	return "http://" + address
 }
 
 // writeAppRole makes an AppRole with policies, and writes its ids where Agent reads them.
@@ -84,10 +103,10 @@ func (a *Agent) writeAppRole(t *testing.T, m *Mount, policies string) {
 	}
 }
 
-// run runs Agent with agent.hcl of its directory until the test ends.
-func (a *Agent) run(t *testing.T, m *Mount) {
+// run runs a command of Vault in the directory until the test ends.
+func (a *Agent) run(t *testing.T, m *Mount, command, config string) {
 	t.Helper()
-	run := Command(m.Server.Binary, "agent", "-config=agent.hcl", "-log-level=trace")
+	run := Command(m.Server.Binary, command, config, "-log-level=trace")
 	run.Dir = a.Directory
 	run.Env = append(os.Environ(), "VAULT_ADDR="+m.Server.Address, "BAO_ADDR="+m.Server.Address, "HOME="+a.Directory)
 	Background(t, run, filepath.Join(a.Directory, "agent.log"), Canary)
