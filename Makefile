@@ -15,9 +15,11 @@ PROMETHEUS = PROMETHEUS_BIN=$$(scripts/prometheus-bin prometheus) && PROMTOOL_BI
 	export PROMETHEUS_BIN PROMTOOL_BIN &&
 KUBERNETES = ETCD_BIN=$$(scripts/kubernetes-bin etcd) && KUBE_APISERVER_BIN=$$(scripts/kubernetes-bin kube-apiserver) && \
 	VAULT_SECRETS_OPERATOR_BIN=$$(scripts/kubernetes-bin vault-secrets-operator) && \
+	EXTERNAL_SECRETS_BIN=$$(scripts/kubernetes-bin external-secrets) && \
 	VAULT_SECRETS_OPERATOR_CRDS=$$(scripts/kubernetes-bin vault-secrets-operator-crds) && \
 	EXTERNAL_SECRETS_CRDS=$$(scripts/kubernetes-bin external-secrets-crds) && \
-	export ETCD_BIN KUBE_APISERVER_BIN VAULT_SECRETS_OPERATOR_BIN VAULT_SECRETS_OPERATOR_CRDS EXTERNAL_SECRETS_CRDS &&
+	export ETCD_BIN KUBE_APISERVER_BIN VAULT_SECRETS_OPERATOR_BIN EXTERNAL_SECRETS_BIN VAULT_SECRETS_OPERATOR_CRDS \
+		EXTERNAL_SECRETS_CRDS &&
 
 LDFLAGS = -s -w -X github.com/apisig/vault-plugin-apisig/backend.Version=$(VERSION) -X main.version=$(VERSION)
 DIST ?= dist
@@ -73,7 +75,7 @@ e2e: ## the built plugin in a real Vault; with SERVER=openbao in OpenBao
 e2e-prometheus: ## the examples of monitoring, with a real Prometheus
 	$(VAULT) $(PROMETHEUS) $(GO) test -count=1 -timeout 15m ./e2e/prometheus
 
-e2e-kubernetes: ## the examples for Kubernetes, with a real API server and the Vault Secrets Operator
+e2e-kubernetes: ## the examples for Kubernetes, with a real API server and the operators
 	$(VAULT) $(KUBERNETES) $(GO) test -count=1 -timeout 15m -v ./e2e/kubernetes
 
 SOAK ?= 10m

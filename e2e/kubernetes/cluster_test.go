@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,7 +27,7 @@ type values = harness.Values
 
 // programs are the paths of what make e2e-kubernetes needs beside Vault.
 type programs struct {
-	etcd, apiServer, operator string
+	etcd, apiServer, operator, externalSecrets string
 	// operatorCRDs and externalSecretsCRDs are folders of custom resource definitions.
 	operatorCRDs, externalSecretsCRDs string
 }
@@ -35,11 +36,11 @@ type programs struct {
 func needsKubernetes(t *testing.T) programs {
 	t.Helper()
 	p := programs{
-		os.Getenv("ETCD_BIN"), os.Getenv("KUBE_APISERVER_BIN"), os.Getenv("VAULT_SECRETS_OPERATOR_BIN"),
+		os.Getenv("ETCD_BIN"), os.Getenv("KUBE_APISERVER_BIN"), os.Getenv("VAULT_SECRETS_OPERATOR_BIN"), os.Getenv("EXTERNAL_SECRETS_BIN"),
 		os.Getenv("VAULT_SECRETS_OPERATOR_CRDS"), os.Getenv("EXTERNAL_SECRETS_CRDS"),
 	}
-	if p.etcd == "" || p.apiServer == "" || p.operator == "" || p.operatorCRDs == "" || p.externalSecretsCRDs == "" {
-		t.Skip("ETCD_BIN, KUBE_APISERVER_BIN, VAULT_SECRETS_OPERATOR_BIN and the folders of CRDs are not set: " +
+	if slices.Contains([]string{p.etcd, p.apiServer, p.operator, p.externalSecrets, p.operatorCRDs, p.externalSecretsCRDs}, "") {
+		t.Skip("ETCD_BIN, KUBE_APISERVER_BIN, VAULT_SECRETS_OPERATOR_BIN, EXTERNAL_SECRETS_BIN and the folders of CRDs are not set: " +
 			"make e2e-kubernetes finds or builds them, and sets the variables")
 	}
 	return p

@@ -111,8 +111,7 @@ func TestSecretsOperatorManifestsMatchAnswers(t *testing.T) {
 	}
 }
 
-// The External Secrets Operator's manifest reads an existing path, and again when the headers' default ttl has passed. That operator
-// is not run.
+// The External Secrets Operator's manifest reads an existing path, and again when the headers' default ttl has passed.
 func TestExternalSecretsManifestMatchesAnswer(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)

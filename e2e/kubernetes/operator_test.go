@@ -32,8 +32,19 @@ func (c *cluster) letIn(t *testing.T, m *harness.Mount) {
 // headers and tokens live for a tenth of their time here.
 func (c *cluster) startOperator(t *testing.T, pod string) *os.Process {
 	t.Helper()
-	config := c.file("kubeconfig")
-	require.NoError(t, os.WriteFile(config, []byte(strings.NewReplacer("URL", c.url, "TOKEN", c.token, "CERTIFICATE", c.certificateFile()).Replace(`
+	operator := harness.Command(c.operator, "--leader-elect=false", "--metrics-bind-address="+address(t),
+		"--health-probe-bind-address="+address(t), "--client-cache-persistence-model=none",
+		"--backoff-initial-interval=500ms", "--backoff-max-interval=6s")
+	operator.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig(t), "OPERATOR_NAMESPACE="+operatorNamespace, "OPERATOR_POD_UID="+pod)
+	harness.Background(t, operator, c.file(pod+".log"), harness.Canary)
+	return operator.Process
+}
+
+// kubeconfig is the path of a file by which operators find the API server.
+func (c *cluster) kubeconfig(t *testing.T) string {
+	t.Helper()
+	file := c.file("kubeconfig")
+	require.NoError(t, os.WriteFile(file, []byte(strings.NewReplacer("URL", c.url, "TOKEN", c.token, "CERTIFICATE", c.certificateFile()).Replace(`
 apiVersion: v1
 kind: Config
 clusters: [{name: e2e, cluster: {server: "URL", certificate-authority: "CERTIFICATE"}}]
@@ -41,12 +52,7 @@ users: [{name: e2e, user: {token: "TOKEN"}}]
 contexts: [{name: e2e, context: {cluster: e2e, user: e2e}}]
 current-context: e2e
 `)), 0o600))
-	operator := harness.Command(c.operator, "--leader-elect=false", "--metrics-bind-address="+address(t),
-		"--health-probe-bind-address="+address(t), "--client-cache-persistence-model=none",
-		"--backoff-initial-interval=500ms", "--backoff-max-interval=6s")
-	operator.Env = append(os.Environ(), "KUBECONFIG="+config, "OPERATOR_NAMESPACE="+operatorNamespace, "OPERATOR_POD_UID="+pod)
-	harness.Background(t, operator, c.file(pod+".log"), harness.Canary)
-	return operator.Process
+	return file
 }
 
 // lease is the id and the duration of the lease that the operator has for a VaultDynamicSecret.

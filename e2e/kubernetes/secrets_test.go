@@ -15,10 +15,12 @@ import (
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
-// secretWatch looks at the Secrets that the operator keeps, again and again.
+// secretWatch looks at the Secrets that an operator keeps, again and again.
 type secretWatch struct {
 	c *cluster
 	m *harness.Mount
+	// keys are those that each Secret has, and no other.
+	keys map[string][]string
 	// seen has every content that a Secret had, in order.
 	seen map[string][]content
 }
@@ -26,15 +28,10 @@ type secretWatch struct {
 // content is what a Secret has under its keys.
 type content = map[string]string
 
-// watched are the Secrets of the examples, with the keys that they have, and no other.
-var watched = map[string][]string{
-	"pave-headers": {"headers"}, "avanan-token": {"token"}, "infinity-token": {"headers", "token"}, "orders-headers": {"headers"},
-}
-
 // look looks at every Secret once. A Secret that was there stays, and the vendor takes what is in it.
 func (w *secretWatch) look(t *testing.T) {
 	t.Helper()
-	for name, keys := range watched {
+	for name, keys := range w.keys {
 		current := w.read(t, name)
 		if current == nil {
 			require.Empty(t, w.seen[name], "%s is gone", name)
@@ -110,12 +107,12 @@ func (w *secretWatch) callSigned(t *testing.T) {
 func (w *secretWatch) refreshes(t *testing.T, count int, during string) {
 	t.Helper()
 	before := map[string]int{}
-	for name := range watched {
+	for name := range w.keys {
 		before[name] = len(w.seen[name])
 	}
 	harness.Eventually(t, func() bool {
 		w.look(t)
-		for name := range watched {
+		for name := range w.keys {
 			if len(w.seen[name]) < before[name]+count {
 				return false
 			}
