@@ -77,7 +77,7 @@ func TestSecretsOperatorKeepsSecretsFresh(t *testing.T) {
 	w.callSigned(t)
 
 	deletionCostsNothing(t, c, w)
-	checkAudit(t, m, well, "apisig/creds/pave/main", "apisig/creds/custom/orders", "apisig/creds/avanan/us", "apisig/creds/infinity/us")
+	checkAudit(t, m, well, 1, "apisig/creds/pave/main", "apisig/creds/custom/orders", "apisig/creds/avanan/us", "apisig/creds/infinity/us")
 }
 
 // writeShortLived writes the configs that the examples read, whose headers and tokens live for a tenth of their time.
