@@ -26,7 +26,7 @@ const (
 	ordersScheme = `
 secrets: {secret: {}}
 headers: {X-Time: now.unix(), X-Signature: 'hex(hmac_sha256(secret, now.unix() + "\nGET\n` + ordersPath + `\n"))'}
-ttl: 15s
+ttl: 30s
 examples:
   - {secrets: {secret: made-up}, now: 2026-01-02T03:04:05Z, want: {X-Signature: 5261cea8d18a92734142820af58972561f15a8cc89cd3e0dd0be98b4bd7b25cd}}
 `
