@@ -267,9 +267,12 @@ func (d *document) readTTL(node *yaml.Node) error {
 	if err != nil {
 		return err
 	}
+	if _, err := strconv.ParseUint(text, 10, 32); err == nil {
+		text += "s" // a number is in seconds, as Vault has it
+	}
 	ttl, err := time.ParseDuration(text)
 	if err != nil || ttl < time.Second || ttl > 24*time.Hour || ttl%time.Second != 0 {
-		return errorAt("ttl", "must be a duration in whole seconds from 1s to 24h, such as 60s or 5m")
+		return errorAt("ttl", "must be a duration in whole seconds from 1s to 24h, such as 60s, 5m or 60")
 	}
 	d.ttl = ttl
 	return nil

@@ -145,6 +145,9 @@ func TestWrongDocuments(t *testing.T) {
 		{replaced(t, "headers: {X-Sig: 'hex(hmac_sha256(key, body))'}", "headers: {X-Sig: [a]}"), "headers.X-Sig: must be text"},
 		{replaced(t, "ttl: 60s", "require: {\"a\\nb\": body == body}\nttl: 60s"), "require, line 4: a message is printable ASCII"},
 		{replaced(t, "ttl: 60s", "require: {m: body}\nttl: 60s"), "require[0]: must be bool, and is string"},
+		{replaced(t, "60s", "0"), "ttl: must be a duration in whole seconds from 1s to 24h"},
+		{replaced(t, "60s", "86401"), "ttl: must be a duration"},
+		{replaced(t, "60s", "-60"), "ttl: must be a duration"},
 		{replaced(t, "60s", "0s"), "ttl: must be a duration in whole seconds from 1s to 24h"},
 		{replaced(t, "60s", "1500ms"), "ttl: must be a duration"},
 		{replaced(t, "60s", "25h"), "ttl: must be a duration"},
@@ -256,6 +259,9 @@ func TestUnusualDocuments(t *testing.T) {
 	} {
 		_, err := scheme.Parse(text)
 		require.NoError(t, err, name)
+	}
+	for text, ttl := range map[string]time.Duration{"60": time.Minute, "24h": 24 * time.Hour, "86400": 24 * time.Hour, "1m30s": 90 * time.Second} {
+		require.Equal(t, ttl, parsed(t, replaced(t, "60s", text)).TTL())
 	}
 	_, err := scheme.Parse(replaced(t, "headers: {X-Sig: 'hex(hmac_sha256(key, body))'}", "headers:\n  X-Sig: |\n    hex(\n      key)"))
 	require.ErrorContains(t, err, "headers.X-Sig: would give the secret away")
