@@ -163,16 +163,18 @@ func (b *backend) open(s *store, name string, c config, before *entry) *entry {
 	return opened
 }
 
-// exchange does an exchange with a config. Its error says what to check if the vendor rejects the credentials. A panic becomes an
-// error and a line in the log: it would end the process, and with it every mount of the plugin. What it panicked with is left
-// out, because that may quote anything.
+// recovered is deferred. It makes of a panic an error, which says when it was, and a line in the log: a panic would end the process,
+// and with it every mount of the plugin. What it panicked with is left out, because that may quote anything.
+func (b *backend) recovered(when, line string, v *vendor, err *error) {
+	if recover() != nil {
+		*err = fmt.Errorf("internal error %s; see Vault's log", when)
+		b.Logger().Error(line, "vendor", v.name, "stack", string(debug.Stack()))
+	}
+}
+
+// exchange does an exchange with a config. Its error says what to check if the vendor rejects the credentials.
 func (b *backend) exchange(ctx context.Context, v *vendor, c config, learned string) (got exchanged, err error) {
-	defer func() {
-		if recover() != nil {
-			got, err = exchanged{}, fmt.Errorf("internal error during the exchange with %s; see Vault's log", v.title)
-			b.Logger().Error("an exchange panicked", "vendor", v.name, "stack", string(debug.Stack()))
-		}
-	}()
+	defer b.recovered("during the exchange with "+v.title, "an exchange panicked", v, &err)
 	began := b.now()
 	got, err = v.exchange(ctx, exchanger{b.client, b.newID, time.Duration(c.seconds("request_timeout")) * time.Second}, c, learned)
 	b.metrics.exchange(v, b.now().Sub(began))

@@ -65,10 +65,11 @@ func (v *vendor) declared(c config, entry []byte) (config, error) {
 	if v.declares == nil || (entry == nil && !v.declares.isIn(c)) {
 		return c, nil
 	}
-	found, err := c.declaration(), error(nil)
+	found := c.declaration()
 	if found == nil {
-		if found, err = v.declares.compile(c); err != nil {
-			found = &declaration{problem: err}
+		var problem error
+		if found, problem = v.declares.compile(c); problem != nil {
+			found = &declaration{problem: problem}
 		}
 	}
 	complete := maps.Clone(c)
@@ -81,11 +82,13 @@ func (v *vendor) declared(c config, entry []byte) (config, error) {
 	}
 	for _, group := range []string{groupSecrets, groupFields} {
 		own := slices.DeleteFunc(slices.Clone(found.fields), func(f field) bool { return f.group != group })
-		values := newConfig(own)
-		if groups[group] != nil {
-			if values, err = decodeConfig(own, groups[group]); err != nil {
-				return nil, err
-			}
+		if groups[group] == nil {
+			maps.Copy(complete, newConfig(own))
+			continue
+		}
+		values, err := decodeConfig(own, groups[group])
+		if err != nil {
+			return nil, err
 		}
 		maps.Copy(complete, values)
 	}
@@ -135,8 +138,9 @@ func (v *vendor) begin(old config, write parameters) (begun config, restarted bo
 		for _, f := range v.fields {
 			begun[f.name] = old[f.name]
 		}
-		maps.Copy(begun, declaring)
-		delete(begun, declarationKey)
+		for _, f := range own {
+			begun[f.name] = declaring[f.name]
+		}
 		if begun, err = v.declared(begun, nil); err != nil {
 			return nil, false, err
 		}

@@ -132,8 +132,6 @@ func (b *backend) configRead(
 	resp := &logical.Response{Data: c.readable(s.vendor.fieldsOf(c))}
 	if s.vendor.declares != nil {
 		maps.Copy(resp.Data, s.vendor.declares.readable(c))
-	}
-	if s.vendor.declares != nil {
 		if problem := s.vendor.checkUsable(c); problem != nil {
 			resp.AddWarning("this config cannot be used: " + problem.Error())
 		}

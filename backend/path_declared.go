@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"runtime/debug"
 	"slices"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -47,53 +46,61 @@ func (b *backend) pathDeclared(s *store, path int) *framework.Path {
 func (b *backend) declaredRead(
 	ctx context.Context, s *store, req *logical.Request, name string, data *framework.FieldData, path int,
 ) (resp *logical.Response, err error) {
-	// A scheme is a stranger's program. A panic would end the process, and with it every mount of the plugin; what it panicked with
-	// may quote a secret.
-	defer func() {
-		if recover() != nil {
-			resp, err = nil, fmt.Errorf("internal error while signing for %s; see Vault's log", s.key(name))
-			b.Logger().Error("signing panicked", "vendor", s.vendor.name, "config", name, "stack", string(debug.Stack()))
-		}
-	}()
+	// A scheme is a stranger's program.
+	defer b.recovered("while signing for "+s.key(name), "signing panicked", s.vendor, &err)
 	check := func(c config) error {
-		reads := c.declaration().reads
-		serves := readCreds
-		if len(reads) > 0 {
-			serves = readSign
-		}
-		if serves != path {
+		found := c.declaration()
+		if serves := found.serves(); serves != path {
 			return invalidf("the config %s serves %s%s/%s/%s", s.key(name), req.MountPoint, readPathNames[serves], s.vendor.name, name)
 		}
-		for _, given := range slices.Sorted(maps.Keys(req.Data)) {
-			if given == unauthorizedField {
-				continue
-			}
-			if !slices.Contains(reads, given) {
-				return invalidf("unknown parameter%s; %s", quoted(given), accepts(reads))
-			}
-			if _, is := req.Data[given].(string); !is {
-				return invalidf("%s must be a string, given once", given)
-			}
-		}
-		return nil
+		return found.checkGiven(req)
 	}
 	answer := func(serving serving) (*logical.Response, error) {
-		given := map[string]string{}
-		for _, parameter := range serving.config.declaration().reads {
-			if value, is := req.Data[parameter].(string); is {
-				given[parameter] = value
-			}
-		}
 		if serving.prepared == nil {
 			return nil, fmt.Errorf("%s cannot be used; status says why", s.key(name))
 		}
-		answer, err := s.vendor.declares.answer(serving, given)
+		answer, err := s.vendor.declares.answer(serving, serving.config.declaration().given(req))
 		if err != nil {
 			return nil, err
 		}
 		return &logical.Response{Data: answer.data()}, nil
 	}
 	return b.serve(ctx, s, req, name, data, reading{path: path, calls: 1, check: check, answer: answer})
+}
+
+// serves is the path that a config serves: readCreds or readSign.
+func (d *declaration) serves() int {
+	if len(d.reads) == 0 {
+		return readCreds
+	}
+	return readSign
+}
+
+// checkGiven refuses what a reader gives if the declaration does not know it, or if it is no text.
+func (d *declaration) checkGiven(req *logical.Request) error {
+	for _, name := range slices.Sorted(maps.Keys(req.Data)) {
+		if name == unauthorizedField {
+			continue
+		}
+		if !slices.Contains(d.reads, name) {
+			return invalidf("unknown parameter%s; %s", quoted(name), accepts(d.reads))
+		}
+		if _, is := req.Data[name].(string); !is {
+			return invalidf("%s must be a string, given once", name)
+		}
+	}
+	return nil
+}
+
+// given is what a reader gives, which was checked.
+func (d *declaration) given(req *logical.Request) map[string]string {
+	given := map[string]string{}
+	for _, name := range d.reads {
+		if value, is := req.Data[name].(string); is {
+			given[name] = value
+		}
+	}
+	return given
 }
 
 // pathCheckDeclared is check/<vendor>/:name, of a vendor that is not called.

@@ -3,8 +3,8 @@ package backend
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
 
@@ -23,13 +23,13 @@ func customVendor() *vendor {
 		configHelp: customConfigHelp,
 		fields: []field{
 			{
-				name: schemeField, required: true, bound: true, account: true, rules: []rule{schemeSize},
+				name: schemeField, required: true, bound: true, account: true,
 				help: "How the API signs, as YAML of at most 64 KiB. docs/schemes.md describes it, and schemes/ has some that are ready to use. " +
 					"The config has a parameter for each of its secrets and fields. A write that changes the scheme starts over: what was " +
 					"stored under the old one is erased.",
 			},
 			{
-				name: "base_url", required: true, bound: true, account: true, rules: append(addressRules(), atMost(512)), clean: cleanAddress,
+				name: "base_url", required: true, bound: true, account: true, rules: addressRules(), clean: cleanAddress,
 				help: "Address of the API, " + baseurl.Rule + ", and at most 512 bytes. Readers are told it; the engine itself calls nobody.",
 			},
 			secretWrittenAt(),
@@ -52,20 +52,20 @@ func customVendor() *vendor {
 				synopsis: "Get freshly signed headers of a declared API.",
 				help:     customCredsHelp,
 				headers:  "The headers by name; absent if the scheme declares query parameters only.",
-				fields:   customAnswerFields("ttl", "rotation_period", "last_vault_rotation"),
+				fields:   customAnswerFields(refreshFields("half of the scheme's ttl")),
 			},
 			sign: &creds{
 				synopsis: "Sign one call to a declared API.",
 				help:     customSignHelp,
 				headers:  "The headers by name; absent if the scheme declares query parameters only.",
-				fields:   customAnswerFields("url"),
+				fields: customAnswerFields(map[string]*framework.FieldSchema{"url": {
+					Type: framework.TypeString, Description: "Where to send the call: base URL, request string and query parameters; absent if " +
+						"the scheme has no request_string.",
+				}}),
 			},
 		},
 	}
 }
-
-// schemeSize is all that is checked of a scheme before it is compiled.
-func schemeSize(value string) string { return atMost(64 << 10)(value) }
 
 // customScheme is the scheme that the declaration of a config was compiled to; nil if it has a problem.
 func customScheme(c config) *scheme.Scheme {
@@ -181,31 +181,23 @@ func customWarnings(c config) []string {
 	parsed := customScheme(c)
 	warnings := parsed.Lints()
 	if parsed.AllowStatic() {
-		warnings = append(warnings, "allow_static: a signature of this scheme can stay the same, so whoever sees one can use it for as long as "+
-			"the API accepts the secret")
+		warnings = append(warnings, "allow_static: a signature of this scheme can stay the same, so anyone who sees one can use it for as long "+
+			"as the API accepts the secret")
 	}
 	if parsed.AllowExtension() {
-		warnings = append(warnings, "allow_extension: whoever sees a signature of this scheme may be able to compute that of a longer request")
+		warnings = append(warnings, "allow_extension: anyone who sees a signature of this scheme may be able to compute that of a longer request")
 	}
 	return warnings
 }
 
-func customAnswerFields(more ...string) map[string]*framework.FieldSchema {
+// customAnswerFields are those of every answer, and more.
+func customAnswerFields(more map[string]*framework.FieldSchema) map[string]*framework.FieldSchema {
 	fields := map[string]*framework.FieldSchema{
 		"query":      {Type: framework.TypeMap, Description: "The query parameters by name, not encoded; absent if the scheme declares none."},
 		"base_url":   {Type: framework.TypeString, Required: true, Description: "Address of the API."},
 		"expires_at": {Type: framework.TypeString, Required: true, Description: "Until when the result is good, by the scheme's ttl, RFC 3339."},
 	}
-	optional := paveCredsFields()
-	optional["ttl"].Description = "Seconds after which to read again: half of the scheme's ttl. Vault Agent and the Secrets Operator " +
-		"refresh by it."
-	optional["url"] = &framework.FieldSchema{
-		Type: framework.TypeString, Description: "Where to send the call: base URL, request string and query parameters; absent if the scheme " +
-			"has no request_string.",
-	}
-	for _, name := range more {
-		fields[name] = optional[name]
-	}
+	maps.Copy(fields, more)
 	return fields
 }
 
@@ -247,9 +239,7 @@ func customAnswer(s serving, given map[string]string) (answer, error) {
 	}
 	if len(parsed.Request()) == 0 {
 		// Agent and the Secrets Operator read again about a second after ttl, so what they have must be good for longer.
-		ttl := max(1, int(parsed.TTL().Seconds())/2)
-		fields["ttl"], fields["rotation_period"] = ttl, ttl
-		fields["last_vault_rotation"] = s.now.UTC().Format(time.RFC3339Nano)
+		maps.Copy(fields, refresh(s.now, max(1, int(parsed.TTL().Seconds())/2)))
 	}
 	if len(signed.Headers) == 0 {
 		signed.Headers = nil

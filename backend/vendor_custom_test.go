@@ -296,7 +296,7 @@ func TestCustomWriteWarns(t *testing.T) {
 	require.NotContains(t, m.read("config/custom/ovh"), "allow_static")
 }
 
-// Nobody who may write a config learns from an error whether a guess of the stored secret is right.
+// An error of a config write does not tell whether the write guessed the stored secret.
 func TestCustomWritesDoNotTellStoredSecrets(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -316,7 +316,7 @@ func TestCustomWritesDoNotTellStoredSecrets(t *testing.T) {
 	require.Contains(t, m.refused(logical.UpdateOperation, "config/custom/x", values{"scheme": changed}), "key, salt, account are required")
 }
 
-// A signature that panics ends neither the process nor the request of others.
+// A panic while signing becomes an error. The process and other requests continue.
 func TestPanicInASchemeIsAnError(t *testing.T) {
 	t.Parallel()
 	custom := customVendor()

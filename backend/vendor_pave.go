@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
 
@@ -85,25 +84,17 @@ func paveFields() []field {
 }
 
 func paveCredsFields() map[string]*framework.FieldSchema {
-	return map[string]*framework.FieldSchema{
-		"api_key":       {Type: framework.TypeString, Required: true, Description: "Value of the header API-Key."},
-		"api_token":     {Type: framework.TypeString, Required: true, Description: "Value of the header API-Token."},
-		"api_timestamp": {Type: framework.TypeString, Required: true, Description: "Value of the header API-Timestamp."},
-		"base_url":      {Type: framework.TypeString, Required: true, Description: "Address of the API."},
-		"expires_at":    {Type: framework.TypeString, Required: true, Description: "When PAVE stops accepting the headers, RFC 3339."},
-		"ttl": {
-			Type: framework.TypeInt, Required: true,
-			Description: "Seconds after which to read again, the config's ttl. Vault Agent and the Secrets Operator refresh by it.",
-		},
-		"rotation_period": {
-			Type: framework.TypeInt, Required: true,
-			Description: "The same as ttl. Vault Agent and the Secrets Operator need it to refresh without a lease.",
-		},
-		"last_vault_rotation": {
-			Type: framework.TypeString, Required: true,
-			Description: "When the headers were signed, RFC 3339 with nanoseconds, for the Secrets Operator.",
-		},
+	fields := refreshFields("the config's ttl")
+	for name, description := range map[string]string{
+		"api_key":       "Value of the header API-Key.",
+		"api_token":     "Value of the header API-Token.",
+		"api_timestamp": "Value of the header API-Timestamp.",
+		"base_url":      "Address of the API.",
+		"expires_at":    "When PAVE stops accepting the headers, RFC 3339.",
+	} {
+		fields[name] = &framework.FieldSchema{Type: framework.TypeString, Required: true, Description: description}
 	}
+	return fields
 }
 
 func paveCredentials(c config) pave.Credentials {
@@ -154,23 +145,16 @@ func paveCreds(s serving) (answer, error) {
 	if err != nil {
 		return answer{}, fmt.Errorf("signing: %w", err)
 	}
-	ttl := s.config.seconds("ttl")
+	fields := refresh(s.now, s.config.seconds("ttl"))
+	fields["api_key"], fields["api_token"], fields["api_timestamp"] = headers.APIKey, headers.APIToken, headers.APITimestamp
+	fields["base_url"], fields["expires_at"] = s.config.text("base_url"), rfc3339(s.now.Add(pave.TokenLife))
 	return answer{
 		headers: map[string]string{
 			pave.HeaderAPIKey:       headers.APIKey,
 			pave.HeaderAPIToken:     headers.APIToken,
 			pave.HeaderAPITimestamp: headers.APITimestamp,
 		},
-		fields: map[string]any{
-			"api_key":             headers.APIKey,
-			"api_token":           headers.APIToken,
-			"api_timestamp":       headers.APITimestamp,
-			"base_url":            s.config.text("base_url"),
-			"expires_at":          rfc3339(s.now.Add(pave.TokenLife)),
-			"ttl":                 ttl,
-			"rotation_period":     ttl,
-			"last_vault_rotation": s.now.UTC().Format(time.RFC3339Nano),
-		},
+		fields: fields,
 	}, nil
 }
 

@@ -142,7 +142,7 @@ func TestEngineNamesNoVendor(t *testing.T) {
 	files, err := os.ReadDir(".")
 	require.NoError(t, err)
 	for _, file := range files {
-		if strings.HasSuffix(file.Name(), "_test.go") || !strings.HasSuffix(file.Name(), ".go") || strings.HasPrefix(file.Name(), "vendor_") {
+		if strings.HasSuffix(file.Name(), "_test.go") || !strings.HasSuffix(file.Name(), ".go") {
 			continue
 		}
 		content, err := os.ReadFile(file.Name())
@@ -151,7 +151,8 @@ func TestEngineNamesNoVendor(t *testing.T) {
 			code, _, _ := strings.Cut(line, "//")
 			for _, v := range vendors() {
 				list := file.Name() == "vendor.go" && strings.TrimSpace(code) == v.name+"Vendor(),"
-				if regexp.MustCompile("(?i)"+v.name).MatchString(code) && !list {
+				own := file.Name() == "vendor_"+v.name+".go"
+				if regexp.MustCompile("(?i)"+v.name).MatchString(code) && !list && !own {
 					t.Errorf("%s:%d names %s: %s", file.Name(), number+1, v.name, code)
 				}
 			}

@@ -50,7 +50,7 @@ func TestHintWritesConfigInAnyNamespace(t *testing.T) {
 	}
 }
 
-// makeNamespace makes a namespace and those that it is in, and a mount's client one that has it set.
+// makeNamespace creates a namespace, and first its parents. After that the mount's client uses the namespace.
 func makeNamespace(t *testing.T, m *harness.Mount, namespace string) {
 	t.Helper()
 	if namespace == "" {

@@ -60,6 +60,19 @@ const (
 	issuer    = "https://kubernetes.default.svc"
 )
 
+// startWithEngine starts a cluster with the operators' definitions, and a Vault that lets it in, with configs that are short-lived.
+func startWithEngine(t *testing.T) (*cluster, *harness.RaftServer, *harness.Mount) {
+	t.Helper()
+	p := needsKubernetes(t)
+	server := harness.StartRaft(t)
+	m := server.MountApisig(t)
+	writeShortLived(m)
+	c := startCluster(t, p)
+	c.letIn(t, m)
+	c.defineAll(t)
+	return c, server, m
+}
+
 // startCluster starts etcd and an API server for one test.
 func startCluster(t *testing.T, p programs) *cluster {
 	t.Helper()

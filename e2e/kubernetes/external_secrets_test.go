@@ -16,13 +16,7 @@ import (
 // sealed and unsealed. Its refreshInterval is a tenth of the example's, because headers live for a tenth of their time here.
 func TestExternalSecretsOperatorKeepsSecretFresh(t *testing.T) {
 	t.Parallel()
-	p := needsKubernetes(t)
-	server := harness.StartRaft(t)
-	m := server.MountApisig(t)
-	writeShortLived(m)
-	c := startCluster(t, p)
-	c.letIn(t, m)
-	c.defineAll(t)
+	c, server, m := startWithEngine(t)
 
 	auth := objects(t, "auth.yml")
 	c.mustApply(t, objectPath(t, auth[0]), auth[0]) // the ServiceAccount
@@ -30,7 +24,7 @@ func TestExternalSecretsOperatorKeepsSecretFresh(t *testing.T) {
 		object = strings.NewReplacer(vaultInExamples, m.Server.Address, "refreshInterval: 150s", "refreshInterval: 15s").Replace(object)
 		c.mustApply(t, objectPath(t, object), object)
 	}
-	operator := harness.Command(p.externalSecrets, "--metrics-addr="+address(t), "--live-addr="+address(t), "--namespace="+namespace)
+	operator := harness.Command(c.externalSecrets, "--metrics-addr="+address(t), "--live-addr="+address(t), "--namespace="+namespace)
 	operator.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig(t))
 	harness.Background(t, operator, c.file("external-secrets.log"), harness.Canary)
 

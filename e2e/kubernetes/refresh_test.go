@@ -37,13 +37,7 @@ examples:
 // it needs. Deleting a VaultDynamicSecret revokes its lease, and costs other readers nothing.
 func TestSecretsOperatorKeepsSecretsFresh(t *testing.T) {
 	t.Parallel()
-	p := needsKubernetes(t)
-	server := harness.StartRaft(t)
-	m := server.MountApisig(t)
-	writeShortLived(m)
-	c := startCluster(t, p)
-	c.letIn(t, m)
-	c.defineAll(t)
+	c, server, m := startWithEngine(t)
 	c.strict(t)
 
 	for _, file := range []string{"auth.yml", "pave.yml", "avanan.yml", "infinity.yml", "custom.yml"} {

@@ -67,7 +67,7 @@ type checker struct {
 	// longKeys those that are a long key of its HMAC.
 	made     map[int]derivation
 	plain    map[string][]int
-	longKeys map[string][]longKey
+	longKeys []longKey
 	// total is the size of all nodes' largest values.
 	total int
 	lints []string

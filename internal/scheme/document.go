@@ -96,7 +96,7 @@ func readDocument(text string) (*document, error) {
 	return d, d.checkComplete()
 }
 
-// checkOutputNames refuses a name that is a header's and a query parameter's: an example's want has both.
+// checkOutputNames refuses a query parameter with the name of a header, because an example's want names both in one map.
 func (d *document) checkOutputNames() error {
 	for _, parameter := range d.query {
 		if slices.ContainsFunc(d.headers, func(header source) bool { return header.name == parameter.name }) {
@@ -268,7 +268,7 @@ func (d *document) readTTL(node *yaml.Node) error {
 		return err
 	}
 	if _, err := strconv.ParseUint(text, 10, 32); err == nil {
-		text += "s" // a number is in seconds, as Vault has it
+		text += "s" // as in Vault, a number without a unit means seconds
 	}
 	ttl, err := time.ParseDuration(text)
 	if err != nil || ttl < time.Second || ttl > 24*time.Hour || ttl%time.Second != 0 {

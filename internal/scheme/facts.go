@@ -1,8 +1,6 @@
 package scheme
 
-import (
-	"slices"
-)
+import "slices"
 
 // facts are what is known of an expression's value before it has one. They never depend on a value, so that they hold for
 // every signing.

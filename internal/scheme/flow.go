@@ -11,11 +11,12 @@ import (
 // flowKeep is for what gives a text as long as its argument, character by character.
 func flowKeep(_ *checker, _ call, args []operand) (facts, error) { return args[0].facts, nil }
 
-// flowShorten is for what leaves a part of its argument, which may begin and end with what was inside.
+// flowShorten is for what leaves a part of its argument, which may begin and end with what was inside: a request field, if anything
+// varies. (That requested says less is not enough: a cut inside it may have cleared that.)
 func flowShorten(_ *checker, _ call, args []operand) (facts, error) {
 	part := args[0].facts
 	part.min = 0
-	part.beginsRequest, part.endsRequest = part.beginsRequest || part.requested, part.endsRequest || part.requested
+	part.beginsRequest, part.endsRequest = part.beginsRequest || part.varies, part.endsRequest || part.varies
 	return part, nil
 }
 
@@ -101,8 +102,7 @@ func flowDigest(h string, extendable bool) flow {
 
 // public is what a digest is as a public value.
 func public(digest facts) facts {
-	digest.direct, digest.min, digest.zeros = nil, 1, true
-	digest.endsPublic = true
+	digest.direct, digest.min, digest.zeros, digest.endsPublic = nil, 1, true, true
 	return digest
 }
 
@@ -117,7 +117,7 @@ func flowHMAC(h string, block int) flow {
 		c.hashed(at, message)
 		if key.max > block {
 			for _, number := range key.direct {
-				c.longKeys[h] = append(c.longKeys[h], longKey{number, at.errorAtNode(key.node, "cannot be a key of %s that can have more than %d "+
+				c.longKeys = append(c.longKeys, longKey{h, number, at.errorAtNode(key.node, "cannot be a key of %s that can have more than %d "+
 					"bytes, because it flows into %s too: HMAC hashes long keys, so that hash may be the key", at.function.name, block, h)})
 			}
 		}
@@ -128,9 +128,10 @@ func flowHMAC(h string, block int) flow {
 	}
 }
 
-// longKey is a secret or a derived key, by its number, that is a key longer than a block, and what is wrong if the same hash of it is
-// public (RFC 2104, section 2).
+// longKey is a secret or a derived key, by its number, that is a key longer than a block of a hash, and what is wrong if the same hash of
+// it is public (RFC 2104, section 2).
 type longKey struct {
+	hash   string
 	number int
 	err    error
 }
@@ -215,18 +216,16 @@ func (c *checker) number(name string) int {
 	return c.numbers[name]
 }
 
-// checkKeysApart refuses a scheme in which a key that others are derived from is also hashed in public.
+// checkKeysApart refuses a scheme in which a key that others are derived from is also hashed in public, or the hash of a long key is.
 func (c *checker) checkKeysApart() error {
 	for _, number := range c.intoDerive {
 		if err := c.intoHash[number]; err != nil {
 			return err
 		}
 	}
-	for h, keys := range c.longKeys {
-		for _, key := range keys {
-			if slices.Contains(c.plain[h], key.number) {
-				return key.err
-			}
+	for _, key := range c.longKeys {
+		if slices.Contains(c.plain[key.hash], key.number) {
+			return key.err
 		}
 	}
 	return nil

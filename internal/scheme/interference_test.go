@@ -283,7 +283,7 @@ func TestBoundsHold(t *testing.T) {
 		require.NoError(t, err)
 		c := &checker{
 			functions: functions, allowExtension: true, names: map[string]*name{}, numbers: map[string]int{}, intoHash: map[int]error{},
-			made: map[int]derivation{}, plain: map[string][]int{}, longKeys: map[string][]longKey{},
+			made: map[int]derivation{}, plain: map[string][]int{},
 		}
 		c.declare(d)
 		compiled, _, err := c.compile(source{"x", "x", text}, kindString)

@@ -75,7 +75,7 @@ func parse(text string, functions map[string]*function) (*Scheme, error) {
 	}
 	c := &checker{
 		functions: functions, allowExtension: d.allowExtension, names: map[string]*name{}, numbers: map[string]int{}, intoHash: map[int]error{},
-		made: map[int]derivation{}, plain: map[string][]int{}, longKeys: map[string][]longKey{},
+		made: map[int]derivation{}, plain: map[string][]int{},
 	}
 	c.declare(d)
 	s := &Scheme{document: d, slots: len(c.names)}

@@ -94,21 +94,25 @@ func TestSecretsAreDecodedStrictly(t *testing.T) {
 	}
 }
 
+// elsewhere are secrets for encoded that are in no document.
+func elsewhere() map[string]secret.Text {
+	return map[string]secret.Text{"plain": "p-not-there", "based": "bm90LXRoZXJl", "digits": "6e6f742d7468657265"}
+}
+
+// checkSecret is the error for one secret of a document with those of encoded. The others are in no document.
+func checkSecret(t *testing.T, document, name string, value secret.Text) error {
+	t.Helper()
+	secrets := elsewhere()
+	secrets[name] = value
+	_, err := parsed(t, document).Signer(scheme.Values{Secrets: secrets, BaseURL: "https://api.example"})
+	return err
+}
+
 // A secret of the config may not be in what is read back: the scheme, in whatever spelling, a field, or base_url.
 func TestSecretsAreNotInTheDocument(t *testing.T) {
 	t.Parallel()
 	const hidden = "canary-secret"
-	others := map[string]secret.Text{"plain": "p-not-there", "based": "bm90LXRoZXJl", "digits": "6e6f742d7468657265"}
-	check := func(document, name string, value secret.Text) error {
-		secrets := map[string]secret.Text{name: value}
-		for other, text := range others {
-			if other != name {
-				secrets[other] = text
-			}
-		}
-		_, err := parsed(t, document).Signer(scheme.Values{Secrets: secrets, BaseURL: "https://api.example"})
-		return err
-	}
+	check := func(document, name string, value secret.Text) error { return checkSecret(t, document, name, value) }
 	require.NoError(t, check(encoded, "plain", hidden))
 	raw := []byte(hidden)
 	for where, comment := range map[string]string{
@@ -149,7 +153,7 @@ func TestSecretsAreNotInTheDocument(t *testing.T) {
 
 	withField := strings.Replace(encoded, "ttl:", "fields: {id: {}}\nttl:", 1)
 	withField = strings.Replace(withField, "request: {body: hello}", "request: {body: hello}\n    fields: {id: x1}", 1)
-	values := scheme.Values{Secrets: others, Fields: map[string]string{"id": "p-not-there"}, BaseURL: "https://api.example"}
+	values := scheme.Values{Secrets: elsewhere(), Fields: map[string]string{"id": "p-not-there"}, BaseURL: "https://api.example"}
 	_, err := parsed(t, withField).Signer(values)
 	require.EqualError(t, err, "plain is in the scheme, a field or base_url, which are read back; use made-up secrets in examples")
 	values.Fields["id"], values.BaseURL = "x", "https://p-not-there"

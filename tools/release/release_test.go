@@ -35,7 +35,7 @@ func TestVersionMustBeSemantic(t *testing.T) {
 	require.ErrorContains(t, run([]string{"sell", "-version", "v1.2.3"}), "neither build nor check")
 }
 
-// A folder that is no release is not replaced by one, whoever mistyped DIST.
+// A build refuses to overwrite a folder that does not contain a release: DIST may be mistyped.
 func TestOtherFoldersAreNotReplaced(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
