@@ -30,18 +30,20 @@ func FreeAddress() (string, error) {
 	return "", failures
 }
 
-// reserve fails where another process of tests has the address, or anything listens on it.
+// reserve fails where another process of tests has the address, or anything listens on it. It asks by a connection, not by listening:
+// a process started meanwhile would hold a copy of that listener until it has loaded its program, and the server would find the
+// address in use.
 func reserve(address string) error {
 	reservation, err := net.ListenPacket("udp", address)
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return errors.Join(err, reservation.Close())
+	connection, err := net.Dial("tcp", address)
+	if err == nil {
+		return errors.Join(fmt.Errorf("something listens on %s", address), connection.Close(), reservation.Close())
 	}
 	reservations.mu.Lock()
 	defer reservations.mu.Unlock()
 	reservations.all = append(reservations.all, reservation)
-	return listener.Close()
+	return nil
 }
