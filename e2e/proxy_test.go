@@ -117,6 +117,40 @@ func TestApplicationsWithABaseURLCallThroughTheProxy(t *testing.T) {
 	require.NotContains(t, metrics, harness.Canary)
 }
 
+// With a batch path, calls that come in at the same time are signed by one request to Vault. One that Vault's policy denies costs the
+// others nothing.
+func TestProxyHasCallsSignedTogether(t *testing.T) {
+	t.Parallel()
+	m := harness.Start(t).MountApisig(t)
+	m.Write("config/avanan/us", m.AvananValues())
+	config := strings.Replace(exampleProxy(t, ""), "sign: apisig/sign/avanan/us", "sign: apisig/sign/avanan/us/batch", 1)
+	p := harness.NewProxy(t, m, strings.Replace(config, "- GET /v1.0/event/{id}", "- GET /v1.0/event/{id}\n      - GET /v1.0/scopes", 1))
+	policy, denied := `path "apisig/sign/avanan/us/batch" { capabilities = ["update"] }`, http.StatusOK
+	if !m.Server.Kind.ComparesWholeValues() {
+		rules, err := os.ReadFile("../examples/policies/avanan-batch-signer-events-only.hcl")
+		require.NoError(t, err)
+		policy, denied = string(rules), http.StatusBadGateway
+	}
+	p.SetToken(t, proxyToken(t, m, policy))
+	p.Start(t)
+	targets := map[string]int{"/avanan/us/v1.0/scopes": denied}
+	for i := range 200 {
+		targets[fmt.Sprint("/avanan/us/v1.0/event/", i)] = http.StatusOK
+	}
+	var calls sync.WaitGroup
+	for target, want := range targets {
+		calls.Go(func() {
+			if got := p.Status(t, p.URL+target); got != want {
+				t.Errorf("%s: %d, want %d", target, got, want)
+			}
+		})
+	}
+	calls.Wait()
+	requests, err := m.Read("status/avanan/us").Data["reads"].(json.Number).Int64()
+	require.NoError(t, err)
+	require.Less(t, requests, int64(100))
+}
+
 // A 401 of the vendor's is reported to Vault, and the call sent once more.
 func TestProxyRetriesAfter401(t *testing.T) {
 	t.Parallel()

@@ -191,7 +191,8 @@ func (d document) routes(node *yaml.Node) ([]*Route, error) {
 
 var (
 	prefixForm = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
-	pathForm   = regexp.MustCompile(`^[\w.-]+(/[\w.-]+)*/(sign|creds)/[\w-]+/[\w.-]+$`)
+	signForm   = regexp.MustCompile(`^[\w.-]+(/[\w.-]+)*/sign/[\w-]+/[\w.-]+(/batch)?$`)
+	credsForm  = regexp.MustCompile(`^[\w.-]+(/[\w.-]+)*/creds/[\w-]+/[\w.-]+$`)
 )
 
 // The parameters that a route can send to Vault.
@@ -217,16 +218,15 @@ func (d document) route(key, node *yaml.Node) (*Route, error) {
 	if (fields["sign"] == nil) == (fields["creds"] == nil) {
 		return nil, d.errorf(key.Line, "%s must have one of sign and creds", what)
 	}
-	kind := "creds"
+	kind, form, shape := "creds", credsForm, "<mount>/creds/<vendor>/<name>"
 	if route.Signs = fields["sign"] != nil; route.Signs {
-		kind = "sign"
+		kind, form, shape = "sign", signForm, "<mount>/sign/<vendor>/<name>, or that and /batch"
 	}
 	if route.Path, err = d.text(fields[kind], kind); err != nil {
 		return nil, err
 	}
-	parts := strings.Split(route.Path, "/")
-	if !pathForm.MatchString(route.Path) || parts[len(parts)-3] != kind || slices.ContainsFunc(parts, isDots) {
-		return nil, d.errorf(fields[kind].Line, "%s must be a path of the engine: <mount>/%s/<vendor>/<name>", kind, kind)
+	if !form.MatchString(route.Path) || slices.ContainsFunc(strings.Split(route.Path, "/"), isDots) {
+		return nil, d.errorf(fields[kind].Line, "%s must be a path of the engine: %s", kind, shape)
 	}
 	if route.Send, err = d.send(route, fields["send"]); err != nil {
 		return nil, err
@@ -256,6 +256,9 @@ func (d document) send(route *Route, node *yaml.Node) ([]string, error) {
 		return nil, nil
 	case !route.Signs:
 		return nil, d.errorf(node.Line, "send is for sign: a creds path takes no parameters")
+	}
+	if route.batches() {
+		return nil, d.errorf(node.Line, "send is for a path that signs one call: a batch path takes request strings alone")
 	}
 	items, err := d.list(node, "send")
 	if err != nil {

@@ -8,7 +8,7 @@ type Route struct {
 	Prefix string
 	// Path is the engine's path that signs.
 	Path string
-	// Signs says that Path is sign/, not creds/.
+	// Signs says that Path is sign/, not creds/. It may be a batch's, for calls that come in at the same time.
 	Signs bool
 	// Send names the parameters that Path is sent.
 	Send []string
@@ -24,6 +24,12 @@ func (r *Route) Name() string {
 		return "/"
 	}
 	return r.Prefix
+}
+
+// batches says whether Path is sign/<vendor>/<name>/batch.
+func (r *Route) batches() bool {
+	parts := strings.Split(r.Path, "/")
+	return r.Signs && parts[len(parts)-3] != "sign"
 }
 
 // find returns the first route whose prefix a path has, up to the end of a segment, and what follows. The routes are sorted, the

@@ -1,0 +1,288 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/client"
+)
+
+// batchVault answers as sign/avanan/:name/batch does, one request at a time: each waits until the test lets it go. Request strings
+// that begin with /wrong are refused.
+type batchVault struct {
+	let chan struct{}
+
+	mu       sync.Mutex
+	requests []batchRequest
+	refusal  int // the status of what has a wrong request string
+	warning  string
+	results  func(results []any) []any // changes what is answered; nil: does not
+}
+
+// batchRequest is what a batch path was sent.
+type batchRequest struct {
+	Strings      []string `json:"request_strings"`
+	Unauthorized bool     `json:"unauthorized"`
+}
+
+// newBatching returns a signer for a batch path, and what stands in Vault's place. Both are for use in a bubble of synctest.
+func newBatching(t *testing.T) (*client.Signer, *batchVault) {
+	t.Helper()
+	vault := &batchVault{let: make(chan struct{}), refusal: http.StatusBadRequest}
+	config := api.DefaultConfig()
+	config.HttpClient = &http.Client{Transport: vault}
+	made, err := api.NewClient(config)
+	require.NoError(t, err)
+	return &client.Signer{Vault: made, Path: "apisig/sign/avanan/us/batch"}, vault
+}
+
+func (v *batchVault) RoundTrip(r *http.Request) (*http.Response, error) {
+	var request batchRequest
+	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
+		return nil, err
+	}
+	v.mu.Lock()
+	v.requests = append(v.requests, request)
+	v.mu.Unlock()
+	select {
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	case <-v.let:
+	}
+	status, answer := http.StatusOK, map[string]any{}
+	if slices.ContainsFunc(request.Strings, func(s string) bool { return strings.HasPrefix(s, "/wrong") }) {
+		status, answer = v.refusal, map[string]any{"errors": []string{"request_strings[0] is wrong"}}
+	} else {
+		results := []any{}
+		for _, s := range request.Strings {
+			results = append(results, map[string]any{"headers": map[string]string{"x-av-sig": "of " + s}, "url": "https://vendor.example" + s})
+		}
+		if v.results != nil {
+			results = v.results(results)
+		}
+		answer["data"], answer["warnings"] = map[string]any{"results": results}, []string{v.warning}
+	}
+	encoded, err := json.Marshal(answer)
+	return &http.Response{StatusCode: status, Body: io.NopCloser(bytes.NewReader(encoded)), Request: r}, err
+}
+
+// seen are the requests so far, the request strings of each joined.
+func (v *batchVault) seen() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var seen []string
+	for _, request := range v.requests {
+		text := strings.Join(request.Strings, " ")
+		if request.Unauthorized {
+			text += " unauthorized"
+		}
+		seen = append(seen, text)
+	}
+	return seen
+}
+
+// signed is what a call got.
+type signed struct {
+	*client.Signed
+	err error
+}
+
+// sign has calls signed in the background, each in its turn, and returns what they will have got.
+func sign(t *testing.T, signer *client.Signer, rejected *client.Signed, requestStrings ...string) []*signed {
+	t.Helper()
+	var all []*signed
+	for _, s := range requestStrings {
+		got := &signed{}
+		all = append(all, got)
+		go func() {
+			got.Signed, got.err = signer.Sign(t.Context(), client.Call{Parameters: map[string]any{"request_string": s}, Rejected: rejected})
+		}()
+		synctest.Wait()
+	}
+	return all
+}
+
+// Two requests are under way at most. Calls that come in meanwhile are signed by the next, each with its own signature.
+func TestCallsAreSignedTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		signer, vault := newBatching(t)
+		vault.warning = "stale"
+		calls := sign(t, signer, nil, "/1", "/2", "/3", "/4", "/5")
+		require.Equal(t, []string{"/1", "/2"}, vault.seen())
+		vault.let <- struct{}{}
+		synctest.Wait()
+		require.Equal(t, []string{"/1", "/2", "/3 /4 /5"}, vault.seen())
+		calls = append(calls, sign(t, signer, nil, "/6")...)
+		require.Len(t, vault.seen(), 3)
+		close(vault.let)
+		synctest.Wait()
+		require.Equal(t, []string{"/1", "/2", "/3 /4 /5", "/6"}, vault.seen())
+		for i, call := range calls {
+			require.NoError(t, call.err)
+			require.Equal(t, map[string]string{"x-av-sig": fmt.Sprint("of /", i+1)}, call.Headers)
+			require.Equal(t, fmt.Sprint("https://vendor.example/", i+1), call.URL)
+			require.Equal(t, []string{"stale"}, call.Warnings)
+		}
+	})
+}
+
+// A request is for a hundred calls at most; others go with the next.
+func TestBatchesAreLimited(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		signer, vault := newBatching(t)
+		requestStrings := make([]string, 2+250)
+		for i := range requestStrings {
+			requestStrings[i] = fmt.Sprint("/", i)
+		}
+		calls := sign(t, signer, nil, requestStrings...)
+		close(vault.let)
+		synctest.Wait()
+		var sizes []int
+		for _, request := range vault.requests {
+			sizes = append(sizes, len(request.Strings))
+		}
+		require.Equal(t, []int{1, 1, 100, 100, 50}, sizes)
+		for i, call := range calls {
+			require.NoError(t, call.err)
+			require.Equal(t, "https://vendor.example"+requestStrings[i], call.URL)
+		}
+	})
+}
+
+// A call that the engine or a policy refuses costs the others nothing. What has nothing to do with the calls is not tried with fewer.
+func TestWrongCallFailsAlone(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound} {
+		synctest.Test(t, func(t *testing.T) {
+			signer, vault := newBatching(t)
+			vault.refusal = status
+			calls := sign(t, signer, nil, "/0", "/1", "/2", "/3", "/wrong", "/5", "/6")
+			close(vault.let)
+			synctest.Wait()
+			want := []string{"/0", "/1", "/2 /3 /wrong /5 /6"}
+			if status != http.StatusNotFound {
+				want = append(want, "/2 /3", "/wrong /5 /6", "/wrong", "/5 /6")
+			}
+			require.Equal(t, want, vault.seen())
+			for i, call := range calls {
+				if i == 4 || i > 1 && status == http.StatusNotFound {
+					require.ErrorContains(t, call.err, "request_strings[0] is wrong")
+					continue
+				}
+				require.NoError(t, call.err)
+				require.Equal(t, fmt.Sprint("https://vendor.example/", i), call.URL)
+			}
+		})
+	}
+}
+
+// Without one result for each call, no call gets another's.
+func TestResultsAreForTheirCalls(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		signer, vault := newBatching(t)
+		calls := sign(t, signer, nil, "/1", "/2", "/3", "/4")
+		vault.results = func(results []any) []any { return results[:len(results)-1] }
+		close(vault.let)
+		synctest.Wait()
+		require.Len(t, vault.seen(), 3)
+		for i, want := range []string{"0 results for 1 calls", "0 results for 1 calls", "1 results for 2 calls", "1 results for 2 calls"} {
+			require.ErrorContains(t, calls[i].err, want)
+		}
+		vault.results = func(results []any) []any { return append(results[1:], map[string]any{"headers": "x"}) }
+		calls = sign(t, signer, nil, "/1")
+		require.ErrorContains(t, calls[0].err, "has no headers")
+	})
+}
+
+// A 401 is reported by the request that signs the call again, and by no other. One whose call is not made again is reported by the next.
+func TestBatchReports401(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		signer, vault := newBatching(t)
+		sign(t, signer, nil, "/1", "/2", "/3")
+		sign(t, signer, &client.Signed{}, "/4")
+		sign(t, signer, nil, "/5")
+		close(vault.let)
+		synctest.Wait()
+		sign(t, signer, nil, "/6")
+		signer.Reject(&client.Signed{})
+		sign(t, signer, nil, "/7", "/8")
+		require.Equal(t, []string{"/1", "/2", "/3 /4 /5 unauthorized", "/6", "/7 unauthorized", "/8"}, vault.seen())
+	})
+}
+
+// A call that gives up does not end the request that others wait for. A Vault that does not answer does, after a minute.
+func TestCallThatGivesUpDoesNotEndTheBatch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		signer, vault := newBatching(t)
+		hasty, hangUp := context.WithCancel(t.Context())
+		gaveUp := make(chan error)
+		go func() {
+			_, err := signer.Sign(hasty, client.Call{Parameters: map[string]any{"request_string": "/hasty"}})
+			gaveUp <- err
+		}()
+		synctest.Wait()
+		calls := sign(t, signer, nil, "/1", "/2", "/3")
+		hangUp()
+		require.ErrorIs(t, <-gaveUp, context.Canceled)
+		vault.let <- struct{}{}
+		vault.let <- struct{}{}
+		synctest.Wait()
+		require.Equal(t, []string{"/hasty", "/1", "/2 /3"}, vault.seen())
+		require.NoError(t, calls[0].err)
+		time.Sleep(time.Minute) // of the bubble's clock
+		synctest.Wait()
+		for _, call := range calls[1:] {
+			require.ErrorIs(t, call.err, context.DeadlineExceeded)
+		}
+	})
+}
+
+// A batch path takes a request string alone.
+func TestBatchTakesRequestStringAlone(t *testing.T) {
+	t.Parallel()
+	signer, vault := newBatching(t)
+	for _, parameters := range []map[string]any{nil, {"request_string": 1}, {"request_string": "/", "method": "GET"}} {
+		_, err := signer.Sign(t.Context(), client.Call{Parameters: parameters})
+		require.EqualError(t, err, "apisig/sign/avanan/us/batch takes request_string, and no other parameter")
+	}
+	require.Empty(t, vault.seen())
+}
+
+// The path says how calls are signed, whatever its mount and its config are called.
+func TestPathSaysHowCallsAreSigned(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"m/sign/avanan/us":          `PUT /v1/m/sign/avanan/us {"request_string":"/"}`,
+		"/m/sign/avanan/us/":        `PUT /v1/m/sign/avanan/us {"request_string":"/"}`,
+		"m/sign/avanan/batch":       `PUT /v1/m/sign/avanan/batch {"request_string":"/"}`,
+		"m/sign/avanan/us/batch":    `PUT /v1/m/sign/avanan/us/batch {"request_strings":["/"]}`,
+		"m/sign/avanan/batch/batch": `PUT /v1/m/sign/avanan/batch/batch {"request_strings":["/"]}`,
+		"sign/creds/pave/batch":     `GET /v1/sign/creds/pave/batch`,
+		"sign/creds/pave/main":      `GET /v1/sign/creds/pave/main`,
+		"m/creds/pave/sign":         `GET /v1/m/creds/pave/sign`,
+	} {
+		vault := newVault(t, func(map[string]any) any { return map[string]any{} })
+		signer := &client.Signer{Vault: vault.Client, Path: path}
+		_, err := signer.Sign(t.Context(), client.Call{Parameters: map[string]any{"request_string": "/"}})
+		require.Error(t, err)
+		require.Equal(t, []string{want}, vault.seen())
+	}
+}
