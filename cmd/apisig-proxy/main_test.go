@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -75,13 +76,20 @@ func signerFor(t *testing.T, vault proxy.Vault) (proxy.Backend, proxy.Signer) {
 	return backend, backend.Signer(creds)
 }
 
+// later is a clock that goes on by a second whenever it is read.
+func later() func() time.Time {
+	now := time.Now()
+	return func() time.Time { now = now.Add(time.Second); return now }
+}
+
 // Headers are read with the token that is in the file, cached, and read again with another token. A file that cannot be read for a
 // moment changes nothing.
 func TestHeadersAreDroppedWhenTheTokenChanges(t *testing.T) {
 	t.Parallel()
 	v := newVault(t, http.StatusOK, headers)
 	file := filepath.Join(t.TempDir(), "token")
-	_, signer := signerFor(t, proxy.Vault{Address: v.URL, TokenFile: file, Namespace: "team"})
+	made, signer := signerFor(t, proxy.Vault{Address: v.URL, TokenFile: file, Namespace: "team"})
+	made.(*backend).now = later()
 	_, err := signer.Sign(t.Context(), proxy.Call{})
 	require.EqualError(t, err, "vault.token_file is missing, unreadable or empty")
 	ids := map[string]bool{}

@@ -23,6 +23,9 @@ type backend struct {
 	vault     *api.Client
 	tokenFile string // "": the token does not change
 
+	now    func() time.Time
+	looked atomic.Pointer[time.Time] // when the token's file was last looked at; nil: the next call must look
+
 	read    atomic.Value // the fs.FileInfo of the token's file when it was read; none: it was not
 	mu      sync.Mutex
 	token   string // what was last read from the file
@@ -35,6 +38,9 @@ const (
 	maxIdle = 256
 	// settled is how old a file must be for its time to tell whether it was written again. Some filesystems keep whole seconds.
 	settled = 2 * time.Second
+	// lookEvery is how long the token's file is not looked at again, unless a call fails. A look at each call costs a call to a vendor
+	// nearby two percent of its time.
+	lookEvery = 100 * time.Millisecond
 )
 
 // connect makes a client of what the file says, and of the environment where the file is silent.
@@ -66,7 +72,7 @@ func connect(vault proxy.Vault) (proxy.Backend, error) {
 	if vault.TokenFile != "" {
 		made.ClearToken()
 	}
-	return &backend{vault: made, tokenFile: vault.TokenFile}, nil
+	return &backend{vault: made, tokenFile: vault.TokenFile, now: time.Now}, nil
 }
 
 // Signer returns a new signer for a route.
@@ -87,12 +93,22 @@ func (b *backend) Health(ctx context.Context) error {
 	return err
 }
 
+// look reads the token again if its file has changed, and was not looked at a moment ago.
+func (b *backend) look() error {
+	now := b.now()
+	if last := b.looked.Load(); b.tokenFile == "" || last != nil && now.Sub(*last) < lookEvery {
+		return nil
+	}
+	if err := b.refresh(); err != nil {
+		return err
+	}
+	b.looked.Store(&now)
+	return nil
+}
+
 // refresh reads the token again if its file has changed. An Agent may be writing the file: while it cannot be read, the last token is
 // used.
 func (b *backend) refresh() error {
-	if b.tokenFile == "" {
-		return nil
-	}
 	// Before the content: if it changes between the two, the next call reads it again.
 	file, err := os.Stat(b.tokenFile)
 	if err == nil && b.hasRead(file) {
@@ -126,7 +142,7 @@ func (b *backend) refresh() error {
 func (b *backend) hasRead(file fs.FileInfo) bool {
 	read, is := b.read.Load().(fs.FileInfo)
 	return is && os.SameFile(file, read) && file.Size() == read.Size() && file.ModTime().Equal(read.ModTime()) &&
-		time.Since(file.ModTime()) > settled
+		b.now().Sub(file.ModTime()) > settled
 }
 
 // signer signs for one route.
@@ -135,9 +151,9 @@ type signer struct {
 	*client.Signer
 }
 
-// Sign has a call signed, with the token that is in the file now.
+// Sign has a call signed, with the token that is in the file. After a failure the next call looks for another.
 func (s *signer) Sign(ctx context.Context, call proxy.Call) (*proxy.Signed, error) {
-	if err := s.backend.refresh(); err != nil {
+	if err := s.backend.look(); err != nil {
 		return nil, err
 	}
 	asked := client.Call{Parameters: call.Parameters}
@@ -146,6 +162,7 @@ func (s *signer) Sign(ctx context.Context, call proxy.Call) (*proxy.Signed, erro
 	}
 	signed, err := s.Signer.Sign(ctx, asked)
 	if err != nil {
+		s.backend.looked.Store(nil)
 		return nil, explained(ctx, err)
 	}
 	return &proxy.Signed{

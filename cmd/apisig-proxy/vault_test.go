@@ -63,6 +63,36 @@ func TestTokenIsReadAgainWhenItsFileChanges(t *testing.T) {
 	}
 }
 
+// The file is looked at ten times a second at most, but at once after a failure, or while there is no token.
+func TestTokensFileIsNotLookedAtAllTheTime(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "token")
+	v := newVault(t, http.StatusOK, headers)
+	made, signer := signerFor(t, proxy.Vault{Address: v.URL, TokenFile: file})
+	b := made.(*backend)
+	now := time.Now()
+	b.now = func() time.Time { return now }
+	hourAgo := now.Add(-time.Hour)
+	require.Error(t, b.look())
+	for _, step := range []struct {
+		later time.Duration
+		want  string
+	}{{0, "one"}, {99 * time.Millisecond, "one"}, {time.Millisecond, "three"}, {99 * time.Millisecond, "three"}} {
+		now = now.Add(step.later)
+		write(t, file, step.want, hourAgo, true)
+		if step.later == 99*time.Millisecond {
+			write(t, file, "not looked at", hourAgo, true)
+		}
+		require.NoError(t, b.look())
+		require.Equal(t, step.want, b.vault.Token())
+	}
+	v.status = http.StatusForbidden
+	_, err := signer.Sign(t.Context(), proxy.Call{})
+	require.Error(t, err)
+	require.NoError(t, b.look())
+	require.Equal(t, "not looked at", b.vault.Token())
+}
+
 // Connections to Vault are kept, however many calls are signed at once.
 func TestConnectionsToVaultAreKept(t *testing.T) {
 	t.Parallel()

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -268,6 +269,25 @@ func TestMemoryIsFlatWithAGiBBothWays(t *testing.T) { //nolint:paralleltest // i
 	require.Equal(t, int64(gib), got)
 	t.Logf("heap: %d KiB before, at most %d KiB", before>>10, peak>>10)
 	require.Less(t, peak, before+16<<20)
+}
+
+// A vendor may answer 401 before it has read the body. The call is sent again while the first is still being written.
+func TestRetryWhileTheFirstCallIsBeingSent(t *testing.T) {
+	t.Parallel()
+	body := strings.Repeat("x", 1<<20)
+	var calls atomic.Int64
+	r := newRig(t, func(w http.ResponseWriter, req *http.Request) {
+		if calls.Add(1) == 1 {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		got, err := io.ReadAll(req.Body)
+		if err != nil || string(got) != body {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+	})
+	require.Equal(t, http.StatusOK, r.do(t, http.MethodPost, "/hashed/upload", strings.NewReader(body)).StatusCode)
+	require.EqualValues(t, 2, calls.Load())
 }
 
 // Each part of an answer reaches the client when the vendor sends it, and each part of a body reaches the vendor.

@@ -96,7 +96,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e := &exchange{admitted: taken, signing: using.signers[taken.route], failed: refused}
 	defer func() {
 		reason := recover()
-		p.record(r, recorded, e, p.Now().Sub(started), reason)
+		p.record(r, recorded, e, started, reason)
 		if reason != nil {
 			panic(http.ErrAbortHandler) // closes the connection, and prints nothing
 		}
@@ -115,10 +115,11 @@ const flushAfter = 10 * time.Millisecond
 // statusClientGone is what is logged and counted of a request whose client went away.
 const statusClientGone = 499
 
-// record logs and counts a request.
-func (p *Proxy) record(r *http.Request, recorded *statusRecorder, e *exchange, took time.Duration, panicked any) {
-	line := slog.NewRecord(p.Now(), slog.LevelInfo, "request", 0) // without the place in the code, which slog would look up
-	line.AddAttrs(slog.String("method", r.Method), slog.Int64("ms", took.Milliseconds()))
+// record logs and counts a request that came in at an instant.
+func (p *Proxy) record(r *http.Request, recorded *statusRecorder, e *exchange, started time.Time, panicked any) {
+	now := p.Now()
+	line := slog.NewRecord(now, slog.LevelInfo, "request", 0) // without the place in the code, which slog would look up
+	line.AddAttrs(slog.String("method", r.Method), slog.Int64("ms", now.Sub(started).Milliseconds()))
 	name, status := "", recorded.status
 	if e.route != nil {
 		name = e.route.Name()

@@ -48,15 +48,11 @@ func (t *transport) RoundTrip(out *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	send := func(rejected *Signed) (*http.Response, *Signed, error) {
-		signed, err := t.sign(out.Context(), e, Call{Parameters: parameters, Rejected: rejected})
-		if err != nil {
-			return nil, nil, err
-		}
-		response, err := t.send(out, e, signed, body)
-		return response, signed, err
+	signed, err := t.sign(out.Context(), e, Call{Parameters: parameters})
+	if err != nil {
+		return nil, err
 	}
-	response, signed, err := send(nil)
+	response, err := t.send(out, e, signed, body)
 	if err != nil || response.StatusCode != http.StatusUnauthorized {
 		return response, err
 	}
@@ -68,8 +64,10 @@ func (t *transport) RoundTrip(out *http.Request) (*http.Response, error) {
 	_, _ = io.CopyN(io.Discard, response.Body, 16<<10)
 	_ = response.Body.Close()
 	e.retried = true
-	response, _, err = send(signed)
-	return response, err
+	if signed, err = t.sign(out.Context(), e, Call{Parameters: parameters, Rejected: signed}); err != nil {
+		return nil, err
+	}
+	return t.send(out.Clone(out.Context()), e, signed, body) // the first is not quite over for next
 }
 
 // parameters are what the route sends to Vault, and the body, if it had to be read for them.
@@ -136,11 +134,9 @@ func (t *transport) sign(ctx context.Context, e *exchange, call Call) (*Signed, 
 	return signed, nil
 }
 
-// send sends a call once. body is its body, if that was read.
-func (t *transport) send(out *http.Request, e *exchange, signed *Signed, body []byte) (*http.Response, error) {
-	request := out.WithContext(out.Context())
+// send sends a call once. body is its body, if that was read. The request is ReverseProxy's copy, for this call alone: send changes it.
+func (t *transport) send(request *http.Request, e *exchange, signed *Signed, body []byte) (*http.Response, error) {
 	request.URL, request.Host = e.to.url, e.to.url.Host
-	request.Header = maps.Clone(out.Header) // no value is changed in place
 	if body != nil {
 		request.Body, request.ContentLength, request.Trailer, request.TransferEncoding = http.NoBody, int64(len(body)), nil, nil
 		request.Header.Del("Expect") // the client was told to go on when its body was read
@@ -155,8 +151,8 @@ func (t *transport) send(out *http.Request, e *exchange, signed *Signed, body []
 	case err == nil:
 		t.metrics.answered(e.route, t.now().Sub(started))
 		return response, nil
-	case out.Context().Err() != nil:
-		return nil, out.Context().Err()
+	case request.Context().Err() != nil:
+		return nil, request.Context().Err()
 	case isTimeout(err):
 		return nil, failure(http.StatusGatewayTimeout, sideVendor, "the vendor did not answer in time", "timeout")
 	default:
