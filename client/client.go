@@ -10,6 +10,7 @@
 // Path is a path of the engine:
 //
 //   - sign/<vendor>/<name>: each call is signed by itself, over its path and query.
+//   - sign/<vendor>/<name>/batch: the same, but calls that come in at the same time are signed by one request to Vault.
 //   - creds/<vendor>/<name>: the headers that Vault returns are used for every call, until Vault's answer says that they are
 //     old. Many concurrent calls wait for one read.
 //
@@ -32,11 +33,11 @@ import (
 // Transport is an http.RoundTripper that gets the headers of each call from Vault. Its fields must not change once it is used. It
 // is safe for concurrent use.
 type Transport struct {
-	// Vault is the client that reads the headers. Its token needs update on a sign path, or read on a creds path; and with
+	// Vault is the client that reads the headers. Its token needs update on a sign or batch path, or read on a creds path; and with
 	// allowed_parameters in its policy, the parameter unauthorized. If many calls are signed at once, set MaxIdleConnsPerHost
 	// of its transport: by default it keeps one connection more than there are processors, and opens others for each call. Required.
 	Vault *api.Client
-	// Path is the engine's path: its mount, sign or creds, the vendor, and the config's name. Required.
+	// Path is the engine's path: its mount, sign or creds, the vendor, the config's name, and batch for a batch path. Required.
 	Path string
 	// Send names what a sign path is sent of a call: "request_string", "method", "body_sha256"; nil is request_string alone. A declared
 	// API says in its config's request which of them it takes. body_sha256 needs a body that can be read twice: one with GetBody, which

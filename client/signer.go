@@ -12,8 +12,8 @@ import (
 )
 
 // Signer gets the headers of calls from a path of the engine: on a sign path for each call by itself, on a batch path for calls that
-// come in at the same time, on a creds path once for many calls. It sends no call: Transport does, and so do proxies and clients of another kind. Its fields must not change once it
-// is used. It is safe for concurrent use.
+// come in at the same time, on a creds path once for many calls. It sends no call: Transport does, and so do proxies and clients of
+// another kind. Its fields must not change once it is used. It is safe for concurrent use.
 type Signer struct {
 	// Vault is the client that reads the headers. Its token needs update on a sign or batch path, or read on a creds path; and with
 	// allowed_parameters in its policy, the parameter unauthorized. Required.

@@ -60,8 +60,8 @@ metrics: 127.0.0.1:9410
 	fmt.Printf("\napisig-proxy, 16 connections, p50, medians of ratios within %d rounds\n", size.rounds)
 	fmt.Printf("a reverse proxy that does not sign, with a PAVE call: %.2f ms\n", median(bares))
 	fmt.Printf("PAVE, of that (goal: at most 1.10): %.2f\n", median(pave))
-	fmt.Printf("Avanan, of the same with an Avanan call and one sign/avanan (goal: at most 1.15): %.2f\n", median(avanan))
-	fmt.Printf("Avanan, each call signed by itself: %.2f\n", median(alone))
+	fmt.Printf("Avanan, signed together, of the same with an Avanan call and one sign/avanan (goal: at most 1.15): %.2f\n", median(avanan))
+	fmt.Printf("Avanan, each call signed by itself, of the same: %.2f\n", median(alone))
 
 	processes := harness.ProcessesOf(p.Binary)
 	if len(processes) == 0 {
