@@ -25,7 +25,7 @@ LDFLAGS = -s -w -X github.com/apisig/vault-plugin-apisig/backend.Version=$(VERSI
 DIST ?= dist
 RUN_RELEASE = $(GO) -C tools/release run . $(1) -version $(VERSION) -dist "$(abspath $(DIST))"
 
-.PHONY: help build check test unit fuzz e2e e2e-prometheus e2e-kubernetes soak bench bench-micro lint demo dev clean
+.PHONY: help build check test unit fuzz e2e e2e-prometheus e2e-kubernetes e2e-npm soak bench bench-micro lint demo dev clean
 .PHONY: release release-check release-again vuln
 
 help: ## list the targets
@@ -77,6 +77,13 @@ e2e-prometheus: ## the examples of monitoring, with a real Prometheus
 
 e2e-kubernetes: ## the examples for Kubernetes, with a real API server and the operators
 	$(VAULT) $(KUBERNETES) $(GO) test -count=1 -timeout 15m -v ./e2e/kubernetes
+
+# Versions of npm's libraries that check signatures.
+NPM_LIBRARIES = http-message-signatures@1.0.6 kraken-api@1.0.2
+e2e-npm: ## two schemes' signatures, with libraries for Node.js; needs npm
+	set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	npm install --prefix "$$folder" --no-package-lock --ignore-scripts --no-audit --no-fund $(NPM_LIBRARIES); \
+	$(VAULT) E2E_NPM="$$folder/node_modules" $(GO) -C e2e/verifiers test -count=1 -timeout 5m -v -run '^Test(MessageSignature|Kraken)Library'
 
 SOAK ?= 10m
 soak: ## mixed load for SOAK, ten minutes by default, and a fifth of that to warm up; at least four minutes in all

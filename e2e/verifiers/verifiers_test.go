@@ -1,5 +1,6 @@
 // Package verifiers has a real Vault sign calls with the schemes of schemes/, and checks the signatures with the libraries of others:
-// the vendors' own, where they exist in Go. It is a module of its own, so that nothing else depends on those libraries.
+// the vendors' own, where they exist in Go, and for two schemes libraries for Node.js (make e2e-npm). It is a module of its own, so
+// that nothing else depends on those libraries.
 package verifiers
 
 import (
@@ -349,8 +350,8 @@ func base(t *testing.T, req *http.Request) string {
 	return lines.String() + `"@signature-params": ` + parameters
 }
 
-// Kraken accepts the nonce and the form that the answer tells. There is no library that could be had, so this is the arithmetic of
-// Kraken's documentation: HMAC-SHA512 of the path and the SHA-256 of the nonce and the form.
+// Kraken accepts the nonce and the form that the answer tells. This is the arithmetic of Kraken's documentation: HMAC-SHA512 of the path
+// and the SHA-256 of the nonce and the form. A client library in another language is in npm_test.go.
 func TestKrakenSignatureIsOfTheDocumentation(t *testing.T) {
 	t.Parallel()
 	key := []byte(harness.NewSecret())
