@@ -271,6 +271,26 @@ func TestMemoryIsFlatWithAGiBBothWays(t *testing.T) { //nolint:paralleltest // i
 	require.Less(t, peak, before+16<<20)
 }
 
+// The second attempt has only the headers of the second answer. The config may have changed meanwhile: the first answer's headers may
+// be for another vendor.
+func TestRetryDropsRejectedHeaders(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, status(http.StatusUnauthorized, http.StatusOK))
+	r.stub.answer = func(_ *Route, call Call) (*Signed, error) {
+		name := "x-first"
+		if call.Rejected != nil {
+			name = "x-second"
+		}
+		return &Signed{Headers: map[string]string{name: "of vault"}, BaseURL: r.vendor.URL}, nil
+	}
+	require.Equal(t, http.StatusOK, r.do(t, http.MethodGet, "/pave/v1/sessions", nil, "X-Other", "kept").StatusCode)
+	first, second := r.vendorGot()[0].Header, r.vendorGot()[1].Header
+	require.Equal(t, "of vault", first.Get("x-first"))
+	require.Empty(t, second.Values("x-first"))
+	require.Equal(t, "of vault", second.Get("x-second"))
+	require.Equal(t, "kept", second.Get("x-other"))
+}
+
 // A vendor may answer 401 before it has read the body. The call is sent again while the first is still being written.
 func TestRetryWhileTheFirstCallIsBeingSent(t *testing.T) {
 	t.Parallel()

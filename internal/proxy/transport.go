@@ -64,10 +64,15 @@ func (t *transport) RoundTrip(out *http.Request) (*http.Response, error) {
 	_, _ = io.CopyN(io.Discard, response.Body, 16<<10)
 	_ = response.Body.Close()
 	e.retried = true
-	if signed, err = t.sign(out.Context(), e, Call{Parameters: parameters, Rejected: signed}); err != nil {
+	rejected := signed
+	if signed, err = t.sign(out.Context(), e, Call{Parameters: parameters, Rejected: rejected}); err != nil {
 		return nil, err
 	}
-	return t.send(out.Clone(out.Context()), e, signed, body) // the first is not quite over for next
+	again := out.Clone(out.Context()) // next may still be sending the first
+	for name := range rejected.Headers {
+		again.Header.Del(name) // the config may have changed: these may be for another vendor
+	}
+	return t.send(again, e, signed, body)
 }
 
 // parameters are what the route sends to Vault, and the body, if it had to be read for them.
