@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 
 	"github.com/hashicorp/vault/api"
 )
@@ -14,23 +15,18 @@ const (
 	// maxBatch is how many calls are signed by one request. A hundred of the longest request strings are within the engine's limit
 	// of 1 MiB, and more calls at once cost hardly less for each.
 	maxBatch = 100
-	// maxSending is how many requests to Vault are under way at the same time. More of them have fewer calls each, and cost Vault more;
-	// with one alone, a call that just missed it waits for two.
+	// maxSending is how many requests to Vault are under way at the same time, besides halves of those that Vault refused. More of them
+	// have fewer calls each, and cost Vault more; with one alone, a call that just missed it waits for two.
 	maxSending = 2
 )
 
-// batch is the calls that one request has signed.
-type batch struct {
-	requestStrings []string
-	reports        bool          // it reports a 401
-	done           chan struct{} // closed when results are set
-	results        []result      // in the order of requestStrings
-}
-
-// result is what Vault returned for one call.
-type result struct {
-	signed *Signed
-	err    error
+// batchedCall is a call that is signed together with others.
+type batchedCall struct {
+	requestString string
+	reports       bool          // it reports a 401
+	done          chan struct{} // closed when signed and err are set
+	signed        *Signed
+	err           error
 }
 
 // batches says whether the path signs many calls at once: mount/sign/vendor/name/batch.
@@ -46,45 +42,47 @@ func (s *Signer) signTogether(ctx context.Context, call Call) (*Signed, error) {
 	if !is || len(call.Parameters) != 1 {
 		return nil, fmt.Errorf("%s takes request_string, and no other parameter", s.Path)
 	}
-	joined, at := s.join(requestString, call)
+	joined := s.join(requestString, call)
 	select {
 	case <-ctx.Done():
+		s.leave(joined)
 		return nil, ctx.Err()
 	case <-joined.done:
-		return joined.results[at].signed, joined.results[at].err
+		return joined.signed, joined.err
 	}
 }
 
-// join adds a call to the batch that will be sent last.
-func (s *Signer) join(requestString string, call Call) (joined *batch, at int) {
+// join has a call wait for a request.
+func (s *Signer) join(requestString string, call Call) *batchedCall {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if last := len(s.waiting) - 1; last >= 0 && len(s.waiting[last].requestStrings) < maxBatch {
-		joined = s.waiting[last]
-	} else {
-		joined = &batch{done: make(chan struct{})}
-		s.waiting = append(s.waiting, joined)
-	}
-	at = len(joined.requestStrings)
-	joined.requestStrings = append(joined.requestStrings, requestString)
-	joined.reports = s.reports(call) || joined.reports
+	joined := &batchedCall{requestString: requestString, reports: s.reports(call), done: make(chan struct{})}
+	s.waiting = append(s.waiting, joined)
 	s.sendNext()
-	return joined, at
+	return joined
 }
 
-// sendNext sends the batch that waits longest, unless enough are under way.
+// leave ends the wait of a call that gave up, unless it is in a request. What it reports is reported by the next.
+func (s *Signer) leave(joined *batchedCall) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at := slices.Index(s.waiting, joined); at >= 0 {
+		s.waiting = slices.Delete(s.waiting, at, at+1)
+		s.reporting = s.reporting || joined.reports
+	}
+}
+
+// sendNext sends the calls that wait longest, unless enough requests are under way.
 func (s *Signer) sendNext() {
 	if len(s.waiting) == 0 || s.sending == maxSending {
 		return
 	}
-	next := s.waiting[0]
-	s.waiting = slices.Delete(s.waiting, 0, 1)
+	next := s.take(maxBatch)
 	s.sending++
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 		defer cancel()
-		next.results = s.signAll(ctx, next.requestStrings, next.reports)
-		close(next.done)
+		s.signAll(ctx, next)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.sending--
@@ -92,17 +90,37 @@ func (s *Signer) sendNext() {
 	}()
 }
 
+// take takes the calls that wait longest.
+func (s *Signer) take(most int) []*batchedCall {
+	count := min(len(s.waiting), most)
+	taken := slices.Clone(s.waiting[:count])
+	s.waiting = slices.Delete(s.waiting, 0, count)
+	return taken
+}
+
 // signAll has calls signed by one request. Vault signs all of them or none: where it refuses the request, each half is asked for by
-// itself, so that one wrong call costs the others nothing.
-func (s *Signer) signAll(ctx context.Context, requestStrings []string, reports bool) []result {
-	signed, err := s.signBatch(ctx, requestStrings, reports)
-	if half := len(requestStrings) / 2; half > 0 && refuses(err) {
-		return append(s.signAll(ctx, requestStrings[:half], reports), s.signAll(ctx, requestStrings[half:], reports)...)
+// itself, so that no call fails because of another; both at once, because Vault may refuse every call, such as for an old token. If
+// Vault fails for another reason, so do the calls that wait: else, while Vault is down, they would wait for one failure after another.
+func (s *Signer) signAll(ctx context.Context, calls []*batchedCall) {
+	err := s.signBatch(ctx, calls)
+	if half := len(calls) / 2; half > 0 && refuses(err) {
+		var first sync.WaitGroup
+		first.Go(func() { s.signAll(ctx, calls[:half]) })
+		s.signAll(ctx, calls[half:])
+		first.Wait()
+		return
 	}
-	if err != nil {
-		return slices.Repeat([]result{{err: err}}, len(requestStrings))
+	if err != nil && !refuses(err) {
+		s.mu.Lock()
+		calls = slices.Concat(calls, s.take(len(s.waiting)))
+		s.mu.Unlock()
 	}
-	return signed
+	for _, call := range calls {
+		if err != nil {
+			call.err = err
+		}
+		close(call.done)
+	}
 }
 
 // refuses says whether an error is an answer that depends on the calls: they may break a rule of the engine's or of a policy's.
@@ -111,31 +129,32 @@ func refuses(err error) bool {
 	return is && (answer.StatusCode == http.StatusBadRequest || answer.StatusCode == http.StatusForbidden)
 }
 
-// signBatch makes one request.
-func (s *Signer) signBatch(ctx context.Context, requestStrings []string, reports bool) ([]result, error) {
-	parameters := map[string]any{"request_strings": requestStrings}
-	if reports {
-		parameters["unauthorized"] = true
+// signBatch makes one request, which reports a 401 if one of its calls does.
+func (s *Signer) signBatch(ctx context.Context, calls []*batchedCall) error {
+	requestStrings, parameters := make([]string, len(calls)), map[string]any{}
+	for i, call := range calls {
+		requestStrings[i] = call.requestString
+		if call.reports {
+			parameters["unauthorized"] = true
+		}
 	}
+	parameters["request_strings"] = requestStrings
 	secret, err := s.Vault.Logical().WriteWithContext(ctx, s.Path, parameters)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if secret == nil {
-		return nil, fmt.Errorf("the answer of %s is empty", s.Path)
+		return fmt.Errorf("the answer of %s is empty", s.Path)
 	}
 	answers, _ := secret.Data["results"].([]any)
-	if len(answers) != len(requestStrings) {
-		return nil, fmt.Errorf("the answer of %s has %d results for %d calls", s.Path, len(answers), len(requestStrings))
+	if len(answers) != len(calls) {
+		return fmt.Errorf("the answer of %s has %d results for %d calls", s.Path, len(answers), len(calls))
 	}
-	results := make([]result, len(answers))
-	for i, answer := range answers {
-		data, _ := answer.(map[string]any)
-		signed, err := s.parseData(data)
-		if err == nil {
-			signed.Warnings = secret.Warnings
+	for i, call := range calls {
+		data, _ := answers[i].(map[string]any)
+		if call.signed, call.err = s.parseData(data); call.err == nil {
+			call.signed.Warnings = secret.Warnings
 		}
-		results[i] = result{signed, err}
 	}
-	return results, nil
+	return nil
 }

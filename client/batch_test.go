@@ -21,13 +21,14 @@ import (
 )
 
 // batchVault answers as sign/avanan/:name/batch does, one request at a time: each waits until the test lets it go. Request strings
-// that begin with /wrong are refused.
+// that begin with /wrong are refused, /down fails with 404, and /hold is not answered.
 type batchVault struct {
 	let chan struct{}
 
 	mu       sync.Mutex
 	requests []batchRequest
-	refusal  int // the status of what has a wrong request string
+	refusal  int  // the status of what has a wrong request string
+	denies   bool // reports of a 401, as a policy without the parameter does
 	warning  string
 	results  func(results []any) []any // changes what is answered; nil: does not
 }
@@ -60,12 +61,19 @@ func (v *batchVault) RoundTrip(r *http.Request) (*http.Response, error) {
 	select {
 	case <-r.Context().Done():
 		return nil, r.Context().Err()
-	case <-v.let:
+	case <-v.letFor(request):
+	}
+	if slices.Contains(request.Strings, "/empty") {
+		return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody, Request: r}, nil
 	}
 	status, answer := http.StatusOK, map[string]any{}
-	if slices.ContainsFunc(request.Strings, func(s string) bool { return strings.HasPrefix(s, "/wrong") }) {
+	wrong := slices.ContainsFunc(request.Strings, func(s string) bool { return strings.HasPrefix(s, "/wrong") })
+	switch {
+	case slices.Equal(request.Strings, []string{"/down"}):
+		status, answer = http.StatusNotFound, map[string]any{"errors": []string{}}
+	case wrong || request.Unauthorized && v.denies:
 		status, answer = v.refusal, map[string]any{"errors": []string{"request_strings[0] is wrong"}}
-	} else {
+	default:
 		results := []any{}
 		for _, s := range request.Strings {
 			results = append(results, map[string]any{"headers": map[string]string{"x-av-sig": "of " + s}, "url": "https://vendor.example" + s})
@@ -77,6 +85,13 @@ func (v *batchVault) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	encoded, err := json.Marshal(answer)
 	return &http.Response{StatusCode: status, Body: io.NopCloser(bytes.NewReader(encoded)), Request: r}, err
+}
+
+func (v *batchVault) letFor(request batchRequest) <-chan struct{} {
+	if slices.Equal(request.Strings, []string{"/hold"}) {
+		return nil
+	}
+	return v.let
 }
 
 // seen are the requests so far, the request strings of each joined.
@@ -178,7 +193,7 @@ func TestWrongCallFailsAlone(t *testing.T) {
 			if status != http.StatusNotFound {
 				want = append(want, "/2 /3", "/wrong /5 /6", "/wrong", "/5 /6")
 			}
-			require.Equal(t, want, vault.seen())
+			require.ElementsMatch(t, want, vault.seen())
 			for i, call := range calls {
 				if i == 4 || i > 1 && status == http.StatusNotFound {
 					require.ErrorContains(t, call.err, "request_strings[0] is wrong")
@@ -197,16 +212,25 @@ func TestResultsAreForTheirCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		signer, vault := newBatching(t)
 		calls := sign(t, signer, nil, "/1", "/2", "/3", "/4")
-		vault.results = func(results []any) []any { return results[:len(results)-1] }
+		vault.results = func(results []any) []any { return results[:1] }
 		close(vault.let)
 		synctest.Wait()
 		require.Len(t, vault.seen(), 3)
-		for i, want := range []string{"0 results for 1 calls", "0 results for 1 calls", "1 results for 2 calls", "1 results for 2 calls"} {
-			require.ErrorContains(t, calls[i].err, want)
+		for i, call := range calls {
+			if i < 2 {
+				require.NoError(t, call.err)
+				continue
+			}
+			require.ErrorContains(t, call.err, "1 results for 2 calls")
 		}
+		vault.results = func(results []any) []any { return append(results, results[0]) }
+		calls = sign(t, signer, nil, "/1")
+		require.ErrorContains(t, calls[0].err, "2 results for 1 calls")
 		vault.results = func(results []any) []any { return append(results[1:], map[string]any{"headers": "x"}) }
 		calls = sign(t, signer, nil, "/1")
 		require.ErrorContains(t, calls[0].err, "has no headers")
+		calls = sign(t, signer, nil, "/empty")
+		require.EqualError(t, calls[0].err, "the answer of apisig/sign/avanan/us/batch is empty")
 	})
 }
 
@@ -224,6 +248,147 @@ func TestBatchReports401(t *testing.T) {
 		signer.Reject(&client.Signed{})
 		sign(t, signer, nil, "/7", "/8")
 		require.Equal(t, []string{"/1", "/2", "/3 /4 /5 unauthorized", "/6", "/7 unauthorized", "/8"}, vault.seen())
+	})
+}
+
+// Where the policy does not list unauthorized, the call that reports a 401 fails, and no other.
+func TestDeniedReportFailsAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		signer, vault := newBatching(t)
+		vault.denies, vault.refusal = true, http.StatusForbidden
+		sign(t, signer, nil, "/1", "/2")
+		calls := slices.Concat(sign(t, signer, nil, "/3", "/4"), sign(t, signer, &client.Signed{}, "/5"), sign(t, signer, nil, "/6"))
+		close(vault.let)
+		synctest.Wait()
+		require.ElementsMatch(t, []string{
+			"/1", "/2", "/3 /4 /5 /6 unauthorized", "/3 /4", "/5 /6 unauthorized", "/5 unauthorized", "/6",
+		}, vault.seen())
+		for i, call := range calls {
+			if i == 2 {
+				require.ErrorContains(t, call.err, "403")
+				continue
+			}
+			require.Equal(t, fmt.Sprint("https://vendor.example/", i+3), call.URL)
+		}
+	})
+}
+
+// Both halves of calls that Vault refused are asked for at once.
+func TestHalvesAreSignedAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		signer, vault := newBatching(t)
+		vault.refusal = http.StatusForbidden
+		sign(t, signer, nil, "/1", "/2")
+		calls := sign(t, signer, nil, slices.Repeat([]string{"/wrong"}, 8)...)
+		for range 2 + 1 { // and all of the eight
+			vault.let <- struct{}{}
+			synctest.Wait()
+		}
+		require.Len(t, vault.seen(), 2+1+2)
+		vault.let <- struct{}{} // one half, so that its halves are asked for beside the other
+		synctest.Wait()
+		require.Len(t, vault.seen(), 2+1+2+2)
+		close(vault.let)
+		synctest.Wait()
+		require.Len(t, vault.seen(), 2+1+2+4+8)
+		for _, call := range calls {
+			require.ErrorContains(t, call.err, "403")
+		}
+	})
+}
+
+// A call that gives up before it is in a request is not signed. A 401 that it reports is reported by the next.
+func TestCallThatGivesUpIsNotSigned(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		signer, vault := newBatching(t)
+		sign(t, signer, nil, "/1", "/2")
+		gaveUp := make(chan error)
+		var hangUps []context.CancelFunc
+		for _, rejected := range []*client.Signed{{}, nil} {
+			hasty, hangUp := context.WithCancel(t.Context())
+			hangUps = append(hangUps, hangUp)
+			go func() {
+				_, err := signer.Sign(hasty, client.Call{Parameters: map[string]any{"request_string": "/hasty"}, Rejected: rejected})
+				gaveUp <- err
+			}()
+			synctest.Wait()
+		}
+		sign(t, signer, nil, "/3")
+		for _, hangUp := range hangUps {
+			hangUp()
+			require.ErrorIs(t, <-gaveUp, context.Canceled)
+		}
+		sign(t, signer, nil, "/4")
+		close(vault.let)
+		synctest.Wait()
+		require.Equal(t, []string{"/1", "/2", "/3 /4 unauthorized"}, vault.seen())
+	})
+}
+
+// While Vault is down, a call fails when the first request fails that it waits for. The next call is tried.
+func TestWaitingCallsFailWithVault(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		signer, vault := newBatching(t)
+		vault.refusal = http.StatusNotFound
+		calls := sign(t, signer, nil, append([]string{"/wrong", "/1"}, slices.Repeat([]string{"/"}, 250)...)...)
+		vault.let <- struct{}{}
+		synctest.Wait()
+		require.NoError(t, calls[1].err)
+		require.Nil(t, calls[1].Signed)
+		for _, call := range slices.Concat(calls[:1], calls[2:]) {
+			require.ErrorContains(t, call.err, "404")
+		}
+		calls = append(calls[1:2], sign(t, signer, nil, "/2")...)
+		close(vault.let)
+		synctest.Wait()
+		for i, call := range calls {
+			require.Equal(t, fmt.Sprint("https://vendor.example/", i+1), call.URL)
+		}
+		require.Equal(t, []string{"/wrong", "/1", "/2"}, vault.seen())
+	})
+}
+
+// A call that Vault refuses does not fail those that wait.
+func TestWaitingCallsDoNotFailWithARefusedOne(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusBadRequest, http.StatusForbidden} {
+		synctest.Test(t, func(t *testing.T) {
+			signer, vault := newBatching(t)
+			vault.refusal = status
+			calls := sign(t, signer, nil, "/wrong", "/1", "/2", "/3")
+			close(vault.let)
+			synctest.Wait()
+			require.Error(t, calls[0].err)
+			for _, call := range calls[1:] {
+				require.NoError(t, call.err)
+			}
+		})
+	}
+}
+
+// Vault may fail for one half of refused calls while others wait: each gets its own error.
+func TestVaultFailsForOneHalf(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		signer, vault := newBatching(t)
+		calls := sign(t, signer, nil, "/hold", "/1", "/down", "/wrong")
+		vault.let <- struct{}{}
+		synctest.Wait()
+		calls = append(calls, sign(t, signer, nil, "/late")...)
+		close(vault.let)
+		synctest.Wait()
+		require.Equal(t, []string{"/hold", "/1", "/down /wrong"}, vault.seen()[:3])
+		require.Len(t, vault.seen(), 5)
+		require.ErrorContains(t, calls[2].err, "404")
+		require.ErrorContains(t, calls[3].err, "400")
+		require.ErrorContains(t, calls[4].err, "404")
+		time.Sleep(time.Minute) // of the bubble's clock
+		synctest.Wait()
+		require.ErrorIs(t, calls[0].err, context.DeadlineExceeded)
 	})
 }
 
@@ -276,6 +441,9 @@ func TestPathSaysHowCallsAreSigned(t *testing.T) {
 		"m/sign/avanan/us/batch":    `PUT /v1/m/sign/avanan/us/batch {"request_strings":["/"]}`,
 		"m/sign/avanan/batch/batch": `PUT /v1/m/sign/avanan/batch/batch {"request_strings":["/"]}`,
 		"sign/creds/pave/batch":     `GET /v1/sign/creds/pave/batch`,
+		"m/sign/creds/pave/batch":   `GET /v1/m/sign/creds/pave/batch`,
+		"m/other/avanan/us/batch":   `GET /v1/m/other/avanan/us/batch`,
+		"sign/avanan/us/batch":      `GET /v1/sign/avanan/us/batch`,
 		"sign/creds/pave/main":      `GET /v1/sign/creds/pave/main`,
 		"m/creds/pave/sign":         `GET /v1/m/creds/pave/sign`,
 	} {

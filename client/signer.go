@@ -22,11 +22,11 @@ type Signer struct {
 	Path string
 
 	mu        sync.Mutex
-	cached    *Signed  // of a creds path; nil: none
-	flight    *flight  // the read under way; nil: none
-	waiting   []*batch // the calls of a batch path that are not yet in a request; all but the last are full
-	sending   int      // how many batches are in a request
-	reporting bool     // the next request to Vault reports a 401
+	cached    *Signed        // of a creds path; nil: none
+	flight    *flight        // the read under way; nil: none
+	waiting   []*batchedCall // the calls of a batch path that are not yet in a request
+	sending   int            // how many requests to a batch path are under way
+	reporting bool           // the next request to Vault reports a 401
 }
 
 // Call is what a Signer signs.
