@@ -45,6 +45,8 @@ func TestFlags(t *testing.T) {
 // vault is a server in Vault's place.
 type vault struct {
 	*httptest.Server
+	revoked string // a token that is denied
+
 	mu     sync.Mutex
 	seen   []string // token, namespace and target of requests
 	status int
@@ -58,6 +60,10 @@ func newVault(t *testing.T, status int, body string) *vault {
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		v.seen = append(v.seen, fmt.Sprint(r.Header.Get("X-Vault-Token"), " ", r.Header.Get("X-Vault-Namespace"), " ", r.URL.RequestURI()))
+		if token := r.Header.Get("X-Vault-Token"); token != "" && token == v.revoked {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
 		w.WriteHeader(v.status)
 		_, _ = fmt.Fprint(w, v.body)
 	}))

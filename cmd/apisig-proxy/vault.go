@@ -151,7 +151,8 @@ type signer struct {
 	*client.Signer
 }
 
-// Sign has a call signed, with the token that is in the file. After a failure the next call looks for another.
+// Sign has a call signed, with the token that is in the file. If Vault denies, and another token is there by now, it tries once more
+// with that. After any failure the next call looks at the file.
 func (s *signer) Sign(ctx context.Context, call proxy.Call) (*proxy.Signed, error) {
 	if err := s.backend.look(); err != nil {
 		return nil, err
@@ -160,7 +161,11 @@ func (s *signer) Sign(ctx context.Context, call proxy.Call) (*proxy.Signed, erro
 	if call.Rejected != nil {
 		asked.Rejected, _ = call.Rejected.Origin.(*client.Signed)
 	}
+	used := s.backend.vault.Token()
 	signed, err := s.Signer.Sign(ctx, asked)
+	if denied(err) && s.backend.tokenFile != "" && s.backend.refresh() == nil && s.backend.vault.Token() != used {
+		signed, err = s.Signer.Sign(ctx, asked)
+	}
 	if err != nil {
 		s.backend.looked.Store(nil)
 		return nil, explained(ctx, err)
@@ -175,6 +180,11 @@ func (s *signer) Reject(signed *proxy.Signed) {
 	if origin, is := signed.Origin.(*client.Signed); is {
 		s.Signer.Reject(origin)
 	}
+}
+
+func denied(err error) bool {
+	answer, is := errors.AsType[*api.ResponseError](err)
+	return is && answer.StatusCode == http.StatusForbidden
 }
 
 // explained is an error of Vault's client, in words that repeat nothing of the call.

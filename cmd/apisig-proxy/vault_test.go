@@ -93,6 +93,32 @@ func TestTokensFileIsNotLookedAtAllTheTime(t *testing.T) {
 	require.Equal(t, "not looked at", b.vault.Token())
 }
 
+// A token that Vault denies is replaced by the one that is in the file by then, and by no other.
+func TestDeniedTokenIsReplaced(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "token")
+	v := newVault(t, http.StatusOK, headers)
+	v.revoked = "one"
+	_, signer := signerFor(t, proxy.Vault{Address: v.URL, TokenFile: file})
+	hourAgo := time.Now().Add(-time.Hour)
+	write(t, file, "one", hourAgo, true)
+	_, err := signer.Sign(t.Context(), proxy.Call{})
+	require.Error(t, err)
+	_, err = signer.Sign(t.Context(), proxy.Call{})
+	require.Error(t, err, "and the file was looked at just now")
+	require.Len(t, v.seen, 2)
+	write(t, file, "two", hourAgo, true)
+	signed, err := signer.Sign(t.Context(), proxy.Call{})
+	require.NoError(t, err)
+	require.Equal(t, "canary", signed.Headers["Authorization"])
+	require.Len(t, v.seen, 3)
+	v.revoked = "two"
+	write(t, file, "three", hourAgo, true)
+	_, err = signer.Sign(t.Context(), proxy.Call{Rejected: signed})
+	require.NoError(t, err)
+	require.Len(t, v.seen, 5)
+}
+
 // Connections to Vault are kept, however many calls are signed at once.
 func TestConnectionsToVaultAreKept(t *testing.T) {
 	t.Parallel()
