@@ -1,6 +1,9 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -154,4 +157,41 @@ func TestConnectionsToVaultAreKept(t *testing.T) {
 		wave.Wait()
 	}
 	require.EqualValues(t, calls, opened.Load())
+}
+
+// The file's certificates and server name are used for TLS, in both directions.
+func TestTLSIsAsTheFileSays(t *testing.T) {
+	t.Parallel()
+	seen := make(chan string, 1)
+	vault := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen <- r.TLS.ServerName
+		_, _ = w.Write([]byte(headers))
+	}))
+	vault.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS12}
+	vault.StartTLS()
+	t.Cleanup(vault.Close)
+	directory := t.TempDir()
+	file := func(name, kind string, content []byte) string {
+		path := filepath.Join(directory, name)
+		require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}), 0o600))
+		return path
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(vault.TLS.Certificates[0].PrivateKey)
+	require.NoError(t, err)
+	certificate := file("cert.pem", "CERTIFICATE", vault.Certificate().Raw)
+	whole := proxy.Vault{
+		Address: vault.URL, CACert: certificate, ClientCert: certificate, ClientKey: file("key.pem", "PRIVATE KEY", key), TLSServerName: "example.com",
+	}
+	_, signer := signerFor(t, whole)
+	_, err = signer.Sign(t.Context(), proxy.Call{})
+	require.NoError(t, err)
+	require.Equal(t, "example.com", <-seen)
+	untrusted, anonymous := whole, whole
+	untrusted.CACert = ""
+	anonymous.ClientCert, anonymous.ClientKey = "", ""
+	for _, config := range []proxy.Vault{untrusted, anonymous} {
+		_, signer := signerFor(t, config)
+		_, err = signer.Sign(t.Context(), proxy.Call{})
+		require.ErrorContains(t, err, "no answer from Vault")
+	}
 }

@@ -378,6 +378,22 @@ func TestClientThatGoesAwayEndsTheCall(t *testing.T) {
 	<-ended
 	eventually(t, func() bool { return strings.Contains(r.log.String(), `"status":499,"reason":"the client went away"`) }, "a line in the log")
 	require.NotContains(t, r.log.String(), "vendor did not answer")
+
+	asked, left := make(chan struct{}), make(chan struct{})
+	r.stub.waits = func(ctx context.Context) {
+		close(asked)
+		<-ctx.Done()
+		close(left)
+	}
+	connection, err = net.Dial("tcp", r.address)
+	require.NoError(t, err)
+	_, err = io.WriteString(connection, "GET /avanan/us/v1.0/event/1 HTTP/1.1\r\nHost: "+r.address+"\r\n\r\n")
+	require.NoError(t, err)
+	<-asked
+	require.NoError(t, connection.Close())
+	<-left
+	eventually(t, func() bool { return strings.Count(r.log.String(), "the client went away") == 2 }, "another line in the log")
+	require.Len(t, r.vendorGot(), 1)
 }
 
 // A vendor that breaks off in the middle of an answer is a broken answer for the client, not a short one.
@@ -425,6 +441,16 @@ func TestExpect100Continue(t *testing.T) {
 		require.Equal(t, "body", got.body)
 	}
 	require.Len(t, r.vendorGot(), 2)
+}
+
+// A vendor that answers a call without its body, which the client holds back, is answered without it.
+func TestExpectedRefusalNeedsNoBody(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
+	refused := r.raw(t, "POST /avanan/us/v1.0/event/query HTTP/1.1\r\nHost: "+r.address+
+		"\r\nContent-Length: 4\r\nX-Unread: yes\r\nExpect: 100-continue\r\n\r\n")
+	require.Equal(t, http.StatusForbidden, refused.StatusCode)
+	require.Equal(t, "100-continue", r.vendorGot()[0].Header.Get("Expect"))
 }
 
 // Trailers of the vendor reach the client.

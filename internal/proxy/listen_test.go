@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -217,4 +219,74 @@ func TestEndWaitsForRequestsUnderWay(t *testing.T) {
 	require.Equal(t, "whole", <-got)
 	<-r.ended
 	require.NoError(t, r.err)
+}
+
+// A client may take ten seconds for its headers and keep a connection for two minutes. Bodies may take as long as they do.
+func TestServersLimitHeadersAndIdlenessNotBodies(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	program := &Program{Log: slog.New(slog.DiscardHandler)}
+	server := program.serve(listener, http.NotFoundHandler(), make(chan error, 1))
+	require.NoError(t, server.Close())
+	require.Equal(t, 10*time.Second, server.ReadHeaderTimeout)
+	require.Equal(t, 2*time.Minute, server.IdleTimeout)
+	require.Zero(t, server.ReadTimeout)
+	require.Zero(t, server.WriteTimeout)
+	next := NewTransport()
+	require.Equal(t, 2*time.Minute, next.ResponseHeaderTimeout)
+	require.Positive(t, next.IdleConnTimeout)
+}
+
+// Requests that come in while the configuration is reloaded are answered, by the old one or by the new one, and headers that were
+// cached are read again.
+func TestReloadLosesNoRequest(t *testing.T) {
+	t.Parallel()
+	rig := newRig(t, nil)
+	signers := &countingBackend{Backend: rig.stub}
+	const routes = "  /a: {sign: m/sign/avanan/us, allow: [GET /v1.0/a]}"
+	r := start(t, signers, routes)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var calls sync.WaitGroup
+	var answered atomic.Int64
+	for range 8 {
+		calls.Go(func() {
+			for ctx.Err() == nil {
+				request, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+r.address+"/a/v1.0/a", http.NoBody)
+				response, err := http.DefaultTransport.RoundTrip(request)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, response.Body)
+				if _ = response.Body.Close(); response.StatusCode != http.StatusOK {
+					t.Error(response.Status)
+				}
+				answered.Add(1)
+			}
+		})
+	}
+	for reload := range 20 {
+		before := answered.Load()
+		r.config <- func() (*Config, error) { return Parse("f.yml", []byte("listen: 127.0.0.1:1\nroutes:\n"+routes)) }
+		r.signals <- syscall.SIGHUP
+		eventually(t, func() bool {
+			return strings.Count(r.log.String(), "was reloaded") > reload && answered.Load() > before+8
+		}, "a reload")
+	}
+	stop()
+	calls.Wait()
+	require.EqualValues(t, 21, signers.made.Load(), "each configuration has signers of its own")
+}
+
+// countingBackend counts the signers that it makes.
+type countingBackend struct {
+	Backend
+	made atomic.Int64
+}
+
+func (b *countingBackend) Signer(route *Route) Signer {
+	b.made.Add(1)
+	return b.Backend.Signer(route)
 }
