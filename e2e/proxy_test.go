@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -100,6 +102,16 @@ func TestApplicationsWithABaseURLCallThroughTheProxy(t *testing.T) {
 			}
 		}
 		require.Equal(t, http.StatusOK, p.Status(t, p.URL+path))
+	}
+	for _, application := range [][]string{{"curl", "sh", "application.sh"}, {"python3", "python3", "application.py"}} {
+		if _, err := exec.LookPath(application[0]); err != nil {
+			continue
+		}
+		run := harness.Command(application[1], harness.Path("examples/proxy/"+application[2]))
+		run.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "AVANAN_URL=" + p.URL + "/avanan/us", "PAVE_URL=" + p.URL + "/pave"}
+		printed := harness.Run(t, run)
+		require.Equal(t, 2, strings.Count(printed, `"responseText":"Success"`), application)
+		require.Contains(t, printed, `{"data":[]}`)
 	}
 	response, err := http.Post(p.URL+"/avanan/us/v1.0/event/query", "application/json", strings.NewReader(`{"requestData":{}}`)) //nolint:noctx // as applications do
 	require.NoError(t, err)
@@ -212,25 +224,27 @@ func TestProxyReloadsItsConfiguration(t *testing.T) {
 	require.Equal(t, http.StatusOK, p.Status(t, p.URL+"/pave/v1/sessions"))
 	p.Configure(t, strings.Replace(exampleProxy(t, ""), "/pave:", "/pave/two:", 1))
 	require.Contains(t, harness.Run(t, harness.Command(p.Binary, "-config", p.ConfigFile(), "-check")), "is valid")
+	require.Equal(t, json.Number("1"), m.Read("status/pave/main").Data["reads"])
 	p.Signal(t, syscall.SIGHUP)
 	harness.Eventually(t, func() bool { return p.Status(t, p.URL+"/pave/two/v1/sessions") == http.StatusOK }, "the new route")
 	require.Equal(t, http.StatusNotFound, p.Status(t, p.URL+"/pave/v1/sessions"))
+	require.Equal(t, json.Number("2"), m.Read("status/pave/main").Data["reads"], "headers are read again after a reload")
 	p.Signal(t, syscall.SIGTERM)
 	harness.Eventually(t, func() bool { return p.Status(t, p.Monitor+"/healthz") == 0 }, "the end")
 }
 
-// Under load, a Vault that is killed costs the calls that need it, with an answer that says so, and a proxy that is killed those
-// under way. Everything works again once they are back.
-func TestProxySurvivesKilledVaultAndIsStartedAgain(t *testing.T) {
-	t.Parallel()
-	harness.NeedsProc(t)
-	server := harness.StartRaft(t)
-	m := server.MountApisig(t)
-	p := startProxy(t, m)
+// load is calls to both vendors through a proxy, by eight connections that go on until the end.
+type load struct {
+	mu    sync.Mutex
+	seen  map[int]int // by status; 0: there was no answer
+	wrong map[string]bool
+	end   func()
+}
+
+func startLoad(t *testing.T, p *harness.Proxy) *load {
+	t.Helper()
+	l := &load{seen: map[int]int{}, wrong: map[string]bool{}}
 	var calls sync.WaitGroup
-	var mu sync.Mutex
-	seen := map[int]int{}
-	wrong := map[string]bool{}
 	end := make(chan struct{})
 	for i := range 8 {
 		calls.Go(func() {
@@ -248,40 +262,236 @@ func TestProxySurvivesKilledVaultAndIsStartedAgain(t *testing.T) {
 					_ = response.Body.Close()
 					status, text = response.StatusCode, string(body)
 				}
-				mu.Lock()
-				if seen[status]++; status >= 500 && !strings.Contains(text, `"side":"vault"`) {
-					wrong[text] = true
+				l.mu.Lock()
+				if l.seen[status]++; status >= 500 && !strings.Contains(text, `"side":"vault"`) {
+					l.wrong[text] = true
 				}
-				mu.Unlock()
+				l.mu.Unlock()
 			}
 		})
 	}
-	count := func(status int) int {
-		mu.Lock()
-		defer mu.Unlock()
-		return seen[status]
+	l.end = sync.OnceFunc(func() { close(end); calls.Wait() })
+	t.Cleanup(l.end)
+	return l
+}
+
+func (l *load) count(status int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.seen[status]
+}
+
+// failures are the calls whose status is not 200.
+func (l *load) failures() (failed int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for status, calls := range l.seen {
+		if status != http.StatusOK {
+			failed += calls
+		}
 	}
-	more := func(status int) {
-		before := count(status)
-		harness.Eventually(t, func() bool { return count(status) > before+20 }, fmt.Sprint("calls with status ", status))
-	}
-	more(http.StatusOK)
+	return failed
+}
+
+// more waits for more calls with a status.
+func (l *load) more(t *testing.T, status int) {
+	t.Helper()
+	before := l.count(status)
+	harness.Eventually(t, func() bool { return l.count(status) > before+20 }, fmt.Sprint("calls with status ", status))
+}
+
+// allWell waits until the calls under way have ended, and then for more, none of which fails.
+func (l *load) allWell(t *testing.T) {
+	t.Helper()
+	l.more(t, http.StatusOK)
+	before := l.failures()
+	l.more(t, http.StatusOK)
+	require.Equal(t, before, l.failures())
+}
+
+// Under load, a Vault that is killed costs the calls that need it, with an answer that says so, and a proxy that is killed those
+// under way. Everything works again once they are back.
+func TestProxySurvivesKilledVaultAndIsStartedAgain(t *testing.T) {
+	t.Parallel()
+	harness.NeedsProc(t)
+	server := harness.StartRaft(t)
+	m := server.MountApisig(t)
+	p := startProxy(t, m)
+	l := startLoad(t, p)
+	l.allWell(t)
+	require.Zero(t, l.failures())
 	server.Kill(t)
-	more(http.StatusBadGateway)
+	l.more(t, http.StatusBadGateway)
 	require.Equal(t, http.StatusOK, p.Status(t, p.URL+"/pave/v1/sessions"), "headers that are still good need no Vault")
 	server.Start(t)
 	harness.Eventually(t, func() bool { return p.Status(t, p.URL+"/avanan/us/v1.0/event/1") == http.StatusOK }, "calls after Vault is back")
-	more(http.StatusOK)
+	l.allWell(t)
+	require.Zero(t, l.count(0), "every call has an answer while the proxy runs")
 	p.Kill(t)
-	more(0)
+	l.more(t, 0)
 	p.Start(t)
 	harness.Eventually(t, func() bool { return p.Status(t, p.URL+"/avanan/us/v1.0/event/1") == http.StatusOK }, "calls after the proxy is back")
-	more(http.StatusOK)
-	close(end)
-	calls.Wait()
-	require.Empty(t, wrong)
-	for status := range seen {
+	l.allWell(t)
+	l.end()
+	require.Empty(t, l.wrong)
+	for status := range l.seen {
 		require.Contains(t, []int{0, http.StatusOK, http.StatusBadGateway, http.StatusServiceUnavailable}, status)
+	}
+}
+
+// Under load, an Agent that is killed costs no call: the token that it wrote is used. One that is started again writes another, which
+// takes the place of one that has ended.
+func TestProxySurvivesKilledAgent(t *testing.T) {
+	t.Parallel()
+	m := harness.Start(t).MountApisig(t)
+	m.Write("config/pave/main", m.PaveValues())
+	m.Write("config/avanan/us", m.AvananValues())
+	_ = proxyToken(t, m, "") // writes the policy
+	p := harness.NewProxy(t, m, exampleProxy(t, ""))
+	agent := harness.StartTokenAgent(t, m, p, "proxy")
+	p.Start(t)
+	l := startLoad(t, p)
+	l.allWell(t)
+	agent.Kill(t)
+	l.allWell(t)
+	require.Zero(t, l.failures(), "no call fails without Agent")
+	token, err := os.ReadFile(p.TokenFile())
+	require.NoError(t, err)
+	require.NoError(t, m.Client.Auth().Token().RevokeTreeWithContext(t.Context(), strings.TrimSpace(string(token))))
+	l.more(t, http.StatusBadGateway)
+	agent.StartAgain(t, m)
+	harness.Eventually(t, func() bool { return p.Status(t, p.URL+"/avanan/us/v1.0/event/1") == http.StatusOK }, "calls after Agent is back")
+	l.allWell(t)
+	l.end()
+	require.Empty(t, l.wrong)
+	require.Zero(t, l.count(0), "every call has an answer")
+}
+
+// A Vault Proxy with auto-auth adds its token to the proxy's requests, which have none.
+func TestProxyNeedsNoTokenWithVaultProxy(t *testing.T) {
+	t.Parallel()
+	m := harness.Start(t).MountApisig(t)
+	m.Write("config/pave/main", m.PaveValues())
+	m.Write("config/avanan/us", m.AvananValues())
+	config := exampleProxy(t, "")
+	require.Contains(t, config, "vault:\n  token_file: /run/apisig-agent/token\n")
+	p := harness.NewProxy(t, m, strings.Replace(config, "vault:\n  token_file: /run/apisig-agent/token\n", "", 1))
+	p.Start(t)
+	require.Equal(t, http.StatusBadGateway, p.Status(t, p.URL+"/pave/v1/sessions"), "Vault itself takes no request without a token")
+	p.Stop()
+	p.UseVaultProxy(harness.StartVaultProxy(t, m, "proxy"))
+	p.Start(t)
+	harness.Eventually(t, func() bool { return p.Status(t, p.Monitor+"/readyz") == http.StatusOK }, "ready")
+	require.Equal(t, http.StatusOK, p.Status(t, p.URL+"/avanan/us/v1.0/event/1"))
+	require.Equal(t, http.StatusOK, p.Status(t, p.URL+"/pave/v1/sessions"))
+}
+
+// A request that is under way at SIGHUP and SIGTERM is finished, by the configuration that it began with. Then the process ends well.
+func TestProxyFinishesRequestsUnderWay(t *testing.T) {
+	t.Parallel()
+	m := harness.Start(t).MountApisig(t)
+	arrived, let := make(chan struct{}), make(chan struct{})
+	standIn := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/sessions/slow" {
+			close(arrived)
+			<-let
+		}
+		m.Vendor.ServeHTTP(w, r)
+	}))
+	t.Cleanup(standIn.Close)
+	m.URL = standIn.URL
+	p := startProxy(t, m)
+	got := make(chan int, 1)
+	go func() { got <- p.Status(t, p.URL+"/pave/v1/sessions/slow") }()
+	<-arrived
+	p.Configure(t, strings.Replace(exampleProxy(t, ""), "/pave:", "/pave/two:", 1))
+	p.Signal(t, syscall.SIGHUP)
+	harness.Eventually(t, func() bool { return p.Status(t, p.URL+"/pave/two/v1/sessions") == http.StatusOK }, "the new route")
+	p.Signal(t, syscall.SIGTERM)
+	harness.Eventually(t, func() bool { return p.Status(t, p.URL+"/pave/two/v1/sessions") == 0 }, "no more requests")
+	require.Empty(t, got)
+	close(let)
+	require.Equal(t, http.StatusOK, <-got)
+	require.NoError(t, p.Wait())
+	require.Contains(t, p.Log(t), `"msg":"draining"`)
+}
+
+// What passes over loopback, in both directions, has nothing that signs or authenticates: no header that Vault set, no token, no secret.
+// Sent to the vendor, the same request is refused.
+func TestStolenLoopbackRequestGivesNoHeaderTokenOrSecret(t *testing.T) {
+	t.Parallel()
+	m := harness.Start(t).MountApisig(t)
+	var mu sync.Mutex
+	set := map[string]bool{} // the values of headers that the vendor got and the application did not send
+	status := map[string]int{"/v1/sessions/refused": http.StatusUnauthorized, "/v1/sessions/moved": http.StatusFound, "/v1/sessions/broken": http.StatusInternalServerError}
+	standIn := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		for name, values := range r.Header {
+			if name = strings.ToLower(name); name == "authorization" || strings.HasPrefix(name, "x-av-") || strings.HasPrefix(name, "api-") {
+				set[strings.TrimPrefix(values[0], "Bearer ")] = true
+			}
+		}
+		mu.Unlock()
+		if told := status[r.URL.Path]; told != 0 {
+			w.Header().Set("Location", "/v1/sessions/1?a=b")
+			w.WriteHeader(told)
+			return
+		}
+		m.Vendor.ServeHTTP(w, r)
+	}))
+	t.Cleanup(standIn.Close)
+	m.URL = standIn.URL
+	m.Write("config/pave/main", m.PaveValues())
+	m.Write("config/avanan/us", m.AvananValues())
+	m.Write("config/infinity/us", m.InfinityValues())
+	p := harness.NewProxy(t, m, exampleProxy(t, `
+  /infinity:
+    creds: apisig/creds/infinity/us
+    allow: ["GET /v1.0/event/{id}"]
+`))
+	token := proxyToken(t, m, `path "apisig/creds/infinity/us" { capabilities = ["read"] }`)
+	p.SetToken(t, token)
+	p.Start(t)
+	host := strings.TrimPrefix(p.URL, "http://")
+	seen := ""
+	pass := func(target string) string {
+		connection, err := net.Dial("tcp", host)
+		require.NoError(t, err)
+		defer connection.Close()
+		request := "GET " + target + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n"
+		_, err = io.WriteString(connection, request)
+		require.NoError(t, err)
+		answer, err := io.ReadAll(connection)
+		require.NoError(t, err)
+		seen += request + string(answer)
+		return string(answer[:len("HTTP/1.1 200")])
+	}
+	for target, want := range map[string]string{
+		"/avanan/us/v1.0/event/1": "200", "/pave/v1/sessions/1": "200", "/infinity/v1.0/event/1": "200", "/pave/v1/sessions/refused": "401",
+		"/pave/v1/sessions/moved": "302", "/pave/v1/sessions/broken": "500", "/avanan/us/v1.0/scopes": "403", "/other": "404", "/pave/v1/sessions?;": "400",
+	} {
+		require.Equal(t, "HTTP/1.1 "+want, pass(target), target)
+	}
+	for path, want := range map[string]int{"/v1.0/event/1": http.StatusUnauthorized, "/v1/sessions/1": http.StatusUnauthorized} {
+		require.Equal(t, want, p.Status(t, m.URL+path), "the vendor refuses the request without what Vault adds")
+	}
+	require.NoError(t, m.Client.Auth().Token().RevokeTreeWithContext(t.Context(), token))
+	require.Equal(t, "HTTP/1.1 502", pass("/avanan/us/v1.0/event/2"))
+	for _, path := range []string{"/metrics", "/healthz", "/readyz"} {
+		response, err := http.Get(p.Monitor + path) //nolint:noctx // as a scraper does
+		require.NoError(t, err)
+		content, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		seen += string(content)
+	}
+	seen += p.Log(t)
+	delete(set, "") // x-av-token, until there is one
+	require.Greater(t, len(set), 8)
+	set[token], set[harness.Canary] = true, true
+	set[m.PaveValues()["api_key"].(string)], set[m.AvananValues()["app_id"].(string)], set[m.InfinityValues()["client_id"].(string)] = true, true, true
+	for value := range set {
+		require.False(t, strings.Contains(seen, value), "loopback shows what only Vault, the proxy and the vendor may know") // prints none
 	}
 }
 
@@ -306,7 +516,7 @@ func TestProxyUsesTheTokenThatAgentWrites(t *testing.T) {
 // The services run the proxy as its flags are, restrict it, and keep the token's directory to one user.
 func TestProxyServicesAreHardened(t *testing.T) {
 	t.Parallel()
-	for name, exec := range map[string]string{
+	for name, start := range map[string]string{
 		"apisig-proxy": "/usr/local/bin/apisig-proxy -config /etc/apisig-proxy/apisig-proxy.yml",
 		"apisig-agent": "/usr/local/bin/vault agent -config=/etc/apisig-agent/agent.hcl",
 	} {
@@ -323,7 +533,7 @@ func TestProxyServicesAreHardened(t *testing.T) {
 			require.Regexp(t, `^[A-Z][A-Za-z]+$`, key)
 			settings[key] = value
 		}
-		require.Equal(t, exec, settings["ExecStart"])
+		require.Equal(t, start, settings["ExecStart"])
 		require.Equal(t, "apisig", settings["User"])
 		for key, want := range map[string]string{
 			"NoNewPrivileges": "yes", "CapabilityBoundingSet": "", "ProtectSystem": "strict", "ProtectHome": "yes", "PrivateTmp": "yes", "MemoryDenyWriteExecute": "yes",
@@ -334,6 +544,14 @@ func TestProxyServicesAreHardened(t *testing.T) {
 		if name == "apisig-agent" {
 			require.Equal(t, "0700", settings["RuntimeDirectoryMode"])
 		}
+		if _, err := exec.LookPath("systemd-analyze"); err != nil {
+			continue
+		}
+		installed := regexp.MustCompile(`/usr/local/bin/[a-z-]+`).ReplaceAll(content, []byte("/bin/true")) // a program that is on this machine
+		unit := filepath.Join(t.TempDir(), name+".service")
+		require.NoError(t, os.WriteFile(unit, installed, 0o600))
+		printed, _ := harness.Command("systemd-analyze", "verify", unit).CombinedOutput()
+		require.NotContains(t, string(printed), name+".service:", "a setting that systemd does not know")
 	}
 }
 

@@ -1,7 +1,9 @@
 package harness
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,13 +16,17 @@ import (
 var AgentFiles = []string{"pave.headers", "avanan.jwt", "infinity.headers", "apisig.env"}
 
 // Agent is a Vault Agent that renders the templates of examples/agent into a directory.
-type Agent struct{ Directory string }
+type Agent struct {
+	Directory string
+	process   *exec.Cmd
+	starts    int
+}
 
 // StartAgent starts an Agent that logs in by an AppRole, whose policies are the examples' three readers, and waits until it
 // has rendered each file once.
 func StartAgent(t *testing.T, m *Mount) *Agent {
 	t.Helper()
-	a := &Agent{t.TempDir()}
+	a := &Agent{Directory: t.TempDir()}
 	for _, policy := range []string{"pave-reader", "avanan-token-reader", "infinity-reader"} {
 		rules, err := os.ReadFile(Path("examples/policies/" + policy + ".hcl"))
 		require.NoError(t, err)
@@ -56,23 +62,37 @@ func (a *Agent) Refreshes(t *testing.T, file string, count int, call func()) {
 
 // StartTokenAgent starts an Agent with examples/proxy/agent.hcl, which logs in by an AppRole with a policy, and waits until it has
 // written a proxy's token.
-func StartTokenAgent(t *testing.T, m *Mount, p *Proxy, policy string) {
+func StartTokenAgent(t *testing.T, m *Mount, p *Proxy, policy string) *Agent {
 	t.Helper()
-	a := &Agent{t.TempDir()}
+	a := &Agent{Directory: t.TempDir()}
 	a.writeAppRole(t, m, policy)
 	content, err := os.ReadFile(Path("examples/proxy/agent.hcl"))
 	require.NoError(t, err)
 	config := strings.NewReplacer("/etc/apisig-agent", a.Directory, "/run/apisig-agent/token", p.TokenFile()).Replace(string(content))
 	require.NoError(t, os.WriteFile(filepath.Join(a.Directory, "agent.hcl"), []byte(config), 0o600))
-	a.run(t, m, "agent", "-config=agent.hcl")
+	a.StartAgain(t, m)
 	Eventually(t, func() bool { _, err := os.Stat(p.TokenFile()); return err == nil }, "the token is written")
+	return a
+}
+
+// StartAgain starts an Agent that was killed.
+func (a *Agent) StartAgain(t *testing.T, m *Mount) {
+	t.Helper()
+	a.run(t, m, "agent", "-config=agent.hcl")
+}
+
+// Kill ends the process with SIGKILL.
+func (a *Agent) Kill(t *testing.T) {
+	t.Helper()
+	require.NoError(t, a.process.Process.Kill())
+	_ = a.process.Wait()
 }
 
 // StartVaultProxy starts Vault Proxy with examples/agent/vault-proxy.hcl, which logs in by an AppRole with a policy of the examples,
 // and returns the address that it serves.
 func StartVaultProxy(t *testing.T, m *Mount, policy string) string {
 	t.Helper()
-	a := &Agent{t.TempDir()}
+	a := &Agent{Directory: t.TempDir()}
 	rules, err := os.ReadFile(Path("examples/policies/" + policy + ".hcl"))
 	require.NoError(t, err)
 	require.NoError(t, m.Client.Sys().PutPolicyWithContext(t.Context(), policy, string(rules)))
@@ -109,5 +129,7 @@ func (a *Agent) run(t *testing.T, m *Mount, command, config string) {
 	run := Command(m.Server.Binary, command, config, "-log-level=trace")
 	run.Dir = a.Directory
 	run.Env = append(os.Environ(), "VAULT_ADDR="+m.Server.Address, "BAO_ADDR="+m.Server.Address, "HOME="+a.Directory)
-	Background(t, run, filepath.Join(a.Directory, "agent.log"), Canary)
+	a.process = run
+	a.starts++
+	Background(t, run, filepath.Join(a.Directory, fmt.Sprintf("%s-%d.log", command, a.starts)), Canary)
 }

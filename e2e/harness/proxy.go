@@ -30,6 +30,7 @@ type Proxy struct {
 	Monitor   string // the URL of /metrics and the like
 	Binary    string
 	vault     string
+	token     string // that of the environment
 	process   *exec.Cmd
 	stop      func()
 }
@@ -40,7 +41,7 @@ func NewProxy(t *testing.T, m *Mount, config string) *Proxy {
 	t.Helper()
 	binary, err := buildProxy()
 	require.NoError(t, err)
-	p := &Proxy{Directory: t.TempDir(), Binary: binary, vault: m.Server.Address}
+	p := &Proxy{Directory: t.TempDir(), Binary: binary, vault: m.Server.Address, token: "not used"}
 	var addresses [2]string
 	for i := range addresses {
 		addresses[i], err = FreeAddress()
@@ -71,6 +72,9 @@ func (p *Proxy) Configure(t *testing.T, config string) {
 	require.NoError(t, os.WriteFile(p.ConfigFile(), []byte(config), 0o600))
 }
 
+// UseVaultProxy has the process call a Vault Proxy, without a token of its own.
+func (p *Proxy) UseVaultProxy(address string) { p.vault, p.token = address, "" }
+
 // SetToken writes the token's file as Agent does: another file takes its place.
 func (p *Proxy) SetToken(t *testing.T, token string) {
 	t.Helper()
@@ -85,7 +89,7 @@ func (p *Proxy) Start(t *testing.T) {
 	log, err := os.OpenFile(p.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	require.NoError(t, err)
 	run := Command(p.Binary, "-config", p.ConfigFile())
-	run.Env = append(os.Environ(), "VAULT_ADDR="+p.vault, "BAO_ADDR="+p.vault, "VAULT_MAX_RETRIES=0", "VAULT_TOKEN=not used")
+	run.Env = append(os.Environ(), "VAULT_ADDR="+p.vault, "BAO_ADDR="+p.vault, "VAULT_MAX_RETRIES=0", "VAULT_TOKEN="+p.token, "BAO_TOKEN=")
 	run.Stdout, run.Stderr = log, log
 	require.NoError(t, run.Start())
 	p.process = run
@@ -115,6 +119,9 @@ func (p *Proxy) Kill(t *testing.T) {
 	require.NoError(t, p.process.Process.Kill())
 	p.Stop()
 }
+
+// Wait waits until the process has ended, and returns nil if it ended well.
+func (p *Proxy) Wait() error { return p.process.Wait() }
 
 // Stop ends the process and waits until it has ended.
 func (p *Proxy) Stop() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -217,4 +218,17 @@ func render(t *testing.T, text string, data values) string {
 	var rendered strings.Builder
 	require.NoError(t, parsed.Execute(&rendered, data))
 	return rendered.String()
+}
+
+// The API server takes the sidecar of examples/proxy as it is.
+func TestSidecarOfProxyIsAccepted(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, needsKubernetes(t))
+	c.applyExample(t, "../proxy/kubernetes.yml", vaultInExamples)
+	content, err := os.ReadFile(example("../proxy/kubernetes.yml"))
+	require.NoError(t, err)
+	objects := strings.Split(strings.ReplaceAll(string(content), "restartPolicy: Always", "restartsPolicy: Always"), "\n---\n")
+	status, answer := c.apply(t, objectPath(t, objects[1]), objects[1])
+	require.GreaterOrEqual(t, status, http.StatusBadRequest, "it rejects what it does not know")
+	require.Contains(t, answer["message"], "restartsPolicy")
 }
