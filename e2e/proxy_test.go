@@ -339,8 +339,8 @@ func TestProxySurvivesKilledVaultAndIsStartedAgain(t *testing.T) {
 	}
 }
 
-// Under load, an Agent that is killed costs no call: the token that it wrote is used. One that is started again writes another, which
-// takes the place of one that has ended.
+// Agent of examples/proxy writes the token that the proxy uses. One that is killed under load costs no call: the token that it wrote is
+// used. One that is started again writes another, which takes the place of one that has ended.
 func TestProxySurvivesKilledAgent(t *testing.T) {
 	t.Parallel()
 	m := harness.Start(t).MountApisig(t)
@@ -349,7 +349,11 @@ func TestProxySurvivesKilledAgent(t *testing.T) {
 	_ = proxyToken(t, m, "") // writes the policy
 	p := harness.NewProxy(t, m, exampleProxy(t, ""))
 	agent := harness.StartTokenAgent(t, m, p, "proxy")
+	info, err := os.Stat(p.TokenFile())
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode())
 	p.Start(t)
+	harness.Eventually(t, func() bool { return p.Status(t, p.Monitor+"/readyz") == http.StatusOK }, "ready")
 	l := startLoad(t, p)
 	l.allWell(t)
 	agent.Kill(t)
@@ -497,24 +501,6 @@ func TestStolenLoopbackRequestGivesNoHeaderTokenOrSecret(t *testing.T) {
 			t.Error("loopback shows what only Vault, the proxy and the vendor may know") // without the value
 		}
 	}
-}
-
-// Agent of examples/proxy logs in and writes the token that the proxy uses.
-func TestProxyUsesTheTokenThatAgentWrites(t *testing.T) {
-	t.Parallel()
-	m := harness.Start(t).MountApisig(t)
-	m.Write("config/pave/main", m.PaveValues())
-	m.Write("config/avanan/us", m.AvananValues())
-	_ = proxyToken(t, m, "") // writes the policy
-	p := harness.NewProxy(t, m, exampleProxy(t, ""))
-	harness.StartTokenAgent(t, m, p, "proxy")
-	info, err := os.Stat(p.TokenFile())
-	require.NoError(t, err)
-	require.Equal(t, os.FileMode(0o600), info.Mode())
-	p.Start(t)
-	harness.Eventually(t, func() bool { return p.Status(t, p.Monitor+"/readyz") == http.StatusOK }, "ready")
-	require.Equal(t, http.StatusOK, p.Status(t, p.URL+"/avanan/us/v1.0/event/1"))
-	require.Equal(t, http.StatusOK, p.Status(t, p.URL+"/pave/v1/sessions"))
 }
 
 // The services run the proxy as its flags are, restrict it, and keep the token's directory to one user.
