@@ -55,6 +55,7 @@ func TestSecretForStoredAddressWarns(t *testing.T) {
 		"PAVE's":                {"pave/x", pave, values{"api_secret": "new"}, nil},
 		"PAVE's, foreign":       {"pave/x", with(pave, values{"base_url": foreign}), values{"api_secret": "new"}, []string{foreign, "PAVE's own"}},
 		"PAVE's, named again":   {"pave/x", with(pave, values{"base_url": foreign}), values{"api_secret": "new", "base_url": foreign}, nil},
+		"a declared API's":      {"custom/x", newMount(t).customValues(), values{"application_secret": "new"}, []string{"the stored base_url https://api.example;"}},
 		"one looks like PAVE's": {"pave/x", with(pave, values{"base_url": "https://openapi.paveapi.com.example"}), values{"api_secret": "new"}, []string{"openapi.paveapi.com.example"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -294,7 +294,11 @@ func (v *vendor) trusted(old, next config, write parameters) string {
 	}
 	var relied []string
 	if stored := old.text("base_url"); stored != "" && !v.isOwn(stored) && !write.given("base_url") {
-		relied = append(relied, "base_url "+stored+", which is not "+v.title+"'s own")
+		description := "base_url " + stored
+		if v.owns != nil {
+			description += ", which is not " + v.title + "'s own"
+		}
+		relied = append(relied, description)
 	}
 	if old.text("ca_cert") != "" && !write.given("ca_cert") {
 		relied = append(relied, "ca_cert")

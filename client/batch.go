@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/vault/api"
@@ -123,10 +124,14 @@ func (s *Signer) signAll(ctx context.Context, calls []*batchedCall) {
 	}
 }
 
-// refuses says whether an error is an answer that depends on the calls: they may break a rule of the engine's or of a policy's.
+// refuses says whether an error is an answer that depends on the calls: they may break a rule of the engine's or of a policy's. That the
+// token has ended does not depend on them, but only Vault tells it from a policy's refusal (ErrInvalidToken in sdk/logical/error.go).
 func refuses(err error) bool {
 	answer, is := errors.AsType[*api.ResponseError](err)
-	return is && (answer.StatusCode == http.StatusBadRequest || answer.StatusCode == http.StatusForbidden)
+	if !is || strings.Contains(err.Error(), "invalid token") {
+		return false
+	}
+	return answer.StatusCode == http.StatusBadRequest || answer.StatusCode == http.StatusForbidden
 }
 
 // signBatch makes one request, which reports a 401 if one of its calls does.

@@ -28,6 +28,7 @@ type batchVault struct {
 	mu       sync.Mutex
 	requests []batchRequest
 	refusal  int  // the status of what has a wrong request string
+	ended    bool // the token has
 	denies   bool // reports of a 401, as a policy without the parameter does
 	warning  string
 	results  func(results []any) []any // changes what is answered; nil: does not
@@ -71,6 +72,8 @@ func (v *batchVault) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch {
 	case slices.Equal(request.Strings, []string{"/down"}):
 		status, answer = http.StatusNotFound, map[string]any{"errors": []string{}}
+	case v.ended:
+		status, answer = http.StatusForbidden, map[string]any{"errors": []string{"2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"}}
 	case wrong || request.Unauthorized && v.denies:
 		status, answer = v.refusal, map[string]any{"errors": []string{"request_strings[0] is wrong"}}
 	default:
@@ -204,6 +207,22 @@ func TestWrongCallFailsAlone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// That the token has ended is not asked for each half.
+func TestEndedTokenFailsAllCalls(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		signer, vault := newBatching(t)
+		vault.ended = true
+		calls := sign(t, signer, nil, "/0", "/1", "/2", "/3")
+		close(vault.let)
+		synctest.Wait()
+		require.Equal(t, []string{"/0", "/1"}, vault.seen())
+		for _, call := range calls {
+			require.ErrorContains(t, call.err, "invalid token")
+		}
+	})
 }
 
 // Without one result for each call, no call gets another's.
