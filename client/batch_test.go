@@ -405,7 +405,7 @@ func TestVaultFailsForOneHalf(t *testing.T) {
 		require.ErrorContains(t, calls[2].err, "404")
 		require.ErrorContains(t, calls[3].err, "400")
 		require.ErrorContains(t, calls[4].err, "404")
-		time.Sleep(time.Minute) // of the bubble's clock
+		time.Sleep(time.Minute) // on the clock of synctest's bubble: no real time passes
 		synctest.Wait()
 		require.ErrorIs(t, calls[0].err, context.DeadlineExceeded)
 	})
@@ -431,7 +431,7 @@ func TestCallThatGivesUpDoesNotEndTheBatch(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, []string{"/hasty", "/1", "/2 /3"}, vault.seen())
 		require.NoError(t, calls[0].err)
-		time.Sleep(time.Minute) // of the bubble's clock
+		time.Sleep(time.Minute) // on the clock of synctest's bubble: no real time passes
 		synctest.Wait()
 		for _, call := range calls[1:] {
 			require.ErrorIs(t, call.err, context.DeadlineExceeded)

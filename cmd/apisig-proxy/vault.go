@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -24,9 +23,8 @@ type backend struct {
 	tokenFile string // "": the token does not change
 
 	now    func() time.Time
-	looked atomic.Pointer[time.Time] // when the token's file was last looked at; nil: the next call must look
+	looked atomic.Pointer[time.Time] // when the token's file was last read; nil: the next call must read it
 
-	read    atomic.Value // the fs.FileInfo of the token's file when it was read; none: it was not
 	mu      sync.Mutex
 	token   string // what was last read from the file
 	signers []*client.Signer
@@ -36,9 +34,7 @@ const (
 	// maxIdle is how many connections to Vault are kept. Vault's client keeps one more than there are processors, and opens one for
 	// each further call that is signed at the same time.
 	maxIdle = 256
-	// settled is how old a file must be for its time to tell whether it was written again. Some filesystems keep whole seconds.
-	settled = 2 * time.Second
-	// lookEvery is how long the token's file is not looked at again, unless a call fails. A look at each call costs a call to a vendor
+	// lookEvery is how long the token's file is not read again, unless a call fails. Looking at it for each call costs a call to a vendor
 	// nearby two percent of its time.
 	lookEvery = 100 * time.Millisecond
 )
@@ -93,7 +89,7 @@ func (b *backend) Health(ctx context.Context) error {
 	return err
 }
 
-// look reads the token again if its file has changed, and was not looked at a moment ago.
+// look reads the token again, unless it did so a moment ago.
 func (b *backend) look() error {
 	now := b.now()
 	if last := b.looked.Load(); b.tokenFile == "" || last != nil && now.Sub(*last) < lookEvery {
@@ -106,19 +102,13 @@ func (b *backend) look() error {
 	return nil
 }
 
-// refresh reads the token again if its file has changed. An Agent may be writing the file: while it cannot be read, the last token is
-// used.
+// refresh reads the token. An Agent may be writing the file: while it cannot be read, the last token is used.
 func (b *backend) refresh() error {
-	// Before the content: if it changes between the two, the next call reads it again.
-	file, err := os.Stat(b.tokenFile)
-	if err == nil && b.hasRead(file) {
-		return nil
-	}
 	b.mu.Lock() // also while it reads: else a request that read an old token could set it last
 	defer b.mu.Unlock()
-	content, unreadable := os.ReadFile(b.tokenFile)
+	content, err := os.ReadFile(b.tokenFile)
 	token := strings.TrimSpace(string(content))
-	if unreadable != nil || token == "" {
+	if err != nil || token == "" {
 		if b.token == "" {
 			return &proxy.VaultError{Reason: "vault.token_file is missing, unreadable or empty"}
 		}
@@ -131,18 +121,7 @@ func (b *backend) refresh() error {
 			signer.Forget()
 		}
 	}
-	if err == nil {
-		b.read.Store(file)
-	}
 	return nil
-}
-
-// hasRead says whether the token was read from the file as it is now. A file that was written a moment ago may be written again
-// within what its time can tell, so it is read again.
-func (b *backend) hasRead(file fs.FileInfo) bool {
-	read, is := b.read.Load().(fs.FileInfo)
-	return is && os.SameFile(file, read) && file.Size() == read.Size() && file.ModTime().Equal(read.ModTime()) &&
-		b.now().Sub(file.ModTime()) > settled
 }
 
 // signer signs for one route.

@@ -19,55 +19,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/proxy"
 )
 
-// write writes a token's file with a time, as os.WriteFile does or in place of another.
-func write(t *testing.T, file, token string, at time.Time, replace bool) {
-	t.Helper()
-	written := file
-	if replace {
-		written += ".new"
-	}
-	require.NoError(t, os.WriteFile(written, []byte(token), 0o600))
-	require.NoError(t, os.Chtimes(written, at, at))
-	require.NoError(t, os.Rename(written, file))
-}
-
-// The token's file is read again if it is another one, or has another size or time; and always while it is so new that its time may
-// not tell.
-func TestTokenIsReadAgainWhenItsFileChanges(t *testing.T) {
-	t.Parallel()
-	hourAgo, young := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	for name, second := range map[string]struct {
-		token   string
-		first   time.Time
-		at      time.Time
-		replace bool
-		want    string
-	}{
-		"nothing changes":                    {"two", hourAgo, hourAgo, false, "one"},
-		"another file":                       {"two", hourAgo, hourAgo, true, "two"},
-		"another time":                       {"two", hourAgo, hourAgo.Add(time.Minute), false, "two"},
-		"another size":                       {"three", hourAgo, hourAgo, false, "three"},
-		"written again at the same instant":  {"two", young, young, false, "two"},
-		"replaced again at the same instant": {"two", young, young, true, "two"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			file := filepath.Join(t.TempDir(), "token")
-			made, err := connect(proxy.Vault{Address: "http://127.0.0.1:1", TokenFile: file})
-			require.NoError(t, err)
-			b := made.(*backend)
-			write(t, file, "one", second.first, false)
-			require.NoError(t, b.refresh())
-			require.Equal(t, "one", b.vault.Token())
-			write(t, file, second.token, second.at, second.replace)
-			require.NoError(t, b.refresh())
-			require.Equal(t, second.want, b.vault.Token())
-		})
-	}
-}
-
-// The file is looked at ten times a second at most, but at once after a failure, or while there is no token.
-func TestTokensFileIsNotLookedAtAllTheTime(t *testing.T) {
+// The file is read ten times a second at most, but at once after a failure, or while there is no token.
+func TestTokensFileIsNotReadAllTheTime(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "token")
 	v := newVault(t, http.StatusOK, headers)
@@ -75,17 +28,17 @@ func TestTokensFileIsNotLookedAtAllTheTime(t *testing.T) {
 	b := made.(*backend)
 	now := time.Now()
 	b.now = func() time.Time { return now }
-	hourAgo := now.Add(-time.Hour)
 	require.Error(t, b.look())
 	for _, step := range []struct {
 		later time.Duration
 		want  string
 	}{{0, "one"}, {99 * time.Millisecond, "one"}, {time.Millisecond, "three"}, {99 * time.Millisecond, "three"}} {
 		now = now.Add(step.later)
-		write(t, file, step.want, hourAgo, true)
+		content := step.want
 		if step.later == 99*time.Millisecond {
-			write(t, file, "not looked at", hourAgo, true)
+			content = "not read"
 		}
+		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
 		require.NoError(t, b.look())
 		require.Equal(t, step.want, b.vault.Token())
 	}
@@ -93,7 +46,7 @@ func TestTokensFileIsNotLookedAtAllTheTime(t *testing.T) {
 	_, err := signer.Sign(t.Context(), proxy.Call{})
 	require.Error(t, err)
 	require.NoError(t, b.look())
-	require.Equal(t, "not looked at", b.vault.Token())
+	require.Equal(t, "not read", b.vault.Token())
 }
 
 // A token that Vault denies is replaced by the one that is in the file by then, and by no other.
@@ -102,21 +55,22 @@ func TestDeniedTokenIsReplaced(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	v := newVault(t, http.StatusOK, headers)
 	v.revoked = "one"
-	_, signer := signerFor(t, proxy.Vault{Address: v.URL, TokenFile: file})
-	hourAgo := time.Now().Add(-time.Hour)
-	write(t, file, "one", hourAgo, true)
+	made, signer := signerFor(t, proxy.Vault{Address: v.URL, TokenFile: file})
+	now := time.Now()
+	made.(*backend).now = func() time.Time { return now }
+	require.NoError(t, os.WriteFile(file, []byte("one"), 0o600))
 	_, err := signer.Sign(t.Context(), proxy.Call{})
 	require.Error(t, err)
 	_, err = signer.Sign(t.Context(), proxy.Call{})
-	require.Error(t, err, "and the file was looked at just now")
+	require.Error(t, err, "the file has no other token")
 	require.Len(t, v.seen, 2)
-	write(t, file, "two", hourAgo, true)
+	require.NoError(t, os.WriteFile(file, []byte("two"), 0o600))
 	signed, err := signer.Sign(t.Context(), proxy.Call{})
 	require.NoError(t, err)
 	require.Equal(t, "canary", signed.Headers["Authorization"])
 	require.Len(t, v.seen, 3)
 	v.revoked = "two"
-	write(t, file, "three", hourAgo, true)
+	require.NoError(t, os.WriteFile(file, []byte("three"), 0o600))
 	_, err = signer.Sign(t.Context(), proxy.Call{Rejected: signed})
 	require.NoError(t, err)
 	require.Len(t, v.seen, 5)
