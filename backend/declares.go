@@ -14,7 +14,8 @@ import (
 type declares struct {
 	// from are the names of the fields that the declaration is in. A write that changes one of them starts the config over.
 	from []string
-	// compile makes of a config what follows from its declaration, or says what is wrong with that.
+	// compile makes of a config what follows from its declaration, or says what is wrong with that. A declaration that only newer rules
+	// refuse is outdated.
 	compile func(c config) (*declaration, error)
 	// prove makes sure that a config does what it says, without calling anyone. A write stores nothing if it fails; check/ runs it.
 	prove func(c config) error
@@ -41,6 +42,8 @@ type declaration struct {
 	compiled any
 	// problem is why the declaration cannot be used; then there is nothing else.
 	problem error
+	// outdated is why a write of the declaration would be refused, although it can be used; nil if it would not.
+	outdated error
 }
 
 // declarationKey is where a config has its declaration. No parameter has this name.
@@ -50,6 +53,15 @@ const declarationKey = ""
 func (c config) declaration() *declaration {
 	found, _ := c[declarationKey].(*declaration)
 	return found
+}
+
+// outdated says that the config goes on working although its declaration would be refused today, and why; "" if it would not.
+func (c config) outdated() string {
+	found := c.declaration()
+	if found == nil || found.outdated == nil {
+		return ""
+	}
+	return "this config goes on working, but a write of its declaration would be refused: " + found.outdated.Error()
 }
 
 // fieldsOf are all fields of a config: those of its vendor, and its own.
@@ -145,8 +157,12 @@ func (v *vendor) begin(old config, write parameters) (begun config, restarted bo
 			return nil, false, err
 		}
 	}
-	if found := begun.declaration(); found != nil && found.problem != nil {
+	found := begun.declaration()
+	if found != nil && found.problem != nil {
 		return nil, false, invalidf("%s", found.problem)
+	}
+	if found != nil && found.outdated != nil && slices.ContainsFunc(v.declares.from, write.given) {
+		return nil, false, invalidf("%s", found.outdated)
 	}
 	return begun, restarted, nil
 }

@@ -135,6 +135,9 @@ func (b *backend) configRead(
 		if problem := s.vendor.checkUsable(c); problem != nil {
 			resp.AddWarning("this config cannot be used: " + problem.Error())
 		}
+		if outdated := c.outdated(); outdated != "" {
+			resp.AddWarning(outdated)
+		}
 	}
 	return resp, nil
 }

@@ -47,7 +47,7 @@ func statusFields(v *vendor) map[string]*framework.FieldSchema {
 	fields := map[string]*framework.FieldSchema{
 		writtenField: text("When the secret was last part of a write, RFC 3339."),
 		"secret_age": number("Seconds since the secret was written."),
-		"problem":    text("Why the stored config cannot be used."),
+		"problem":    text("Why the stored config cannot be used, or why a write of its scheme would be refused today."),
 		"since":      text("When this node began to count, RFC 3339."),
 		"reads":      number("Reads of credentials and signatures, by this node."),
 	}
@@ -92,6 +92,9 @@ func (b *backend) statusRead(
 	if written, err := time.Parse(time.RFC3339, current.config.text(writtenField)); err == nil {
 		put(writtenField, written)
 		status["secret_age"] = int(now.Sub(written).Seconds())
+	}
+	if outdated := current.config.outdated(); outdated != "" {
+		status["problem"] = outdated
 	}
 	put("since", current.stats.since)
 	reads, stale, exchanges := current.stats.totals()

@@ -75,11 +75,11 @@ func customScheme(c config) *scheme.Scheme {
 
 // customDeclaration compiles the scheme. The config's fields follow from it.
 func customDeclaration(c config) (*declaration, error) {
-	parsed, err := scheme.Parse(c.text(schemeField))
+	parsed, err := scheme.ParseStored(c.text(schemeField))
 	if err != nil {
 		return nil, invalidf("%s", err)
 	}
-	found := &declaration{reads: parsed.Request(), compiled: parsed}
+	found := &declaration{reads: parsed.Request(), compiled: parsed, outdated: parsed.Outdated()}
 	for _, name := range parsed.Secrets() {
 		found.fields = append(found.fields, field{
 			name: name, kind: secretField, required: true, account: true, group: groupSecrets, help: "A secret of the scheme.",

@@ -53,6 +53,7 @@ type call struct {
 
 // checker checks and compiles the expressions of one scheme.
 type checker struct {
+	newer          *newerRules
 	functions      map[string]*function
 	allowExtension bool
 	names          map[string]*name
@@ -190,6 +191,9 @@ func (e *expression) identifier(node *ast.Ident) (operand, error) {
 	if found == nil {
 		if slices.Contains(literals, node.Name) {
 			return operand{}, e.errorAtNode(node, "there is no such value; a bool comes from a comparison, such as method == \"GET\"")
+		}
+		if function := e.functions[node.Name]; function != nil {
+			return operand{}, e.errorAtNode(node, "this is a function, and no value of this name is declared; write %s", function.usage())
 		}
 		return operand{}, e.errorAtNode(node, "this name is not declared; the names are those of secrets, fields, request and let, and %s",
 			strings.Join(predeclared, ", "))

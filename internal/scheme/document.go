@@ -36,6 +36,7 @@ type document struct {
 	all map[string]bool
 	// instructions are those of all patterns so far.
 	instructions int
+	newer        *newerRules
 }
 
 // source is an expression as text, with its name.
@@ -49,12 +50,12 @@ var sections = []string{
 }
 
 // readDocument reads the YAML and holds it against every rule that does not concern types.
-func readDocument(text string) (*document, error) {
+func readDocument(text string, newer *newerRules) (*document, error) {
 	root, err := parseYAML(text)
 	if err != nil {
 		return nil, err
 	}
-	d := &document{all: map[string]bool{}, texts: append([]string{text}, scalars(root)...)}
+	d := &document{newer: newer, all: map[string]bool{}, texts: append([]string{text}, scalars(root)...)}
 	found, err := pairs(root, "scheme", sections...)
 	if err != nil {
 		return nil, err

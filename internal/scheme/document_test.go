@@ -111,8 +111,6 @@ func TestWrongDocuments(t *testing.T) {
 		{replaced(t, "{body: {}}", "{body: {}, key: {}}"), "request.key: this name is declared twice"},
 		{replaced(t, "{body: {}}", "{body: {}, now: {}}"), "request, line 2: this name has a value already"},
 		{replaced(t, "{body: {}}", "{body: {}, base_url: {}}"), "this name has a value already"},
-		{replaced(t, "{body: {}}", "{body: {}, sha256: {}}"), "this name is a function"},
-		{replaced(t, "{body: {}}", "{body: {}, rfc3339_ms: {}}"), "this name is a function"},
 		{replaced(t, "{body: {}}", "{body: {}, func: {}}"), "this name is a word of the language"},
 		{replaced(t, "{body: {}}", "{body: {}, nil: {}}"), "this name is a word of the language"},
 		{replaced(t, "{body: {}}", "{body: {}, scheme: {}}"), "this name is a parameter"},

@@ -103,6 +103,11 @@ func buildFunctions() []function {
 			help:       "every byte outside `A-Za-z0-9-._~` as `%` and two upper-case hex digits",
 		},
 		{
+			name: "percent_encode_path", arguments: "x", size: func(sizes []int) int { return 3 * sizes[0] }, flow: flowEncode,
+			one: percentEncodePath, signatures: public,
+			help: "`percent_encode` of each segment of a path: `/` stays, and what is encoded already is encoded again",
+		},
+		{
 			name: "json", arguments: "x", size: func(sizes []int) int { return 6*sizes[0] + 2 }, flow: flowJSON, one: jsonString,
 			signatures: textual,
 			help:       "a JSON string with its quotes; of secrets, only those that are text, or are joined of such and strings",

@@ -226,7 +226,7 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`secret(key)`, "there is no such function"},
 	{`key.String()`, "there is no such function"},
 	{`key.reveal`, notPart},
-	{`hex`, "this name is not declared"},
+	{`hex`, "this is a function, and no value of this name is declared"},
 	{`hex.hex(key)`, "write hex(x)"},
 	{`(hex)(key)`, "only a name can be called"},
 	{`hex(key)(key)`, "only a name can be called"},

@@ -190,7 +190,7 @@ func blindedResults(t *testing.T, s *Scheme, g *generator) map[string]bool {
 func checkInterference(t *testing.T, seed uint64, functions map[string]*function) (accepted, depends bool) {
 	t.Helper()
 	g := newGenerator(seed, functions)
-	s, err := parse(g.document(), functions)
+	s, err := parse(g.document(), functions, &newerRules{})
 	if err != nil {
 		return false, false
 	}
@@ -279,7 +279,7 @@ func TestBoundsHold(t *testing.T) {
 	for seed := range uint64(5_000) {
 		g := newGenerator(seed, functions)
 		text := g.expression(kindString, 6)
-		d, err := readDocument(g.document())
+		d, err := readDocument(g.document(), &newerRules{})
 		require.NoError(t, err)
 		c := &checker{
 			functions: functions, allowExtension: true, names: map[string]*name{}, numbers: map[string]int{}, intoHash: map[int]error{},

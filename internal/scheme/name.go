@@ -38,10 +38,6 @@ func nameFault(name, section string) string {
 		return "this name has a value already: " + strings.Join(predeclared, ", ") + " are predeclared"
 	case slices.Contains(literals, name), token.IsKeyword(name):
 		return "this name is a word of the language"
-	case name == "path" || name == "query":
-		return "this name is a function; use request_string for a path and query"
-	case functions[name] != nil:
-		return "this name is a function"
 	case slices.Contains(parameters, name):
 		return "this name is a parameter of the engine or of Vault; these are " + strings.Join(parameters, ", ")
 	case section == "fields" && slices.Contains(answers, name):

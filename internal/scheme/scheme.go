@@ -47,6 +47,8 @@ type Scheme struct {
 	// uses are the predeclared names in the document.
 	uses  map[string]bool
 	lints []string
+	// outdated is what a newer rule refuses in a stored document; nil for none.
+	outdated error
 }
 
 // requirement is a condition, and the message for requests that do not meet it.
@@ -65,15 +67,22 @@ type output struct {
 
 // Parse checks and compiles a document. It does not run the examples, because a config's secrets are compared with them first:
 // see Signer and CheckExamples. An error names the place in the document and quotes no value.
-func Parse(text string) (*Scheme, error) { return parse(text, functions) }
+func Parse(text string) (*Scheme, error) { return parse(text, functions, &newerRules{}) }
+
+// ParseStored compiles a document that an earlier version stored. What only a newer rule refuses is not an error: the scheme signs as
+// before, and Outdated says what is wrong. A document that gives a secret or a derived key away is an error here too.
+func ParseStored(text string) (*Scheme, error) {
+	return parse(text, functions, &newerRules{stored: true})
+}
 
 // parse is Parse with other functions than the language's, for tests.
-func parse(text string, functions map[string]*function) (*Scheme, error) {
-	d, err := readDocument(text)
+func parse(text string, functions map[string]*function, newer *newerRules) (*Scheme, error) {
+	d, err := readDocument(text, newer)
 	if err != nil {
 		return nil, err
 	}
 	c := &checker{
+		newer:     newer,
 		functions: functions, allowExtension: d.allowExtension, names: map[string]*name{}, numbers: map[string]int{}, intoHash: map[int]error{},
 		made: map[int]derivation{}, plain: map[string][]int{},
 	}
@@ -120,7 +129,11 @@ func parse(text string, functions map[string]*function) (*Scheme, error) {
 		}
 	}
 	s.lints = slices.Concat(c.lints, d.lints())
-	return s, d.checkExamples(s)
+	if err := d.checkExamples(s); err != nil {
+		return nil, err
+	}
+	s.outdated = newer.broken
+	return s, nil
 }
 
 // declare gives every name what is known of its values.
@@ -229,6 +242,9 @@ func (d *document) lints() []string {
 
 // Lints are warnings about a document that is valid. They depend on the document alone.
 func (s *Scheme) Lints() []string { return slices.Clone(s.lints) }
+
+// Outdated is what is wrong with a document of ParseStored by rules that are newer than the document, or nil. Parse refuses it.
+func (s *Scheme) Outdated() error { return s.outdated }
 
 // TTL is how long a signature can be used, in whole seconds.
 func (s *Scheme) TTL() time.Duration { return s.document.ttl }

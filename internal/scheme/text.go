@@ -27,6 +27,11 @@ func percentEncode(text string) string {
 	return string(encoded)
 }
 
+// percentEncodePath is percentEncode of each segment of a path.
+func percentEncodePath(path string) string {
+	return strings.ReplaceAll(percentEncode(path), "%2F", "/")
+}
+
 // formDecode reads a name or a value of a query: + is a space, and a % without two hex digits stays.
 func formDecode(text string) string {
 	if !strings.ContainsAny(text, "%+") {

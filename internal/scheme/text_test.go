@@ -23,6 +23,22 @@ func TestPercentEncode(t *testing.T) {
 	}
 }
 
+// The expected values are Python's: urllib.parse.quote(text, safe="/").
+func TestPercentEncodePath(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":                                   "",
+		"/":                                  "/",
+		"/a b/:*/~-._//":                     "/a%20b/%3A%2A/~-._//",
+		"/model/a.b-v1%3A0/invoke":           "/model/a.b-v1%253A0/invoke",
+		"/%2F%2f":                            "/%252F%252f",
+		"/logs-*/_search\u00e9":              "/logs-%2A/_search%C3%A9",
+		"/functions/arn:aws:lambda:eu:1:f:b": "/functions/arn%3Aaws%3Alambda%3Aeu%3A1%3Af%3Ab",
+	} {
+		require.Equal(t, want, percentEncodePath(text), text)
+	}
+}
+
 // The expected values are Python's: "&".join(f"{k}={v}" for k, v in sorted((quote(k, safe=""), quote(v, safe="")) for k, v in
 // parse_qsl(query, keep_blank_values=True))). A % that begins no escape stays, as with parse_qsl.
 func TestSortedQuery(t *testing.T) {
