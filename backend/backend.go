@@ -46,7 +46,6 @@ type backend struct {
 	client exchange.Client
 
 	stores  []*store // one a vendor
-	turns   turns
 	metrics *metrics
 	// ctx ends with the mount, and every exchange for readers with it.
 	ctx context.Context
@@ -70,8 +69,7 @@ func newUUID() (string, error) {
 func newBackend(vendors []*vendor, now func() time.Time, newID func() (string, error)) *backend {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &backend{
-		now: now, newID: newID, client: exchange.Client{Now: now},
-		turns: turns{afterRefusal: time.Second}, ctx: ctx,
+		now: now, newID: newID, client: exchange.Client{Now: now}, ctx: ctx,
 	}
 	b.Backend = &framework.Backend{
 		Help:           strings.TrimSpace(backendHelp),

@@ -61,7 +61,7 @@ func newMountOf(t *testing.T, vendors []*vendor) *mount {
 	m.backend = newBackend(vendors, m.time, func() (string, error) {
 		return fmt.Sprintf("00000000-0000-4000-8000-%012d", m.ids.Add(1)), nil
 	})
-	m.client.Pause, m.turns.afterRefusal = time.Millisecond, time.Millisecond
+	m.client.Pause = time.Millisecond
 	system := logical.TestSystemView()
 	system.PluginEnvironment = &logical.PluginEnvironment{VaultVersion: "1.21.1"}
 	require.NoError(t, m.Setup(t.Context(), &logical.BackendConfig{

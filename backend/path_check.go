@@ -5,14 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
 )
-
-// checkInterval is how often a config may be checked with success: each check is a call to the vendor.
-const checkInterval = 10 * time.Second
 
 // pathCheck is check/<vendor>/:name.
 func (b *backend) pathCheck(s *store) *framework.Path {
@@ -59,7 +55,7 @@ func (b *backend) pathCheck(s *store) *framework.Path {
 // nothing if the config was changed meanwhile.
 func (b *backend) check(
 	ctx context.Context, s *store, req *logical.Request, name string, _ *framework.FieldData,
-) (resp *logical.Response, err error) {
+) (*logical.Response, error) {
 	current, err := s.usable(ctx, req, name)
 	if err != nil {
 		return nil, err
@@ -76,16 +72,10 @@ func (b *backend) check(
 	if stored == nil {
 		return nil, s.noConfig(req, name)
 	}
-	end, err := b.turn(ctx, s, c)
-	if err != nil {
-		return nil, err
+	if fault := current.history.beginCheck(b.now()); fault != "" {
+		return nil, logical.CodedError(http.StatusTooManyRequests, s.key(name)+" "+fault)
 	}
-	defer func() { end(isRefusal(err)) }()
-	if age := current.history.sinceCheck(b.now()); age < checkInterval {
-		return nil, logical.CodedError(http.StatusTooManyRequests, fmt.Sprintf(
-			"%s was checked successfully %d seconds ago; try again in %d seconds",
-			s.key(name), int(age.Seconds()), int((checkInterval-age+time.Second-1).Seconds())))
-	}
+	defer current.history.endCheck()
 	got, err := b.exchange(ctx, s.vendor, c, c.text(s.vendor.format.detected))
 	if err != nil {
 		if ctx.Err() == nil { // a check that was given up shows nothing of the vendor

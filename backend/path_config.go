@@ -185,7 +185,7 @@ func (b *backend) configWrite(
 		}
 		if tried == nil || !tried.sameAccount(fields, next) {
 			tried = next
-			if got, err = b.try(ctx, s, next); err != nil {
+			if got, err = b.exchange(ctx, s.vendor, next, next.text(s.vendor.format.detected)); err != nil {
 				return nil, withRelied(notStored(s.key(name), err), relied)
 			}
 		}
@@ -227,25 +227,6 @@ func verifies(v *vendor, old, next config, write parameters) bool {
 	verify, _ := write.value(verifyField).(bool)
 	explicit := write.given(verifyField) && !write.null(verifyField)
 	return verify && (explicit || !old.sameAccount(v.fields, next))
-}
-
-// try does an exchange with a config, now, when it is its turn.
-func (b *backend) try(ctx context.Context, s *store, c config) (got exchanged, err error) {
-	end, err := b.turn(ctx, s, c)
-	if err != nil {
-		return exchanged{}, err
-	}
-	defer func() { end(isRefusal(err)) }()
-	return b.exchange(ctx, s.vendor, c, c.text(s.vendor.format.detected))
-}
-
-// turn waits until nobody else tries credentials at a config's host, and returns how to end the turn.
-func (b *backend) turn(ctx context.Context, s *store, c config) (end func(refused bool), err error) {
-	end, err = b.turns.take(ctx, s.vendor.host(c))
-	if err != nil {
-		return nil, fmt.Errorf("waiting for others who try credentials at this host: %w", err)
-	}
-	return end, nil
 }
 
 // notStored is the error of a write whose try failed.

@@ -2,7 +2,7 @@ package backend
 
 import (
 	"errors"
-	"math"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,6 +68,8 @@ func (s *stats) totals() (reads, stale, exchanges int) {
 type history struct {
 	mu   sync.Mutex
 	last events
+	// checking says that a check is under way.
+	checking bool
 }
 
 // events are the last ones of a history.
@@ -121,10 +123,27 @@ func (h *history) checked(now time.Time) {
 	h.last.checked = now
 }
 
-// sinceCheck is how long ago a check last succeeded; ages if none did, or the clock was set back.
-func (h *history) sinceCheck(now time.Time) time.Duration {
-	if age := now.Sub(h.events().checked); age >= 0 {
-		return age
+// checkInterval is how often a config may be checked with success: each check is a call to the vendor.
+const checkInterval = 10 * time.Second
+
+// beginCheck returns why a config cannot be checked now, worded to follow its name, or "". Then endCheck must be called when the check
+// has ended. A clock that was set back allows a check.
+func (h *history) beginCheck(now time.Time) (fault string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.checking {
+		return "is being checked by another request; try again when that has ended"
 	}
-	return math.MaxInt64
+	if age := now.Sub(h.last.checked); 0 <= age && age < checkInterval {
+		return fmt.Sprintf("was checked successfully %d seconds ago; try again in %d seconds",
+			int(age.Seconds()), int((checkInterval - age + time.Second - 1).Seconds()))
+	}
+	h.checking = true
+	return ""
+}
+
+func (h *history) endCheck() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.checking = false
 }

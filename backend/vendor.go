@@ -2,8 +2,6 @@ package backend
 
 import (
 	"context"
-	"net"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -272,19 +270,6 @@ func (v *vendor) checkUsable(c config) error {
 
 // isOwn says whether a base URL is one of the vendor's own.
 func (v *vendor) isOwn(baseURL string) bool { return v.owns != nil && v.owns(baseURL) }
-
-// host is the host and port that a config's calls go to, in one spelling.
-func (v *vendor) host(c config) string {
-	parsed, err := url.Parse(v.address(c))
-	if err != nil {
-		return ""
-	}
-	port := parsed.Port()
-	if port == "" {
-		port = map[string]string{"https": "443", "http": "80"}[parsed.Scheme]
-	}
-	return net.JoinHostPort(strings.TrimSuffix(strings.ToLower(parsed.Hostname()), "."), port)
-}
 
 // trusted says in words, for a write that contains a secret, which stored values it relies on: a base_url that is not the vendor's
 // own, a ca_cert. Someone else may have set them, to receive the secret. "" if there are none.

@@ -187,15 +187,3 @@ func TestVendorMayLeaveThingsOut(t *testing.T) {
 	_, err := m.HandleRequest(t.Context(), m.request(logical.UpdateOperation, "check/static/x", nil))
 	require.ErrorIs(t, err, logical.ErrUnsupportedPath)
 }
-
-// Spellings of one host take turns as one.
-func TestHostHasOneSpelling(t *testing.T) {
-	t.Parallel()
-	v := infinityVendor()
-	for _, baseURL := range []string{"https://Gateway.Example", "https://gateway.example:443", "https://gateway.example./a", "https://gateway.example"} {
-		require.Equal(t, "gateway.example:443", v.host(config{"base_url": baseURL}))
-	}
-	require.Equal(t, "gateway.example:8443", v.host(config{"base_url": "https://gateway.example:8443"}))
-	require.Equal(t, "127.0.0.1:80", v.host(config{"base_url": "http://127.0.0.1"}))
-	require.Equal(t, "[::1]:443", v.host(config{"base_url": "https://[::1]"}))
-}
