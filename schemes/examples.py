@@ -10,6 +10,7 @@ that they are what its own rules produce.
 """
 
 import base64
+import functools
 import hashlib
 import hmac
 import json
@@ -117,11 +118,50 @@ def _():
          "x-amz-target": "DynamoDB_20120810.ListTables"}, digest("sha256", body).hexdigest())}
 
 
-def aws_s3(query, method="GET", path="/", body_hash=EMPTY):
+SESSION_TOKEN = (
+    "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfpSPfIeoIYRqTflfKD8YUuwthAx7mSEI"
+    "/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q6fE8YQcHNVXAkiY9q6d+xo0rKwT"
+    "38xVqr7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvKTr4rvx3iSIlTJabIQwj2ICCR/oLxBA==")
+
+
+@example("aws-sigv4", "post-sts-header-before of the AWS Signature Version 4 test suite")
+def _():
+    got = aws_suite("POST", headers={"x-amz-security-token": SESSION_TOKEN})
+    assert got["Authorization"].endswith("85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead")
+    return got | {"X-Amz-Security-Token": SESSION_TOKEN}
+
+
+def aws_path(service, host, method, sent, query="", body=""):
+    """The path as it is sent is encoded once more, segment by segment: botocore's SigV4Auth does it with quote."""
+    instant = "20260102T030405Z"
+    return {"Authorization": aws(
+        "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", instant, "eu-central-1", service, method,
+        urllib.parse.quote(sent, safe="/~"), query, {"host": host, "x-amz-date": instant}, digest("sha256", body).hexdigest())}
+
+
+@example("aws-sigv4", "a call of Bedrock, whose model has an encoded colon, made with Python's hmac")
+def _():
+    return aws_path("bedrock", "bedrock-runtime.eu-central-1.amazonaws.com", "POST",
+                    "/model/anthropic.claude-3-haiku-20240307-v1%3A0/invoke", body="{}")
+
+
+@example("aws-sigv4", "a call of a Lambda function by its ARN, made with Python's hmac")
+def _():
+    return aws_path("lambda", "lambda.eu-central-1.amazonaws.com", "POST", "/2015-03-31/functions/"
+                    "arn:aws:lambda:eu-central-1:123456789012:function:report/invocations", body="{}")
+
+
+@example("aws-sigv4", "a search of OpenSearch, whose index has an asterisk, made with Python's hmac")
+def _():
+    return aws_path("es", "search-example.eu-central-1.es.amazonaws.com", "GET", "/logs-*/_search", "q=level%3Aerror")
+
+
+def aws_s3(query, method="GET", path="/", body_hash=EMPTY, more=None):
     instant = "20130524T000000Z"
+    headers = {"host": "examplebucket.s3.amazonaws.com", "x-amz-content-sha256": body_hash, "x-amz-date": instant}
     return {"Authorization": aws(
         "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", instant, "us-east-1", "s3", method, path, query,
-        {"host": "examplebucket.s3.amazonaws.com", "x-amz-content-sha256": body_hash, "x-amz-date": instant}, body_hash)}
+        headers | (more or {}), body_hash)}
 
 
 @example("aws-s3", "Get Bucket Lifecycle of the AWS documentation")
@@ -143,6 +183,12 @@ def _():
     return aws_s3("", "PUT", "/reports/a%20b%24.txt", digest("sha256", "hello").hexdigest())
 
 
+@example("aws-s3", "a GET with a session token and every byte that is encoded in one form, made with Python's hmac")
+def _():
+    key = ' !"#$&\'()*+:;<=>?@[]^`{|}\u00fc'
+    return aws_s3("", path="/" + urllib.parse.quote(key), more={"x-amz-security-token": SESSION_TOKEN})
+
+
 def azure(key, verb, length, content_type, headers, resource):
     """https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key"""
     fields = [verb, "", "", length, "", content_type, "", "", "", "", "", ""]
@@ -151,30 +197,27 @@ def azure(key, verb, length, content_type, headers, resource):
     return {"Authorization": "SharedKey exampleaccount:" + b64(signature.digest())}
 
 
-AZURE_KEY = b64(b"an example key of Azure Storage!")
-AZURE_HEADERS = {"x-ms-date": "Fri, 02 Jan 2026 03:04:05 GMT", "x-ms-version": "2021-12-02"}
-
-
-@example("azure-storage", "Get Blob, made with Python's hmac")
-def _():
-    return azure(AZURE_KEY, "GET", "", "", AZURE_HEADERS, "/exampleaccount/box/a%20b.txt")
-
-
-@example("azure-storage", "Put Blob, made with Python's hmac")
-def _():
-    return azure(AZURE_KEY, "PUT", "5", "text/plain", AZURE_HEADERS | {"x-ms-blob-type": "BlockBlob"},
-                 "/exampleaccount/box/hello.txt")
-
-
-@example("azure-storage", "List Blobs, made with Python's hmac")
-def _():
-    return azure(AZURE_KEY, "GET", "", "", AZURE_HEADERS, "/exampleaccount/box\ncomp:list\nrestype:container")
-
-
-@example("azure-storage", "List Blobs with a prefix, made with Python's hmac")
-def _():
-    return azure(AZURE_KEY, "GET", "", "", AZURE_HEADERS,
-                 "/exampleaccount/box\ncomp:list\nmaxresults:10\nprefix:a b/\nrestype:container")
+AZURE_CALLS = {
+    "Get Blob": ("GET", "", "", {}, "/box/a%20b.txt"),
+    "Put Blob": ("PUT", "5", "text/plain", {"x-ms-blob-type": "BlockBlob"}, "/box/hello.txt"),
+    "List Blobs": ("GET", "", "", {}, "/box\ncomp:list\nrestype:container"),
+    "List Blobs with a prefix": ("GET", "", "", {}, "/box\ncomp:list\nmaxresults:10\nprefix:a b/\nrestype:container"),
+    "Put Block": ("PUT", "5", "", {}, "/box/a\nblockid:MDAx+/==\ncomp:block"),
+    "Put Block List": ("PUT", "70", "", {}, "/box/a\ncomp:blocklist"),
+    "Put Blob with an empty body": ("PUT", "", "", {"x-ms-blob-type": "BlockBlob"}, "/box/a"),
+    "Copy Blob": ("PUT", "", "", {"x-ms-copy-source": "https://exampleaccount.blob.core.windows.net/box/a%20b.txt"}, "/box/b"),
+    "Set Blob Tier": ("PUT", "", "", {"x-ms-access-tier": "Cool"}, "/box/a\ncomp:tier"),
+    "Delete Blob with its snapshots": ("DELETE", "", "", {"x-ms-delete-snapshots": "include"}, "/box/a"),
+    "Put Page": ("PUT", "512", "", {"x-ms-page-write": "update", "x-ms-range": "bytes=0-511"}, "/box/disk\ncomp:page"),
+    "Put Message": ("POST", "63", "", {}, "/tasks/messages\nmessagettl:3600\nvisibilitytimeout:30"),
+    "Delete Message": ("DELETE", "", "", {}, "/tasks/messages/0b01\npopreceipt:AgAAAAMA+/A="),
+    "Create File": ("PUT", "", "", {"x-ms-content-length": "1024", "x-ms-type": "file"}, "/share/a.txt"),
+    "Put Range": ("PUT", "5", "", {"x-ms-range": "bytes=0-4", "x-ms-write": "update"}, "/share/a.txt\ncomp:range"),
+}
+for name, (verb, length, content_type, headers, resource) in AZURE_CALLS.items():
+    headers = headers | {"x-ms-date": "Fri, 02 Jan 2026 03:04:05 GMT", "x-ms-version": "2021-12-02"}
+    example("azure-storage", name + ", made with Python's hmac")(functools.partial(
+        azure, b64(b"an example key of Azure Storage!"), verb, length, content_type, headers, "/exampleaccount" + resource))
 
 
 def azure_hmac(method, path_query, body):
@@ -250,37 +293,70 @@ def _():
     return got
 
 
-@example("alibaba-acs3", "RunInstances of the Alibaba Cloud documentation")
-def _():
+def alibaba_acs3(method, host, path, query, action, version):
     """https://www.alibabacloud.com/help/en/sdk/product-overview/v3-request-structure-and-signature"""
-    headers = {"host": "ecs.cn-shanghai.aliyuncs.com", "x-acs-action": "RunInstances", "x-acs-content-sha256": EMPTY,
-               "x-acs-date": "2023-10-26T10:22:32Z", "x-acs-signature-nonce": "3156853299f313e23d1673dc12e1703d",
-               "x-acs-version": "2014-05-26"}
+    headers = {"host": host, "x-acs-action": action, "x-acs-content-sha256": EMPTY, "x-acs-date": "2023-10-26T10:22:32Z",
+               "x-acs-signature-nonce": "3156853299f313e23d1673dc12e1703d", "x-acs-version": version}
     signed = ";".join(headers)
     lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-    query = sorted_pairs(("ImageId", "win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd"), ("RegionId", "cn-shanghai"))
-    request = "\n".join(["POST", "/", query, lines, signed, EMPTY])
+    request = "\n".join([method, path, query, lines, signed, EMPTY])
     to_sign = "ACS3-HMAC-SHA256\n" + digest("sha256", request).hexdigest()
     signature = mac("sha256", "YourAccessKeySecret", to_sign).hexdigest()
-    assert signature == "06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0"
     return {"Authorization": f"ACS3-HMAC-SHA256 Credential=YourAccessKeyId,SignedHeaders={signed},Signature={signature}"}
+
+
+@example("alibaba-acs3", "RunInstances of the Alibaba Cloud documentation")
+def _():
+    query = sorted_pairs(("ImageId", "win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd"), ("RegionId", "cn-shanghai"))
+    got = alibaba_acs3("POST", "ecs.cn-shanghai.aliyuncs.com", "/", query, "RunInstances", "2014-05-26")
+    assert got["Authorization"].endswith("06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0")
+    return got
+
+
+@example("alibaba-acs3", "a path with a colon and an asterisk, made with Python's hmac")
+def _():
+    path = "/clusters/" + encode("a:b*")
+    return alibaba_acs3("GET", "cs.cn-shanghai.aliyuncs.com", path, "", "DescribeExample", "2015-12-15")
+
+
+@example("alibaba-acs3", "a path that is percent-encoded, made with Python's hmac")
+def _():
+    path = "/clusters/" + encode("a:b*/c d")
+    return alibaba_acs3("GET", "cs.cn-shanghai.aliyuncs.com", path, "", "DescribeExample", "2015-12-15")
+
+
+def huawei(sent, query=""):
+    """https://support.huaweicloud.com/intl/en-us/devg-apisign/api-sign-algorithm.html
+
+    The path is decoded, and its segments are encoded: Huawei Cloud's SDK for Python does it with unquote and quote."""
+    headers = {"content-type": "application/json", "host": "service.region.example.com", "x-sdk-date": "20191115T033655Z"}
+    signed = ";".join(headers)
+    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
+    path = "/".join(urllib.parse.quote(segment, safe="~") for segment in urllib.parse.unquote(sent).split("/")) + "/"
+    hashed = digest("sha256", "\n".join(["GET", path, query, lines, signed, EMPTY])).hexdigest()
+    signature = mac("sha256", "MFyfvK41ba2giqM7Uio6PznpdUKGpownRZlmVmHc",
+                    f"SDK-HMAC-SHA256\n20191115T033655Z\n{hashed}").hexdigest()
+    return hashed, {"Authorization": "SDK-HMAC-SHA256 Access=QTWAOYTTINDUT2QVKYUC, "
+                                     f"SignedHeaders={signed}, Signature={signature}"}
 
 
 @example("huawei-cloud", "a list of VPCs of the Huawei Cloud documentation and SDK")
 def _():
-    """https://support.huaweicloud.com/intl/en-us/devg-apisign/api-sign-algorithm.html"""
-    headers = {"content-type": "application/json", "host": "service.region.example.com", "x-sdk-date": "20191115T033655Z"}
-    signed = ";".join(headers)
-    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-    request = "\n".join(["GET", "/v1/77b6a44cba5143ab91d13ab9a8ff44fd/vpcs/",
-                         "limit=2&marker=13551d6b-755d-4757-b956-536f674975c0", lines, signed, EMPTY])
-    hashed = digest("sha256", request).hexdigest()
+    hashed, got = huawei("/v1/77b6a44cba5143ab91d13ab9a8ff44fd/vpcs",
+                         "limit=2&marker=13551d6b-755d-4757-b956-536f674975c0")
     assert hashed == "b25362e603ee30f4f25e7858e8a7160fd36e803bb2dfe206278659d71a9bcd7a"
-    signature = mac("sha256", "MFyfvK41ba2giqM7Uio6PznpdUKGpownRZlmVmHc",
-                    f"SDK-HMAC-SHA256\n20191115T033655Z\n{hashed}").hexdigest()
-    assert signature == "7be6668032f70418fcc22abc52071e57aff61b84a1d2381bb430d6870f4f6ebe"
-    return {"Authorization": "SDK-HMAC-SHA256 Access=QTWAOYTTINDUT2QVKYUC, "
-                             f"SignedHeaders={signed}, Signature={signature}"}
+    assert got["Authorization"].endswith("7be6668032f70418fcc22abc52071e57aff61b84a1d2381bb430d6870f4f6ebe")
+    return got
+
+
+@example("huawei-cloud", "a path with a colon and an asterisk, made with Python's hmac")
+def _():
+    return huawei("/v1/a:b*/c")[1]
+
+
+@example("huawei-cloud", "a path that is percent-encoded, made with Python's hmac")
+def _():
+    return huawei("/v1/a%3Ab%2A/c%20d")[1]
 
 
 def akamai(method, path_query, body=""):
@@ -411,18 +487,36 @@ def _():
     return okx("POST", "/api/v5/trade/order", '{"instId":"BTC-USDT","tdMode":"cash","side":"buy","ordType":"market","sz":"1"}')
 
 
+def kucoin(method, path_query, body="", key="an example secret"):
+    """https://www.kucoin.com/docs-new/authentication"""
+    return {"KC-API-SIGN": b64(mac("sha256", key, "1767323045678" + method + path_query + body).digest())}
+
+
+# What KuCoin wants signed of a query that is sent percent-encoded: the decoded one. The scheme refuses such a query.
+assert kucoin("DELETE", "/api/v1/sub/api-key?apiKey=67b3&subName=test&passphrase=abc!@#11", key="s"
+              )["KC-API-SIGN"].startswith("bU6j22q+")
+
+
 @example("kucoin", "an order, made with Python's hmac")
 def _():
-    """https://www.kucoin.com/docs-new/authentication"""
-    message = "1767323045678" + "POST" + "/api/v1/orders" + '{"clientOid":"1","side":"buy","symbol":"BTC-USDT"}'
-    return {"KC-API-SIGN": b64(mac("sha256", "an example secret", message).digest()),
-            "KC-API-PASSPHRASE": b64(mac("sha256", "an example secret", "an example phrase").digest())}
+    return kucoin("POST", "/api/v1/orders", '{"clientOid":"1","side":"buy","symbol":"BTC-USDT"}') | {
+        "KC-API-PASSPHRASE": b64(mac("sha256", "an example secret", "an example phrase").digest())}
 
 
-def gate(method, path, query, body):
+@example("kucoin", "a query that needs no encoding, made with Python's hmac")
+def _():
+    return kucoin("DELETE", "/api/v1/sub/api-key?apiKey=67*b3&subName=test")
+
+
+def gate(method, path, query, body, key="secret", stamp="1541993715"):
     """https://www.gate.com/docs/developers/apiv4/en/#apiv4-signed-request-requirements"""
-    message = "\n".join([method, path, query, digest("sha512", body).hexdigest(), "1541993715"])
-    return {"SIGN": mac("sha512", "secret", message).hexdigest()}
+    message = "\n".join([method, path, query, digest("sha512", body).hexdigest(), stamp])
+    return {"SIGN": mac("sha512", key, message).hexdigest()}
+
+
+# What Gate wants signed of the query sub_uid=10003%2C10004: the decoded one. The scheme refuses such a query.
+assert gate("GET", "/api/v4/wallet/sub_account_balances", "sub_uid=10003,10004", "", "s", "1767323045"
+            )["SIGN"].startswith("1b197cfa")
 
 
 @example("gate-io", "GET of the Gate documentation")
@@ -450,25 +544,73 @@ def _():
 # --- Services ---
 
 
-def duo(date, method, host, path, pairs):
-    """https://duo.com/docs/adminapi#authentication"""
-    message = "\n".join([date, method, host, path, sorted_pairs(*pairs)])
-    password = mac("sha1", "Zh5eGmUq9zpfQnyUIu5OL9iWoMMv5ZNmk3zLJ4Ep", message).hexdigest()
-    return password, {"Authorization": "Basic " + b64(f"DIWJ8X6AEYOR5OMC6TQ1:{password}".encode())}
+DUO_KEY = "Zh5eGmUq9zpfQnyUIu5OL9iWoMMv5ZNmk3zLJ4Ep"
+DUO_DATE = "Tue, 21 Aug 2012 17:29:18 -0000"
+DUO_HOST = "api-xxxxxxxx.duosecurity.com"
+DUO_LIST = "/accounts/v1/account/list"
 
 
-@example("duo", "POST of the Duo documentation")
+def duo(algorithm, method, path, pairs, json_body=None, date=DUO_DATE, host=DUO_HOST, ikey="DIWJ8X6AEYOR5OMC6TQ1", key=DUO_KEY):
+    """https://duo.com/docs/adminapi#authentication, and canonicalize of https://github.com/duosecurity/duo_client_python
+
+    Version 2 without json_body, else version 5: the hash of the body, and the hash of no X-Duo- headers."""
+    lines = [date, method, host, path, sorted_pairs(*pairs)]
+    if json_body is not None:
+        lines += [digest("sha512", json_body).hexdigest(), digest("sha512", "").hexdigest()]
+    password = mac(algorithm, key, "\n".join(lines)).hexdigest()
+    return password, {"Authorization": "Basic " + b64(f"{ikey}:{password}".encode())}
+
+
+@example("duo", "POST of JSON of the tests of duo_api_golang")
 def _():
-    password, got = duo("Tue, 21 Aug 2012 17:29:18 -0000", "POST", "api-xxxxxxxx.duosecurity.com",
-                        "/accounts/v1/account/list", [("realname", "First Last"), ("username", "root")])
-    assert password == "2d97d6166319781b5a3a07af39d366f491234edc"
-    return got
+    got = duo("sha512", "POST", DUO_LIST, [("realname", "First Last")], '{"txid":"f22b1678-252a-4070-b176-0ca2be7319fd"}')[1]
+    assert got["Authorization"] == (
+        "Basic RElXSjhYNkFFWU9SNU9NQzZUUTE6NzhmNDMyN2Y4MzExNzNjYzc4ZDA5MDdlOTEzZTNjNWEyOGZlNzJkZDQ1NDVhMzQyNTg2YmI2NzE4MWYyYmEz"
+        "OTNkMjA5MTFlODcwMzYyZjZmYWJhM2RjNmY3ZTlkYjVlOTNhZWQyZjNiZmMxMTBjNmRhZGFmZjRkYzYxNzllMGI=")
+    return got | {"Date": DUO_DATE, "Content-Type": "application/json"}
 
 
 @example("duo", "a GET with a query, made with Python's hmac")
 def _():
-    return duo("Tue, 21 Aug 2012 17:29:18 -0000", "GET", "api-xxxxxxxx.duosecurity.com", "/admin/v1/users",
-               [("limit", "10"), ("username", "a b")])[1]
+    return duo("sha512", "GET", "/admin/v1/users", [("limit", "10"), ("username", "a b")], "")[1] | {"Content-Type": ""}
+
+
+@example("duo", "POST of a form of the tests of duo_api_golang")
+def _():
+    got = duo("sha512", "POST", DUO_LIST, [("realname", "First Last"), ("username", "root")])[1]
+    assert got["Authorization"] == (
+        "Basic RElXSjhYNkFFWU9SNU9NQzZUUTE6MWJmZmI4OTI0MzQ4ZjdkYjdkYTllN2Q3ZDc0OWRlZDkzYWFmZDAyZDhlOTA0OTYwZGE3Yjk2YzU3NTEwMjIw"
+        "MTg1YTY0YTI4MjdlZThmMjRhYzVkMzA4MDJhOWVlOTdlNTlkZTQ0YjMwNGIxODI0MmYwZDU5NmQxNWE4MTIyYWY=")
+    return got | {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@example("duo", "names and values outside ASCII, of the tests of duo_client_python")
+def _():
+    pairs = [("\u469a\u287b\u35d0\u8ef3\u6727\u502a\u0810\ud091\xc8\uc170",
+              "\u0f45\u1a76\u341a\u654c\uc23f\u9b09\uabe2\u8343\u1b27\u60d0"),
+             ("\u7449\u7e4b\uccfb\u59ff\ufe5f\u83b7\uadcc\u900c\ucfd1\u7813",
+              "\u8db7\u5022\u92d3\u42ef\u207d\u8730\uacfe\u5617\u0946\u4e30"),
+             ("\u7470\u9314\u901c\u9eae\u40d8\u4201\u82d8\u8c70\u1d31\ua042",
+              "\u17d9\u0ba8\u9358\uaadf\ua42a\u48be\ufb96\u6fe9\ub7ff\u32f3"),
+             ("\uc2c5\u2c1d\u2620\u3617\u96b3F\u8605\u20e8\uac21\u5934",
+              "\ufba9\u41aa\ubd83\u840b\u2615\u3e6e\u652d\ua8b5\ud56bU")]
+    password, got = duo("sha512", "POST", "/Foo/BaR2/qux", pairs, None, "Fri, 07 Dec 2012 17:18:00 -0000", "foo.bar52.com",
+                        "test_ikey", "gtdfxv9YgVBYcF6dl2Eq17KUQJN2PLM2ODVTkvoT")
+    assert password == ("0508065035a03b2a1de2f453e629e791d180329e157f65df6b3e0f08299d4321"
+                        "e1c5c7a7c7ee6b9e5fc80d1fb6fbf3ad5eb7c44dd3b3985a02c37aca53ec3698")
+    return got
+
+
+@example("duo", "POST of an older Duo documentation, with SHA-1")
+def _():
+    password, got = duo("sha1", "POST", DUO_LIST, [("realname", "First Last"), ("username", "root")])
+    assert password == "2d97d6166319781b5a3a07af39d366f491234edc"
+    return got
+
+
+@example("duo", "a GET with SHA-1, made with Python's hmac")
+def _():
+    return duo("sha1", "GET", "/admin/v1/users", [("limit", "10"), ("username", "a b")])[1]
 
 
 def ovh(method, path, body):
@@ -480,6 +622,11 @@ def ovh(method, path, body):
 @example("ovhcloud", "a GET, made with Python's hashlib")
 def _():
     return ovh("GET", "/1.0/me", "")
+
+
+@example("ovhcloud", "a PATCH, made with Python's hashlib")
+def _():
+    return ovh("PATCH", "/v2/iam/policy/1", '{"a":"b"}')
 
 
 @example("ovhcloud", "a POST, made with Python's hashlib")
@@ -595,10 +742,14 @@ def _():
     return rfc9421("GET", "https://example.com/foo", "")
 
 
-def oauth1(method, url, consumer, consumer_secret, token, token_secret, stamp, nonce, pairs):
+def oauth1(method, url, consumer, consumer_secret, token, token_secret, stamp, nonce, pairs, version=True):
     """https://www.rfc-editor.org/rfc/rfc5849#section-3.4"""
     oauth = [("oauth_consumer_key", consumer), ("oauth_nonce", nonce), ("oauth_signature_method", "HMAC-SHA1"),
-             ("oauth_timestamp", stamp), ("oauth_token", token), ("oauth_version", "1.0")]
+             ("oauth_timestamp", stamp)]
+    if token:
+        oauth.append(("oauth_token", token))
+    if version:
+        oauth.append(("oauth_version", "1.0"))
     base = "&".join(encode(part) for part in [method, url, sorted_pairs(*pairs, *oauth)])
     signature = b64(mac("sha1", encode(consumer_secret) + "&" + encode(token_secret), base).digest())
     oauth.insert(2, ("oauth_signature", signature))
@@ -610,16 +761,48 @@ assert oauth1("GET", "http://photos.example.net/photos", "dpf43f3p2l4k3l03", "kd
               "pfkkdhi9sl3r4s00", "1191242096", "kllo9940pd9333jh", [("file", "vacation.jpg"), ("size", "original")],
               )[0] == "tR3+Ty81lMeYAr/Fid0kMTYa/WM="
 
+TWITTER = ("xvz1evFS4wEEPTGEFPHBog", "kAcSOqF21Fu85e7zjz7ZN2U4ZRhfV3WpwPAoE3Z7kBw",
+           "370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb", "LswwdoUaIvS8ltyTt5jkRh4J50vUPVVHtR2YPi5kE",
+           "1318622958", "kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg")
+
 
 @example("oauth1-hmac-sha1", "a tweet of the Twitter documentation")
 def _():
     signature, got = oauth1(
-        "POST", "https://api.twitter.com/1.1/statuses/update.json", "xvz1evFS4wEEPTGEFPHBog",
-        "kAcSOqF21Fu85e7zjz7ZN2U4ZRhfV3WpwPAoE3Z7kBw", "370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb",
-        "LswwdoUaIvS8ltyTt5jkRh4J50vUPVVHtR2YPi5kE", "1318622958", "kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg",
+        "POST", "https://api.twitter.com/1.1/statuses/update.json", *TWITTER,
         [("include_entities", "true"), ("status", "Hello Ladies + Gentlemen, a signed OAuth request!")])
     assert signature == "hCtSmYh+iHYCEqBWrE7C7hYmtUk="
     return got
+
+
+@example("oauth1-hmac-sha1", "a PATCH, made with Python's hmac")
+def _():
+    return oauth1("PATCH", "https://api.example.com/v1/items/1", *TWITTER, [("a", "b")])[1]
+
+
+# RFC 5849 has the verifier and the callback in the header. The signature is the same wherever a parameter is.
+@example("oauth1-hmac-sha1", "the second request of RFC 5849, section 1.2, without oauth_version; the verifier is in the query here")
+def _():
+    signature, got = oauth1(
+        "POST", "https://photos.example.net/token", "dpf43f3p2l4k3l03", "kd94hf93k423kf44", "hh5s93j4hdidpola",
+        "hdhd0244k9j7ao03", "137131201", "walatlh", [("oauth_verifier", "hfdp7dh39dks9884")], version=False)
+    assert signature == "gKgrFCywp7rO0OXSjdot/IHF7IU="
+    return got
+
+
+@example("oauth1-two-legged", "the first request of RFC 5849, section 1.2, without oauth_version; the callback is in the query here")
+def _():
+    signature, got = oauth1(
+        "POST", "https://photos.example.net/initiate", "dpf43f3p2l4k3l03", "kd94hf93k423kf44", "", "", "137131200", "wIjqoS",
+        [("oauth_callback", "http://printer.example.com/ready")], version=False)
+    assert signature == "74KNZJeDHnMBp0EMJ9ZHt/XKycU="
+    return got
+
+
+@example("oauth1-two-legged", "a POST of a form with oauth_version, made with Python's hmac")
+def _():
+    return oauth1("POST", "https://api.example.com/v1/items", "consumer", "an example secret", "", "", "1767323045",
+                  "000102030405060708090a0b0c0d0e0f", [("a", "b"), ("name", "a b")])[1]
 
 
 def jwt(key, header, claims):
@@ -664,6 +847,38 @@ def _():
     signature, got = hawk("POST", content)
     assert signature == "aSe1DERmZuRl3pI36/9BdZmnErTw3sNzOOAUlfeKjVw="
     return got
+
+
+def hawk_client(media_type, body, ext):
+    """The calls of https://github.com/mozilla/hawk/blob/main/test/client.js; the library writes the media type in lower case."""
+    content = b64(digest("sha256", f"hawk.1.payload\n{media_type}\n{body}\n").digest())
+    lines = ["hawk.1.header", "1353809207", "Ygvqdz", "POST", "/somewhere/over/the/rainbow", "example.net", "443", content, ext, ""]
+    signature = b64(mac("sha256", "2983d45yun89q", "\n".join(lines)).digest())
+    attribute = f'ext="{ext}", ' if ext else ""
+    return signature, {"Authorization": f'Hawk id="123456", ts="1353809207", nonce="Ygvqdz", hash="{content}", '
+                                        f'{attribute}mac="{signature}"'}
+
+
+assert hawk_client("text/plain", "something to write about", "Bazinga!")[0] == "q1CwFoSHzPZSkbIvl0oYlD+91rBUEvFk763nMjMndj8="
+
+
+@example("hawk", "no ext, of the tests of Hawk's library")
+def _():
+    signature, got = hawk_client("text/plain", "something to write about", "")
+    assert signature == "HTgtd0jPI6E4izx8e4OHdO36q00xFCU0FolNq3RiCYs="
+    return got
+
+
+@example("hawk", "an empty body with a type in capitals, of the tests of Hawk's library except for the capitals")
+def _():
+    signature, got = hawk_client("text/plain", "", "")
+    assert signature == "U5k16YEzn3UnBHKeBzsDXn067Gu3R4YaY6xOt9PYRZM="
+    return got | {"Content-Type": "Text/PLAIN"}
+
+
+@example("hawk", "a body without a type, and ext with spaces and a comma, made with Python's hmac")
+def _():
+    return hawk_client("", "something to write about", "this is some app data, with a comma")[1]
 
 
 # --- Webhooks ---
@@ -716,6 +931,13 @@ def _():
     signature = b64(mac("sha256", base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), message).digest())
     assert signature == "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
     return {"webhook-signature": "v1," + signature}
+
+
+@example("standard-webhooks", "an empty body, and a secret whose padding was left out, made with Python's hmac")
+def _():
+    """The library for Python pads a secret: https://github.com/standard-webhooks/standard-webhooks"""
+    key = base64.b64decode("YSBzZWNyZXQgb2YgMjQgYnl0ZXMrMQ" + "==")
+    return {"webhook-signature": "v1," + b64(mac("sha256", key, "msg_1.1614265330.").digest())}
 
 
 @example("shopify-webhook", "made with Python's hmac")
