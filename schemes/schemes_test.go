@@ -9,11 +9,13 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/apisig/vault-plugin-apisig/internal/scheme"
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
 )
 
 // schemes are the texts of all schemes by their names.
@@ -83,10 +85,18 @@ func child(node *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// example is what this test needs of a scheme's example.
+// example is what these tests need of a scheme's example.
 type example struct {
-	Name string
-	Want map[string]string
+	Name         string
+	Fields, Want map[string]string
+	BaseURL      string `yaml:"base_url"`
+}
+
+func examplesOf(t *testing.T, text string) []example {
+	t.Helper()
+	var document struct{ Examples []example }
+	require.NoError(t, yaml.Unmarshal([]byte(text), &document))
+	return document.Examples
 }
 
 // Each example has values that Python's hmac gives too, from the API's documentation.
@@ -102,10 +112,9 @@ func TestExamplesAreComputedIndependently(t *testing.T) {
 	for name, text := range schemes(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var document struct{ Examples []example }
-			require.NoError(t, yaml.Unmarshal([]byte(text), &document))
-			require.Len(t, document.Examples, len(computed[name]), "examples of examples.py that are not in the scheme, or the reverse")
-			for _, example := range document.Examples {
+			examples := examplesOf(t, text)
+			require.Len(t, examples, len(computed[name]), "examples of examples.py that are not in the scheme, or the reverse")
+			for _, example := range examples {
 				require.NotEmpty(t, computed[name][example.Name], example.Name)
 				require.Subset(t, example.Want, computed[name][example.Name], example.Name)
 			}
@@ -167,5 +176,166 @@ func TestReadmeListsEverySchemeAndItsNames(t *testing.T) {
 				require.Equal(t, strings.Join(names, ", "), strings.NewReplacer("`", "", "[", "", "]", "").Replace(cells[2+i]))
 			}
 		})
+	}
+}
+
+// request are the fields of a request by name.
+type request map[string]string
+
+// A vendor refuses what these calls would be signed as, or signs something else for them than what the scheme can make. Base URL and
+// fields are those of the scheme's first example, except for those that a row has.
+func TestSchemesRefuseWhatTheyWouldSignWrongly(t *testing.T) {
+	t.Parallel()
+	texts := schemes(t)
+	const (
+		decodes = "request_string cannot contain % or +"
+		pattern = "request_string does not match the pattern"
+		mixed   = "a path that has % must have %3A and %2A in place of : and *"
+	)
+	for name, test := range map[string]struct {
+		scheme  string
+		request request
+		refusal string
+		baseURL string
+		field   [2]string
+	}{
+		"Gate signs the decoded query": {
+			scheme: "gate-io", refusal: decodes,
+			request: request{"method": "GET", "request_string": "/api/v4/wallet/sub_account_balances?sub_uid=10003%2C10004"},
+		},
+		"Gate signs a space for +": {
+			scheme: "gate-io", refusal: decodes, request: request{"method": "GET", "request_string": "/api/v4/spot/orders?text=a+b"},
+		},
+		"KuCoin signs the decoded query": {
+			scheme: "kucoin", refusal: decodes, request: request{
+				"method": "DELETE", "request_string": "/api/v1/sub/api-key?apiKey=67b3&subName=test&passphrase=abc%21%40%2311",
+			},
+		},
+		"KuCoin signs the decoded path": {
+			scheme: "kucoin", refusal: decodes, request: request{"method": "GET", "request_string": "/api/v1/orders/a%20b"},
+		},
+		"KuCoin signs a space for +": {
+			scheme: "kucoin", refusal: decodes, request: request{"method": "GET", "request_string": "/api/v1/orders?a=b+c"},
+		},
+		"Duo has no SHA-1 for JSON": {
+			scheme: "duo", refusal: "a json_body needs digest=sha512", field: [2]string{"digest", "sha1"},
+			request: request{"method": "POST", "request_string": "/admin/v1/users", "json_body": "{}"},
+		},
+		"Duo signs a form or JSON": {
+			scheme: "duo", refusal: "not both",
+			request: request{"method": "POST", "request_string": "/admin/v1/users", "json_body": "{}", "body": "a=b"},
+		},
+		"Duo signs no query beside a form": {
+			scheme: "duo", refusal: "have a query only with a json_body",
+			request: request{"method": "POST", "request_string": "/admin/v1/users?a=b", "body": "a=b"},
+		},
+		"Duo signs no body of a GET": {
+			scheme: "duo", refusal: "GET and DELETE have no body",
+			request: request{"method": "GET", "request_string": "/admin/v1/users", "json_body": "{}"},
+		},
+		"S3 decodes an encoded slash": {
+			scheme: "aws-s3", refusal: pattern, request: request{"method": "GET", "request_string": "/a%2Fb"},
+		},
+		"S3 decodes an encoded tilde": {
+			scheme: "aws-s3", refusal: pattern, request: request{"method": "GET", "request_string": "/a%7Eb"},
+		},
+		"S3 decodes an encoded letter": {
+			scheme: "aws-s3", refusal: pattern, request: request{"method": "GET", "request_string": "/%41"},
+		},
+		"S3 writes hex in upper case": {
+			scheme: "aws-s3", refusal: pattern, request: request{"method": "GET", "request_string": "/%c3%bc"},
+		},
+		"Huawei Cloud decodes an encoded slash": {
+			scheme: "huawei-cloud", refusal: pattern, request: request{"method": "GET", "request_string": "/v1/a%2Fb"},
+		},
+		"Huawei Cloud decodes an encoded letter": {
+			scheme: "huawei-cloud", refusal: pattern, request: request{"method": "GET", "request_string": "/v1/%41"},
+		},
+		"Huawei Cloud encodes a colon beside an escape": {
+			scheme: "huawei-cloud", refusal: mixed, request: request{"method": "GET", "request_string": "/v1/a:b%20c"},
+		},
+		"Alibaba Cloud encodes no tilde": {
+			scheme: "alibaba-acs3", refusal: pattern,
+			request: request{"method": "GET", "action": "Describe", "request_string": "/a%7Eb"},
+		},
+		"Alibaba Cloud encodes an asterisk beside an escape": {
+			scheme: "alibaba-acs3", refusal: mixed, request: request{"method": "GET", "action": "Describe", "request_string": "/a*%20b"},
+		},
+		"Hawk escapes a quote in ext": {
+			scheme: "hawk", refusal: "ext does not match the pattern",
+			request: request{"method": "GET", "request_string": "/", "ext": `a"b`},
+		},
+		"Azure wants the type of a blob": {
+			scheme: "azure-storage", refusal: "needs blob_type or copy_source",
+			request: request{"method": "PUT", "request_string": "/box/a?timeout=5", "timeout": "5"},
+		},
+		"Azure wants the length of a file": {
+			scheme: "azure-storage", refusal: "needs file_content_length or copy_source",
+			baseURL: "https://exampleaccount.file.core.windows.net",
+			request: request{"method": "PUT", "request_string": "/share/a?timeout=5", "timeout": "5"},
+		},
+		"Azure wants the length of a page blob": {
+			scheme: "azure-storage", refusal: "a PageBlob needs blob_content_length",
+			request: request{"method": "PUT", "request_string": "/box/a?timeout=5", "timeout": "5", "blob_type": "PageBlob"},
+		},
+		"Azure wants the id of a block": {
+			scheme: "azure-storage", refusal: "needs blockid",
+			request: request{"method": "PUT", "request_string": "/box/a?comp=block", "comp": "block", "content_length": "5"},
+		},
+		"Azure wants the length of a block": {
+			scheme: "azure-storage", refusal: "need content_length",
+			request: request{"method": "PUT", "request_string": "/box/a?comp=block&blockid=MDAx", "comp": "block", "blockid": "MDAx"},
+		},
+		"Azure wants a tier": {
+			scheme: "azure-storage", refusal: "needs access_tier",
+			request: request{"method": "PUT", "request_string": "/box/a?comp=tier", "comp": "tier"},
+		},
+		"Azure wants what to do with a range": {
+			scheme: "azure-storage", refusal: "need write and byte_range",
+			request: request{"method": "PUT", "request_string": "/box/a?comp=page", "comp": "page", "byte_range": "bytes=0-511"},
+		},
+		"Azure deletes metadata that are not sent": {
+			scheme: "azure-storage", refusal: "needs headers that this scheme does not sign",
+			request: request{"method": "PUT", "request_string": "/box/a?comp=metadata", "comp": "metadata"},
+		},
+		"Azure's tables have another signature": {
+			scheme: "azure-storage", refusal: "the Table service signs other strings",
+			baseURL: "https://exampleaccount.table.core.windows.net",
+			request: request{"method": "GET", "request_string": "/Tables?comp=list"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			first := examplesOf(t, texts[test.scheme])[0]
+			values := scheme.Values{Secrets: map[string]secret.Text{}, Fields: first.Fields, BaseURL: first.BaseURL}
+			s := parse(t, texts[test.scheme])
+			for _, name := range s.Secrets() {
+				values.Secrets[name] = "YW5vdGhlciBzZWNyZXQ=" // is text, too
+			}
+			if values.BaseURL == "" {
+				values.BaseURL = "https://api.example.com"
+			}
+			if test.baseURL != "" {
+				values.BaseURL = test.baseURL
+			}
+			if test.field[0] != "" {
+				values.Fields[test.field[0]] = test.field[1]
+			}
+			signer, err := s.Signer(values)
+			require.NoError(t, err)
+			_, err = signer.Sign(scheme.Moment{Now: time.Unix(1767323045, 0), UUID: "uuid", Nonce: "nonce"}, test.request)
+			require.ErrorContains(t, err, test.refusal)
+		})
+	}
+}
+
+// Azure signed the length of an empty body as 0 before version 2015-02-21.
+func TestAzureStorageRefusesVersionsWithAnotherSignature(t *testing.T) {
+	t.Parallel()
+	s := parse(t, schemes(t)["azure-storage"])
+	for version, refused := range map[string]bool{
+		"2014-02-14": true, "2015-02-20": true, "2015-02-21": false, "2015-04-05": false, "2021-12-02": false, "2026-04-06": false,
+	} {
+		require.Equal(t, refused, s.CheckField("version", version) != nil, version)
 	}
 }
