@@ -119,9 +119,10 @@ def _():
 
 
 SESSION_TOKEN = (
-    "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfpSPfIeoIYRqTflfKD8YUuwthAx7mSEI"
-    "/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q6fE8YQcHNVXAkiY9q6d+xo0rKwT"
-    "38xVqr7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvKTr4rvx3iSIlTJabIQwj2ICCR/oLxBA==")
+    "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfpSPfIeoIYRq"
+    "TflfKD8YUuwthAx7mSEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq5VSXDvp75Y"
+    "U9HFvlRd8Tx6q6fE8YQcHNVXAkiY9q6d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC9Yjc8fPOLn9FX9K"
+    "SYvKTr4rvx3iSIlTJabIQwj2ICCR/oLxBA==")
 
 
 @example("aws-sigv4", "post-sts-header-before of the AWS Signature Version 4 test suite")
@@ -136,7 +137,8 @@ def aws_path(service, host, method, sent, query="", body=""):
     instant = "20260102T030405Z"
     return {"Authorization": aws(
         "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", instant, "eu-central-1", service, method,
-        urllib.parse.quote(sent, safe="/~"), query, {"host": host, "x-amz-date": instant}, digest("sha256", body).hexdigest())}
+        urllib.parse.quote(sent, safe="/~"), query, {"host": host, "x-amz-date": instant},
+        digest("sha256", body).hexdigest())}
 
 
 @example("aws-sigv4", "a call of Bedrock, whose model has an encoded colon, made with Python's hmac")
@@ -205,7 +207,8 @@ AZURE_CALLS = {
     "Put Block": ("PUT", "5", "", {}, "/box/a\nblockid:MDAx+/==\ncomp:block"),
     "Put Block List": ("PUT", "70", "", {}, "/box/a\ncomp:blocklist"),
     "Put Blob with an empty body": ("PUT", "", "", {"x-ms-blob-type": "BlockBlob"}, "/box/a"),
-    "Copy Blob": ("PUT", "", "", {"x-ms-copy-source": "https://exampleaccount.blob.core.windows.net/box/a%20b.txt"}, "/box/b"),
+    "Copy Blob": ("PUT", "", "", {"x-ms-copy-source": "https://exampleaccount.blob.core.windows.net/box/a%20b.txt"},
+                  "/box/b"),
     "Set Blob Tier": ("PUT", "", "", {"x-ms-access-tier": "Cool"}, "/box/a\ncomp:tier"),
     "Delete Blob with its snapshots": ("DELETE", "", "", {"x-ms-delete-snapshots": "include"}, "/box/a"),
     "Put Page": ("PUT", "512", "", {"x-ms-page-write": "update", "x-ms-range": "bytes=0-511"}, "/box/disk\ncomp:page"),
@@ -217,7 +220,8 @@ AZURE_CALLS = {
 for name, (verb, length, content_type, headers, resource) in AZURE_CALLS.items():
     headers = headers | {"x-ms-date": "Fri, 02 Jan 2026 03:04:05 GMT", "x-ms-version": "2021-12-02"}
     example("azure-storage", name + ", made with Python's hmac")(functools.partial(
-        azure, b64(b"an example key of Azure Storage!"), verb, length, content_type, headers, "/exampleaccount" + resource))
+        azure, b64(b"an example key of Azure Storage!"), verb, length, content_type, headers,
+        "/exampleaccount" + resource))
 
 
 def azure_hmac(method, path_query, body):
@@ -295,8 +299,9 @@ def _():
 
 def alibaba_acs3(method, host, path, query, action, version):
     """https://www.alibabacloud.com/help/en/sdk/product-overview/v3-request-structure-and-signature"""
-    headers = {"host": host, "x-acs-action": action, "x-acs-content-sha256": EMPTY, "x-acs-date": "2023-10-26T10:22:32Z",
-               "x-acs-signature-nonce": "3156853299f313e23d1673dc12e1703d", "x-acs-version": version}
+    headers = {"host": host, "x-acs-action": action, "x-acs-content-sha256": EMPTY,
+               "x-acs-date": "2023-10-26T10:22:32Z", "x-acs-signature-nonce": "3156853299f313e23d1673dc12e1703d",
+               "x-acs-version": version}
     signed = ";".join(headers)
     lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
     request = "\n".join([method, path, query, lines, signed, EMPTY])
@@ -307,7 +312,8 @@ def alibaba_acs3(method, host, path, query, action, version):
 
 @example("alibaba-acs3", "RunInstances of the Alibaba Cloud documentation")
 def _():
-    query = sorted_pairs(("ImageId", "win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd"), ("RegionId", "cn-shanghai"))
+    query = sorted_pairs(("ImageId", "win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd"),
+                         ("RegionId", "cn-shanghai"))
     got = alibaba_acs3("POST", "ecs.cn-shanghai.aliyuncs.com", "/", query, "RunInstances", "2014-05-26")
     assert got["Authorization"].endswith("06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0")
     return got
@@ -550,8 +556,9 @@ DUO_HOST = "api-xxxxxxxx.duosecurity.com"
 DUO_LIST = "/accounts/v1/account/list"
 
 
-def duo(algorithm, method, path, pairs, json_body=None, date=DUO_DATE, host=DUO_HOST, ikey="DIWJ8X6AEYOR5OMC6TQ1", key=DUO_KEY):
-    """https://duo.com/docs/adminapi#authentication, and canonicalize of https://github.com/duosecurity/duo_client_python
+def duo(algorithm, method, path, pairs, json_body=None, date=DUO_DATE, host=DUO_HOST, ikey="DIWJ8X6AEYOR5OMC6TQ1",
+        key=DUO_KEY):
+    """https://duo.com/docs/adminapi#authentication, and https://github.com/duosecurity/duo_client_python
 
     Version 2 without json_body, else version 5: the hash of the body, and the hash of no X-Duo- headers."""
     lines = [date, method, host, path, sorted_pairs(*pairs)]
@@ -563,10 +570,12 @@ def duo(algorithm, method, path, pairs, json_body=None, date=DUO_DATE, host=DUO_
 
 @example("duo", "POST of JSON of the tests of duo_api_golang")
 def _():
-    got = duo("sha512", "POST", DUO_LIST, [("realname", "First Last")], '{"txid":"f22b1678-252a-4070-b176-0ca2be7319fd"}')[1]
+    body = '{"txid":"f22b1678-252a-4070-b176-0ca2be7319fd"}'
+    got = duo("sha512", "POST", DUO_LIST, [("realname", "First Last")], body)[1]
     assert got["Authorization"] == (
-        "Basic RElXSjhYNkFFWU9SNU9NQzZUUTE6NzhmNDMyN2Y4MzExNzNjYzc4ZDA5MDdlOTEzZTNjNWEyOGZlNzJkZDQ1NDVhMzQyNTg2YmI2NzE4MWYyYmEz"
-        "OTNkMjA5MTFlODcwMzYyZjZmYWJhM2RjNmY3ZTlkYjVlOTNhZWQyZjNiZmMxMTBjNmRhZGFmZjRkYzYxNzllMGI=")
+        "Basic RElXSjhYNkFFWU9SNU9NQzZUUTE6NzhmNDMyN2Y4MzExNzNjYzc4ZDA5MDdlOTEzZTNjNWEyOGZlNzJkZDQ1NDVhMzQyNT"
+        "g2YmI2NzE4MWYyYmEzOTNkMjA5MTFlODcwMzYyZjZmYWJhM2RjNmY3ZTlkYjVlOTNhZWQyZjNiZmMxMTBjNmRhZGFmZjRkYzYxNz"
+        "llMGI=")
     return got | {"Date": DUO_DATE, "Content-Type": "application/json"}
 
 
@@ -579,8 +588,9 @@ def _():
 def _():
     got = duo("sha512", "POST", DUO_LIST, [("realname", "First Last"), ("username", "root")])[1]
     assert got["Authorization"] == (
-        "Basic RElXSjhYNkFFWU9SNU9NQzZUUTE6MWJmZmI4OTI0MzQ4ZjdkYjdkYTllN2Q3ZDc0OWRlZDkzYWFmZDAyZDhlOTA0OTYwZGE3Yjk2YzU3NTEwMjIw"
-        "MTg1YTY0YTI4MjdlZThmMjRhYzVkMzA4MDJhOWVlOTdlNTlkZTQ0YjMwNGIxODI0MmYwZDU5NmQxNWE4MTIyYWY=")
+        "Basic RElXSjhYNkFFWU9SNU9NQzZUUTE6MWJmZmI4OTI0MzQ4ZjdkYjdkYTllN2Q3ZDc0OWRlZDkzYWFmZDAyZDhlOTA0OTYwZG"
+        "E3Yjk2YzU3NTEwMjIwMTg1YTY0YTI4MjdlZThmMjRhYzVkMzA4MDJhOWVlOTdlNTlkZTQ0YjMwNGIxODI0MmYwZDU5NmQxNWE4MT"
+        "IyYWY=")
     return got | {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -594,8 +604,8 @@ def _():
               "\u17d9\u0ba8\u9358\uaadf\ua42a\u48be\ufb96\u6fe9\ub7ff\u32f3"),
              ("\uc2c5\u2c1d\u2620\u3617\u96b3F\u8605\u20e8\uac21\u5934",
               "\ufba9\u41aa\ubd83\u840b\u2615\u3e6e\u652d\ua8b5\ud56bU")]
-    password, got = duo("sha512", "POST", "/Foo/BaR2/qux", pairs, None, "Fri, 07 Dec 2012 17:18:00 -0000", "foo.bar52.com",
-                        "test_ikey", "gtdfxv9YgVBYcF6dl2Eq17KUQJN2PLM2ODVTkvoT")
+    password, got = duo("sha512", "POST", "/Foo/BaR2/qux", pairs, None, "Fri, 07 Dec 2012 17:18:00 -0000",
+                        "foo.bar52.com", "test_ikey", "gtdfxv9YgVBYcF6dl2Eq17KUQJN2PLM2ODVTkvoT")
     assert password == ("0508065035a03b2a1de2f453e629e791d180329e157f65df6b3e0f08299d4321"
                         "e1c5c7a7c7ee6b9e5fc80d1fb6fbf3ad5eb7c44dd3b3985a02c37aca53ec3698")
     return got
@@ -781,7 +791,7 @@ def _():
 
 
 # RFC 5849 has the verifier and the callback in the header. The signature is the same wherever a parameter is.
-@example("oauth1-hmac-sha1", "the second request of RFC 5849, section 1.2, without oauth_version; the verifier is in the query here")
+@example("oauth1-hmac-sha1", "the token request of RFC 5849, section 1.2, whose verifier is in the query here")
 def _():
     signature, got = oauth1(
         "POST", "https://photos.example.net/token", "dpf43f3p2l4k3l03", "kd94hf93k423kf44", "hh5s93j4hdidpola",
@@ -790,11 +800,11 @@ def _():
     return got
 
 
-@example("oauth1-two-legged", "the first request of RFC 5849, section 1.2, without oauth_version; the callback is in the query here")
+@example("oauth1-two-legged", "the first request of RFC 5849, section 1.2, whose callback is in the query here")
 def _():
     signature, got = oauth1(
-        "POST", "https://photos.example.net/initiate", "dpf43f3p2l4k3l03", "kd94hf93k423kf44", "", "", "137131200", "wIjqoS",
-        [("oauth_callback", "http://printer.example.com/ready")], version=False)
+        "POST", "https://photos.example.net/initiate", "dpf43f3p2l4k3l03", "kd94hf93k423kf44", "", "", "137131200",
+        "wIjqoS", [("oauth_callback", "http://printer.example.com/ready")], version=False)
     assert signature == "74KNZJeDHnMBp0EMJ9ZHt/XKycU="
     return got
 
@@ -850,16 +860,18 @@ def _():
 
 
 def hawk_client(media_type, body, ext):
-    """The calls of https://github.com/mozilla/hawk/blob/main/test/client.js; the library writes the media type in lower case."""
+    """https://github.com/mozilla/hawk/blob/main/test/client.js; the library writes the media type in lower case."""
     content = b64(digest("sha256", f"hawk.1.payload\n{media_type}\n{body}\n").digest())
-    lines = ["hawk.1.header", "1353809207", "Ygvqdz", "POST", "/somewhere/over/the/rainbow", "example.net", "443", content, ext, ""]
+    lines = ["hawk.1.header", "1353809207", "Ygvqdz", "POST", "/somewhere/over/the/rainbow", "example.net", "443",
+             content, ext, ""]
     signature = b64(mac("sha256", "2983d45yun89q", "\n".join(lines)).digest())
     attribute = f'ext="{ext}", ' if ext else ""
     return signature, {"Authorization": f'Hawk id="123456", ts="1353809207", nonce="Ygvqdz", hash="{content}", '
                                         f'{attribute}mac="{signature}"'}
 
 
-assert hawk_client("text/plain", "something to write about", "Bazinga!")[0] == "q1CwFoSHzPZSkbIvl0oYlD+91rBUEvFk763nMjMndj8="
+assert hawk_client("text/plain", "something to write about", "Bazinga!"
+                   )[0] == "q1CwFoSHzPZSkbIvl0oYlD+91rBUEvFk763nMjMndj8="
 
 
 @example("hawk", "no ext, of the tests of Hawk's library")

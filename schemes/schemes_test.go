@@ -182,8 +182,8 @@ func TestReadmeListsEverySchemeAndItsNames(t *testing.T) {
 // request are the fields of a request by name.
 type request map[string]string
 
-// A vendor refuses what these calls would be signed as, or signs something else for them than what the scheme can make. Base URL and
-// fields are those of the scheme's first example, except for those that a row has.
+// The vendor signs these calls in a way that the scheme cannot, so it would refuse the signature. Base URL and fields are those of
+// the scheme's first example, except for those that a row has.
 func TestSchemesRefuseWhatTheyWouldSignWrongly(t *testing.T) {
 	t.Parallel()
 	texts := schemes(t)
@@ -204,7 +204,8 @@ func TestSchemesRefuseWhatTheyWouldSignWrongly(t *testing.T) {
 			request: request{"method": "GET", "request_string": "/api/v4/wallet/sub_account_balances?sub_uid=10003%2C10004"},
 		},
 		"Gate signs a space for +": {
-			scheme: "gate-io", refusal: decodes, request: request{"method": "GET", "request_string": "/api/v4/spot/orders?text=a+b"},
+			scheme: "gate-io", refusal: decodes,
+			request: request{"method": "GET", "request_string": "/api/v4/spot/orders?text=a+b"},
 		},
 		"KuCoin signs the decoded query": {
 			scheme: "kucoin", refusal: decodes, request: request{
@@ -259,7 +260,8 @@ func TestSchemesRefuseWhatTheyWouldSignWrongly(t *testing.T) {
 			request: request{"method": "GET", "action": "Describe", "request_string": "/a%7Eb"},
 		},
 		"Alibaba Cloud encodes an asterisk beside an escape": {
-			scheme: "alibaba-acs3", refusal: mixed, request: request{"method": "GET", "action": "Describe", "request_string": "/a*%20b"},
+			scheme: "alibaba-acs3", refusal: mixed,
+			request: request{"method": "GET", "action": "Describe", "request_string": "/a*%20b"},
 		},
 		"Hawk escapes a quote in ext": {
 			scheme: "hawk", refusal: "ext does not match the pattern",
@@ -284,7 +286,9 @@ func TestSchemesRefuseWhatTheyWouldSignWrongly(t *testing.T) {
 		},
 		"Azure wants the length of a block": {
 			scheme: "azure-storage", refusal: "need content_length",
-			request: request{"method": "PUT", "request_string": "/box/a?comp=block&blockid=MDAx", "comp": "block", "blockid": "MDAx"},
+			request: request{
+				"method": "PUT", "request_string": "/box/a?comp=block&blockid=MDAx", "comp": "block", "blockid": "MDAx",
+			},
 		},
 		"Azure wants a tier": {
 			scheme: "azure-storage", refusal: "needs access_tier",
@@ -334,7 +338,8 @@ func TestAzureStorageRefusesVersionsWithAnotherSignature(t *testing.T) {
 	t.Parallel()
 	s := parse(t, schemes(t)["azure-storage"])
 	for version, refused := range map[string]bool{
-		"2014-02-14": true, "2015-02-20": true, "2015-02-21": false, "2015-04-05": false, "2021-12-02": false, "2026-04-06": false,
+		"2014-02-14": true, "2015-02-20": true, "2015-02-21": false, "2015-04-05": false, "2021-12-02": false,
+		"2026-04-06": false,
 	} {
 		require.Equal(t, refused, s.CheckField("version", version) != nil, version)
 	}

@@ -5,6 +5,7 @@ package verifiers
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -104,42 +105,92 @@ func TestAWSSDKGivesTheSameSignature(t *testing.T) {
 		scheme, service, host string
 		request               values
 		body                  string
+		token                 string
 	}{
 		"a GET": {
 			"aws-sigv4", "execute-api", "abc.execute-api.eu-central-1.amazonaws.com",
 			values{"method": "GET", "request_string": "/prod/orders"},
+			"",
 			"",
 		},
 		"a query that must be sorted and encoded": {
 			"aws-sigv4", "iam", "iam.amazonaws.com",
 			values{"method": "GET", "request_string": "/?Version=2010-05-08&Action=ListUsers&PathPrefix=%2fdivision%2F&b=2&b=1&e=&a=%C3%BC"},
 			"",
+			"",
 		},
 		"a body and a target": {
 			"aws-sigv4", "dynamodb", "dynamodb.eu-central-1.amazonaws.com",
 			values{"method": "POST", "request_string": "/", "target": "DynamoDB_20120810.ListTables"},
 			`{"Limit":10}`,
+			"",
+		},
+		"Bedrock, an encoded colon": {
+			"aws-sigv4", "bedrock", "bedrock-runtime.eu-central-1.amazonaws.com",
+			values{"method": "POST", "request_string": "/model/anthropic.claude-3-haiku-20240307-v1%3A0/invoke"},
+			"{}",
+			"",
+		},
+		"Lambda by ARN, raw colons": {
+			"aws-sigv4", "lambda", "lambda.eu-central-1.amazonaws.com",
+			values{
+				"method":         "POST",
+				"request_string": "/2015-03-31/functions/arn:aws:lambda:eu-central-1:123456789012:function:report/invocations",
+			},
+			"{}",
+			"",
+		},
+		"OpenSearch, an asterisk": {
+			"aws-sigv4", "es", "search-example.eu-central-1.es.amazonaws.com",
+			values{"method": "GET", "request_string": "/logs-*/_search?q=level:error"},
+			"",
+			"",
+		},
+		"every character that a path can have, and lower-case hex": {
+			"aws-sigv4", "es", "search-example.eu-central-1.es.amazonaws.com",
+			values{"method": "GET", "request_string": "/az.AZ_09~-!$&'()*+;=:@/%20%2f%41%c3%bc/"},
+			"",
+			"",
+		},
+		"a session token": {
+			"aws-sigv4", "sqs", "sqs.eu-central-1.amazonaws.com",
+			values{"method": "POST", "request_string": "/", "target": "AmazonSQS.ListQueues"},
+			"{}",
+			"AQoDYXdzEPT//wEXAMPLE+token==",
+		},
+		"S3, a session token": {
+			"aws-s3", "s3", "bucket.s3.eu-central-1.amazonaws.com",
+			values{"method": "GET", "request_string": "/a%3Ab"},
+			"",
+			"AQoDYXdzEPT//wEXAMPLE+token==",
 		},
 		"S3, a key that is percent-encoded": {
 			"aws-s3", "s3", "bucket.s3.eu-central-1.amazonaws.com",
 			values{"method": "PUT", "request_string": "/reports/a%20b%24%C3%BC.txt"},
 			"hello",
+			"",
 		},
 		"S3, a list": {
 			"aws-s3", "s3", "bucket.s3.eu-central-1.amazonaws.com",
 			values{"method": "GET", "request_string": "/?list-type=2&prefix=a%2Fb%20c&delimiter=%2F&acl"},
 			"",
+			"",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			credentials := aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: harness.NewSecret() + "/+"}
+			credentials := aws.Credentials{
+				AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: harness.NewSecret() + "/+", SessionToken: test.token,
+			}
 			config := values{
 				"base_url": "https://" + test.host, "host": test.host, "region": "eu-central-1",
 				"access_key_id": credentials.AccessKeyID, "secret_access_key": credentials.SecretAccessKey,
 			}
 			if test.scheme == "aws-sigv4" {
 				config["service"] = test.service
+			}
+			if test.token != "" {
+				config["session_token"] = test.token
 			}
 			request := values{"body_sha256": hexSHA256(test.body)}
 			for name, value := range test.request {
@@ -185,7 +236,6 @@ func TestAzureSDKGivesTheSameSignature(t *testing.T) {
 	t.Parallel()
 	const account = "exampleaccount"
 	key := base64.StdEncoding.EncodeToString([]byte(harness.NewSecret()))
-	config := values{"base_url": "https://" + account + ".blob.core.windows.net", "account": account, "account_key": key}
 	for name, request := range map[string]values{
 		"Get Blob":   {"method": "GET", "request_string": "/box/a%20b.txt", "byte_range": "bytes=0-99"},
 		"Put Blob":   {"method": "PUT", "request_string": "/box/a", "content_length": "5", "content_type": "text/plain", "blob_type": "BlockBlob"},
@@ -196,10 +246,50 @@ func TestAzureSDKGivesTheSameSignature(t *testing.T) {
 		},
 		"List Containers":  {"method": "GET", "request_string": "/?comp=list"},
 		"Create Container": {"method": "PUT", "request_string": "/box?restype=container"},
+		"Put Block": {
+			"method": "PUT", "request_string": "/box/a?comp=block&blockid=MDAx%2B%2F%3D%3D", "comp": "block", "blockid": "MDAx+/==",
+			"content_length": "5",
+		},
+		"Put Blob with an empty body": {
+			"method": "PUT", "request_string": "/box/a", "content_length": "0", "blob_type": "BlockBlob",
+		},
+		"Copy Blob to a tier": {
+			"method": "PUT", "request_string": "/box/b", "copy_source": "https://" + account + ".blob.core.windows.net/box/a%20b.txt",
+			"access_tier": "Cool",
+		},
+		"Set Blob Tier": {
+			"method": "PUT", "request_string": "/box/a?comp=tier&versionid=2026-01-02T03%3A04%3A05.1234567Z", "comp": "tier",
+			"access_tier": "Archive", "versionid": "2026-01-02T03:04:05.1234567Z",
+		},
+		"Put Page": {
+			"method": "PUT", "request_string": "/box/disk?comp=page", "comp": "page", "write": "update", "byte_range": "bytes=0-511",
+			"content_length": "512",
+		},
+		"Create Page Blob": {
+			"method": "PUT", "request_string": "/box/disk", "blob_type": "PageBlob", "blob_content_length": "1024",
+		},
+		"Delete Blob with its snapshots": {"method": "DELETE", "request_string": "/box/a", "delete_snapshots": "include"},
+		"Get Messages of the queue service": {
+			"service": "queue", "method": "GET", "request_string": "/tasks/messages?numofmessages=32&peekonly=true",
+			"numofmessages": "32", "peekonly": "true",
+		},
+		"Delete Message of the queue service": {
+			"service": "queue", "method": "DELETE", "request_string": "/tasks/messages/0b01?popreceipt=AgAA%2B%2FA%3D",
+			"popreceipt": "AgAA+/A=",
+		},
+		"Create File of the file service": {
+			"service": "file", "method": "PUT", "request_string": "/share/a.txt", "file_content_length": "1024",
+		},
+		"Put Range of the file service": {
+			"service": "file", "method": "PUT", "request_string": "/share/a.txt?comp=range", "comp": "range", "write": "clear",
+			"byte_range": "bytes=0-4",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			signed := with(t, "azure-storage", config).sign(t, request)
+			base := "https://" + account + "." + cmp.Or(request["service"], "blob") + ".core.windows.net"
+			delete(request, "service")
+			signed := with(t, "azure-storage", values{"base_url": base, "account": account, "account_key": key}).sign(t, request)
 			req := call(t, request["method"], signed, "")
 			if length, is := request["content_length"]; is {
 				req.Header.Set("Content-Length", length)
@@ -207,7 +297,7 @@ func TestAzureSDKGivesTheSameSignature(t *testing.T) {
 			credential, err := service.NewSharedKeyCredential(account, key)
 			require.NoError(t, err)
 			transport := &caught{}
-			client, err := service.NewClientWithSharedKeyCredential(config["base_url"], credential, &service.ClientOptions{
+			client, err := service.NewClientWithSharedKeyCredential(base, credential, &service.ClientOptions{
 				ClientOptions: azcore.ClientOptions{
 					Transport: transport, PerCallPolicies: []policy.Policy{replaced{req}}, Retry: policy.RetryOptions{MaxRetries: -1},
 				},
@@ -413,6 +503,7 @@ func TestOAuthLibraryGivesTheSameSignature(t *testing.T) {
 	for _, request := range []values{
 		{"method": "GET", "request_string": "/1.1/a%20b.json?z=1&a=%20%2B&A=b"},
 		{"method": "POST", "request_string": "/1.1/a.json?z=1", "body": "status=Hello+%C3%BC%21&b"},
+		{"method": "PATCH", "request_string": "/1.1/a.json?z=1"},
 	} {
 		harness.Eventually(t, func() bool {
 			signed := s.sign(t, request)
@@ -463,17 +554,17 @@ func fields(header string) map[string]string {
 func TestStandardWebhooksLibraryVerifies(t *testing.T) {
 	t.Parallel()
 	key := base64.StdEncoding.EncodeToString([]byte(harness.NewSecret()))
-	body := `{"event":"ü"}`
-	signed := with(t, "standard-webhooks", values{"base_url": "https://example.com", "signing_secret": key}).
-		sign(t, values{"message_id": "msg_1", "body": body})
-	headers := http.Header{}
-	for name, value := range signed.headers {
-		headers.Set(name, value)
-	}
+	s := with(t, "standard-webhooks", values{"base_url": "https://example.com", "signing_secret": key})
 	webhook, err := standardwebhooks.NewWebhook("whsec_" + key)
 	require.NoError(t, err)
-	require.NoError(t, webhook.Verify([]byte(body), headers))
-	require.Error(t, webhook.Verify([]byte(body+" "), headers))
+	for _, body := range []string{`{"event":"ü"}`, ""} {
+		headers := http.Header{}
+		for name, value := range s.sign(t, values{"message_id": "msg_1", "body": body}).headers {
+			headers.Set(name, value)
+		}
+		require.NoError(t, webhook.Verify([]byte(body), headers))
+		require.Error(t, webhook.Verify([]byte(body+" "), headers))
+	}
 }
 
 // A JWT library accepts the token.
