@@ -581,7 +581,7 @@ def _():
 
 @example("duo", "a GET with a query, made with Python's hmac")
 def _():
-    return duo("sha512", "GET", "/admin/v1/users", [("limit", "10"), ("username", "a b")], "")[1] | {"Content-Type": ""}
+    return duo("sha512", "GET", "/admin/v1/users", [("limit", "10"), ("username", "a b")], "")[1]
 
 
 @example("duo", "POST of a form of the tests of duo_api_golang")

@@ -182,8 +182,8 @@ func TestReadmeListsEverySchemeAndItsNames(t *testing.T) {
 // request are the fields of a request by name.
 type request map[string]string
 
-// The vendor signs these calls in a way that the scheme cannot, so it would refuse the signature. Base URL and fields are those of
-// the scheme's first example, except for those that a row has.
+// The vendor signs these calls in a way that the scheme cannot, so it would refuse the signature. Base URL and fields are
+// those of the scheme's first example, except for those that a row has.
 func TestSchemesRefuseWhatTheyWouldSignWrongly(t *testing.T) {
 	t.Parallel()
 	texts := schemes(t)

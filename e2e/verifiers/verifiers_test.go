@@ -247,23 +247,23 @@ func TestAzureSDKGivesTheSameSignature(t *testing.T) {
 		"List Containers":  {"method": "GET", "request_string": "/?comp=list"},
 		"Create Container": {"method": "PUT", "request_string": "/box?restype=container"},
 		"Put Block": {
-			"method": "PUT", "request_string": "/box/a?comp=block&blockid=MDAx%2B%2F%3D%3D", "comp": "block", "blockid": "MDAx+/==",
-			"content_length": "5",
+			"method": "PUT", "request_string": "/box/a?comp=block&blockid=MDAx%2B%2F%3D%3D", "comp": "block",
+			"blockid": "MDAx+/==", "content_length": "5",
 		},
 		"Put Blob with an empty body": {
 			"method": "PUT", "request_string": "/box/a", "content_length": "0", "blob_type": "BlockBlob",
 		},
 		"Copy Blob to a tier": {
-			"method": "PUT", "request_string": "/box/b", "copy_source": "https://" + account + ".blob.core.windows.net/box/a%20b.txt",
-			"access_tier": "Cool",
+			"method": "PUT", "request_string": "/box/b", "access_tier": "Cool",
+			"copy_source": "https://" + account + ".blob.core.windows.net/box/a%20b.txt",
 		},
 		"Set Blob Tier": {
 			"method": "PUT", "request_string": "/box/a?comp=tier&versionid=2026-01-02T03%3A04%3A05.1234567Z", "comp": "tier",
 			"access_tier": "Archive", "versionid": "2026-01-02T03:04:05.1234567Z",
 		},
 		"Put Page": {
-			"method": "PUT", "request_string": "/box/disk?comp=page", "comp": "page", "write": "update", "byte_range": "bytes=0-511",
-			"content_length": "512",
+			"method": "PUT", "request_string": "/box/disk?comp=page", "comp": "page", "write": "update",
+			"byte_range": "bytes=0-511", "content_length": "512",
 		},
 		"Create Page Blob": {
 			"method": "PUT", "request_string": "/box/disk", "blob_type": "PageBlob", "blob_content_length": "1024",
