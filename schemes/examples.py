@@ -191,9 +191,9 @@ def _():
     return aws_s3("", path="/" + urllib.parse.quote(key), more={"x-amz-security-token": SESSION_TOKEN})
 
 
-def azure(key, verb, length, content_type, headers, resource):
+def azure(key, verb, length, content_type, headers, resource, md5=""):
     """https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key"""
-    fields = [verb, "", "", length, "", content_type, "", "", "", "", "", ""]
+    fields = [verb, "", "", length, md5, content_type, "", "", "", "", "", ""]
     lines = "".join(f"{name}:{value}\n" for name, value in sorted(headers.items()))
     signature = mac("sha256", base64.b64decode(key), "\n".join(fields) + "\n" + lines + resource)
     return {"Authorization": "SharedKey exampleaccount:" + b64(signature.digest())}
@@ -217,11 +217,24 @@ AZURE_CALLS = {
     "Create File": ("PUT", "", "", {"x-ms-content-length": "1024", "x-ms-type": "file"}, "/share/a.txt"),
     "Put Range": ("PUT", "5", "", {"x-ms-range": "bytes=0-4", "x-ms-write": "update"}, "/share/a.txt\ncomp:range"),
 }
-for name, (verb, length, content_type, headers, resource) in AZURE_CALLS.items():
+AZURE_PARAMETERS = {
+    "blockid": "MDAx", "blocklisttype": "all", "comp": "list", "delimiter": "/", "include": "metadata",
+    "marker": "2!76!MDA", "maxresults": "10", "messagettl": "-1", "numofmessages": "32", "peekonly": "true", "popreceipt": "AgAA+/A=",
+    "prefix": "a b/", "restype": "container", "snapshot": "2026-01-02T03:04:05.1234567Z", "timeout": "30",
+    "versionid": "2026-01-02T03:04:05.1234567Z", "visibilitytimeout": "60",
+}
+AZURE_CALLS["every parameter and header in one call, to show their order"] = (
+    "GET", "", "", {
+        "x-ms-access-tier": "Hot", "x-ms-blob-content-length": "512", "x-ms-blob-type": "BlockBlob",
+        "x-ms-content-length": "1024", "x-ms-copy-source": "https://example.com/a", "x-ms-delete-snapshots": "only",
+        "x-ms-page-write": "clear", "x-ms-range": "bytes=0-", "x-ms-type": "file"},
+    "/box" + "".join(f"\n{name}:{value}" for name, value in sorted(AZURE_PARAMETERS.items())),
+    "XUFAKrxLKna5cZ2REBfFkg==")
+for name, (verb, length, content_type, headers, resource, *md5) in AZURE_CALLS.items():
     headers = headers | {"x-ms-date": "Fri, 02 Jan 2026 03:04:05 GMT", "x-ms-version": "2021-12-02"}
     example("azure-storage", name + ", made with Python's hmac")(functools.partial(
         azure, b64(b"an example key of Azure Storage!"), verb, length, content_type, headers,
-        "/exampleaccount" + resource))
+        "/exampleaccount" + resource, *md5))
 
 
 def azure_hmac(method, path_query, body):

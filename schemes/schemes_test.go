@@ -2,11 +2,13 @@
 package schemes_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,9 +89,9 @@ func child(node *yaml.Node, key string) *yaml.Node {
 
 // example is what these tests need of a scheme's example.
 type example struct {
-	Name         string
-	Fields, Want map[string]string
-	BaseURL      string `yaml:"base_url"`
+	Name                  string
+	Fields, Request, Want map[string]string
+	BaseURL               string `yaml:"base_url"`
 }
 
 func examplesOf(t *testing.T, text string) []example {
@@ -182,8 +184,21 @@ func TestReadmeListsEverySchemeAndItsNames(t *testing.T) {
 // request are the fields of a request by name.
 type request map[string]string
 
-// The vendor signs these calls in a way that the scheme cannot, so it would refuse the signature. Base URL and fields are
-// those of the scheme's first example, except for those that a row has.
+// sign signs a request with made-up secrets, and returns the error.
+func sign(t *testing.T, s *scheme.Scheme, fields map[string]string, baseURL string, call request) error {
+	t.Helper()
+	secrets := map[string]secret.Text{}
+	for _, name := range s.Secrets() {
+		secrets[name] = "YW5vdGhlciBzZWNyZXQ=" // base64, which is also text
+	}
+	signer, err := s.Signer(scheme.Values{Secrets: secrets, Fields: fields, BaseURL: baseURL})
+	require.NoError(t, err)
+	_, err = signer.Sign(scheme.Moment{Now: time.Unix(1767323045, 0), UUID: "uuid", Nonce: "nonce"}, call)
+	return err
+}
+
+// The vendor signs these calls in a way that the scheme cannot, so it would refuse the signature. Base URL and fields
+// are those of the scheme's first example, except for those that a row has.
 func TestSchemesRefuseWhatTheyWouldSignWrongly(t *testing.T) {
 	t.Parallel()
 	texts := schemes(t)
@@ -302,6 +317,10 @@ func TestSchemesRefuseWhatTheyWouldSignWrongly(t *testing.T) {
 			scheme: "azure-storage", refusal: "needs headers that this scheme does not sign",
 			request: request{"method": "PUT", "request_string": "/box/a?comp=metadata", "comp": "metadata"},
 		},
+		"Azure signs the query as lines": {
+			scheme: "azure-storage", refusal: "must be comp=list or restype=container or both, or be declared",
+			request: request{"method": "GET", "request_string": "/box?restype=container&comp=list&where=a", "comp": "list"},
+		},
 		"Azure's tables have another signature": {
 			scheme: "azure-storage", refusal: "the Table service signs other strings",
 			baseURL: "https://exampleaccount.table.core.windows.net",
@@ -311,24 +330,11 @@ func TestSchemesRefuseWhatTheyWouldSignWrongly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			first := examplesOf(t, texts[test.scheme])[0]
-			values := scheme.Values{Secrets: map[string]secret.Text{}, Fields: first.Fields, BaseURL: first.BaseURL}
-			s := parse(t, texts[test.scheme])
-			for _, name := range s.Secrets() {
-				values.Secrets[name] = "YW5vdGhlciBzZWNyZXQ=" // is text, too
-			}
-			if values.BaseURL == "" {
-				values.BaseURL = "https://api.example.com"
-			}
-			if test.baseURL != "" {
-				values.BaseURL = test.baseURL
-			}
 			if test.field[0] != "" {
-				values.Fields[test.field[0]] = test.field[1]
+				first.Fields[test.field[0]] = test.field[1]
 			}
-			signer, err := s.Signer(values)
-			require.NoError(t, err)
-			_, err = signer.Sign(scheme.Moment{Now: time.Unix(1767323045, 0), UUID: "uuid", Nonce: "nonce"}, test.request)
-			require.ErrorContains(t, err, test.refusal)
+			baseURL := cmp.Or(test.baseURL, first.BaseURL, "https://api.example.com")
+			require.ErrorContains(t, sign(t, parse(t, texts[test.scheme]), first.Fields, baseURL, test.request), test.refusal)
 		})
 	}
 }
@@ -342,5 +348,22 @@ func TestAzureStorageRefusesVersionsWithAnotherSignature(t *testing.T) {
 		"2026-04-06": false,
 	} {
 		require.Equal(t, refused, s.CheckField("version", version) != nil, version)
+	}
+}
+
+// Some APIs sign the host, which is a field. A call to another host would be refused.
+func TestSchemesRefuseABaseURLOfAnotherHost(t *testing.T) {
+	t.Parallel()
+	for name, text := range schemes(t) {
+		s := parse(t, text)
+		if !slices.Contains(s.Fields(), "host") {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			first := examplesOf(t, text)[0]
+			err := sign(t, s, first.Fields, "https://another.example.com", first.Request)
+			require.ErrorContains(t, err, "base_url must be https:// and host")
+		})
 	}
 }
