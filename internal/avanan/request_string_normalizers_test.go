@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/unicode/norm"
 )
 
 // normalizers are ways in which servers and proxies turn a request target into the path that they serve; ok is false
@@ -86,7 +87,18 @@ var normalizers = map[string]func(requestTarget string) (path string, ok bool){
 	"decode, decode with %u, clean": func(target string) (string, bool) {
 		return cleaned(decodedWithU(decoded(pathOf(target)))), true
 	},
+	"decode, NFKC, decode, clean": func(target string) (string, bool) {
+		return cleaned(decoded(norm.NFKC.String(decoded(pathOf(target))))), true
+	},
+	"Windows: decode, best fit of all code pages, decode, clean": func(target string) (string, bool) {
+		return cleaned(strings.ReplaceAll(decoded(bestFit.Replace(decoded(pathOf(target)))), `\`, "/")), true
+	},
 }
+
+// bestFit is what conversions to a code page of Windows turn into the characters that matter here
+// (https://www.unicode.org/Public/MAPPINGS/VENDORS/MICSFT/WindowsBestFit/).
+var bestFit = strings.NewReplacer("\u00a5", `\`, "\u00b4", "/", "\u066a", "%", "\u2044", "/", "\u20a9", `\`, "\u2215", "/", "\u2216", `\`,
+	"\uff05", "%", "\uff0e", ".", "\uff0f", "/", "\uff3c", `\`)
 
 func pathOf(target string) string { return before(target, "?") }
 
@@ -218,6 +230,8 @@ func TestNormalizers(t *testing.T) {
 		"decode, read overlong UTF-8, clean":                          {"/v1.0/event/%c0%ae./x", "/v1.0/event/..%e0%80%afx", "/v1.0/event/..%c0%af", "/v1.0/event/%f0%80%80%ae./x"},
 		"IIS: decode with %u, clean":                                  {"/v1.0/event/%u002e%U002E/x", "/v1.0/event/..%u002fx"},
 		"decode, decode with %u, clean":                               {"/v1.0/event/%25u002e./x", "/v1.0/event/%%75002e./x"},
+		"decode, NFKC, decode, clean":                                 {"/v1.0/event/%ef%bc%8e%EF%BC%8E/x", "/v1.0/event/..%ef%bc%8fx", "/v1.0/event/%e2%80%a5/x", "/v1.0/event/%ef%bc%852e./x"},
+		"Windows: decode, best fit of all code pages, decode, clean":  {"/v1.0/event/..%e2%88%95x", "/v1.0/event/x%c2%a5..%c2%a5..%c2%a5x", "/v1.0/event/%ef%bc%8e./x", "/v1.0/event/..%c2%b4x"},
 	} {
 		normalize := normalizers[name]
 		require.NotNil(t, normalize, name)
@@ -230,7 +244,7 @@ func TestNormalizers(t *testing.T) {
 			require.False(t, escapes, "%s: %s as %s", name, target, path)
 		}
 	}
-	require.Len(t, normalizers, 19)
+	require.Len(t, normalizers, 21)
 }
 
 // escapeOf returns the path that a normalizer makes of a request string and whether that path has left the prefix, as
@@ -271,7 +285,7 @@ var fragments = []string{
 	".", ".", "..", "..", "../", "/..", "/../", "./", "...", "..;/", "..;a=b/", ";", ";x", ".;./", "/", "/", "//", `\`, `..\`, "?", "?a=", "#",
 	"\x00", ".\x00.", "\x7f", "..\x7f/", "\r", "\n", "\r\n", "\t", " ", "%", "%", "%2", "%zz", "&", "=", "+", "a", "x", "u002e", "e", "2e",
 	"\xc0\xae", "\xc0\xaf", "\xe0\x80\xae", "\xe0\x80\xaf", "\xf0\x80\x80\xae", "\xff", "\xc3", "%u002e", "%u2215", "%U002F",
-	"\u2215", "\uff0e", "\uff0e\uff0e", "\uff0f", "\uff3c", "ü", "検疫", "\u0085", "v1.0", "/v1.0/", "/V1.0/", "event", "scopes",
+	"\u2215", "\uff0e", "\uff0e\uff0e", "\uff0f", "\uff3c", "\u2025", "\uff05", "\u00a5", "\u20a9", "\u2044", "ü", "検疫", "\u0085", "v1.0", "/v1.0/", "/V1.0/", "event", "scopes",
 }
 
 var policyPrefixes = []string{"/v1.0/event/", "/v1.0/task/1", "/v1.0/exceptions/whitelist/b%C3%BCcher/", "/app/"}

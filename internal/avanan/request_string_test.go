@@ -87,6 +87,9 @@ func TestCheckRequestStringRefuses(t *testing.T) {
 			"/v1.0/%25%32%65%25%32%65/x", "/v1.0/..%20/x", "/v1.0/%20../x", "/v1.0/.%20./x", "/v1.0/%20.%20",
 			"/v1.0/event%5c..%5caction", "/v1.0/event%5C%2E%5Caction", "/v1.0/event/..%23x",
 		},
+		"has a character in its path that some servers turn into": {
+			"/v1.0/event/%EF%BC%8E%EF%BC%8E/admin", "/v1.0/event/..%EF%BC%8Fadmin", "/v1.0/event/%E2%80%A5/admin", "/v1.0/x%c2%a5..",
+		},
 		"contains the app id": {
 			"/v1.0/x?q=US:myapp292026-01-02T03:04:05.123456/v2.0/action/entity", "/US:myapp29", "/v1.0/x?q=us:MYAPP29",
 			"/v1.0/x?q=US%3Amyapp29", "/v1.0/x?q=US%3amyapp29", "/v1.0/x?q=US%253Amyapp29", "/v1.0/x?q=%55%53%3A%6dyapp29",
