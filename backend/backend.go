@@ -143,7 +143,7 @@ func (b *backend) open(s *store, name string, c config, before *entry) *entry {
 	}
 	shared := opened.token
 	opened.use = token.Use{
-		MinTTL: time.Duration(c.seconds("min_ttl")) * time.Second,
+		MinTTL: time.Duration(c.seconds(minTTLName)) * time.Second,
 		Mint: func(ctx context.Context) (token.Token, error) {
 			learned := shared.Format()
 			if learned == "" {

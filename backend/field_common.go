@@ -26,7 +26,7 @@ func publicField(name, help string) field {
 // minTTLField is the field of vendors with tokens.
 func minTTLField() field {
 	return field{
-		name: "min_ttl", kind: secondsField, fallback: 600, most: maxMinTTL,
+		name: minTTLName, kind: secondsField, fallback: 600, most: maxMinTTL,
 		help: "Minimum remaining lifetime for a cached token to be reused. If half of the token's life minus 90s is smaller, that is used " +
 			"instead.",
 	}

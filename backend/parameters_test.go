@@ -21,6 +21,7 @@ func TestUnknownParametersAreRejected(t *testing.T) {
 		ofAvanan = "this takes app_id, base_url, ca_cert, date_format, min_ttl, region, request_timeout, secret_key, verify"
 		ofSign   = "this takes request_string, unauthorized"
 		ofCreds  = "this takes unauthorized"
+		ofTokens = "this takes min_ttl, unauthorized"
 		none     = "this takes no parameters"
 	)
 	for path, operations := range map[string]map[logical.Operation]string{
@@ -40,7 +41,7 @@ func TestUnknownParametersAreRejected(t *testing.T) {
 		"config/pave/":      {logical.ListOperation: none},
 		"config/avanan/":    {logical.ListOperation: none},
 		"creds/pave/main":   {logical.ReadOperation: ofCreds, logical.UpdateOperation: ofCreds},
-		"creds/avanan/main": {logical.ReadOperation: ofCreds, logical.UpdateOperation: ofCreds},
+		"creds/avanan/main": {logical.ReadOperation: ofTokens, logical.UpdateOperation: ofTokens},
 		"sign/avanan/main":  {logical.ReadOperation: ofSign, logical.UpdateOperation: ofSign},
 	} {
 		for operation, want := range operations {

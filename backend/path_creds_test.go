@@ -118,6 +118,62 @@ func TestCredsAvananSharesTokenWhileMinTTLIsLeft(t *testing.T) {
 	require.Equal(t, second, m.read("creds/avanan/us")["token"])
 }
 
+// A reader's own min_ttl gets it a JWT that lives at least that long, and at most half of a JWT's life counts: then a warning says
+// that it lives for less. The larger of its own and the config's counts, and others go on sharing.
+func TestCredsTakeMinTTL(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		config, own any
+		left        time.Duration // of an hour's JWT, before the read
+		new         bool
+		warning     string
+	}{
+		"enough is left":             {"10m", "20m", 20 * time.Minute, false, ""},
+		"too little is left":         {"10m", "20m", 20*time.Minute - 1, true, ""},
+		"seconds":                    {"10m", 1200, 20*time.Minute - 1, true, ""},
+		"seconds, and enough":        {"10m", 1200, 20 * time.Minute, false, ""},
+		"the config's is larger":     {"20m", "10m", 20*time.Minute - 1, true, ""},
+		"none at all":                {"20m", 0, 20 * time.Minute, false, ""},
+		"more than half of the life": {"10m", "30m", 29 * time.Minute, false, "the token expires in 29m0s, which is less than min_ttl; at most half of a token's life counts"},
+		"half of the life is over":   {"10m", "30m", 28 * time.Minute, true, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.write("config/avanan/us", with(m.avananValues(), values{"min_ttl": test.config}))
+			first := m.read("creds/avanan/us")["token"]
+			m.advance(time.Hour - 123456789 - test.left) // the JWT lives for an hour less 123456789 ns
+			resp, _, text := m.handle(logical.ReadOperation, "creds/avanan/us", values{"min_ttl": test.own})
+			require.Empty(t, text)
+			require.Equal(t, test.new, resp.Data["token"] != first)
+			require.Equal(t, test.warning, strings.Join(resp.Warnings, "\n"))
+			require.Equal(t, resp.Data["token"], m.read("creds/avanan/us")["token"], "readers share it")
+		})
+	}
+}
+
+func TestWrongMinTTLIsRefused(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", m.avananValues())
+	m.write("config/pave/main", m.paveValues())
+	handshakes := m.vendor.Handshakes()
+	for want, values := range map[string][]any{
+		"min_ttl must be from 0s to 1800s":                                                   {"31m", 1801, "2562047h"},
+		"min_ttl must be a duration: seconds as a whole number, or text such as 150s or 10m": {-1, "", "soon", true, 1.5},
+		"min_ttl is null: give it a value, or leave it out":                                  {nil},
+	} {
+		for _, value := range values {
+			data := map[string]any{"min_ttl": value}
+			require.Equal(t, want, m.refused(logical.UpdateOperation, "creds/avanan/us", data), value)
+		}
+	}
+	for _, path := range []string{"creds/pave/main", "sign/avanan/us"} {
+		require.Contains(t, m.refused(logical.UpdateOperation, path, values{"min_ttl": 1}), `unknown parameter "min_ttl"`)
+	}
+	require.Equal(t, handshakes, m.vendor.Handshakes())
+}
+
 // A JWT that lives for two minutes is shared by many reads.
 func TestShortLivedTokenIsShared(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
@@ -15,6 +16,8 @@ type reading struct {
 	path int
 	// calls is how many calls are signed.
 	calls int
+	// minTTL is the least remaining lifetime of a token that this reader wants, beside the config's.
+	minTTL time.Duration
 	// check says what is wrong with the request, given the config, before the vendor is asked for anything; it may be nil.
 	check func(c config) error
 	// answer makes the answer.
@@ -75,7 +78,7 @@ func (b *backend) serveWith(
 	var failure error
 	if current.token != nil {
 		use := current.use
-		use.Unauthorized = unauthorized
+		use.Unauthorized, use.MinTTL = unauthorized, max(use.MinTTL, r.minTTL)
 		serving.token, failure = current.token.Get(ctx, use)
 		if failure != nil {
 			failure = fmt.Errorf("%s: %w", s.key(name), failure)

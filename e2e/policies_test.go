@@ -157,7 +157,7 @@ func infinityReaderRows() []policyRow {
 		put("creds/infinity/us", values{"unauthorized": true}, byACL),
 		do(http.MethodDelete, "creds/infinity/us", byACL),
 		do("LIST", "creds/infinity/us", byACL),
-		get("creds/infinity/us", byEngine, "min_ttl", "0"),
+		get("creds/infinity/us", served, "min_ttl", "20m"),
 		get("creds/infinity/us", byEngine, "request_string", "/v1.0/event/1"),
 		get("creds/infinity/usx", byACL),
 		get("creds/pave/main", byACL),

@@ -12,8 +12,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
-// The promise of the package, for random lives, min_ttls, readers and failures: in no span of a token's life are there more than
-// two successful exchanges; and once a reader has had a token that is renewed ahead, none waits, unless something failed.
+// The promise of the package, for random lives, readers, failures and min_ttls, of the config and of each reader: in no span of a
+// token's life are there more than two successful exchanges.
 func TestAtMostTwoExchangesATokenLife(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(400) {
@@ -22,7 +22,7 @@ func TestAtMostTwoExchangesATokenLife(t *testing.T) {
 			time.Duration(3+random.IntN(360)) * time.Second, time.Duration(6+random.IntN(60)) * time.Minute, time.Hour, 30 * time.Minute,
 		}[random.IntN(4)]
 		s := newShared(t, life, time.Duration(random.IntN(31*60))*time.Second)
-		failing := random.IntN(3) == 0
+		failing, own := random.IntN(3) == 0, random.IntN(2) == 0
 		for range 300 {
 			if failing && random.IntN(4) == 0 {
 				s.fail(errDown)
@@ -31,7 +31,11 @@ func TestAtMostTwoExchangesATokenLife(t *testing.T) {
 			}
 			var readers sync.WaitGroup
 			for range 1 + random.IntN(3) {
-				readers.Go(func() { _, _ = s.Get(t.Context(), s.use()) })
+				use := s.use()
+				if own {
+					use.MinTTL = time.Duration(random.Int64N(int64(2 * life)))
+				}
+				readers.Go(func() { _, _ = s.Get(t.Context(), use) })
 			}
 			readers.Wait()
 			if random.IntN(2) == 0 {
@@ -71,6 +75,70 @@ func TestReportsOf401AddOneExchangeInFiveMinutes(t *testing.T) {
 		}
 		requireApart(t, s.asked, min(5*time.Minute, life/2), 1, seed)
 	}
+}
+
+// A reader that wants a token to live longer than the config says gets one that does, and costs no more than the bound: a new one
+// where less than its min_ttl is left, but not before half of the token's life is over.
+func TestReadersOwnMinTTL(t *testing.T) {
+	t.Parallel()
+	const half = 30*time.Minute - token.Lead
+	for name, test := range map[string]struct {
+		minTTL, left time.Duration
+		new          bool
+	}{
+		"enough is left":                   {20 * time.Minute, 20 * time.Minute, false},
+		"too little is left":               {20 * time.Minute, 20*time.Minute - 1, true},
+		"more than half of the life":       {50 * time.Minute, half, false},
+		"more than half, and half is over": {50 * time.Minute, half - 1, true},
+		"more than the life":               {2 * time.Hour, half, false},
+		"more than the life, half is over": {2 * time.Hour, half - 1, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newShared(t, time.Hour, 10*time.Minute)
+			s.get()
+			s.advance(time.Hour - test.left)
+			use := s.use()
+			use.MinTTL = test.minTTL
+			got, err := s.Get(t.Context(), use)
+			require.NoError(t, err)
+			require.Equal(t, map[bool]string{false: "token-1", true: "token-2"}[test.new], got.Value.Reveal())
+			require.Equal(t, got.Value.Reveal(), s.get(), "readers share it")
+		})
+	}
+}
+
+// A token is renewed ahead of the reader with the largest min_ttl, as long as that reader comes.
+func TestReaderWithALargeMinTTLNeverWaitsOnceWarm(t *testing.T) {
+	t.Parallel()
+	s := newShared(t, time.Hour, 10*time.Minute)
+	demanding := token.Use{Mint: s.mint, MinTTL: 20 * time.Minute}
+	_, err := s.Get(t.Context(), demanding)
+	require.NoError(t, err)
+	demanding.Mint = func(context.Context) (token.Token, error) {
+		t.Error("a reader began an exchange")
+		return token.Token{}, errDown
+	}
+	for range 24 * 60 {
+		s.advance(time.Minute)
+		got, err := s.Get(t.Context(), demanding)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, got.Left(s.now()), 20*time.Minute)
+		s.get()
+		s.RenewAhead(s.use())
+		s.settle()
+	}
+	require.LessOrEqual(t, s.count(), 1+24*60/38, "each is renewed when 21.5 minutes are left, at the next minute")
+
+	s.advance(time.Second)
+	before := s.count()
+	s.Replace(living(s.now(), time.Hour))
+	for range 47 { // nobody asks for 20 minutes any more
+		s.advance(time.Minute)
+		s.get()
+		require.False(t, s.RenewAhead(s.use()))
+	}
+	require.Equal(t, before, s.count())
 }
 
 // A day of reads of an hour's token, one every ten seconds, with renewal every minute: no reader waits for an exchange after the

@@ -34,7 +34,7 @@ type Use struct {
 	// Mint gets a new token when one is needed.
 	Mint Mint
 	// MinTTL is the least remaining lifetime with which a token is handed out again. Half of a token's life (less 90 s where
-	// it lives for six minutes or more) counts instead where that is less.
+	// it lives for six minutes or more) counts instead where that is less. Readers may differ in it.
 	MinTTL time.Duration
 	// Unauthorized reports that the vendor rejected the shared token: one that is at least five minutes old is replaced, for
 	// all readers.
@@ -84,13 +84,14 @@ type Shared struct {
 	// ctx ends every exchange. A reader's own context may end sooner, and must not take the others' exchange with it.
 	ctx context.Context
 
-	mu       sync.Mutex // never held during an exchange
-	token    Token      // the zero value: none yet
-	readAt   time.Time  // when a reader last asked; zero: none did
-	flight   *flight    // the exchange under way; nil: none
-	failures int        // in a row
-	failure  error      // the last of them; nil: no failure since the last success
-	heldTo   time.Time  // no exchange before this instant; with failures but no hold-off, when the last one failed
+	mu       sync.Mutex    // never held during an exchange
+	token    Token         // the zero value: none yet
+	readAt   time.Time     // when a reader last asked; zero: none did
+	minTTL   time.Duration // the largest MinTTL that a reader had since token became the shared one
+	flight   *flight       // the exchange under way; nil: none
+	failures int           // in a row
+	failure  error         // the last of them; nil: no failure since the last success
+	heldTo   time.Time     // no exchange before this instant; with failures but no hold-off, when the last one failed
 }
 
 // flight is an exchange under way, which readers wait for.
@@ -128,7 +129,7 @@ func (s *Shared) decide(use Use) (Token, *flight, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	s.readAt = now
+	s.readAt, s.minTTL = now, max(s.minTTL, use.MinTTL)
 	living := s.livingAt(now)
 	rejected := use.Unauthorized && now.Sub(s.token.AskedAt) >= replaceAfter
 	if s.sharedAt(now, use.MinTTL) && !rejected {
@@ -145,8 +146,8 @@ func (s *Shared) decide(use Use) (Token, *flight, error) {
 	return Token{}, flight, nil
 }
 
-// RenewAhead begins an exchange if the token is in use and soon stops being shared, and says whether it did. It does not
-// wait. A caller calls it once a minute.
+// RenewAhead begins an exchange if the token is in use and soon stops being shared with one of its readers, and says whether
+// it did. It does not wait. A caller calls it once a minute.
 func (s *Shared) RenewAhead(use Use) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -156,7 +157,7 @@ func (s *Shared) RenewAhead(use Use) bool {
 		return false
 	case s.readAt.IsZero(), now.Sub(s.readAt) >= inUse:
 		return false
-	case s.token.Left(now) >= s.token.keep(use.MinTTL)+Lead:
+	case s.token.Left(now) >= s.token.keep(max(use.MinTTL, s.minTTL))+Lead:
 		return false
 	}
 	s.begin(use.Mint)
@@ -208,7 +209,7 @@ func (s *Shared) fly(flight *flight, mint Mint) {
 }
 
 func (s *Shared) succeed(token Token) {
-	s.token = token
+	s.token, s.minTTL = token, 0
 	s.failures, s.failure, s.heldTo = 0, nil, time.Time{}
 }
 
