@@ -223,14 +223,27 @@ func (s *Signer) withQuery(signed Signed, e *environment, request map[string]str
 	return signed, nil
 }
 
-// hasParameter says whether a request string's query has a parameter, however its name is spelled. Servers differ in what separates
-// parameters, so ; counts as well as &.
+// hasParameter reports whether a request string's query has a parameter, however its name is spelled. Servers differ in what
+// separates parameters, so ; counts as well as &.
 func hasParameter(target, name string) bool {
 	for _, piece := range strings.FieldsFunc(queryOf(target), func(r rune) bool { return r == '&' || r == ';' }) {
 		spelled, _, _ := strings.Cut(piece, "=")
-		if strings.EqualFold(formDecode(spelled), name) {
+		for decoded := formDecode(spelled); decoded != spelled; decoded = formDecode(spelled) {
+			spelled = decoded
+		}
+		if strings.EqualFold(parameterName(spelled), parameterName(name)) {
 			return true
 		}
 	}
 	return false
+}
+
+// parameterName is a decoded name of a parameter as the most lenient servers read it. PHP drops blanks in front of it, ends it at a
+// NUL or a bracket (sig[] and sig[a] are parts of sig), and reads a dot or a blank within it as _. Others take [sig] for sig.
+func parameterName(name string) string {
+	name = strings.TrimLeftFunc(name, func(r rune) bool { return r <= ' ' || r == '[' })
+	if end := strings.IndexAny(name, "[]\x00"); end >= 0 {
+		name = name[:end]
+	}
+	return strings.NewReplacer(".", "_", " ", "_").Replace(strings.TrimRightFunc(name, func(r rune) bool { return r <= ' ' }))
 }

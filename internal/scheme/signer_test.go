@@ -206,6 +206,17 @@ func TestOutputs(t *testing.T) {
 		"duplicate":          {map[string]string{"request_string": "/?A.sig=canary"}, "request_string has a parameter in its query that the scheme appends: a.sig"},
 		"encoded duplicate":  {map[string]string{"request_string": "/?b=1&%61%2Esig"}, "the scheme appends: a.sig"},
 		"after a semicolon":  {map[string]string{"request_string": "/?b=1;z=canary"}, "the scheme appends: z"},
+		"an array":           {map[string]string{"request_string": "/?z[]=canary"}, "the scheme appends: z"},
+		"an encoded array":   {map[string]string{"request_string": "/?z%5B%5D=canary"}, "the scheme appends: z"},
+		"an index":           {map[string]string{"request_string": "/?z[a][b]=canary"}, "the scheme appends: z"},
+		"in brackets":        {map[string]string{"request_string": "/?[z]=canary"}, "the scheme appends: z"},
+		"a blank in front":   {map[string]string{"request_string": "/?b=1&%20z=canary"}, "the scheme appends: z"},
+		"a plus in front":    {map[string]string{"request_string": "/?+z=canary"}, "the scheme appends: z"},
+		"a tab after it":     {map[string]string{"request_string": "/?z%09=canary"}, "the scheme appends: z"},
+		"a NUL":              {map[string]string{"request_string": "/?z%00b=canary"}, "the scheme appends: z"},
+		"encoded twice":      {map[string]string{"request_string": "/?%257A=canary"}, "the scheme appends: z"},
+		"an underscore":      {map[string]string{"request_string": "/?a_sig=canary"}, "the scheme appends: a.sig"},
+		"a blank for a dot":  {map[string]string{"request_string": "/?a%20sig=canary"}, "the scheme appends: a.sig"},
 		"pattern":            {map[string]string{"request_string": "/", "b": strings.Repeat("c", 2049)}, "b is longer than 2048 bytes"},
 	} {
 		_, err := made.Sign(scheme.Moment{}, test.request)
@@ -216,6 +227,16 @@ func TestOutputs(t *testing.T) {
 	}
 	_, err = made.Sign(scheme.Moment{}, map[string]string{"request_string": "/", "a": strings.Repeat("c", 8192)})
 	require.NoError(t, err)
+}
+
+// A parameter whose name only resembles that of one that the scheme appends passes.
+func TestSimilarParametersPass(t *testing.T) {
+	t.Parallel()
+	made := signer(t, outputs, scheme.Values{Secrets: map[string]secret.Text{"key": "k"}, BaseURL: "https://api.example"})
+	for _, query := range []string{"zz=1", "b[z]=1", "b=z", "b=%26z%3D1", "z.b=1", "asig=1", "=z"} {
+		_, err := made.Sign(scheme.Moment{}, map[string]string{"request_string": "/?" + query})
+		require.NoError(t, err, query)
+	}
 }
 
 // An optional value that is absent is empty, whatever its pattern; one that is given must match, also if it is empty.
