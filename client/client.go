@@ -26,6 +26,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/vault/api"
@@ -121,9 +122,24 @@ func (t *Transport) sign(request *http.Request, rejected *Signed) (*http.Request
 		signed.Header = http.Header{}
 	}
 	for name, value := range got.Headers {
-		signed.Header.Set(name, value)
+		setHeader(signed.Header, name, value)
 	}
 	return signed, got, nil
+}
+
+// setHeader sets a header in place of the call's own, however those are spelled. Its name keeps its spelling, which some vendors
+// compare, unless net/http looks for the header under its canonical name, and would send one of its own beside it.
+func setHeader(header http.Header, name, value string) {
+	for other := range header {
+		if strings.EqualFold(other, name) {
+			delete(header, other)
+		}
+	}
+	switch canonical := http.CanonicalHeaderKey(name); canonical {
+	case "User-Agent", "Accept-Encoding", "Range":
+		name = canonical
+	}
+	header[name] = []string{value}
 }
 
 // parameters are what a sign path is sent of a call.

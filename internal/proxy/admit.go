@@ -90,6 +90,11 @@ func fromBrowser(r *http.Request, listener hosts) *problem {
 	if !listener.have(r.Host) {
 		return refusal(http.StatusForbidden, "Host must be the address that the proxy listens on, or localhost with its port")
 	}
+	return fromPage(r)
+}
+
+// fromPage refuses what browsers say comes from a web page.
+func fromPage(r *http.Request) *problem {
 	if len(r.Header["Origin"]) > 0 {
 		return refusal(http.StatusForbidden, "the request has an Origin: web pages must not call the proxy")
 	}

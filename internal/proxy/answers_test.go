@@ -103,7 +103,7 @@ func TestLocationLeadsThroughTheProxy(t *testing.T) {
 	require.NoError(t, err)
 	for location, want := range map[string]string{
 		"": "/x?a=b", "#f": "/x?a=b#f", signed.URL: "/x?a=b", "/y?sig=s%2B&c=d&at=1": "/y?c=d", "/y?s%69g=s": "/y",
-		"https://elsewhere.example/?at=1": "https://elsewhere.example/?at=1",
+		"https://elsewhere.example/?at=2": "https://elsewhere.example/?at=2", "/y?a=b;sig=another;c": "/y?a=b;c", "/y?at=2&n=%3Fat%3D2": "/y?n=%3Fat%3D2",
 	} {
 		require.Equal(t, want, to.location("", location), location)
 	}
@@ -568,9 +568,7 @@ func TestMetricsShowRoutesMethodsAndStatuses(t *testing.T) {
 	r.stub.mu.Unlock()
 	r.get(t, "/pave/v1/sessions")
 	scrape := func() string {
-		recorder := httptest.NewRecorder()
-		r.Monitor().ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", http.NoBody))
-		return recorder.Body.String()
+		return r.monitor(t, "/metrics").Body.String()
 	}
 	eventually(t, func() bool { return strings.Count(scrape(), "apisig_proxy_requests_total{") == 4 }, "four series")
 	for _, line := range []string{
@@ -582,6 +580,38 @@ func TestMetricsShowRoutesMethodsAndStatuses(t *testing.T) {
 		require.Contains(t, scrape(), line)
 	}
 	require.NotContains(t, strings.ToLower(scrape()), "canary")
+}
+
+// No web page can read the metrics. On loopback, a request must name the address that the listener has; elsewhere, the proxy's names are
+// not known.
+func TestMetricsAreNotForWebPages(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	port := r.address[strings.LastIndex(r.address, ":"):]
+	everywhere, err := net.Listen("tcp", ":0") //nolint:gosec // nothing is served on it
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = everywhere.Close() })
+	for name, test := range map[string]struct {
+		on      net.Listener
+		host    string
+		headers []string
+		want    int
+	}{
+		"its address":                {r.listens, r.address, nil, http.StatusOK},
+		"localhost":                  {r.listens, "localhost" + port, nil, http.StatusOK},
+		"a name of somebody's":       {r.listens, "evil.example" + port, nil, http.StatusForbidden},
+		"another port":               {r.listens, "127.0.0.1:1", nil, http.StatusForbidden},
+		"a page":                     {r.listens, r.address, []string{"Origin", "https://evil.example"}, http.StatusForbidden},
+		"a page of the same site":    {r.listens, r.address, []string{"Sec-Fetch-Site", "same-site"}, http.StatusForbidden},
+		"typed into a browser":       {r.listens, r.address, []string{"Sec-Fetch-Site", "none"}, http.StatusOK},
+		"everywhere, by a name":      {everywhere, "proxy.example:9410", nil, http.StatusOK},
+		"everywhere, a page":         {everywhere, "proxy.example:9410", []string{"Origin", "null"}, http.StatusForbidden},
+		"everywhere, a page's image": {everywhere, "proxy.example:9410", []string{"Sec-Fetch-Site", "cross-site"}, http.StatusForbidden},
+	} {
+		for _, target := range []string{"/metrics", "/healthz", "/readyz"} {
+			require.Equal(t, test.want, r.monitorOn(t, test.on, target, test.host, test.headers...).Code, "%s %s", name, target)
+		}
+	}
 }
 
 // Ready means that Vault answers and signs for every route. Many probes are one, for five seconds.
@@ -596,8 +626,7 @@ func TestReadyMeansThatVaultSigns(t *testing.T) {
 		return now
 	}
 	ready := func() (int, string) {
-		recorder := httptest.NewRecorder()
-		r.Monitor().ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", http.NoBody))
+		recorder := r.monitor(t, "/readyz")
 		return recorder.Code, recorder.Body.String()
 	}
 	code, text := ready()
@@ -627,7 +656,5 @@ func TestReadyMeansThatVaultSigns(t *testing.T) {
 	require.Equal(t, 503, code)
 	require.Regexp(t, "^Vault does not sign for the route /", text)
 	require.NotContains(t, text, "canary")
-	recorder := httptest.NewRecorder()
-	r.Monitor().ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/healthz", http.NoBody))
-	require.Equal(t, 200, recorder.Code)
+	require.Equal(t, 200, r.monitor(t, "/healthz").Code)
 }

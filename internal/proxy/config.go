@@ -27,6 +27,8 @@ type Config struct {
 	Routes []*Route
 	// Metrics is where /metrics, /healthz and /readyz are, as host:port; "" for nowhere.
 	Metrics string
+	// BodyMemory is how many bytes the bodies may take together that are read before their calls are signed.
+	BodyMemory int64
 }
 
 // Address is a loopback address or a unix socket.
@@ -60,7 +62,7 @@ func Parse(file string, content []byte) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	fields, err := d.fields(root, "the configuration", "listen", "socket_mode", "vault", "routes", "metrics")
+	fields, err := d.fields(root, "the configuration", "listen", "socket_mode", "vault", "routes", "metrics", "body_memory")
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +71,7 @@ func Parse(file string, content []byte) (*Config, error) {
 			return nil, d.errorf(root.Line, "%s is missing", name)
 		}
 	}
-	config := &Config{}
+	config := &Config{BodyMemory: defaultBodyMemory}
 	if config.Listen, err = d.listen(fields["listen"], fields["socket_mode"]); err != nil {
 		return nil, err
 	}
@@ -80,6 +82,11 @@ func Parse(file string, content []byte) (*Config, error) {
 	}
 	if node := fields["metrics"]; node != nil {
 		if config.Metrics, err = d.metrics(node); err != nil {
+			return nil, err
+		}
+	}
+	if node := fields["body_memory"]; node != nil {
+		if config.BodyMemory, err = d.bodyMemory(node); err != nil {
 			return nil, err
 		}
 	}
@@ -167,6 +174,27 @@ func (d document) metrics(node *yaml.Node) (string, error) {
 		return "", d.errorf(node.Line, "metrics must be an address with a port, such as 127.0.0.1:9410")
 	}
 	return text, nil
+}
+
+const defaultBodyMemory = 64 << 20
+
+var bodyMemoryForm = regexp.MustCompile(`^([1-9]\d{0,5})(MiB|GiB)$`)
+
+// bodyMemory reads a size. Less than the longest body would refuse that one always, with an answer that says to try again.
+func (d document) bodyMemory(node *yaml.Node) (int64, error) {
+	text, err := d.text(node, "body_memory")
+	if err != nil {
+		return 0, err
+	}
+	var size int64
+	if found := bodyMemoryForm.FindStringSubmatch(text); found != nil {
+		size, _ = strconv.ParseInt(found[1], 10, 64) // digits, few enough
+		size <<= map[string]int{"MiB": 20, "GiB": 30}[found[2]]
+	}
+	if size < maxBuffered {
+		return 0, d.errorf(node.Line, "body_memory must be at least 10MiB, such as 64MiB or 1GiB")
+	}
+	return size, nil
 }
 
 func (d document) routes(node *yaml.Node) ([]*Route, error) {

@@ -35,6 +35,7 @@ routes:
     creds: apisig/creds/pave/main
     allow: ["GET /v1/sessions/{rest...}"]
 metrics: 0.0.0.0:9410
+body_memory: 2GiB
 `
 
 func TestConfigIsRead(t *testing.T) {
@@ -48,6 +49,7 @@ func TestConfigIsRead(t *testing.T) {
 		"https://vault.example.com:8200", "team", "/run/vault/token", "/etc/ca.pem", "/etc/cert.pem", "/etc/key.pem", "vault",
 	}, config.Vault)
 	require.Equal(t, "0.0.0.0:9410", config.Metrics)
+	require.EqualValues(t, 2<<30, config.BodyMemory)
 	require.Len(t, config.Routes, 3)
 	first, second, last := config.Routes[0], config.Routes[1], config.Routes[2]
 	require.Equal(t, []string{"/avanan/us/v2", "/avanan/us", "/"}, []string{first.Name(), second.Name(), last.Name()})
@@ -69,6 +71,7 @@ func TestSocketModeIsRead(t *testing.T) {
 		config, err := Parse("f", []byte("listen: unix:///run/apisig.sock\n"+text+"\nroutes: {/a: {creds: m/creds/pave/x, allow: [GET /]}}"))
 		require.NoError(t, err)
 		require.Equal(t, Address{Socket: "/run/apisig.sock", Mode: want}, config.Listen)
+		require.EqualValues(t, 64<<20, config.BodyMemory)
 	}
 }
 
@@ -92,6 +95,11 @@ func TestConfigMistakesNameFileAndLine(t *testing.T) {
 		start + "metrics: 127.0.0.1":  "f.yml:7: metrics must be an address with a port",
 		start + "metrics: :http":      "f.yml:7: metrics must be an address",
 		start + "metrics: ~":          "f.yml:7: metrics must be a text",
+		start + "body_memory: 9MiB":   "f.yml:7: body_memory must be at least 10MiB, such as 64MiB or 1GiB",
+		start + "body_memory: 64":     "f.yml:7: body_memory must be",
+		start + "body_memory: 64 MB":  "f.yml:7: body_memory must be",
+		start + "body_memory: -1GiB":  "f.yml:7: body_memory must be",
+		start + "body_memory: []":     "f.yml:7: body_memory must be a text",
 		start + "vault: x":            "f.yml:7: vault must be a mapping",
 		start + "vault: {token: x}":   `f.yml:7: unknown key "token" in vault`,
 		start + "vault: {address: vault.example.com}":                                               "f.yml:7: address must be a URL",
@@ -160,6 +168,14 @@ func TestConfigMustBeAText(t *testing.T) {
 	t.Parallel()
 	_, err := Parse("f.yml", []byte("listen: {}\nroutes: {}"))
 	require.EqualError(t, err, "f.yml:1: listen must be a text")
+}
+
+// The longest body that is read must fit.
+func TestSmallestBodyMemory(t *testing.T) {
+	t.Parallel()
+	config, err := Parse("f", []byte("listen: 127.0.0.1:1\nbody_memory: 10MiB\nroutes: {/a: {creds: m/creds/pave/x, allow: [GET /]}}"))
+	require.NoError(t, err)
+	require.EqualValues(t, maxBuffered, config.BodyMemory)
 }
 
 func FuzzParseConfig(f *testing.F) {

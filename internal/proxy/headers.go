@@ -44,7 +44,19 @@ func drop(header http.Header, name string) {
 	}
 }
 
-// dress puts Vault's headers, and the route's own, into a call, in place of the client's headers and trailers of those names.
+// spelled is the name that a header of Vault's is sent with: as it is, unless net/http looks for the header under its canonical name,
+// and would send one of its own beside it.
+func spelled(name string) string {
+	switch canonical := http.CanonicalHeaderKey(name); canonical {
+	case "User-Agent", "Accept-Encoding", "Range":
+		return canonical
+	default:
+		return name
+	}
+}
+
+// dress puts Vault's headers, and the route's own, into a call, in place of the client's headers and trailers of those names. Vault's
+// keep their spelling: some vendors compare it.
 func (r *Route) dress(out *http.Request, set map[string]string) {
 	if r.Scopes != "" {
 		drop(out.Header, headerScopes)
@@ -56,6 +68,6 @@ func (r *Route) dress(out *http.Request, set map[string]string) {
 		drop(out.Trailer, name)
 	}
 	for name, value := range set {
-		out.Header.Set(name, value)
+		out.Header[spelled(name)] = []string{value}
 	}
 }

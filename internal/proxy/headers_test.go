@@ -15,6 +15,6 @@ func TestDressReplacesHeadersAndTrailers(t *testing.T) {
 		Trailer: http.Header{"X-Sig": nil, "Scopes": nil, "X-Sum": nil},
 	}
 	(&Route{Scopes: "farm:customer"}).dress(out, map[string]string{"x-sig": "vault"})
-	require.Equal(t, http.Header{"X-Sig": {"vault"}, "Scopes": {"farm:customer"}, "Accept": {"*/*"}}, out.Header)
+	require.Equal(t, http.Header{"x-sig": {"vault"}, "Scopes": {"farm:customer"}, "Accept": {"*/*"}}, out.Header)
 	require.Equal(t, http.Header{"X-Sum": nil}, out.Trailer)
 }

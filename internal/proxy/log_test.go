@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -49,4 +50,16 @@ func (f *failingOnce) Write(p []byte) (int, error) {
 		return 0, errors.New("no space left on device")
 	}
 	return f.syncBuffer.Write(p)
+}
+
+// A method of a client's that is as long as its headers may be is cut in the log, and is no series of its own in the metrics.
+func TestLongMethodIsCutInTheLog(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	method := strings.Repeat("M", 60000)
+	require.Equal(t, http.StatusForbidden, r.raw(t, method+" /pave/v1/sessions HTTP/1.1\r\nHost: "+r.address+"\r\n\r\n").StatusCode)
+	eventually(t, func() bool { return strings.Contains(r.log.String(), `"status":403`) }, "a line in the log")
+	require.Contains(t, r.log.String(), `"method":"`+strings.Repeat("M", 32)+`…","ms"`)
+	require.NotContains(t, r.monitor(t, "/metrics").Body.String(), "MM")
+	require.Equal(t, "CONNECT-AND-SOME-MORE-THIRTY-TWO", shortened("CONNECT-AND-SOME-MORE-THIRTY-TWO"))
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -64,8 +65,9 @@ func (m *Metrics) signed(route *Route, took time.Duration, failed bool) {
 	}
 }
 
-// Monitor serves /metrics, /healthz and /readyz.
-func (p *Proxy) Monitor() http.Handler {
+// Monitor serves /metrics, /healthz and /readyz on a listener, and no web page. On loopback a request must name the listener's own
+// address. Elsewhere the proxy cannot know by which names it is called.
+func (p *Proxy) Monitor(listener net.Listener) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.Metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
@@ -76,5 +78,19 @@ func (p *Proxy) Monitor() http.Handler {
 		}
 		_, _ = w.Write([]byte("ok\n"))
 	})
-	return mux
+	var own hosts
+	if address, is := listener.Addr().(*net.TCPAddr); is && address.IP.IsLoopback() {
+		own = Listening{listener}.hosts()
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		refused := fromPage(r)
+		if own != nil {
+			refused = fromBrowser(r, own)
+		}
+		if refused != nil {
+			refused.write(w)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }

@@ -43,6 +43,8 @@ type Proxy struct {
 	hosts   hosts
 	current atomic.Pointer[setup]
 	reverse *httputil.ReverseProxy
+	bodies  *budget
+	patience
 }
 
 // setup is what a reload replaces. Requests keep the one that they began with.
@@ -65,11 +67,16 @@ type signing struct {
 
 // New makes a proxy that listens on an address.
 func New(options Options, listen Listening) *Proxy {
-	p := &Proxy{Options: options, hosts: listen.hosts()}
+	p := &Proxy{
+		Options: options, hosts: listen.hosts(), bodies: &budget{},
+		patience: patience{send: stallTimeout, take: stallTimeout, linger: lingerTimeout},
+	}
 	p.current.Store(&setup{})
 	p.reverse = &httputil.ReverseProxy{
-		Rewrite:        rewrite,
-		Transport:      &transport{next: options.Next, metrics: options.Metrics, now: options.Now},
+		Rewrite: rewrite,
+		Transport: &transport{
+			next: options.Next, metrics: options.Metrics, now: options.Now, bodies: p.bodies, stall: stallTimeout, readTimeout: readTimeout,
+		},
 		FlushInterval:  flushAfter,
 		BufferPool:     &Buffers{},
 		ModifyResponse: modify,
@@ -79,22 +86,33 @@ func New(options Options, listen Listening) *Proxy {
 	return p
 }
 
-// Use has later requests take the routes of a configuration. Headers that were cached are dropped.
-func (p *Proxy) Use(routes []*Route, backend Backend) {
-	next := &setup{routes: routes, signers: map[*Route]*signing{}, backend: backend}
-	for _, route := range routes {
+// Use has later requests take a configuration. Headers that were cached are dropped.
+func (p *Proxy) Use(config *Config, backend Backend) {
+	next := &setup{routes: config.Routes, signers: map[*Route]*signing{}, backend: backend}
+	for _, route := range config.Routes {
 		next.signers[route] = &signing{Signer: backend.Signer(route), log: p.Log, route: route.Name()}
 	}
+	p.bodies.allow(config.BodyMemory)
 	p.current.Store(next)
 }
 
 // ServeHTTP sends a request to the vendor if it passes, and writes a line to the log.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	started, using := p.Now(), p.current.Load()
-	recorded := &statusRecorder{ResponseWriter: w}
+	client := &peer{http.NewResponseController(w), p.Now, p.patience}
+	client.takes()
+	recorded := &statusRecorder{ResponseWriter: w, client: client}
 	taken, refused := admit(r, p.hosts, using.routes)
 	e := &exchange{admitted: taken, signing: using.signers[taken.route], failed: refused}
+	request := r.WithContext(context.WithValue(r.Context(), exchangeKey{}, e))
+	if r.Body != http.NoBody {
+		e.incoming = &incoming{ReadCloser: r.Body, peer: client}
+		request.Body, recorded.body = e.incoming, e.incoming
+	}
 	defer func() {
+		if e.body != nil {
+			e.body.release()
+		}
 		reason := recover()
 		p.record(r, recorded, e, started, reason)
 		if reason != nil {
@@ -105,7 +123,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refused.write(recorded)
 		return
 	}
-	p.reverse.ServeHTTP(recorded, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, e)))
+	p.reverse.ServeHTTP(recorded, request)
 }
 
 // flushAfter is how long a part of an answer may wait for the next. Most answers end sooner, so that they are sent at once. What has
@@ -119,13 +137,14 @@ const statusClientGone = 499
 func (p *Proxy) record(r *http.Request, recorded *statusRecorder, e *exchange, started time.Time, panicked any) {
 	now := p.Now()
 	line := slog.NewRecord(now, slog.LevelInfo, "request", 0) // without the place in the code, which slog would look up
-	line.AddAttrs(slog.String("method", r.Method), slog.Int64("ms", now.Sub(started).Milliseconds()))
+	line.AddAttrs(slog.String("method", shortened(r.Method)), slog.Int64("ms", now.Sub(started).Milliseconds()))
 	name, status := "", recorded.status
 	if e.route != nil {
 		name = e.route.Name()
 		line.AddAttrs(slog.String("route", name))
 	}
-	if r.Context().Err() != nil && (panicked != nil || e.failed != nil || status == 0) {
+	// The server ends the context of a client that goes away, and of one that is too slow, which is told so.
+	if r.Context().Err() != nil && (panicked != nil || e.failed != nil && status != http.StatusRequestTimeout) {
 		status = statusClientGone
 	}
 	line.AddAttrs(slog.Int("status", status))
@@ -148,8 +167,17 @@ func (p *Proxy) record(r *http.Request, recorded *statusRecorder, e *exchange, s
 			line.AddAttrs(slog.String("side", e.failed.Side))
 		}
 	}
-	_ = p.Log.Handler().Handle(context.WithoutCancel(r.Context()), line)
+	_ = p.Log.Handler().Handle(r.Context(), line)
 	p.Metrics.request(name, r.Method, status)
+}
+
+// shortened is a method for the log: a client can send one of as many bytes as its headers may have.
+func shortened(method string) string {
+	const longest = 32
+	if len(method) > longest {
+		return method[:longest] + "…"
+	}
+	return method
 }
 
 // rewrite makes the call to the vendor of a request, except where it goes and Vault's headers, which transport adds.
@@ -163,9 +191,11 @@ func rewrite(pr *httputil.ProxyRequest) {
 	}
 }
 
-// modify has a redirect, or the address of what was created, lead through the proxy.
+// modify takes out of an answer what Vault appended to the call, and has a redirect, or the address of what was created, lead through
+// the proxy.
 func modify(response *http.Response) error {
 	e := exchangeOf(response.Request.Context())
+	e.to.appended.leave(response.Header)
 	for i, value := range response.Header["Location"] {
 		response.Header["Location"][i] = e.to.location(e.route.Prefix, value)
 	}
@@ -205,17 +235,28 @@ func (s *signing) Sign(ctx context.Context, call Call) (*Signed, error) {
 	return signed, nil
 }
 
-// statusRecorder keeps the status of an answer.
+// statusRecorder keeps the status of an answer. A client that takes nothing of it for too long ends it.
 type statusRecorder struct {
 	http.ResponseWriter
+	client *peer
+	body   *incoming // of the request; nil: there is none
 	status int
 }
 
 func (w *statusRecorder) WriteHeader(status int) {
 	if status >= http.StatusOK && w.status == 0 {
 		w.status = status
+		if w.body != nil {
+			w.body.within(w.client.linger)
+		}
 	}
+	w.client.takes()
 	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusRecorder) Write(p []byte) (int, error) {
+	w.client.takes()
+	return w.ResponseWriter.Write(p)
 }
 
 // Unwrap is for http.ResponseController.
@@ -235,14 +276,16 @@ func (b *Buffers) Get() []byte {
 // Put takes a buffer back.
 func (b *Buffers) Put(buffer []byte) { b.pool.Put(&buffer) }
 
+// dialer connects to vendors.
+var dialer = &net.Dialer{Timeout: 10 * time.Second}
+
 // NewTransport makes the transport to vendors. It passes bodies as they are, and waits for headers, not for bodies, with a limit.
 func NewTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:           dialer.DialContext,
 		ForceAttemptHTTP2:     true,
 		HTTP2:                 &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
-		MaxIdleConns:          1024,
 		MaxIdleConnsPerHost:   256,
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   10 * time.Second,

@@ -74,6 +74,7 @@ type rig struct {
 	stub    *stub
 	vendor  *httptest.Server
 	address string // of the proxy
+	listens net.Listener
 	log     *syncBuffer
 
 	mu       sync.Mutex
@@ -136,13 +137,13 @@ func newRig(t *testing.T, answer http.HandlerFunc) *rig {
 	require.NoError(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	r.address = listener.Addr().String()
+	r.address, r.listens = listener.Addr().String(), listener
 	next := NewTransport()
 	t.Cleanup(next.CloseIdleConnections)
 	r.Proxy = New(Options{
 		Next: next, Log: slog.New(slog.NewJSONHandler(r.log, nil)), Metrics: NewMetrics(), Now: time.Now,
 	}, Listening{listener})
-	r.Use(config.Routes, r.stub)
+	r.Use(config, r.stub)
 	server := &http.Server{Handler: r.Proxy, ReadHeaderTimeout: time.Minute, DisableGeneralOptionsHandler: true}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
@@ -204,6 +205,25 @@ func (r *rig) do(t *testing.T, method, target string, body io.Reader, headers ..
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = response.Body.Close() })
 	return reply{response}
+}
+
+// monitor asks for a page of the metrics, which are served on the rig's own listener.
+func (r *rig) monitor(t *testing.T, target string) *httptest.ResponseRecorder {
+	t.Helper()
+	return r.monitorOn(t, r.listens, target, r.address)
+}
+
+// monitorOn asks for a page of the metrics as they are served on a listener, with more headers.
+func (r *rig) monitorOn(t *testing.T, on net.Listener, target, host string, headers ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, http.NoBody)
+	request.Host = host
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	recorder := httptest.NewRecorder()
+	r.Monitor(on).ServeHTTP(recorder, request)
+	return recorder
 }
 
 func problemOf(t *testing.T, response reply) problem {

@@ -76,7 +76,7 @@ func (s *setup) probe(ctx context.Context) error {
 			case sendRequestString:
 				sample[name] = route.allow.sample()
 			case sendBodySHA256:
-				sample[name] = sumOf(nil)
+				sample[name] = (&body{}).sum()
 			}
 		}
 		if _, err := s.signers[route].Sign(ctx, Call{Parameters: sample}); err != nil {

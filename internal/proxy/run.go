@@ -12,11 +12,12 @@ import (
 
 const (
 	// headerTimeout and idleTimeout limit how long a client may take for its headers, and may keep a connection without a request.
-	// Bodies may take as long as they do.
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
 	// maxHeaders is the most that the headers of a request may have, in bytes.
 	maxHeaders = 64 << 10
+	// maxConnections is how many connections a listener has at once. Others wait until one of them ends.
+	maxConnections = 1024
 	// drainTimeout is how long requests under way may take after the program is told to end. It is less than what Kubernetes and
 	// systemd wait before they kill.
 	drainTimeout = 25 * time.Second
@@ -46,12 +47,12 @@ func (p *Program) Run(ctx context.Context, applications Listening, monitoring ne
 	next := NewTransport()
 	defer next.CloseIdleConnections()
 	handler := New(Options{Next: next, Log: p.Log, Metrics: NewMetrics(), Now: p.Now}, applications)
-	handler.Use(p.Config.Routes, backend)
+	handler.Use(p.Config, backend)
 
 	failed := make(chan error, 2)
 	servers := []*http.Server{p.serve(applications, handler, failed)}
 	if monitoring != nil {
-		servers = append(servers, p.serve(monitoring, handler.Monitor(), failed))
+		servers = append(servers, p.serve(monitoring, handler.Monitor(monitoring), failed))
 	}
 	p.Log.Info("listening", "address", applications.Addr().String())
 	for {
@@ -62,7 +63,9 @@ func (p *Program) Run(ctx context.Context, applications Listening, monitoring ne
 			p.reload(handler)
 		case <-ctx.Done():
 			p.Log.Info("draining")
-			return drain(servers)
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+			defer cancel()
+			return drain(ctx, servers)
 		}
 	}
 }
@@ -72,6 +75,7 @@ func (p *Program) serve(listener net.Listener, handler http.Handler, failed chan
 		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaders,
 		ErrorLog: slog.NewLogLogger(p.Log.Handler(), slog.LevelWarn), DisableGeneralOptionsHandler: true,
 	}
+	limit(server, maxConnections)
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			failed <- err
@@ -80,10 +84,29 @@ func (p *Program) serve(listener net.Listener, handler http.Handler, failed chan
 	return server
 }
 
-// drain ends servers. The first is that of the applications; the others answer until it has ended.
-func drain(servers []*http.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
-	defer cancel()
+// limit keeps a server from accepting more connections than so many, until it is shut down.
+func limit(server *http.Server, connections int) {
+	open, ending := make(chan struct{}, connections), make(chan struct{})
+	server.RegisterOnShutdown(func() { close(ending) })
+	server.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state { //nolint:exhaustive // the others are neither the beginning nor the end of a connection
+		case http.StateNew: // the server calls this before it accepts the next
+			select {
+			case open <- struct{}{}:
+			case <-ending:
+			}
+		case http.StateClosed, http.StateHijacked:
+			select {
+			case <-open:
+			case <-ending:
+			}
+		}
+	}
+}
+
+// drain ends servers, with the requests under way when the context ends. The first server is that of the applications; the others
+// answer until it has ended.
+func drain(ctx context.Context, servers []*http.Server) error {
 	var failures error
 	for _, server := range servers {
 		if err := server.Shutdown(ctx); err != nil {
@@ -108,6 +131,6 @@ func (p *Program) reload(handler *Proxy) {
 	if config.Listen != p.Config.Listen || config.Metrics != p.Config.Metrics {
 		p.Log.Warn("listen, socket_mode and metrics change only with a restart")
 	}
-	handler.Use(config.Routes, backend)
+	handler.Use(config, backend)
 	p.Log.Info("the configuration was reloaded")
 }

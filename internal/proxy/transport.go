@@ -1,11 +1,8 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
-	"encoding/hex"
 	"errors"
 	"io"
 	"maps"
@@ -15,16 +12,15 @@ import (
 	"time"
 )
 
-// maxBuffered is the longest body that is read before the call is signed.
-const maxBuffered = 10 << 20
-
 // exchange is one request of an application, from when it is admitted until its answer.
 type exchange struct {
 	admitted
-	signing *signing
-	failed  *problem  // why there is no answer of the vendor's; nil: there is one
-	to      *upstream // where the call was sent; nil: nowhere
-	retried bool
+	signing  *signing
+	incoming *incoming // the body as it comes; nil: there is none
+	body     *body     // the body, if it was read; else nil
+	failed   *problem  // why there is no answer of the vendor's; nil: there is one
+	to       *upstream // where the call was sent; nil: nowhere
+	retried  bool
 }
 
 type exchangeKey struct{}
@@ -37,14 +33,17 @@ func exchangeOf(ctx context.Context) *exchange {
 // transport signs calls and sends them. A vendor's 401 is reported to Vault, and the call sent once more, if its body is there to
 // be sent again.
 type transport struct {
-	next    http.RoundTripper
-	metrics *Metrics
-	now     func() time.Time
+	next        http.RoundTripper
+	metrics     *Metrics
+	now         func() time.Time
+	bodies      *budget
+	stall       time.Duration // for answers
+	readTimeout time.Duration // for bodies that are read
 }
 
 func (t *transport) RoundTrip(out *http.Request) (*http.Response, error) {
 	e := exchangeOf(out.Context())
-	parameters, body, err := e.parameters(out)
+	parameters, err := t.parameters(out, e)
 	if err != nil {
 		return nil, err
 	}
@@ -52,11 +51,11 @@ func (t *transport) RoundTrip(out *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	response, err := t.send(out, e, signed, body)
+	response, err := t.send(out, e, signed)
 	if err != nil || response.StatusCode != http.StatusUnauthorized {
 		return response, err
 	}
-	if out.Body != nil && out.Body != http.NoBody && body == nil {
+	if out.Body != nil && out.Body != http.NoBody && e.body == nil {
 		e.signing.Reject(signed)
 		return response, nil
 	}
@@ -70,13 +69,13 @@ func (t *transport) RoundTrip(out *http.Request) (*http.Response, error) {
 	}
 	again := out.Clone(out.Context()) // next may still be sending the first
 	for name := range rejected.Headers {
-		again.Header.Del(name) // the config may have changed: these may be for another vendor
+		drop(again.Header, name) // the config may have changed: these may be for another vendor
 	}
-	return t.send(again, e, signed, body)
+	return t.send(again, e, signed)
 }
 
-// parameters are what the route sends to Vault, and the body, if it had to be read for them.
-func (e *exchange) parameters(out *http.Request) (parameters map[string]any, body []byte, err error) {
+// parameters are what the route sends to Vault. The body is read, if one of them is for it.
+func (t *transport) parameters(out *http.Request, e *exchange) (parameters map[string]any, err error) {
 	parameters = map[string]any{}
 	for _, name := range e.route.Send {
 		switch name {
@@ -85,37 +84,26 @@ func (e *exchange) parameters(out *http.Request) (parameters map[string]any, bod
 		case sendRequestString:
 			parameters[name] = e.requestString
 		case sendBodySHA256:
-			if body, err = buffered(out); err != nil {
-				return nil, nil, err
+			if err := t.readBody(out, e); err != nil {
+				return nil, err
 			}
-			parameters[name] = sumOf(body)
+			parameters[name] = e.body.sum()
 		}
 	}
-	return parameters, body, nil
+	return parameters, nil
 }
 
-func sumOf(body []byte) string {
-	sum := sha256.Sum256(body)
-	return hex.EncodeToString(sum[:])
-}
-
-// buffered reads a body. It returns one that is not nil, unless it fails.
-func buffered(out *http.Request) ([]byte, error) {
-	if out.Body == nil {
-		return []byte{}, nil
+// readBody reads the body of a request, unless it was read already.
+func (t *transport) readBody(out *http.Request, e *exchange) (err error) {
+	switch {
+	case e.body != nil:
+	case out.Body == nil || out.Body == http.NoBody:
+		e.body = &body{budget: t.bodies}
+	default:
+		e.incoming.within(t.readTimeout)
+		e.body, err = t.bodies.read(out.Body, out.ContentLength)
 	}
-	tooLong := refusal(http.StatusRequestEntityTooLarge, "the body is longer than 10 MiB, which is what this route can sign")
-	if out.ContentLength > maxBuffered {
-		return nil, tooLong
-	}
-	body, err := io.ReadAll(io.LimitReader(out.Body, maxBuffered+1))
-	if err != nil {
-		return nil, refusal(http.StatusBadRequest, "the body of the request could not be read")
-	}
-	if len(body) > maxBuffered {
-		return nil, tooLong
-	}
-	return body, nil
+	return err
 }
 
 // sign has a call signed, and finds out where it goes.
@@ -139,23 +127,29 @@ func (t *transport) sign(ctx context.Context, e *exchange, call Call) (*Signed, 
 	return signed, nil
 }
 
-// send sends a call once. body is its body, if that was read. The request is ReverseProxy's copy, for this call alone: send changes it.
-func (t *transport) send(request *http.Request, e *exchange, signed *Signed, body []byte) (*http.Response, error) {
+// send sends a call once. The request is ReverseProxy's copy, for this call alone: send changes it.
+func (t *transport) send(request *http.Request, e *exchange, signed *Signed) (*http.Response, error) {
 	request.URL, request.Host = e.to.url, e.to.url.Host
-	if body != nil {
-		request.Body, request.ContentLength, request.Trailer, request.TransferEncoding = http.NoBody, int64(len(body)), nil, nil
+	if e.body != nil {
+		request.Body, request.ContentLength, request.Trailer, request.TransferEncoding = http.NoBody, e.body.length, nil, nil
 		request.Header.Del("Expect") // the client was told to go on when its body was read
-		if len(body) > 0 {
-			request.Body = io.NopCloser(bytes.NewReader(body))
+		if e.body.length > 0 {
+			request.Body = io.NopCloser(e.body.reader())
 		}
 	}
 	e.route.dress(request, signed.Headers)
 	started := t.now()
 	response, err := t.next.RoundTrip(request)
+	broken, is := errors.AsType[*problem](err)
 	switch {
 	case err == nil:
 		t.metrics.answered(e.route, t.now().Sub(started))
+		response.Body = &answer{ReadCloser: response.Body, stall: t.stall}
 		return response, nil
+	case is: // the client's body
+		return nil, broken
+	case e.incoming.late(): // the server ended the context, before the transport returned the body's error
+		return nil, errLate
 	case request.Context().Err() != nil:
 		return nil, request.Context().Err()
 	case isTimeout(err):

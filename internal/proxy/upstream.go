@@ -3,7 +3,7 @@ package proxy
 import (
 	"errors"
 	"net/url"
-	"slices"
+	"regexp"
 	"strings"
 )
 
@@ -16,7 +16,7 @@ type upstream struct {
 	// path is that of base.
 	path string
 	// appended are the parameters that Vault added to the query.
-	appended map[string]string
+	appended appended
 }
 
 var (
@@ -89,8 +89,7 @@ func target(base, sent string) (*upstream, error) {
 }
 
 // location is the value of Location for the client: one that is below the API's address leads below the route. One that leads
-// elsewhere is absolute, so that no client takes it for another path of the proxy. What Vault appended to the query stays here, also
-// if the vendor repeats it.
+// elsewhere is absolute, so that no client takes it for another path of the proxy.
 func (u *upstream) location(prefix, value string) string {
 	reference, err := url.Parse(value)
 	if err != nil {
@@ -126,17 +125,15 @@ func (u *upstream) location(prefix, value string) string {
 	return rewritten
 }
 
-// withoutAppended is a query without the parameters that Vault appended.
+var betweenParameters = regexp.MustCompile(`^\?|[&;]`)
+
+// withoutAppended is a query below the API's address without the parameters that Vault appends, also with other values: Vault would
+// not sign a call that has them.
 func (u *upstream) withoutAppended(query string) string {
 	if len(u.appended) == 0 || query == "" {
 		return query
 	}
-	return strings.Join(slices.DeleteFunc(strings.Split(query, "&"), func(parameter string) bool {
-		encoded, _, _ := strings.Cut(parameter, "=")
-		name, err := url.QueryUnescape(encoded)
-		_, is := u.appended[name]
-		return is && err == nil
-	}), "&")
+	return strings.TrimPrefix(cut("?"+query, betweenParameters, u.appended.named), "?")
 }
 
 func hostAndPort(u *url.URL) string {

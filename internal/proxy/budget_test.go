@@ -1,0 +1,150 @@
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Sixty clients that each hold back the end of a body of 10 MiB take no more memory than the budget. Those that it has no room for are
+// asked to try again. When the others end, there is room again.
+func TestHeldBackBodiesStayWithinTheBudget(t *testing.T) { //nolint:paralleltest // it measures the process's memory
+	const clients, fit, length = 60, 6, 10 << 20 // six are 60 MiB, of the 64 MiB that are the default
+	r := newRig(t, func(_ http.ResponseWriter, req *http.Request) { _, _ = io.Copy(io.Discard, req.Body) })
+	head := "POST /hashed/upload HTTP/1.1\r\nHost: " + r.address + "\r\nX-Unread: yes\r\nContent-Length: " + strconv.Itoa(length) + "\r\n\r\n"
+	sent := bytes.Repeat([]byte("x"), length-1)
+	heap := func() uint64 {
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	runtime.GC()
+	before := heap()
+	type outcome struct {
+		client   net.Conn
+		response *http.Response
+		err      error
+	}
+	outcomes := make(chan outcome, clients)
+	open, written := map[net.Conn]bool{}, make(chan net.Conn, clients)
+	for range clients {
+		client, err := net.Dial("tcp", r.address)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = client.Close() })
+		require.NoError(t, client.SetDeadline(time.Now().Add(time.Minute)))
+		open[client] = true
+		go func() {
+			_, _ = io.WriteString(client, head)
+			if _, err := client.Write(sent); err == nil { // fails where the proxy refuses the body
+				written <- client
+			}
+		}()
+		go func() {
+			response, err := http.ReadResponse(bufio.NewReader(client), nil) //nolint:bodyclose // below
+			outcomes <- outcome{client, response, err}
+		}()
+	}
+	for range clients - fit {
+		got := <-outcomes
+		require.NoError(t, got.err)
+		require.NoError(t, got.response.Body.Close())
+		require.Equal(t, http.StatusServiceUnavailable, got.response.StatusCode)
+		require.Equal(t, "1", got.response.Header.Get("Retry-After"))
+		delete(open, got.client)
+	}
+	for held := 0; held < fit; {
+		if open[<-written] {
+			held++
+		}
+	}
+	taken := heap() - min(before, heap())
+	t.Logf("heap: %d KiB before, %d KiB more", before>>10, taken>>10)
+	require.Less(t, taken, uint64(defaultBodyMemory+8<<20))
+	require.Empty(t, r.stub.seen())
+	for client := range open {
+		_, err := io.WriteString(client, "x")
+		require.NoError(t, err)
+	}
+	for range fit {
+		got := <-outcomes
+		require.NoError(t, got.err)
+		require.NoError(t, got.response.Body.Close())
+		require.Equal(t, http.StatusOK, got.response.StatusCode)
+	}
+	eventually(t, func() bool { return r.bodies.take(defaultBodyMemory) }, "the whole budget")
+}
+
+// A body is read whole, with and without a length, and only if there is room for it.
+func TestBodiesAreReadWithinTheBudget(t *testing.T) {
+	t.Parallel()
+	const limit = 11 << 20
+	for _, size := range []int{0, 1, smallestPart - 1, smallestPart, smallestPart + 1, 3 * smallestPart, 5<<20 + 7, maxBuffered} {
+		content := bytes.Repeat([]byte("0123456789"), size/10+1)[:size]
+		for _, length := range []int64{int64(size), -1} {
+			b := &budget{limit: limit}
+			read, err := b.read(bytes.NewReader(content), length)
+			require.NoError(t, err, size)
+			require.GreaterOrEqual(t, b.used, int64(size), "what is in memory counts")
+			require.EqualValues(t, size, read.length)
+			sum := sha256.Sum256(content)
+			require.Equal(t, hex.EncodeToString(sum[:]), read.sum())
+			for range 2 { // a call is sent again after a 401
+				again, err := io.ReadAll(read.reader())
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(content, again), size)
+			}
+			read.release()
+			require.Zero(t, b.used)
+		}
+	}
+	long := strings.Repeat("x", maxBuffered+1)
+	for name, test := range map[string]struct {
+		in     io.Reader
+		length int64
+		limit  int64
+		want   int
+	}{
+		"no room":                    {strings.NewReader("12345"), 5, 4, http.StatusServiceUnavailable},
+		"no room, without a length":  {strings.NewReader("12345"), -1, smallestPart - 1, http.StatusServiceUnavailable},
+		"no more room":               {strings.NewReader(long), -1, 1 << 20, http.StatusServiceUnavailable},
+		"announced too long":         {strings.NewReader(""), maxBuffered + 1, 1 << 40, http.StatusRequestEntityTooLarge},
+		"too long":                   {strings.NewReader(long), -1, 1 << 40, http.StatusRequestEntityTooLarge},
+		"shorter than its length":    {strings.NewReader("1234"), 5, limit, http.StatusBadRequest},
+		"broken off":                 {iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader(long))), -1, limit, http.StatusBadRequest},
+		"broken off, with a length":  {io.MultiReader(strings.NewReader("123"), iotest.ErrReader(io.ErrUnexpectedEOF)), 5, limit, http.StatusBadRequest},
+		"broken off without a sound": {io.MultiReader(strings.NewReader("123"), iotest.ErrReader(io.ErrUnexpectedEOF)), -1, limit, http.StatusBadRequest},
+	} {
+		b := &budget{limit: test.limit}
+		_, err := b.read(test.in, test.length)
+		failed, is := errors.AsType[*problem](err)
+		require.True(t, is, name)
+		require.Equal(t, test.want, failed.Status, name)
+		require.Zero(t, b.used, name)
+	}
+}
+
+// A smaller budget of a new configuration holds for new bodies.
+func TestReloadChangesTheBudget(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	config, err := Parse("f.yml", []byte("listen: 127.0.0.1:1\nbody_memory: 10MiB\nroutes:\n"+defaultRoutes))
+	require.NoError(t, err)
+	require.True(t, r.bodies.take(11<<20))
+	r.Use(config, r.stub)
+	require.Equal(t, http.StatusServiceUnavailable, r.do(t, http.MethodPost, "/hashed/upload", strings.NewReader("body")).StatusCode)
+	(&body{budget: r.bodies, taken: 11 << 20}).release()
+	require.Equal(t, http.StatusOK, r.do(t, http.MethodPost, "/hashed/upload", strings.NewReader("body")).StatusCode)
+}

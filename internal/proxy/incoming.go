@@ -1,0 +1,123 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// stallTimeout is how long an exchange may wait for the next bytes: those that a client sends or takes, and those of a vendor's
+	// answer. What moves may take as long as it does.
+	stallTimeout = 2 * time.Minute
+	// readTimeout is how long a body may take that is read before the call is signed.
+	readTimeout = 30 * time.Second
+	// lingerTimeout is how long an answer waits for the rest of a body that nobody needs any more. Without that rest, the connection
+	// cannot have another request.
+	lingerTimeout = time.Second
+)
+
+// peer is a client's end of a connection. Without deadlines, net/http's server waits for a client as long as the connection lasts.
+type peer struct {
+	connection *http.ResponseController
+	now        func() time.Time
+	patience
+}
+
+// patience is how long a client may take.
+type patience struct {
+	send, take time.Duration // for the next bytes
+	linger     time.Duration // for the rest of a body that nobody needs any more
+}
+
+// takes gives the client time to take what is written next.
+func (p *peer) takes() { _ = p.connection.SetWriteDeadline(p.now().Add(p.take)) }
+
+// incoming is the body of a request. If nothing comes for too long, it ends with a problem as its error.
+type incoming struct {
+	io.ReadCloser
+	*peer
+
+	mu    sync.Mutex
+	end   time.Time // when all of it must be there; zero: any time
+	until time.Time // when the next bytes must be there
+	whole bool      // it came to its end
+	over  bool      // it ended, or was closed: the connection's deadline is not this body's any more
+}
+
+// within has the whole body end in a time, for all that reads it. net/http reads what is left of it, before it sends the answer.
+func (b *incoming) within(limit time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.end = b.now().Add(limit)
+	b.sends()
+}
+
+// sends gives the client time to send what is read next.
+func (b *incoming) sends() {
+	b.until = b.now().Add(b.send)
+	if !b.end.IsZero() && b.end.Before(b.until) {
+		b.until = b.end
+	}
+	if !b.over {
+		_ = b.connection.SetReadDeadline(b.until)
+	}
+}
+
+// late reports whether the client has let a deadline pass. There may be no body.
+func (b *incoming) late() bool {
+	if b == nil {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.whole && b.now().After(b.until)
+}
+
+// ends ends the deadline. After the body, the server reads on, to notice that the client goes away.
+func (b *incoming) ends(whole bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.whole = b.whole || whole
+	if !b.over {
+		b.over = true
+		_ = b.connection.SetReadDeadline(time.Time{})
+	}
+}
+
+func (b *incoming) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	b.sends()
+	b.mu.Unlock()
+	n, err := b.ReadCloser.Read(p)
+	switch {
+	case err == nil:
+		return n, nil
+	case errors.Is(err, io.EOF):
+		b.ends(true)
+		return n, err
+	default:
+		return n, broken(err)
+	}
+}
+
+// Close may read what is left of the body.
+func (b *incoming) Close() error {
+	defer b.ends(false)
+	return b.ReadCloser.Close()
+}
+
+var errLate = refusal(http.StatusRequestTimeout, "the body of the request did not come in time")
+
+// broken is the problem with a body that could not be read to its end.
+func broken(err error) *problem {
+	if already, is := errors.AsType[*problem](err); is {
+		return already
+	}
+	if isTimeout(err) {
+		return errLate
+	}
+	return refusal(http.StatusBadRequest, "the body of the request could not be read")
+}

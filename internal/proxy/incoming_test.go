@@ -1,0 +1,175 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// deadlines is a ResponseWriter that records the deadlines of its connection.
+type deadlines struct {
+	http.ResponseWriter
+	read, write []time.Time
+}
+
+func (d *deadlines) SetReadDeadline(until time.Time) error {
+	d.read = append(d.read, until)
+	return nil
+}
+
+func (d *deadlines) SetWriteDeadline(until time.Time) error {
+	d.write = append(d.write, until)
+	return nil
+}
+
+func (*deadlines) WriteHeader(int)             {}
+func (*deadlines) Write(p []byte) (int, error) { return len(p), nil }
+
+// Each read and each write has the whole time again. A body that is read before the call is signed has an end, too. After the body
+// there is no deadline, and after Close the body sets none: the connection may have another request by then.
+func TestDeadlinesMoveWithProgress(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	now, at := start, func(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
+	connection := &deadlines{}
+	client := &peer{http.NewResponseController(connection), func() time.Time { return now }, patience{2 * time.Minute, 2 * time.Minute, time.Second}}
+	body := func(text string) *incoming {
+		connection.read = nil
+		return &incoming{ReadCloser: io.NopCloser(iotest.OneByteReader(strings.NewReader(text))), peer: client}
+	}
+	part := make([]byte, 8)
+	streamed := body("abc")
+	for minute := 1; minute <= 2; minute++ {
+		now = at(minute)
+		_, err := streamed.Read(part)
+		require.NoError(t, err)
+	}
+	streamed.within(time.Minute)
+	_, err := streamed.Read(part)
+	require.NoError(t, err)
+	_, err = streamed.Read(part)
+	require.ErrorIs(t, err, io.EOF)
+	streamed.within(time.Minute)
+	_, _ = streamed.Read(part)
+	require.NoError(t, streamed.Close())
+	require.Equal(t, []time.Time{at(3), at(4), at(3), at(3), at(3), {}}, connection.read)
+
+	closed := body("abc")
+	_, err = closed.Read(part)
+	require.NoError(t, err)
+	require.NoError(t, closed.Close())
+	_, _ = closed.Read(part)
+	require.Equal(t, []time.Time{at(4), {}}, connection.read)
+
+	rest := body("abc")
+	answer := &statusRecorder{ResponseWriter: connection, client: client, body: rest}
+	answer.WriteHeader(http.StatusEarlyHints)
+	require.Empty(t, connection.read)
+	connection.write = nil
+	now = at(3)
+	answer.WriteHeader(http.StatusOK)
+	require.Equal(t, []time.Time{at(3).Add(time.Second)}, connection.read, "what nobody needs any more may take a second")
+	now = at(9)
+	_, err = answer.Write(part)
+	require.NoError(t, err)
+	require.Equal(t, []time.Time{at(5), at(11)}, connection.write)
+}
+
+// A client that sends the beginning of a body and no more gets 408, whether the body streams or is read first. One whose request is
+// refused gets the refusal.
+func TestBodiesThatNeverComeEnd(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		target string
+		limit  func(*rig)
+		want   int
+	}{
+		"streaming":             {"/avanan/us/v1.0/event/query", func(r *rig) { r.send = time.Millisecond }, http.StatusRequestTimeout},
+		"read first":            {"/hashed/upload", func(r *rig) { r.reverse.Transport.(*transport).readTimeout = time.Millisecond }, http.StatusRequestTimeout},
+		"read first, and stuck": {"/hashed/upload", func(r *rig) { r.send = time.Millisecond }, http.StatusRequestTimeout},
+		"refused":               {"/avanan/us/v1.0/action", func(r *rig) { r.send = time.Millisecond }, http.StatusForbidden},
+		"not signed": {"/pave/v1/sessions", func(r *rig) {
+			r.send = time.Millisecond
+			r.stub.answer = func(*Route, Call) (*Signed, error) { return nil, errors.New("no") }
+		}, http.StatusBadGateway},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, nil)
+			r.linger = time.Millisecond
+			test.limit(r)
+			response := r.raw(t, "POST "+test.target+" HTTP/1.1\r\nHost: "+r.address+"\r\nContent-Length: 9\r\n\r\nbody")
+			require.Equal(t, test.want, response.StatusCode)
+			if test.want == http.StatusRequestTimeout {
+				require.Equal(t, "the body of the request did not come in time", problemOf(t, response).Detail)
+				eventually(t, func() bool { return strings.Contains(r.log.String(), `"status":408,"reason":"the body`) }, "a line in the log")
+			}
+			for _, got := range r.vendorGot() {
+				require.NotEqual(t, int64(len(got.body)), got.ContentLength, "the vendor got no whole body")
+			}
+		})
+	}
+}
+
+// A body that breaks off is the client's fault, and not the vendor's.
+func TestBodyThatBreaksOffIs400(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	for _, target := range []string{"/avanan/us/v1.0/event/query", "/hashed/upload"} {
+		response := r.raw(t, "POST "+target+" HTTP/1.1\r\nHost: "+r.address+"\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\nnonsense\r\n")
+		require.Equal(t, http.StatusBadRequest, response.StatusCode, target)
+		require.Empty(t, problemOf(t, response).Side)
+	}
+	require.Equal(t, 1, len(r.stub.seen()), "a body that was not read whole is not signed")
+}
+
+// A client that takes nothing of an answer ends the call.
+func TestAnswerThatNobodyTakesEnds(t *testing.T) {
+	t.Parallel()
+	ended := make(chan struct{})
+	r := newRig(t, func(w http.ResponseWriter, req *http.Request) {
+		_, _ = io.Copy(w, &generated{1 << 40})
+		<-req.Context().Done()
+		close(ended)
+	})
+	r.take = time.Millisecond
+	connection, err := net.Dial("tcp", r.address)
+	require.NoError(t, err)
+	defer connection.Close()
+	_, err = io.WriteString(connection, "GET /avanan/us/v1.0/event/1 HTTP/1.1\r\nHost: "+r.address+"\r\n\r\n")
+	require.NoError(t, err)
+	<-ended
+}
+
+// A vendor that sends the beginning of an answer and no more breaks it off.
+func TestAnswerThatNeverComesBreaksOff(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(w http.ResponseWriter, req *http.Request) {
+		_, _ = io.WriteString(w, "part")
+		_ = http.NewResponseController(w).Flush()
+		<-req.Context().Done()
+	})
+	r.reverse.Transport.(*transport).stall = 10 * time.Millisecond
+	response := r.get(t, "/avanan/us/v1.0/event/1")
+	_, err := io.ReadAll(response.Body)
+	require.Error(t, err)
+	eventually(t, func() bool { return strings.Contains(r.log.String(), "the connection broke during the answer") }, "a line in the log")
+}
+
+// Without a configuration of these limits in the tests' way, a stream may rest for two minutes, and a body that is read for 30 seconds.
+func TestTimeLimits(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	sender, is := r.reverse.Transport.(*transport)
+	require.True(t, is)
+	require.Equal(t, patience{send: 2 * time.Minute, take: 2 * time.Minute, linger: time.Second}, r.patience)
+	require.Equal(t, 2*time.Minute, sender.stall)
+	require.Equal(t, 30*time.Second, sender.readTimeout)
+}
