@@ -1,12 +1,15 @@
 package client_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -109,6 +112,56 @@ func credentials(base string, ttl int, leased int) func(map[string]any) any {
 		}
 		return answer
 	}
+}
+
+// On the wire, headers have the names that Vault gave them, each once. Those that net/http has a name for have that one.
+func TestHeadersKeepTheirSpelling(t *testing.T) {
+	t.Parallel()
+	vendor, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = vendor.Close() })
+	wire := make(chan string, 1)
+	go func() {
+		connection, err := vendor.Accept()
+		if err != nil {
+			return
+		}
+		defer connection.Close()
+		var lines strings.Builder
+		for reader := bufio.NewReader(connection); !strings.HasSuffix(lines.String(), "\r\n\r\n"); {
+			line, err := reader.ReadString('\n')
+			if err != nil {
+				break
+			}
+			lines.WriteString(line)
+		}
+		_, _ = io.WriteString(connection, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		wire <- lines.String()
+	}()
+	names := map[string]string{"FX-ACCESS-SIGN": "FX-ACCESS-SIGN", "apikey": "apikey", "user-agent": "User-Agent", "accept-encoding": "Accept-Encoding", "range": "Range"}
+	vault := newVault(t, func(map[string]any) any {
+		headers := map[string]any{}
+		for name := range names {
+			headers[name] = "vault"
+		}
+		return map[string]any{"data": map[string]any{"headers": headers, "base_url": "http://" + vendor.Addr().String()}}
+	})
+	next := &http.Transport{}
+	t.Cleanup(next.CloseIdleConnections)
+	transport := &client.Transport{Vault: vault.Client, Path: "apisig/creds/pave/main", Next: next}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+vendor.Addr().String()+"/v1", http.NoBody)
+	require.NoError(t, err)
+	for _, name := range []string{"Fx-Access-Sign", "fx-access-SIGN", "Apikey", "User-Agent", "Accept-Encoding"} {
+		request.Header[name] = []string{"client"}
+	}
+	response, err := transport.RoundTrip(request)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	got := <-wire
+	for _, name := range names {
+		require.Equal(t, []string{"\r\n" + name + ": vault\r\n"}, regexp.MustCompile(`(?i)\r\n`+name+`:.*\r\n`).FindAllString(got, -1), got)
+	}
+	require.NotContains(t, got, "client")
 }
 
 // call makes a call and returns the status of its answer.

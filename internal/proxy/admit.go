@@ -52,7 +52,7 @@ func admit(r *http.Request, listener hosts, routes []*Route) (admitted, *problem
 	if strings.Contains(query, "%") && malformedEscape.MatchString(query) {
 		return admitted{route: route}, refusal(http.StatusBadRequest, "the query has a % that does not begin an escape: write it as %25")
 	}
-	if _, allowed := route.allow.match(r.Method, below); !allowed {
+	if !route.allow.match(r.Method, below) {
 		return admitted{route: route}, refusal(http.StatusForbidden, "the route does not allow this method and path")
 	}
 	return admitted{route, requestString}, nil

@@ -63,15 +63,15 @@ func register(mux *http.ServeMux, pattern string) (err error) {
 	return nil
 }
 
-// match returns the pattern that allows a method on an escaped path.
-func (l *allowList) match(method, escapedPath string) (pattern string, allowed bool) {
+// match reports whether a pattern allows a method on an escaped path.
+func (l *allowList) match(method, escapedPath string) bool {
 	path, err := url.PathUnescape(escapedPath)
 	if err != nil {
-		return "", false
+		return false
 	}
-	handler, pattern := l.mux.Handler(&http.Request{Method: method, URL: &url.URL{Path: path, RawPath: escapedPath}})
-	_, allowed = handler.(matched)
-	return pattern, allowed
+	handler, _ := l.mux.Handler(&http.Request{Method: method, URL: &url.URL{Path: path, RawPath: escapedPath}})
+	_, allowed := handler.(matched)
+	return allowed
 }
 
 var wildcard = regexp.MustCompile(`\{[^}]*\}`)

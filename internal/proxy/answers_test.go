@@ -107,11 +107,33 @@ func TestLocationLeadsThroughTheProxy(t *testing.T) {
 	} {
 		require.Equal(t, want, to.location("", location), location)
 	}
+	to, err = target("http://vendor.example", "/x")
+	require.NoError(t, err)
+	require.Equal(t, "/y", to.location("", "http://vendor.example:80/y"))
+	require.Equal(t, "http://vendor.example:443/y", to.location("", "http://vendor.example:443/y"))
 	to, err = target("https://vendor.example", "/x")
 	require.NoError(t, err)
 	require.NotEqual(t, "//evil.example/", to.location("", "https://vendor.example//evil.example/"))
 	require.Equal(t, "/y", to.location("", "https://vendor.example:443/y"))
 	require.Equal(t, "/", to.location("", "https://vendor.example"))
+}
+
+// Calls go to HTTPS, or to HTTP, at an address that names a host and a path, and nothing else.
+func TestAddressesOfTheVendor(t *testing.T) {
+	t.Parallel()
+	for base, want := range map[string]bool{
+		"https://vendor.example": true, "http://127.0.0.1:1/base": true, "ftp://vendor.example": false, "vendor.example": false, "https://": false,
+		"https:///x": false, "https://vendor.example?x": false, "https://vendor.example#x": false, "https://u:p@vendor.example": false,
+		"https://vendor.example:x": false, "https://vendor.example//x": false, "wss://vendor.example": false,
+	} {
+		to, err := target(base, "/p?q")
+		require.Equal(t, want, err == nil, base)
+		if want {
+			require.Equal(t, base+"/p?q", to.url.Scheme+"://"+to.url.Host+to.url.Opaque+"?"+to.url.RawQuery)
+		} else {
+			require.ErrorIs(t, err, errNoURL, base)
+		}
+	}
 }
 
 // An error says which side failed, and nothing else.
@@ -128,6 +150,7 @@ func TestProblemSaysWhichSideFailed(t *testing.T) {
 		r.stub.mu.Unlock()
 		response := r.get(t, "/avanan/us/v1.0/event/1")
 		require.Equal(t, want, response.StatusCode, vault)
+		require.Equal(t, map[bool]string{true: "1"}[want == 503], response.Header.Get("Retry-After"))
 		got := problemOf(t, response)
 		require.Equal(t, "vault", got.Side)
 		require.NotContains(t, got.Detail, "canary")
@@ -634,6 +657,9 @@ func TestReadyMeansThatVaultSigns(t *testing.T) {
 	seen := r.stub.seen()
 	require.Len(t, seen, 3)
 	require.Contains(t, seen, Call{Parameters: map[string]any{"request_string": "/v1.0/event/0"}})
+	require.Contains(t, seen, Call{Parameters: map[string]any{ // sha256sum of nothing
+		"method": "POST", "request_string": "/upload", "body_sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+	}})
 	require.Empty(t, r.vendorGot())
 	r.stub.health = errors.New("canary")
 	code, _ = ready()

@@ -104,6 +104,9 @@ func TestConfigMistakesNameFileAndLine(t *testing.T) {
 		start + "vault: {token: x}":   `f.yml:7: unknown key "token" in vault`,
 		start + "vault: {address: vault.example.com}":                                               "f.yml:7: address must be a URL",
 		start + "vault: {address: \"https://\"}":                                                    "f.yml:7: address must be a URL",
+		start + "vault: {address: \"ftp://vault.example.com\"}":                                     "f.yml:7: address must be a URL",
+		start + "vault: {address: \"https://a@vault.example.com\"}":                                 "f.yml:7: address must be a URL",
+		start + "vault: {address: \"https://vault.example.com:x\"}":                                 "f.yml:7: address must be a URL",
 		start + "vault: {client_cert: /x}":                                                          "f.yml:7: client_cert and client_key",
 		start + "socket_mode: 0600":                                                                 "f.yml:7: socket_mode is for a unix socket",
 		start + "  /b: &b {}\n  /c: *b":                                                             "f.yml:7: route /b must have one of sign and creds",
@@ -168,6 +171,16 @@ func TestConfigMustBeAText(t *testing.T) {
 	t.Parallel()
 	_, err := Parse("f.yml", []byte("listen: {}\nroutes: {}"))
 	require.EqualError(t, err, "f.yml:1: listen must be a text")
+}
+
+// Vault may be reached by HTTPS, by HTTP, and by a unix socket, such as an Agent's.
+func TestAddressesOfVault(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"https://vault.example.com:8200", "http://127.0.0.1:8200", "unix:///run/vault.sock"} {
+		config, err := Parse("f", []byte("listen: 127.0.0.1:1\nvault: {address: \""+address+"\"}\nroutes: {/a: {creds: m/creds/pave/x, allow: [GET /]}}"))
+		require.NoError(t, err)
+		require.Equal(t, address, config.Vault.Address)
+	}
 }
 
 // The longest body that is read must fit.

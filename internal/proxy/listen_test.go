@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -221,8 +222,107 @@ func TestEndWaitsForRequestsUnderWay(t *testing.T) {
 	require.NoError(t, r.err)
 }
 
-// A client may take ten seconds for its headers and keep a connection for two minutes. Bodies may take as long as they do.
-func TestServersLimitHeadersAndIdlenessNotBodies(t *testing.T) {
+// A request that does not end in time is ended, and the end is an error that says so. All servers are ended.
+func TestEndGivesUpOnRequestsUnderWay(t *testing.T) {
+	t.Parallel()
+	arrived, let := make(chan struct{}), make(chan struct{})
+	stuck := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(arrived)
+		<-let
+	}))
+	other := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(func() { close(let); stuck.Close(); other.Close() })
+	client, err := net.Dial("tcp", stuck.Listener.Addr().String())
+	require.NoError(t, err)
+	defer client.Close()
+	_, err = io.WriteString(client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	require.NoError(t, err)
+	<-arrived
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorContains(t, drain(ctx, []*http.Server{stuck.Config, other.Config}), "requests under way were ended")
+	_, err = client.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF)
+	for _, server := range []*httptest.Server{stuck, other} {
+		_, err = net.Dial("tcp", server.Listener.Addr().String())
+		require.Error(t, err)
+	}
+}
+
+// A server has so many connections at once, and no more. The next waits until one of them ends, but not longer than the server runs.
+func TestConnectionsAreLimited(t *testing.T) {
+	t.Parallel()
+	served := make(chan string, 1000)
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { served <- r.URL.Path })}
+	limit(server, 1)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go func() { _ = server.Serve(listener) }()
+	dial := func() net.Conn {
+		client, err := net.Dial("tcp", listener.Addr().String())
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = client.Close() })
+		return client
+	}
+	ask := func(client net.Conn, path string) {
+		_, err := io.WriteString(client, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n")
+		require.NoError(t, err)
+	}
+	first, second := dial(), dial()
+	ask(first, "/first")
+	require.Equal(t, "/first", <-served)
+	ask(second, "/second")
+	for range 100 {
+		ask(first, "/again")
+		require.Equal(t, "/again", <-served)
+	}
+	require.NoError(t, first.Close())
+	require.Equal(t, "/second", <-served)
+
+	third := dial()
+	ask(third, "/third")
+	ended := make(chan error)
+	go func() { ended <- server.Shutdown(t.Context()) }()
+	select {
+	case err := <-ended:
+		require.NoError(t, err)
+	case <-time.After(30 * time.Second):
+		require.Fail(t, "the server waits for a connection that it has no room for")
+	}
+}
+
+// A reload that changes where the proxy listens says that this needs a restart. Another does not.
+func TestReloadSaysWhatNeedsARestart(t *testing.T) {
+	t.Parallel()
+	const old = "listen: 127.0.0.1:1\nmetrics: 127.0.0.1:2\nroutes: {/a: {sign: m/sign/avanan/us, allow: [GET /]}}"
+	for name, test := range map[string]struct {
+		from, to string
+		warns    bool
+	}{
+		"nothing": {"", "", false},
+		"routes":  {"GET", "POST", false},
+		"listen":  {"127.0.0.1:1", "127.0.0.1:3", true},
+		"socket":  {"127.0.0.1:1", "unix:///run/x", true},
+		"metrics": {"127.0.0.1:2", "127.0.0.1:3", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rig := newRig(t, nil)
+			before, err := Parse("f.yml", []byte(old))
+			require.NoError(t, err)
+			program := &Program{
+				Config: before, Connect: func(Vault) (Backend, error) { return rig.stub, nil }, Log: slog.New(slog.NewJSONHandler(rig.log, nil)),
+				Load: func() (*Config, error) { return Parse("f.yml", []byte(strings.Replace(old, test.from, test.to, 1))) },
+			}
+			program.reload(rig.Proxy)
+			require.Contains(t, rig.log.String(), "the configuration was reloaded")
+			require.Equal(t, test.warns, strings.Contains(rig.log.String(), "change only with a restart"))
+		})
+	}
+}
+
+// A client may take ten seconds for its headers and keep a connection for two minutes. Bodies have limits of their own.
+func TestServersLimitHeadersIdlenessAndConnections(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -230,12 +330,62 @@ func TestServersLimitHeadersAndIdlenessNotBodies(t *testing.T) {
 	server := program.serve(listener, http.NotFoundHandler(), make(chan error, 1))
 	require.NoError(t, server.Close())
 	require.Equal(t, 10*time.Second, server.ReadHeaderTimeout)
+	require.Equal(t, 64<<10, server.MaxHeaderBytes)
+	for range 1024 {
+		server.ConnState(nil, http.StateNew) // the next would wait
+	}
+	for range 1024 {
+		server.ConnState(nil, http.StateClosed)
+	}
+	require.Equal(t, 1024, maxConnections)
 	require.Equal(t, 2*time.Minute, server.IdleTimeout)
 	require.Zero(t, server.ReadTimeout)
 	require.Zero(t, server.WriteTimeout)
 	next := NewTransport()
 	require.Equal(t, 2*time.Minute, next.ResponseHeaderTimeout)
-	require.Positive(t, next.IdleConnTimeout)
+	require.Equal(t, 90*time.Second, next.IdleConnTimeout)
+	require.Equal(t, 10*time.Second, dialer.Timeout)
+	require.Equal(t, 10*time.Second, next.TLSHandshakeTimeout)
+	require.Equal(t, &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}, next.HTTP2)
+}
+
+// Connections to a vendor are kept, however many calls there are at once.
+func TestConnectionsToVendorsAreKept(t *testing.T) {
+	t.Parallel()
+	const calls = 64
+	var opened atomic.Int32
+	var arrived sync.WaitGroup // a wave's calls are at the vendor at the same time
+	vendor := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		arrived.Done()
+		arrived.Wait()
+	}))
+	vendor.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	vendor.Start()
+	t.Cleanup(vendor.Close)
+	next := NewTransport()
+	t.Cleanup(next.CloseIdleConnections)
+	for range 3 {
+		var wave sync.WaitGroup
+		arrived.Add(calls)
+		for range calls {
+			wave.Go(func() {
+				request, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, vendor.URL, http.NoBody)
+				response, err := next.RoundTrip(request)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, response.Body)
+				_ = response.Body.Close()
+			})
+		}
+		wave.Wait()
+	}
+	require.EqualValues(t, calls, opened.Load())
 }
 
 // Requests that come in while the configuration is reloaded are answered, by the old one or by the new one, and headers that were
