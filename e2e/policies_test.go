@@ -84,6 +84,7 @@ func TestExamplePoliciesLimitRequests(t *testing.T) {
 		"avanan-batch-signer-events-only": avananBatchSignerRows(),
 		"operator":                        operatorRows(m),
 		"proxy":                           proxyRows(),
+		"rotator":                         rotatorRows(),
 		"sre":                             sreRows(),
 	} {
 		t.Run(policy, func(t *testing.T) {
@@ -362,7 +363,7 @@ func operatorRows(m *harness.Mount) []policyRow {
 		do(http.MethodDelete, "config/avanan/new", served),
 		put("config/infinity/new", m.InfinityValues(), served), get("config/infinity/new", served), do("LIST", "config/infinity", served),
 		put("config/infinity/new", values{"access_key": harness.NewSecret()}, byEngine), // for the stored address
-		do(http.MethodDelete, "config/infinity/new", served),
+		do(http.MethodDelete, "config/infinity/new", served), do("LIST", "config", served),
 		put("config/custom/new", m.CustomValues(), served), get("config/custom/new", served), do("LIST", "config/custom", served),
 		put("config/custom/new", values{"base_url": "https://other.example"}, byEngine), do(http.MethodDelete, "config/custom/new", served),
 		get("creds/custom/main", byACL), put("sign/custom/orders", values{"method": "GET", "request_string": "/"}, byACL),
@@ -374,6 +375,29 @@ func operatorRows(m *harness.Mount) []policyRow {
 		get("sign/avanan/us", byACL, "request_string", "/v1.0/scopes"),
 		put("sign/avanan/us", values{"request_string": "/v1.0/scopes"}, byACL),
 	}
+}
+
+func rotatorRows() []policyRow {
+	const elsewhere = "http://127.0.0.1:22"
+	patch := func(path string, body values, by answerer) policyRow {
+		return policyRow{method: http.MethodPatch, path: path, body: body, by: by}
+	}
+	rows := []policyRow{
+		do("LIST", "config", served), do("LIST", "config/pave", served), get("config/pave/main", served), put("check/pave/main", nil, served),
+		put("config/pave/rotated", values{"username": "acme", "api_key": "key", "api_secret": harness.NewSecret()}, served),
+		put("config/pave/rotated", values{"api_secret": harness.NewSecret(), "ttl": 20}, served),
+		patch("config/pave/rotated", values{"ttl": 30}, served),
+		do(http.MethodDelete, "config/pave/rotated", byACL), get("creds/pave/main", byACL), get("status/pave/main", byACL),
+	}
+	for _, path := range []string{"config/pave/main", "config/avanan/us", "config/infinity/us", "config/custom/orders", "config/pave/rotated2"} {
+		for _, body := range []values{
+			{"base_url": elsewhere, "verify": true}, {"base_url": elsewhere, "api_secret": harness.NewSecret()}, {"base_url": ""}, {"base_url": nil},
+			{"base_url": []string{}}, {"BASE_URL": elsewhere}, {"ca_cert": ""},
+		} {
+			rows = append(rows, put(path, body, byACL), patch(path, body, byACL))
+		}
+	}
+	return rows
 }
 
 func sreRows() []policyRow {

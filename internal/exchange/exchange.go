@@ -10,6 +10,8 @@
 //     environment names.
 //   - It reads a limited part of an answer.
 //   - Its errors say what happened and quote nothing that the vendor sent, nor any text of a lower layer that might.
+//   - On loopback they do not say why there was no answer: a port that is closed, one that is silent and one without TLS are the
+//     same to someone who may choose the address.
 //
 // It knows no vendor. What an answer with status 200 means is for the caller to say.
 package exchange
@@ -24,7 +26,10 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -43,6 +48,8 @@ type Client struct {
 	Now func() time.Time
 	// Pause is the pause before the first retry; it doubles before the second. The zero value is 250 ms.
 	Pause time.Duration
+	// remote makes loopback count as any other address. Only tests set it: their servers are on loopback.
+	remote bool
 }
 
 // Request is what an exchange sends.
@@ -120,12 +127,12 @@ func (c Client) Do(ctx context.Context, request Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, errors.New("the base URL cannot be used")
 	}
-	transport, err := newTransport(request.CACert)
+	e := &exchange{client: c, request: request, host: sent.URL.Host}
+	transport, err := newTransport(request.CACert, e.dialer(sent.Request))
 	if err != nil {
 		return Answer{}, err
 	}
 	defer transport.CloseIdleConnections()
-	e := &exchange{client: c, request: request, host: sent.URL.Host}
 	if err := e.prepare(sent.Request); err != nil {
 		return Answer{}, err
 	}
@@ -154,7 +161,7 @@ func (c Client) Do(ctx context.Context, request Request) (Answer, error) {
 }
 
 // newTransport makes the connection of one exchange. The next comes much later, so it is not kept.
-func newTransport(caCert string) (*http.Transport, error) {
+func newTransport(caCert string, dialer *net.Dialer) (*http.Transport, error) {
 	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12}
 	if caCert != "" {
 		roots, err := x509.SystemCertPool()
@@ -168,7 +175,7 @@ func newTransport(caCert string) (*http.Transport, error) {
 	}
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{}).DialContext,
+		DialContext:            dialer.DialContext,
 		TLSClientConfig:        tlsConfig,
 		DisableKeepAlives:      true,
 		DisableCompression:     true,
@@ -182,10 +189,27 @@ type exchange struct {
 	request Request
 	host    string
 
+	// loopback says that an attempt was made to reach a loopback address. A dial can outlive its attempt.
+	loopback atomic.Bool
 	attempts int // so far
 	timing   Timing
 	answer   Answer
 	failure  *Error // nil after an attempt that succeeded
+}
+
+// dialer notes whether it dials a loopback address: only after names are resolved is that known. The address of a proxy does not count.
+func (e *exchange) dialer(sent *http.Request) *net.Dialer {
+	if proxy, err := http.ProxyFromEnvironment(sent); e.client.remote || proxy != nil || err != nil {
+		return &net.Dialer{}
+	}
+	return &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
+		dialed, err := netip.ParseAddrPort(address)
+		// An unspecified address, 0.0.0.0 or ::, reaches loopback too.
+		if addr := dialed.Addr().Unmap(); err == nil && (addr.IsLoopback() || addr.IsUnspecified()) {
+			e.loopback.Store(true)
+		}
+		return nil
+	}}
 }
 
 // prepare gives an attempt its headers.
@@ -214,6 +238,9 @@ func (e *exchange) checkRetry(ctx context.Context, response *http.Response, err 
 	}
 	if err != nil {
 		reason, again := explain(err)
+		if e.loopback.Load() && !errors.Is(err, context.Canceled) {
+			reason, again = noCause, !errors.Is(err, context.DeadlineExceeded)
+		}
 		e.failure = &Error{Timing: e.timing, Kind: Unavailable, Host: e.host, Reason: reason}
 		return again && !e.request.Probe && e.timeFor(ctx), nil
 	}

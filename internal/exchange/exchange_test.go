@@ -32,8 +32,12 @@ import (
 // Nothing that a vendor sends, and no secret, may show in an error.
 const secretKey = "canary-secret-key"
 
-// client has pauses that tests need not wait for.
-func client() exchange.Client { return exchange.Client{Now: time.Now, Pause: time.Millisecond} }
+// client has pauses that tests need not wait for, and gives causes although the servers are on loopback.
+func client() exchange.Client { return paused(time.Millisecond) }
+
+func paused(pause time.Duration) exchange.Client {
+	return exchange.Remote(exchange.Client{Now: time.Now, Pause: pause})
+}
 
 // request is a call of a server, with a secret in its headers.
 func request(url string) exchange.Request {
@@ -315,7 +319,7 @@ func TestPausesDouble(t *testing.T) {
 		return http.Header{}, nil
 	}
 	before := time.Now()
-	_, err := exchange.Client{Now: time.Now, Pause: pause}.Do(t.Context(), refused)
+	_, err := paused(pause).Do(t.Context(), refused)
 	requireFailure(t, err, exchange.Unavailable, 0, "could not connect")
 	require.Equal(t, 3, attempts)
 	require.GreaterOrEqual(t, time.Since(before), 3*pause)
@@ -360,7 +364,7 @@ func TestDeadlineCoversRetries(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
 			defer cancel()
 			before := time.Now()
-			_, err := exchange.Client{Now: time.Now, Pause: test.pause}.Do(ctx, request(server.URL))
+			_, err := paused(test.pause).Do(ctx, request(server.URL))
 			requireFailure(t, err, kindOf(test.status), test.status, test.reason)
 			require.Less(t, time.Since(before), 10*time.Second)
 			require.Len(t, server.Headers(), test.attempts)
