@@ -112,7 +112,7 @@ func (b *backend) paths() []*framework.Path {
 		}
 		writes = append(writes, b.pathStatus(s), b.pathStatusList(s), b.pathConfig(s), b.pathConfigList(s))
 	}
-	return append(append(reads, b.pathMetrics()), writes...)
+	return append(append(reads, b.pathMetrics()), append(writes, b.pathVendors("config"), b.pathVendors("status"))...)
 }
 
 func (b *backend) newStore(v *vendor) *store {
@@ -214,14 +214,25 @@ func (b *backend) Setup(ctx context.Context, conf *logical.BackendConfig) error 
 // HandleRequest rejects parameters that the path does not have before the framework sees them: the framework would ignore
 // an unknown one with a warning, and quote a value of the wrong type, which may be a secret, in its error.
 func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*logical.Response, error) {
+	var ignored string
 	if len(req.Data) > 0 { // the framework routes every request; one without parameters need not be routed twice
 		if path := b.Route(req.Path); path != nil {
+			if ignoresUnknown(req) {
+				req, ignored = withoutUnknown(req, path.Fields)
+			}
 			if err := checkParameters(req, path.Fields, takesMore(req, path)); err != nil {
 				return respondError(err)
 			}
 		}
 	}
-	return b.Backend.HandleRequest(ctx, req)
+	resp, err := b.Backend.HandleRequest(ctx, req)
+	if errors.Is(err, logical.ErrUnsupportedPath) && b.isMisnamed(req) {
+		return logical.ErrorResponse(nameRule), nil
+	}
+	if resp != nil && ignored != "" && req.Path != metricsPath { // which is text
+		resp.AddWarning(ignored)
+	}
+	return resp, err
 }
 
 // takesMore says whether a request may have parameters that its path does not know: those of a declaration. A config's are for writes.

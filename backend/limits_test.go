@@ -69,7 +69,7 @@ func TestUnknownParameterIsNamedIfItLooksLikeAName(t *testing.T) {
 		"TTL": ` "TTL"`, "_": ` "_"`, longest: ` "` + longest + `"`, longest + "y": "", "": "", "key-1": "", "a b": "", "sk\n": "", "clé": "",
 	} {
 		require.Equal(t, "unknown parameter"+want+"; this takes unauthorized",
-			m.refused(logical.ReadOperation, "creds/pave/main", values{name: "1"}))
+			m.refused(logical.UpdateOperation, "creds/pave/main", values{name: "1"}))
 	}
 }
 

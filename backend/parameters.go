@@ -34,6 +34,34 @@ func checkParameters(req *logical.Request, fields map[string]*framework.FieldSch
 	return nil
 }
 
+// ignoresUnknown says whether a request's unknown parameters are ignored: those in the query of a read. Some tools add one to whatever
+// they read, and their users cannot prevent it: bank-vaults version=-1, scrapers format=prometheus.
+func ignoresUnknown(req *logical.Request) bool {
+	reads := strings.HasPrefix(req.Path, readPathNames[readCreds]+"/") || strings.HasPrefix(req.Path, statusPrefix) || req.Path == metricsPath
+	return reads && req.Operation == logical.ReadOperation
+}
+
+// withoutUnknown returns a request without its unknown parameters, and a warning that names them; "" if there are none.
+func withoutUnknown(req *logical.Request, fields map[string]*framework.FieldSchema) (known *logical.Request, warning string) {
+	accepted := parametersOf(req.Operation, fields)
+	copied := *req
+	copied.Data = maps.Clone(req.Data)
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(req.Data)) {
+		if slices.Contains(accepted, name) {
+			continue
+		}
+		delete(copied.Data, name)
+		if shown := quoted(name); shown != "" {
+			names = append(names, shown)
+		}
+	}
+	if len(copied.Data) == len(req.Data) {
+		return req, ""
+	}
+	return &copied, "ignored unknown parameters" + strings.Join(names, ",") + "; " + accepts(accepted)
+}
+
 // parametersOf lists what an operation takes: a write every field but the name, others those marked for the query. It
 // is nil for operations that are Vault's own, whose data is not a caller's.
 func parametersOf(operation logical.Operation, fields map[string]*framework.FieldSchema) []string {

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"maps"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -9,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every path and operation rejects an unknown parameter. The error names it and the parameters that exist.
+// Every path and operation rejects an unknown parameter, except reads to which tools add one. The error names it and the parameters
+// that exist.
 func TestUnknownParametersAreRejected(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -35,13 +37,13 @@ func TestUnknownParametersAreRejected(t *testing.T) {
 		},
 		"check/pave/main":   {logical.UpdateOperation: none},
 		"check/avanan/main": {logical.UpdateOperation: none},
-		"status/pave/main":  {logical.ReadOperation: none},
 		"status/pave/":      {logical.ListOperation: none},
-		"metrics":           {logical.ReadOperation: none},
+		"config":            {logical.ListOperation: none},
+		"status/":           {logical.ListOperation: none},
 		"config/pave/":      {logical.ListOperation: none},
 		"config/avanan/":    {logical.ListOperation: none},
-		"creds/pave/main":   {logical.ReadOperation: ofCreds, logical.UpdateOperation: ofCreds},
-		"creds/avanan/main": {logical.ReadOperation: ofTokens, logical.UpdateOperation: ofTokens},
+		"creds/pave/main":   {logical.UpdateOperation: ofCreds},
+		"creds/avanan/main": {logical.UpdateOperation: ofTokens},
 		"sign/avanan/main":  {logical.ReadOperation: ofSign, logical.UpdateOperation: ofSign},
 	} {
 		for operation, want := range operations {
@@ -56,9 +58,61 @@ func TestUnknownParametersAreRejected(t *testing.T) {
 				require.Less(t, len(text), 300)
 			}
 		}
-		require.Len(t, m.Route(path).Operations, len(operations), path)
+		ignoring := map[bool]int{true: 1}[strings.HasPrefix(path, "creds/")]
+		require.Len(t, m.Route(path).Operations, len(operations)+ignoring, path)
 	}
 	require.Equal(t, before, m.stored())
+}
+
+// Reads of creds, status and metrics ignore unknown parameters in the query, because bank-vaults and scrapers add one. A warning says
+// so, except where the answer is text. Known parameters keep their rules.
+func TestUnknownParametersOfReadsAreIgnored(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/pave/main", m.paveValues())
+	m.write("config/avanan/us", m.avananValues())
+	m.write("config/infinity/us", m.infinityValues())
+	m.write("config/custom/x", m.customCreds())
+	const ofCreds = "this takes unauthorized"
+	for name, test := range map[string]struct {
+		path    string
+		query   values
+		warning string
+	}{
+		"bank-vaults, PAVE":     {"creds/pave/main", values{"version": "-1"}, `ignored unknown parameters "version"; ` + ofCreds},
+		"bank-vaults, Avanan":   {"creds/avanan/us", values{"version": "-1"}, `ignored unknown parameters "version"; ` + ofCreds},
+		"bank-vaults, Infinity": {"creds/infinity/us", values{"version": "-1"}, `ignored unknown parameters "version"; ` + ofCreds},
+		"bank-vaults, declared": {"creds/custom/x", values{"version": "-1"}, `ignored unknown parameters "version"; ` + ofCreds},
+		"a status":              {"status/avanan/us", values{"format": "json"}, `ignored unknown parameters "format"; this takes no parameters`},
+		"a scrape":              {"metrics", values{"format": "prometheus"}, ""},
+		"two, and a known one": {
+			"creds/pave/main", values{"b": "canary", "a": []string{"canary", "canary"}, "unauthorized": "true"}, `ignored unknown parameters "a", "b"; ` + ofCreds,
+		},
+		"the config's name":   {"creds/pave/main", values{"name": "canary"}, `ignored unknown parameters "name"; ` + ofCreds},
+		"no name of its kind": {"creds/pave/main", values{"canary-secret": "1"}, "ignored unknown parameters; " + ofCreds},
+		"a known one alone":   {"creds/pave/main", values{"unauthorized": "true"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			resp, status, text := m.handle(logical.ReadOperation, test.path, test.query)
+			require.Empty(t, text)
+			require.Equal(t, http.StatusOK, status)
+			require.NotEmpty(t, resp.Data)
+			if test.warning == "" {
+				require.Empty(t, resp.Warnings)
+				return
+			}
+			require.Equal(t, []string{test.warning}, resp.Warnings)
+		})
+	}
+	require.Contains(t, m.refused(logical.ReadOperation, "creds/pave/main", values{"version": "-1", "unauthorized": "canary"}),
+		"unauthorized must be true or false")
+	require.Contains(t, m.refused(logical.ReadOperation, "creds/pave/none", values{"version": "-1"}), "there is no config")
+	for path, operation := range map[string]logical.Operation{
+		"sign/avanan/us": logical.ReadOperation, "config/pave/main": logical.ReadOperation, "creds/custom/x": logical.UpdateOperation,
+	} {
+		require.Contains(t, m.refused(operation, path, values{"version": "-1"}), `unknown parameter "version"`)
+	}
 }
 
 // A value of the wrong JSON type is rejected. The error names the parameter and does not quote the value.

@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -35,6 +36,19 @@ func nameFault(s *store, name string) string {
 		return fmt.Sprintf("the name is too long: together with %s it may have %d bytes", s.prefix(), maxKey)
 	}
 	return ""
+}
+
+// nameRule is the error for a name that the paths' pattern does not allow.
+const nameRule = "no config can have this name: a name has letters, digits and _, and - and . between them"
+
+// isMisnamed says whether a request that no path takes would be for a config, if that could have its name.
+func (b *backend) isMisnamed(req *logical.Request) bool {
+	return req.Operation != logical.HelpOperation && slices.ContainsFunc(b.Paths, func(p *framework.Path) bool {
+		before, after, named := strings.Cut(strings.Trim(p.Pattern, "^$"), framework.GenericNameRegex(nameField))
+		name, of := strings.CutPrefix(req.Path, before)
+		name, to := strings.CutSuffix(name, after)
+		return named && of && to && name != "" && !strings.Contains(name, "/")
+	})
 }
 
 // operation is what a path does for one config, which need not exist. The name was checked. An error becomes the answer that

@@ -105,6 +105,38 @@ func (b *backend) listOf(s *store, prefix, what string) *framework.Path {
 	}
 }
 
+// pathVendors is LIST of a prefix below which each vendor has a list.
+func (b *backend) pathVendors(prefix string) *framework.Path {
+	summary := "List the vendors."
+	return &framework.Path{
+		Pattern: prefix + "/?$",
+		DisplayAttrs: &framework.DisplayAttributes{
+			OperationPrefix: operationPrefix, OperationVerb: "list", OperationSuffix: prefix + "-vendors",
+		},
+		Operations: map[logical.Operation]framework.OperationHandler{
+			logical.ListOperation: &framework.PathOperation{
+				Callback: func(context.Context, *logical.Request, *framework.FieldData) (*logical.Response, error) {
+					var vendors []string
+					for _, s := range b.stores {
+						vendors = append(vendors, s.vendor.name+"/")
+					}
+					slices.Sort(vendors)
+					return logical.ListResponse(vendors), nil
+				},
+				Summary: summary,
+				Responses: map[int][]framework.Response{http.StatusOK: {{
+					Description: "The vendors, whether there are configs or not. Each is a prefix to list.",
+					Fields: map[string]*framework.FieldSchema{
+						"keys": {Type: framework.TypeStringSlice, Description: "Names of vendors, with a slash at their end.", Required: true},
+					},
+				}}},
+			},
+		},
+		HelpSynopsis:    summary,
+		HelpDescription: "Returns the vendors that the engine knows: list " + prefix + "/<vendor> for the names of the configs.",
+	}
+}
+
 // configExists is the existence check, which decides whether Vault wants the policy capability create or update. For a name
 // that no config can have it answers that there is one, so that the caller sees the request's own error.
 func (b *backend) configExists(s *store) framework.ExistenceFunc {

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -34,16 +35,49 @@ func TestConfigListAndDelete(t *testing.T) {
 	}
 }
 
+// A name that no config can have gets an error that says what a name is, on every path and without storing anything. A name with a
+// slash is another path.
 func TestInvalidConfigNamesAreRejected(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
-	for _, name := range []string{"-a", "a-", "a b", "a/b", "ä", "a\n", "a\x00b", "..", "a%2fb", "a,b"} {
-		_, err := m.HandleRequest(t.Context(), m.request(logical.UpdateOperation, "config/pave/"+name, m.paveValues()))
-		require.ErrorIs(t, err, logical.ErrUnsupportedPath, "%q", name)
+	for _, name := range []string{
+		"-a", "a-", "a b", " a", "ä", "a\n", "a\x00b", "..", "a,b", "a@b", "us:east", "a+b", "$a", "a.", "a%2fb", "canary:" + strings.Repeat("x", 300),
+	} {
+		for path, operations := range map[string][]logical.Operation{
+			"config/pave/%s":       {logical.CreateOperation, logical.UpdateOperation, logical.PatchOperation, logical.ReadOperation, logical.DeleteOperation},
+			"config/custom/%s":     {logical.UpdateOperation, logical.ReadOperation},
+			"creds/pave/%s":        {logical.ReadOperation, logical.UpdateOperation},
+			"sign/avanan/%s":       {logical.ReadOperation, logical.UpdateOperation},
+			"sign/avanan/%s/batch": {logical.UpdateOperation},
+			"sign/custom/%s":       {logical.UpdateOperation},
+			"check/infinity/%s":    {logical.UpdateOperation},
+			"status/avanan/%s":     {logical.ReadOperation},
+		} {
+			for _, operation := range operations {
+				resp, err := m.HandleRequest(t.Context(), m.request(operation, fmt.Sprintf(path, name), m.paveValues()))
+				require.NoError(t, err, "%s %s %q", operation, path, name)
+				require.EqualError(t, resp.Error(), "no config can have this name: a name has letters, digits and _, and - and . between them")
+			}
+		}
 	}
+	for _, path := range []string{"config/pave/a/b", "config/pave/a@b/c", "config/other/a@b", "other", "creds/a@b", "sign/avanan//batch"} {
+		_, err := m.HandleRequest(t.Context(), m.request(logical.UpdateOperation, path, m.paveValues()))
+		require.ErrorIs(t, err, logical.ErrUnsupportedPath, path)
+	}
+	_, err := m.HandleRequest(t.Context(), m.request(logical.HelpOperation, "config/pave/a@b", nil))
+	require.ErrorIs(t, err, logical.ErrUnsupportedPath)
 	require.Contains(t, m.refused(logical.UpdateOperation, "config/pave/"+strings.Repeat("a", 300), m.paveValues()), "name is too long")
 	require.Contains(t, m.refused(logical.UpdateOperation, "config/avanan/"+strings.Repeat("a", 300), m.avananValues()), "name is too long")
 	require.Empty(t, m.stored())
+}
+
+// LIST of config and status names the vendors, as prefixes, whether there are configs or not.
+func TestVendorsAreListed(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	for _, path := range []string{"config", "config/", "status", "status/"} {
+		require.Equal(t, []string{"avanan/", "custom/", "infinity/", "pave/"}, m.must(logical.ListOperation, path, nil)["keys"], path)
+	}
 }
 
 func TestConfigExistenceCheck(t *testing.T) {

@@ -9,11 +9,13 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 )
 
+const metricsPath = "metrics"
+
 // pathMetrics is metrics, of the whole mount.
 func (b *backend) pathMetrics() *framework.Path {
 	summary := "Read metrics of the mount, in Prometheus' text format."
 	return &framework.Path{
-		Pattern:      "metrics$",
+		Pattern:      metricsPath + "$",
 		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: operationPrefix, OperationVerb: "read", OperationSuffix: "metrics"},
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.ReadOperation: &framework.PathOperation{

@@ -10,11 +10,14 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 )
 
+// statusPrefix begins the path of every status.
+const statusPrefix = "status/"
+
 // pathStatus is status/<vendor>/:name.
 func (b *backend) pathStatus(s *store) *framework.Path {
 	summary := "Read what the engine knows of a config of " + s.vendor.title + ", without calling the vendor."
 	return &framework.Path{
-		Pattern: "status/" + s.vendor.name + "/" + framework.GenericNameRegex(nameField),
+		Pattern: statusPrefix + s.vendor.name + "/" + framework.GenericNameRegex(nameField),
 		DisplayAttrs: &framework.DisplayAttributes{
 			OperationPrefix: operationPrefix, OperationVerb: "read", OperationSuffix: s.vendor.name + "-status",
 		},
@@ -34,7 +37,7 @@ func (b *backend) pathStatus(s *store) *framework.Path {
 
 // pathStatusList is LIST status/<vendor>.
 func (b *backend) pathStatusList(s *store) *framework.Path {
-	return b.listOf(s, "status/"+s.vendor.name+"/", "statuses")
+	return b.listOf(s, statusPrefix+s.vendor.name+"/", "statuses")
 }
 
 func statusFields(v *vendor) map[string]*framework.FieldSchema {

@@ -87,7 +87,7 @@ func TestCustomCreds(t *testing.T) {
 		m.refused(logical.ReadOperation, "sign/custom/x", values{"method": "GET"}))
 	m.write("config/custom/ovh", m.customValues())
 	require.Equal(t, "the config config/custom/ovh serves apisig/sign/custom/ovh", m.refused(logical.ReadOperation, "creds/custom/ovh", nil))
-	require.Contains(t, m.refused(logical.ReadOperation, "creds/custom/x", values{"account": "other"}), `unknown parameter "account"`)
+	require.Contains(t, m.refused(logical.UpdateOperation, "creds/custom/x", values{"account": "other"}), `unknown parameter "account"`)
 	require.Contains(t, m.refused(logical.ReadOperation, "creds/custom/none", nil),
 		"vault write apisig/config/custom/none scheme=@scheme.yml base_url=https://...")
 	status := m.read("status/custom/x")
