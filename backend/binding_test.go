@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -263,4 +264,75 @@ func TestWriteReadsStorageTwice(t *testing.T) {
 	_, err := m.HandleRequest(t.Context(), req)
 	require.NoError(t, err)
 	require.Equal(t, 3, counting.calls, "two reads and a write")
+}
+
+// A certificate is accepted in the forms in which files, JSON and environment variables have it, and stored in one.
+func TestCertificateInOtherForms(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	oneLine := strings.ReplaceAll(testCertificate, "\n", `\n`)
+	for name, text := range map[string]string{
+		"as it is":                       testCertificate,
+		"CRLF":                           strings.ReplaceAll(testCertificate, "\n", "\r\n"),
+		"two characters for a line feed": oneLine,
+		"four for CRLF":                  strings.ReplaceAll(testCertificate, "\n", `\r\n`),
+		"quoted":                         `"` + testCertificate + `"`,
+		"quoted, as JSON has it":         `"` + oneLine + `"`,
+		"quoted, with a newline behind":  `"` + oneLine + "\"\n",
+		"two in one line":                oneLine + oneLine,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := "config/avanan/" + strings.ReplaceAll(strings.ReplaceAll(name, " ", "-"), ",", "")
+			m.write(path, with(m.avananValues(), values{"ca_cert": text, "verify": false}))
+			want := testCertificate
+			if name == "two in one line" {
+				want += testCertificate
+			}
+			require.Equal(t, want, m.read(path)["ca_cert"])
+			m.write(path, values{"ca_cert": testCertificate}) // the same certificate needs no secret
+		})
+	}
+	for _, wrong := range []string{`"` + testCertificate, testCertificate + `"`, `'` + oneLine + `'`, `""` + testCertificate + `""`, `\n`, `"`} {
+		require.Contains(t, m.refused(logical.UpdateOperation, "config/avanan/us", with(m.avananValues(), values{"ca_cert": wrong, "verify": false})),
+			"ca_cert contains something that is not PEM")
+	}
+}
+
+// A base_url that has what the engine or a reader adds to it could never work. A guide shows it so, and the error says what to write.
+func TestAddressesThatCannotWorkAreRefused(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	const (
+		avanan   = "base_url ends in %s, which is part of each request string: leave that out"
+		infinity = "base_url ends in %s, which is added for calls: leave that out"
+	)
+	for address, want := range map[string]string{
+		"avanan https://gateway.example/v1.0":                                           fmt.Sprintf(avanan, "/v1.0"),
+		"avanan https://gateway.example/v1.0/":                                          fmt.Sprintf(avanan, "/v1.0"),
+		"avanan https://gateway.example/V1.0//":                                         fmt.Sprintf(avanan, "/v1.0"),
+		"avanan https://gateway.example/v1.0/auth":                                      fmt.Sprintf(avanan, "/v1.0/auth"),
+		"infinity https://cloudinfra-gw-us.portal.checkpoint.com/app/hec-api":           fmt.Sprintf(infinity, "/app/hec-api"),
+		"infinity https://cloudinfra-gw-us.portal.checkpoint.com/app/hec-api/":          fmt.Sprintf(infinity, "/app/hec-api"),
+		"infinity https://cloudinfra-gw-us.portal.checkpoint.com/app/hec-api/v1.0":      fmt.Sprintf(infinity, "/app/hec-api/v1.0"),
+		"avanan https://gateway.example/v1.0x":                                          "",
+		"avanan https://gateway.example/xv1.0":                                          "",
+		"avanan https://gateway.example/v1.0/tenant":                                    "",
+		"infinity https://gateway.example/hec-api":                                      "",
+		"infinity https://cloudinfra-gw-us.portal.checkpoint.com/app/hec-api/elsewhere": "",
+	} {
+		vendor, address, _ := strings.Cut(address, " ")
+		config := with(map[string]values{"avanan": m.avananValues(), "infinity": m.infinityValues()}[vendor], values{"base_url": address, "verify": false})
+		if want == "" {
+			m.write("config/"+vendor+"/us", config)
+			continue
+		}
+		require.Equal(t, want, m.refused(logical.UpdateOperation, "config/"+vendor+"/us", config))
+
+		// What an earlier version stored keeps being read, and a write that does not name it does not check it.
+		delete(config, "verify")
+		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/" + vendor + "/old", Value: mustJSON(t, config)}))
+		m.write("config/"+vendor+"/old", values{"min_ttl": 20})
+		require.Equal(t, address, m.read("config/" + vendor + "/old")["base_url"])
+	}
 }

@@ -66,6 +66,18 @@ func cleanAddress(value string) string {
 	return parsed
 }
 
+// endsIn refuses an address that ends in one of some paths, for a reason.
+func endsIn(reason string, paths ...string) rule {
+	return func(value string) string {
+		for _, path := range paths {
+			if strings.HasSuffix(strings.ToLower(strings.TrimRight(value, "/")), path) {
+				return "ends in " + path + ", " + reason + ": leave that out"
+			}
+		}
+		return ""
+	}
+}
+
 // certificates accepts PEM text that contains certificates and nothing that may be a key.
 func certificates(value string) string {
 	_, fault := certificateBlocks(value)
@@ -83,11 +95,21 @@ func cleanCertificates(value string) string {
 	return clean.String()
 }
 
+// plainPEM undoes what PEM looks like in an environment variable, or copied from JSON: a pair of double quotes around it, and \n as two
+// characters.
+func plainPEM(text string) string {
+	if unquoted := strings.TrimSpace(text); len(unquoted) > 1 && unquoted[0] == '"' && unquoted[len(unquoted)-1] == '"' {
+		text = unquoted[1 : len(unquoted)-1]
+	}
+	return strings.NewReplacer(`\r\n`, "\n", `\n`, "\n").Replace(text)
+}
+
 // certificateBlocks returns the DER of each certificate in a PEM text; of "" none. fault is "" or what is wrong.
 func certificateBlocks(text string) (blocks [][]byte, fault string) {
 	if len(text) > maxValue { // parsing takes time
 		return nil, atMost(maxValue)(text)
 	}
+	text = plainPEM(text)
 	for rest := []byte(text); text != "" && (len(blocks) == 0 || len(bytes.TrimSpace(rest)) > 0); {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
