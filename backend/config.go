@@ -189,7 +189,7 @@ func (f field) check(value string) error {
 	}
 	rules := f.rules
 	if f.kind == secretField && rules == nil {
-		rules = []rule{atMost(maxValue), plainText}
+		rules = []rule{atMost(maxValue), plainText, secret.Fault}
 	}
 	for _, rule := range rules {
 		if fault := rule(value); fault != "" {
@@ -197,6 +197,24 @@ func (f field) check(value string) error {
 		}
 	}
 	return nil
+}
+
+// blanks warns of blanks at the ends of the credentials that a write names. They are kept, because a secret may have them, and are
+// usually a mistake.
+func (c config) blanks(fields []field, write parameters) []string {
+	var warnings []string
+	for _, f := range fields {
+		if (f.kind != secretField && !f.credential) || !write.given(f.name) {
+			continue
+		}
+		text := c.text(f.name) + c.secret(f.name).Reveal() // it is one of the two
+		before, after := len(text)-len(strings.TrimLeft(text, " ")), len(text)-len(strings.TrimRight(text, " "))
+		if before+after > 0 {
+			warnings = append(warnings, fmt.Sprintf("%s has blanks at its ends, %d before and %d after the rest; they are part of it, so write "+
+				"it again if it should have none", f.name, before, after))
+		}
+	}
+	return warnings
 }
 
 // checkBound refuses to use a stored secret in a way that it was not given for: anyone who can change a config could

@@ -33,7 +33,7 @@ func (b *backend) pathConfig(s *store) *framework.Path {
 	}
 	written := map[int][]framework.Response{
 		http.StatusNoContent: {{Description: "The config was stored."}},
-		http.StatusOK:        {{Description: "The config was stored. A warning names stored settings that decide where the new secret is sent."}},
+		http.StatusOK:        {{Description: "The config was stored. Warnings say what may be a mistake."}},
 	}
 	return &framework.Path{
 		Pattern: s.prefix() + framework.GenericNameRegex(nameField),
@@ -208,8 +208,9 @@ func (b *backend) configWrite(
 		if relied = s.vendor.trusted(old.config, next, write); relied != "" && s.vendor.sendsSecret {
 			return nil, invalidf("this write relies on %s; name it again in the same write, because the secret itself is sent there", relied)
 		}
-		if warnings = nil; s.vendor.declares != nil && slices.ContainsFunc(s.vendor.declares.from, write.given) {
-			warnings = s.vendor.declares.warnings(next)
+		warnings = next.blanks(fields, write)
+		if s.vendor.declares != nil && slices.ContainsFunc(s.vendor.declares.from, write.given) {
+			warnings = append(warnings, s.vendor.declares.warnings(next)...)
 		}
 		if !verifies(s.vendor, old.config, next, write) {
 			tried = nil
@@ -218,7 +219,7 @@ func (b *backend) configWrite(
 		if tried == nil || !tried.sameAccount(fields, next) {
 			tried = next
 			if got, err = b.exchange(ctx, s.vendor, next, next.text(s.vendor.format.detected)); err != nil {
-				return nil, withRelied(notStored(s.key(name), err), relied)
+				return nil, withWarnings(notStored(s.key(name), err), append(warnings, reliedWarning(relied)...))
 			}
 		}
 		s.vendor.learn(next, got.format)
@@ -231,9 +232,7 @@ func (b *backend) configWrite(
 	if err != nil {
 		return nil, err
 	}
-	if relied != "" {
-		warnings = append(warnings, reliedWarning(relied))
-	}
+	warnings = append(warnings, reliedWarning(relied)...)
 	if clock := clockWarning(got.timing); tried != nil && clock != "" {
 		warnings = append(warnings, clock)
 	}
@@ -270,17 +269,20 @@ func notStored(key string, err error) error {
 	return err
 }
 
-// reliedWarning warns of stored values that a new secret is used with.
-func reliedWarning(relied string) string {
-	return "the new secret is used with " + relied + "; if that is not your setting, write it again together with the secret"
+// reliedWarning warns of stored values that a new secret is used with; of none, not at all.
+func reliedWarning(relied string) []string {
+	if relied == "" {
+		return nil
+	}
+	return []string{"the new secret is used with " + relied + "; if that is not your setting, write it again together with the secret"}
 }
 
-// withRelied adds the warning to an error, because Vault drops warnings from errors.
-func withRelied(err error, relied string) error {
-	if relied == "" {
-		return err
+// withWarnings adds warnings to an error, because Vault drops warnings from errors.
+func withWarnings(err error, warnings []string) error {
+	for _, warning := range warnings {
+		err = fmt.Errorf("%w; %s", err, warning)
 	}
-	return fmt.Errorf("%w; %s", err, reliedWarning(relied))
+	return err
 }
 
 const configHelp = `

@@ -9,6 +9,8 @@ import (
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
+
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
 )
 
 // pathDeclared is creds/<vendor>/:name or sign/<vendor>/:name, path being readCreds or readSign, of a vendor whose configs declare what a
@@ -76,7 +78,7 @@ func (d *declaration) serves() int {
 	return readSign
 }
 
-// checkGiven refuses what a reader gives if the declaration does not know it, or if it is no text.
+// checkGiven refuses what a reader gives if the declaration does not know it, or if it is not the text that the reader has.
 func (d *declaration) checkGiven(req *logical.Request) error {
 	for _, name := range slices.Sorted(maps.Keys(req.Data)) {
 		if name == unauthorizedField {
@@ -85,8 +87,13 @@ func (d *declaration) checkGiven(req *logical.Request) error {
 		if !slices.Contains(d.reads, name) {
 			return invalidf("unknown parameter%s; %s", quoted(name), accepts(d.reads))
 		}
-		if _, is := req.Data[name].(string); !is {
+		value, is := req.Data[name].(string)
+		if !is {
 			return invalidf("%s must be a string, given once", name)
+		}
+		if secret.NotUTF8(value) {
+			return invalidf("%s contains U+FFFD, which stands in place of bytes that are not UTF-8, so its signature would be of something "+
+				"else; if the scheme takes the hash (body_sha256) or the base64 of such bytes, give that", name)
 		}
 	}
 	return nil

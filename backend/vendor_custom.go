@@ -88,8 +88,8 @@ func customDeclaration(c config) (*declaration, error) {
 	}
 	for _, name := range parsed.Fields() {
 		own := field{
-			name: name, bound: true, account: true, group: groupFields, help: "A field of the scheme.",
-			rules: []rule{func(value string) string { return fault(parsed.CheckField(name, value)) }},
+			name: name, bound: true, account: true, credential: true, group: groupFields, help: "A field of the scheme.",
+			rules: []rule{secret.Damage, func(value string) string { return fault(parsed.CheckField(name, value)) }},
 		}
 		if fallback, has := parsed.Default(name); !has {
 			own.required = true

@@ -9,6 +9,7 @@ import (
 
 	"github.com/apisig/vault-plugin-apisig/internal/baseurl"
 	"github.com/apisig/vault-plugin-apisig/internal/pave"
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
 )
 
 // paveVendor is PAVE: every read of creds/pave is signed anew.
@@ -40,8 +41,9 @@ func paveFields() []field {
 	}
 	return []field{
 		{
-			name: "username", required: true, bound: true, account: true, rules: []rule{atMost(maxText), plainText},
-			help: "Primary account name that PAVE gave, not a user of its dashboard.",
+			name: "username", required: true, bound: true, account: true, credential: true,
+			rules: []rule{atMost(maxText), plainText, secret.Damage},
+			help:  "Primary account name that PAVE gave, not a user of its dashboard.",
 		},
 		publicField("api_key", "API key that PAVE gave, a UUID. It is public: it is sent in the header API-Key."),
 		{

@@ -3,6 +3,8 @@ package e2e
 import (
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -79,4 +81,40 @@ func TestProxySignsMethodAndBody(t *testing.T) {
 	} {
 		require.Equal(t, call.status, callSigned(t, call.method, p.URL+call.path, call.body, nil), call)
 	}
+}
+
+// Vault's command line puts U+FFFD in place of bytes that are not UTF-8. Such a secret is not stored, and such a body is not signed.
+func TestCommandLineDoesNotChangeBytes(t *testing.T) {
+	t.Parallel()
+	m := harness.NewMount(t)
+	scheme, err := os.ReadFile(harness.Path("schemes/github-webhook.yml"))
+	require.NoError(t, err)
+	image, mark := filepath.Join(t.TempDir(), "image"), filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.WriteFile(image, []byte("\x89PNG\r\n"), 0o600))
+	require.NoError(t, os.WriteFile(mark, []byte("\ufeff"+harness.NewSecret()), 0o600))
+	m.Write("config/pave/main", m.PaveValues())
+	_, _, text := m.Request(http.MethodPut, "config/custom/hook",
+		values{"scheme": string(scheme), "webhook_secret": harness.NewSecret(), "base_url": "https://receiver.example"})
+	require.Empty(t, text)
+	for name, test := range map[string]struct{ path, parameter, want string }{
+		"a secret of bytes":           {"config/custom/hook", "webhook_secret=@" + image, "webhook_secret contains U+FFFD"},
+		"a secret with a mark":        {"config/custom/hook", "webhook_secret=@" + mark, "webhook_secret contains an invisible character"},
+		"PAVE's secret, with a mark":  {"config/pave/x", "api_secret=@" + mark, "api_secret contains an invisible character"},
+		"a body of bytes":             {"sign/custom/hook", "body=@" + image, "body contains U+FFFD"},
+		"a name that no config has":   {"config/pave/us:east", "ttl=20", "no config can have this name"},
+		"a name with an at sign":      {"creds/pave/a@b", "unauthorized=true", "no config can have this name"},
+		"a name with a blank, signed": {"sign/custom/a b", "body=x", "no config can have this name"},
+	} {
+		command := harness.Command(m.Server.Binary, "write", m.Path+"/"+test.path, test.parameter)
+		command.Env = m.Server.Environ()
+		printed, err := command.CombinedOutput()
+		require.Error(t, err, name)
+		require.Contains(t, string(printed), "Code: 400", name)
+		require.Contains(t, string(printed), test.want, name)
+	}
+	read := m.Read("creds/pave/main", "version", "-1")
+	require.Equal(t, []string{`ignored unknown parameters "version"; this takes unauthorized`}, read.Warnings)
+	listed, err := m.Client.Logical().ListWithContext(t.Context(), m.Path+"/config")
+	require.NoError(t, err)
+	require.Equal(t, []any{"avanan/", "custom/", "infinity/", "pave/"}, listed.Data["keys"])
 }

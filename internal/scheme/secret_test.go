@@ -163,3 +163,37 @@ func TestSecretsAreNotInTheDocument(t *testing.T) {
 	_, err = parsed(t, withField).Signer(values)
 	require.NoError(t, err)
 }
+
+// A secret that came damaged is refused where it is written. One that is stored, perhaps from before that rule, signs as it is.
+func TestDamagedSecretsAreRefusedWhenWritten(t *testing.T) {
+	t.Parallel()
+	s := parsed(t, encoded)
+	const way = "; if the secret is no plain text, declare it with encoding: base64 and write its base64"
+	for _, test := range []struct {
+		name  string
+		value secret.Text
+		want  string
+	}{
+		{"plain", "canary\ufffd", "contains U+FFFD"},
+		{"plain", "\ufeffcanary", "contains an invisible character"},
+		{"plain", "\u201ccanary\u201d", "contains a typographic quote"},
+		{"based", "\ufeffY2FuYXJ5", "contains an invisible character"},
+		{"digits", "6361\u00a0", "contains an invisible character"},
+		{"plain", " canary ", ""},
+	} {
+		err := s.CheckSecret(test.name, test.value)
+		if test.want == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, test.want)
+		require.NotContains(t, err.Error(), "canary")
+		require.Equal(t, test.name == "plain", strings.HasSuffix(err.Error(), way), err)
+		if test.name == "plain" {
+			_, err = s.Signer(scheme.Values{
+				Secrets: map[string]secret.Text{"plain": test.value, "based": "Y2FuYXJ5", "digits": "6361"}, BaseURL: "https://api.example",
+			})
+			require.NoError(t, err)
+		}
+	}
+}

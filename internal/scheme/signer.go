@@ -137,8 +137,7 @@ func (s *Scheme) CheckField(field, value string) error {
 func (s *Scheme) CheckSecret(name string, given secret.Text) error {
 	for _, declared := range s.document.secrets {
 		if declared.name == name {
-			_, err := declared.decode(given)
-			return err
+			return declared.check(given)
 		}
 	}
 	return errors.New("is not a secret of the scheme")

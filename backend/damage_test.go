@@ -1,0 +1,188 @@
+package backend
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/stretchr/testify/require"
+)
+
+// damages are characters that come with reading or copying a value, and what the error says of each.
+var damages = map[string]string{
+	"\ufffd": "contains U+FFFD, which stands in place of bytes that are not UTF-8",
+	"\ufeff": "contains an invisible character, such as a byte-order mark",
+	"\u00a0": "contains an invisible character",
+	"\u200b": "contains an invisible character",
+	"\u2028": "contains an invisible character",
+	"\u201c": typographic,
+	"\u2019": typographic,
+}
+
+const typographic = "contains a typographic quote"
+
+// namedScheme has a field that may be any text. The example:
+// printf o1767323045 | openssl dgst -sha256 -mac HMAC -macopt hexkey:6d6164652d757000
+const namedScheme = `secrets: {key: {}, salt: {encoding: hex}}
+fields: {owner: {pattern: '.*'}}
+headers:
+  X-Sig: hex(hmac_sha256(key + salt, owner + now.unix()))
+ttl: 90s
+examples:
+  - {secrets: {key: made-up, salt: "00"}, fields: {owner: o}, now: 2026-01-02T03:04:05Z, want: {X-Sig: ced2104baa4eac82f699c646055176eb7df62e193c2c1c356bc5618549eaeac5}}
+`
+
+func (m *mount) namedCreds() values {
+	return values{"scheme": namedScheme, "base_url": "https://api.example", "key": "canary-key", "salt": "63616e617279", "owner": "acme"}
+}
+
+// A credential that is not what its owner has is refused: calls with it would be rejected, and nobody could see why.
+func TestDamagedCredentialsAreRefused(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	const ascii = "contains a space, a control character or one outside ASCII"
+	for name, test := range map[string]struct {
+		path, field string
+		config      values
+		always      string // the fault, whatever the character is
+		asBase64    bool   // the error says that bytes can be written as base64
+		quotes      bool   // typographic quotes are accepted: it is a name
+	}{
+		"PAVE's secret":          {"config/pave/x", "api_secret", m.paveValues(), "", false, false},
+		"PAVE's username":        {"config/pave/x", "username", m.paveValues(), "", false, true},
+		"PAVE's key":             {"config/pave/x", "api_key", m.paveValues(), ascii, false, false},
+		"Avanan's secret":        {"config/avanan/x", "secret_key", m.avananValues(), "", false, false},
+		"Avanan's app id":        {"config/avanan/x", "app_id", m.avananValues(), ascii, false, false},
+		"Infinity's secret":      {"config/infinity/x", "access_key", m.infinityValues(), "", false, false},
+		"Infinity's client id":   {"config/infinity/x", "client_id", m.infinityValues(), ascii, false, false},
+		"a declared secret":      {"config/custom/x", "key", m.namedCreds(), "", true, false},
+		"a declared secret, hex": {"config/custom/x", "salt", m.namedCreds(), "", false, false},
+		"a declared field":       {"config/custom/x", "owner", m.namedCreds(), "", false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for character, fault := range damages {
+				if fault == typographic && test.quotes {
+					continue
+				}
+				if test.always != "" {
+					fault = test.always
+				}
+				for _, value := range []string{character + "canary", "canary" + character, "can" + character + "ary"} {
+					text := m.refused(logical.UpdateOperation, test.path, with(test.config, values{test.field: value}))
+					require.True(t, strings.HasPrefix(text, test.field+" "+fault), "%q: %s", character, text)
+					require.Equal(t, test.asBase64, strings.Contains(text, "declare it with encoding: base64"), text)
+					require.NotContains(t, text, "canary")
+				}
+			}
+		})
+	}
+}
+
+// A name may have typographic quotes in it. The write of a damaged secret stores nothing.
+func TestDamagedSecretStoresNothing(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/pave/main", with(m.paveValues(), values{"username": "O\u2019Brien"}))
+	m.write("config/custom/x", with(m.namedCreds(), values{"owner": "O\u2019Brien"}))
+	before := m.stored()
+	m.refused(logical.UpdateOperation, "config/pave/main", values{"api_secret": "\ufeffcanary"})
+	m.refused(logical.PatchOperation, "config/custom/x", values{"key": "\ufeffcanary", "salt": "00"})
+	require.Equal(t, before, m.stored())
+}
+
+// What an earlier version stored keeps working: the rules are for what a write names.
+func TestStoredDamagedSecretsKeepWorking(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	named := m.namedCreds()
+	for path, config := range map[string]values{
+		"config/pave/old": with(m.paveValues(), values{"api_secret": "\ufffdcanary\u00a0", "username": "\ufeffacme"}),
+		"config/custom/old": {
+			"scheme": named["scheme"], "base_url": named["base_url"],
+			"secrets": values{"key": "\u201ccanary\ufffd\u201d", "salt": "ff"}, "fields": values{"owner": "\ufeffacme"},
+		},
+	} {
+		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: path, Value: mustJSON(t, config)}))
+		require.NotEmpty(t, m.read(strings.Replace(path, "config", "creds", 1))["header_lines"])
+	}
+	m.write("config/pave/old", values{"ttl": 20})
+	require.NotEmpty(t, m.read("creds/pave/old")["header_lines"])
+	require.NotEmpty(t, m.must(logical.UpdateOperation, "check/custom/old", nil))
+}
+
+// Blanks at the ends of a credential are kept, because it may have them. The answer counts them.
+func TestBlanksAtTheEndsAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	warning := func(field string, before, after int) string {
+		return fmt.Sprintf("%s has blanks at its ends, %d before and %d after the rest; they are part of it, so write it again if it should have "+
+			"none", field, before, after)
+	}
+	for name, test := range map[string]struct {
+		path          string
+		config, write values
+		warnings      []string
+	}{
+		"none":             {"config/pave/none", m.paveValues(), values{"api_secret": "a b", "base_url": m.url}, nil},
+		"after":            {"config/pave/after", m.paveValues(), values{"api_secret": "canary ", "base_url": m.url}, []string{warning("api_secret", 0, 1)}},
+		"before":           {"config/pave/before", m.paveValues(), values{"api_secret": "  canary", "base_url": m.url}, []string{warning("api_secret", 2, 0)}},
+		"only":             {"config/pave/only", m.paveValues(), values{"api_secret": "   ", "base_url": m.url}, []string{warning("api_secret", 3, 3)}},
+		"a name":           {"config/pave/name", m.paveValues(), with(m.paveValues(), values{"username": " acme"}), []string{warning("username", 1, 0)}},
+		"stored, unnamed":  {"config/pave/stored", with(m.paveValues(), values{"api_secret": "canary "}), values{"ttl": 20}, nil},
+		"Avanan's":         {"config/avanan/x", m.avananValues(), values{"secret_key": " canary", "base_url": m.url, "verify": false}, []string{warning("secret_key", 1, 0)}},
+		"Infinity's":       {"config/infinity/x", m.infinityValues(), values{"access_key": "canary  ", "base_url": m.url, "verify": false}, []string{warning("access_key", 0, 2)}},
+		"declared":         {"config/custom/x", m.namedCreds(), with(m.namedCreds(), values{"key": " canary "}), []string{warning("key", 1, 1)}},
+		"a declared field": {"config/custom/y", m.namedCreds(), with(m.namedCreds(), values{"owner": "acme "}), []string{warning("owner", 0, 1)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m.write(test.path, test.config)
+			resp, status, text := m.handle(logical.UpdateOperation, test.path, test.write)
+			require.Empty(t, text)
+			if test.warnings == nil {
+				require.Equal(t, http.StatusNoContent, status)
+				return
+			}
+			require.Equal(t, test.warnings, resp.Warnings)
+		})
+	}
+	// The secret is signed with as it is: printf 'acme:09bc91b9-76e5-4256-8e4f-7a41c1408014@2026-01-02T03:04:05Z' |
+	// openssl dgst -sha256 -hmac 'canary '
+	m.write("config/pave/kept", with(m.paveValues(), values{"api_secret": "canary "}))
+	require.Equal(t, "36967a58ab3e776a8568ab2b4b3ece556ecac2de2403d14cf50940549336b49b", m.read("creds/pave/kept")["api_token"])
+}
+
+// If the vendor rejects the credentials, the blanks are in the error, because Vault drops warnings from errors.
+func TestRefusalNamesBlanks(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	text := m.refused(logical.UpdateOperation, "config/avanan/us", with(m.avananValues(), values{"secret_key": "sandbox-avanan-secret "}))
+	require.Contains(t, text, "rejects the credentials")
+	require.Contains(t, text, "secret_key has blanks at its ends, 0 before and 1 after the rest")
+}
+
+// A body that is not UTF-8 arrives as another one, so its signature would be wrong.
+func TestRequestFieldsThatAreNotUTF8AreRefused(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	anyBody := strings.Replace(customScheme1, "pattern: '[ -~]*'", "pattern: '(?s).*'", 1)
+	require.NotEqual(t, customScheme1, anyBody)
+	m.write("config/custom/ovh", with(m.customValues(), values{"scheme": anyBody}))
+	given := values{"method": "POST", "request_string": "/1.0/me", "body": "\u00e9\u4e2d\ufeff"}
+	m.must(logical.UpdateOperation, "sign/custom/ovh", given)
+	for name, body := range map[string]string{"replaced by the client": "\ufffdPNG\r\ncanary", "as bytes": "canary\x89PNG", "at the end": "canary\ufffd"} {
+		for _, operation := range []logical.Operation{logical.UpdateOperation, logical.ReadOperation} {
+			req := m.request(operation, "sign/custom/ovh", given)
+			req.Data["body"] = body // bytes as they are: JSON would replace them
+			resp, err := m.HandleRequest(t.Context(), req)
+			require.NoError(t, err)
+			require.EqualError(t, resp.Error(), "body contains U+FFFD, which stands in place of bytes that are not UTF-8, so its signature would be of "+
+				"something else; if the scheme takes the hash (body_sha256) or the base64 of such bytes, give that", name)
+		}
+	}
+	require.Contains(t, m.refused(logical.UpdateOperation, "sign/custom/ovh", with(given, values{"method": "\ufffd"})), "method contains U+FFFD")
+	require.NotContains(t, m.logged(), "canary")
+}
