@@ -18,14 +18,15 @@ func TestTokenIsForOneAccount(t *testing.T) {
 		value any
 		kept  bool
 	}{
-		"region":          {"eu", false},
-		"app_id":          {"US:other", false},
-		"secret_key":      {"other-secret", false},
-		"base_url":        {"", false}, // the URL of another server, set below
-		"date_format":     {"zulu", false},
-		"ca_cert":         {testCertificate, false},
-		"min_ttl":         {20, true},
-		"request_timeout": {20, true},
+		"region":            {"eu", false},
+		"app_id":            {"US:other", false},
+		"secret_key":        {"other-secret", false},
+		"base_url":          {"", false}, // the URL of another server, set below
+		"date_format":       {"zulu", false},
+		"ca_cert":           {testCertificate, false},
+		"min_ttl":           {20, true},
+		"request_timeout":   {20, true},
+		"secret_expires_at": {"2027-03-01T00:00:00Z", true},
 	} {
 		t.Run(field, func(t *testing.T) {
 			t.Parallel()

@@ -313,7 +313,7 @@ func TestEveryPathIsDocumented(t *testing.T) {
 			for _, responses := range properties.Responses {
 				for name, field := range responses[0].Fields {
 					require.NotEmpty(t, field.Description, "%s %s answer %s", path.Pattern, operation, name)
-					optional := name == writtenField || name == "formats" || name == "clock_offset" ||
+					optional := name == writtenField || name == expiresField || name == "formats" || name == "clock_offset" ||
 						(strings.HasPrefix(path.Pattern, "status/") && name != "keys") ||
 						(strings.Contains(path.Pattern, "/custom/") && !slices.Contains(alwaysOfCustom, name))
 					require.Equal(t, !optional, field.Required, "%s %s answer %s", path.Pattern, operation, name)

@@ -194,6 +194,9 @@ func TestPatchWithNullOnEveryField(t *testing.T) {
 				continue
 			}
 			want := with(before, values{f.name: f.zero()})
+			if f.omitEmpty {
+				delete(want, f.name)
+			}
 			if f.name == "region" {
 				want["region"] = "us" // the config's name
 			}

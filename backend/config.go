@@ -104,7 +104,13 @@ func (c config) encode(fields []field, before []byte) ([]byte, error) {
 		groups[groupSecrets], groups[groupFields] = map[string]json.RawMessage{}, map[string]json.RawMessage{}
 	}
 	for _, f := range fields {
-		if f.unstored || (f.omitEmpty && c[f.name] == "") {
+		if f.unstored {
+			continue
+		}
+		if f.omitEmpty && c[f.name] == "" {
+			if f.group == "" {
+				delete(stored, f.name)
+			}
 			continue
 		}
 		value := c[f.name]

@@ -64,10 +64,11 @@ func (c config) outdated() string {
 	return "this config goes on working, but a write of its declaration would be refused: " + found.outdated.Error()
 }
 
-// fieldsOf are all fields of a config: those of its vendor, and its own.
+// fieldsOf are all fields of a config: those of its vendor, and its own, which replace those of the same name.
 func (v *vendor) fieldsOf(c config) []field {
 	if found := c.declaration(); found != nil {
-		return slices.Concat(v.fields, found.fields)
+		own := slices.DeleteFunc(slices.Clone(v.fields), func(f field) bool { return c.declaresItself(f.name) })
+		return append(own, found.fields...)
 	}
 	return v.fields
 }
@@ -146,9 +147,11 @@ func (v *vendor) begin(old config, write parameters) (begun config, restarted bo
 	restarted = slices.ContainsFunc(own, func(f field) bool { return old[f.name] != declaring[f.name] })
 	begun = old
 	if restarted {
-		begun = config{}
+		begun = newConfig(v.fields)
 		for _, f := range v.fields {
-			begun[f.name] = old[f.name]
+			if !old.declaresItself(f.name) {
+				begun[f.name] = old[f.name]
+			}
 		}
 		for _, f := range own {
 			begun[f.name] = declaring[f.name]

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
@@ -34,8 +33,8 @@ type entries struct {
 	mu      sync.RWMutex
 	byName  map[string]*entry
 	changes uint64 // counts what may have changed a config in storage
-	// written is when the secret was written of configs that are in storage only; zero if that is not known.
-	written map[string]time.Time
+	// surveyed is what is known of the secrets of configs that were not read to be used since they may have changed.
+	surveyed map[string]secretDates
 }
 
 // get returns a config that is known to be current.
@@ -63,7 +62,7 @@ func (e *entries) put(name string, seen uint64, build func(before *entry) *entry
 		return built, false
 	}
 	e.byName[name] = built
-	delete(e.written, name)
+	delete(e.surveyed, name)
 	return built, true
 }
 
@@ -73,7 +72,7 @@ func (e *entries) set(name string, build func(before *entry) *entry) {
 	defer e.mu.Unlock()
 	e.changes++
 	e.byName[name] = build(e.byName[name])
-	delete(e.written, name)
+	delete(e.surveyed, name)
 }
 
 // doubt makes a config stale.
@@ -81,7 +80,7 @@ func (e *entries) doubt(name string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.changes++
-	delete(e.written, name)
+	delete(e.surveyed, name)
 	if before := e.byName[name]; before != nil {
 		doubted := *before
 		doubted.stale = true
@@ -94,7 +93,7 @@ func (e *entries) doubtAll() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.changes++
-	clear(e.written)
+	clear(e.surveyed)
 	for name, before := range e.byName {
 		doubted := *before
 		doubted.stale = true
@@ -108,7 +107,7 @@ func (e *entries) drop(name string) {
 	defer e.mu.Unlock()
 	e.changes++
 	delete(e.byName, name)
-	delete(e.written, name)
+	delete(e.surveyed, name)
 }
 
 // gone forgets a config of which storage had nothing, unless something changed since seen.
@@ -117,7 +116,7 @@ func (e *entries) gone(name string, seen uint64) {
 	defer e.mu.Unlock()
 	if seen == e.changes {
 		delete(e.byName, name)
-		delete(e.written, name)
+		delete(e.surveyed, name)
 	}
 }
 
@@ -132,20 +131,20 @@ func (e *entries) names() []string {
 	return names
 }
 
-// all are the configs in memory, and when the secrets of all that are known were written.
-func (e *entries) all() (map[string]*entry, map[string]time.Time) {
+// all are the configs in memory, and what is known of the secrets of all.
+func (e *entries) all() (map[string]*entry, map[string]secretDates) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	written := maps.Clone(e.written)
-	if written == nil {
-		written = map[string]time.Time{}
+	secrets := maps.Clone(e.surveyed)
+	if secrets == nil {
+		secrets = map[string]secretDates{}
 	}
 	for name, inMemory := range e.byName {
-		if at, err := time.Parse(time.RFC3339, inMemory.config.text(writtenField)); err == nil {
-			written[name] = at
+		if _, newer := secrets[name]; !newer {
+			secrets[name] = inMemory.config.secretDates()
 		}
 	}
-	return maps.Clone(e.byName), written
+	return maps.Clone(e.byName), secrets
 }
 
 // unknown returns those of the names in storage of which nothing is known, and forgets what is known of others, except of configs
@@ -153,18 +152,18 @@ func (e *entries) all() (map[string]*entry, map[string]time.Time) {
 func (e *entries) unknown(inStorage []string) []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	kept := make(map[string]time.Time, len(inStorage))
+	kept := make(map[string]secretDates, len(inStorage))
 	var unknown []string
 	for _, name := range inStorage {
-		at, surveyed := e.written[name]
+		secret, surveyed := e.surveyed[name]
 		if surveyed {
-			kept[name] = at
+			kept[name] = secret
 		}
 		if inMemory := e.byName[name]; !surveyed && (inMemory == nil || inMemory.stale) {
 			unknown = append(unknown, name)
 		}
 	}
-	e.written = kept
+	e.surveyed = kept
 	for name, inMemory := range e.byName {
 		if inMemory.stale && !slices.Contains(inStorage, name) {
 			delete(e.byName, name)
@@ -173,11 +172,11 @@ func (e *entries) unknown(inStorage []string) []string {
 	return unknown
 }
 
-// surveyed remembers when a secret was written, unless the config may have changed since seen.
-func (e *entries) surveyed(name string, seen uint64, at time.Time) {
+// survey remembers what a config in storage says of its secret, unless the config may have changed since seen.
+func (e *entries) survey(name string, seen uint64, secret secretDates) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if seen == e.changes {
-		e.written[name] = at
+		e.surveyed[name] = secret
 	}
 }

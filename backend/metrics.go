@@ -67,6 +67,7 @@ var (
 	descLastFailure = timestamp("last_failure", "When an exchange last failed.")
 	descHeldOff     = timestamp("held_off_until", "Until when the engine leaves the vendor alone after failures.")
 	descWritten     = timestamp("secret_written", "When the secret was last written.")
+	descExpires     = timestamp("secret_expires", "When the secret expires, as its config says.")
 	descOffset      = prometheus.NewDesc("apisig_clock_offset_seconds",
 		"By how much the vendor's clock is ahead of this server's.", ofConfig, nil)
 )
@@ -85,9 +86,10 @@ func (collector) Describe(chan<- *prometheus.Desc) {}
 func (c collector) Collect(to chan<- prometheus.Metric) {
 	to <- prometheus.MustNewConstMetric(descBuild, prometheus.GaugeValue, 1, Version)
 	for _, s := range c.stores {
-		entries, written := s.entries.all()
-		for name, at := range written {
-			gauge(to, descWritten, at, s.vendor.name, name)
+		entries, secrets := s.entries.all()
+		for name, secret := range secrets {
+			gauge(to, descWritten, secret.written, s.vendor.name, name)
+			gauge(to, descExpires, secret.expires, s.vendor.name, name)
 		}
 		for name, e := range entries {
 			collect(to, s.vendor.name, name, e)

@@ -19,8 +19,8 @@ func TestUnknownParametersAreRejected(t *testing.T) {
 	m.write("config/avanan/main", m.avananValues())
 	before := m.stored()
 	const (
-		ofPave   = "this takes api_key, api_secret, base_url, ca_cert, request_timeout, timestamp_format, ttl, username, verify"
-		ofAvanan = "this takes app_id, base_url, ca_cert, date_format, min_ttl, region, request_timeout, secret_key, verify"
+		ofPave   = "this takes api_key, api_secret, base_url, ca_cert, request_timeout, secret_expires_at, timestamp_format, ttl, username, verify"
+		ofAvanan = "this takes app_id, base_url, ca_cert, date_format, min_ttl, region, request_timeout, secret_expires_at, secret_key, verify"
 		ofSign   = "this takes request_string, unauthorized"
 		ofCreds  = "this takes unauthorized"
 		ofTokens = "this takes min_ttl, unauthorized"

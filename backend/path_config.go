@@ -162,6 +162,9 @@ func (b *backend) configRead(
 		return nil, err
 	}
 	resp := &logical.Response{Data: c.readable(s.vendor.fieldsOf(c))}
+	if warning := expiryWarning(c.secretDates().expires, b.now()); warning != "" {
+		resp.AddWarning(warning)
+	}
 	if s.vendor.declares != nil {
 		maps.Copy(resp.Data, s.vendor.declares.readable(c))
 		if problem := s.vendor.checkUsable(c); problem != nil {
@@ -189,7 +192,7 @@ func (b *backend) configWrite(
 	if len(req.Data) == 0 {
 		return nil, invalidf("the request contains no parameters; %s", accepts(parametersOf(req.Operation, writable(s.vendor.fields))))
 	}
-	var relied string
+	var relied, outlived string
 	var warnings []string
 	var tried config // what got is from; a write that starts over need not try it again
 	var got exchanged
@@ -204,6 +207,7 @@ func (b *backend) configWrite(
 		fields := s.vendor.fieldsOf(next)
 		if slices.ContainsFunc(secretNames(fields), write.given) {
 			next[writtenField] = rfc3339(b.now())
+			outlived = outlivedWarning(next, write)
 		}
 		if relied = s.vendor.trusted(old.config, next, write); relied != "" && s.vendor.sendsSecret {
 			return nil, invalidf("this write relies on %s; name it again in the same write, because the secret itself is sent there", relied)
@@ -233,6 +237,9 @@ func (b *backend) configWrite(
 		return nil, err
 	}
 	warnings = append(warnings, reliedWarning(relied)...)
+	if outlived != "" {
+		warnings = append(warnings, outlived)
+	}
 	if clock := clockWarning(got.timing); tried != nil && clock != "" {
 		warnings = append(warnings, clock)
 	}

@@ -2,8 +2,8 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"net/http"
-	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
@@ -51,8 +51,8 @@ func (b *backend) metricsRead(ctx context.Context, req *logical.Request, _ *fram
 // surveyedAtOnce is how many configs one scrape reads from storage at most; later scrapes read the rest.
 const surveyedAtOnce = 1000
 
-// survey finds out when the secrets were written of configs that are not in memory, so that a secret's age is known after a
-// restart too. It reads no more than unread entries from storage, and counts them down.
+// survey finds out what configs that are not in memory say of their secrets, so that metrics cover every config after a restart
+// too. It reads no more than unread entries from storage, and counts them down.
 func (s *store) survey(ctx context.Context, storage logical.Storage, unread *int) error {
 	names, err := storage.List(ctx, s.prefix())
 	if err != nil {
@@ -65,15 +65,12 @@ func (s *store) survey(ctx context.Context, storage logical.Storage, unread *int
 		*unread--
 		seen := s.entries.seen()
 		c, stored, err := s.loadFields(ctx, storage, name)
-		if err != nil || stored == nil {
-			s.entries.surveyed(name, seen, time.Time{}) // status says why
-			continue
+		switch {
+		case errors.Is(err, errDamaged):
+			s.entries.survey(name, seen, secretDates{}) // status says why
+		case err == nil && stored != nil:
+			s.entries.survey(name, seen, c.secretDates())
 		}
-		at, err := time.Parse(time.RFC3339, c.text(writtenField))
-		if err != nil {
-			at = time.Time{} // a config of an earlier version
-		}
-		s.entries.surveyed(name, seen, at)
 	}
 	return nil
 }

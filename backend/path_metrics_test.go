@@ -217,7 +217,7 @@ func TestMetricsAfterARestart(t *testing.T) {
 func TestReferenceNamesEveryMetric(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
-	m.write("config/avanan/us", m.avananValues())
+	m.write("config/avanan/us", with(m.avananValues(), values{"secret_expires_at": "2027-03-01T00:00:00Z"}))
 	m.must(logical.ReadOperation, "sign/avanan/us", values{"request_string": "/v1.0/scopes"})
 	m.fault(sandbox.Break)
 	m.advance(2 * time.Hour)

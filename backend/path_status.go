@@ -50,6 +50,7 @@ func statusFields(v *vendor) map[string]*framework.FieldSchema {
 	fields := map[string]*framework.FieldSchema{
 		writtenField: text("When the secret was last part of a write, RFC 3339."),
 		"secret_age": number("Seconds since the secret was written."),
+		expiresField: text("When the secret expires, as the config says, RFC 3339."),
 		"problem":    text("Why the stored config cannot be used, or why a write of its scheme would be refused today."),
 		"since":      text("When this node began to count, RFC 3339."),
 		"reads":      number("Reads of credentials and signatures, by this node."),
@@ -92,13 +93,14 @@ func (b *backend) statusRead(
 			status[field] = rfc3339(at)
 		}
 	}
-	if written, err := time.Parse(time.RFC3339, current.config.text(writtenField)); err == nil {
-		put(writtenField, written)
-		status["secret_age"] = int(now.Sub(written).Seconds())
+	secret := current.config.secretDates()
+	if put(writtenField, secret.written); !secret.written.IsZero() {
+		status["secret_age"] = int(now.Sub(secret.written).Seconds())
 	}
 	if outdated := current.config.outdated(); outdated != "" {
 		status["problem"] = outdated
 	}
+	put(expiresField, secret.expires)
 	put("since", current.stats.since)
 	reads, stale, exchanges := current.stats.totals()
 	status["reads"] = reads
@@ -114,7 +116,11 @@ func (b *backend) statusRead(
 		put("token_issued_at", state.Token.AskedAt)
 		put("token_expires_at", state.Token.ExpiresAt)
 	}
-	return &logical.Response{Data: status}, nil
+	resp := &logical.Response{Data: status}
+	if warning := expiryWarning(secret.expires, now); warning != "" {
+		resp.AddWarning(warning)
+	}
+	return resp, nil
 }
 
 // put adds the events to a status.

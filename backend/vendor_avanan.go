@@ -108,6 +108,7 @@ func avananFields() []field {
 		minTTLField(),
 		requestTimeoutField("Limit for one handshake, retries included."),
 		caCertField(),
+		secretExpiresAt(),
 		secretWrittenAt(),
 		verifyParameter(true, "Whether a write that changes what a handshake uses does one first. If it fails, nothing is stored. If given "+
 			"as true, any write does one. It is not stored itself."),

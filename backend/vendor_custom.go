@@ -32,6 +32,7 @@ func customVendor() *vendor {
 				name: "base_url", required: true, bound: true, account: true, rules: addressRules(), clean: cleanAddress,
 				help: "Address of the API, " + baseurl.Rule + ", and at most 512 bytes. Readers are told it; the engine itself calls nobody.",
 			},
+			secretExpiresAt(),
 			secretWrittenAt(),
 		},
 		check: func(c config) error {

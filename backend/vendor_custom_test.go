@@ -166,7 +166,7 @@ func TestCustomWriteRefusals(t *testing.T) {
 		{with(good, values{"label": ""}), "label does not match the pattern"},
 		{with(good, values{"base_url": "http://canary.example"}), "base_url is plain http"},
 		{with(good, values{"base_url": "https://a.example/" + strings.Repeat("a", 500)}), "base_url is longer than 512 bytes"},
-		{with(good, values{"verify": true}), `unknown parameter "verify"; this takes account, base_url, key, label, salt, scheme, zone`},
+		{with(good, values{"verify": true}), `unknown parameter "verify"; this takes account, base_url, key, label, salt, scheme, secret_expires_at, zone`},
 		{with(good, values{"ca_cert": "x"}), `unknown parameter "ca_cert"`},
 		{with(good, values{"secret_written_at": "x"}), `unknown parameter "secret_written_at"`},
 		{with(good, values{"key": "made-up"}), "key is in the scheme, a field or base_url"},

@@ -82,6 +82,7 @@ func infinityFields() []field {
 		minTTLField(),
 		requestTimeoutField("Limit for one login, retries included."),
 		caCertField(),
+		secretExpiresAt(),
 		secretWrittenAt(),
 		verifyParameter(true, "Whether a write that changes what a login uses does one first. If it fails, nothing is stored. If given as "+
 			"true, any write does one. It is not stored itself."),

@@ -79,6 +79,7 @@ func paveFields() []field {
 		},
 		requestTimeoutField("Limit for one call of a check."),
 		caCertField(),
+		secretExpiresAt(),
 		secretWrittenAt(),
 		verifyParameter(false, "Whether a write checks the credentials with PAVE first, by GET /v1/callbacks, whose answer is not read. If "+
 			"that fails, nothing is stored. It is not stored itself."),

@@ -336,10 +336,10 @@ func TestMalformedBodiesAreRejected(t *testing.T) {
 	stray := harness.NewSecret()
 	pave, avanan, infinity := m.Read("config/pave/main").Data, m.Read("config/avanan/us").Data, m.Read("config/infinity/us").Data
 	for path, parameters := range map[string][]string{
-		"config/pave/main":     {"username", "api_key", "api_secret", "timestamp_format", "ttl", "base_url"},
+		"config/pave/main":     {"username", "api_key", "api_secret", "timestamp_format", "ttl", "base_url", "secret_expires_at"},
 		"config/avanan/us":     {"region", "app_id", "secret_key", "base_url", "date_format", "min_ttl", "request_timeout", "ca_cert", "verify"},
 		"config/infinity/us":   {"region", "client_id", "access_key", "base_url", "min_ttl", "request_timeout", "ca_cert", "verify"},
-		"creds/infinity/us":    {"unauthorized"},
+		"creds/infinity/us":    {"unauthorized", "min_ttl"},
 		"sign/avanan/us":       {"request_string"},
 		"sign/avanan/us/batch": {"request_strings"},
 	} {
@@ -366,7 +366,11 @@ func TestMalformedBodiesAreRejected(t *testing.T) {
 		for _, path := range []string{"config/pave/main", "creds/pave/main", "creds/avanan/us", "creds/infinity/us"} {
 			status, _, text := m.Request(http.MethodGet, path, nil, query, "x")
 			require.Equal(t, http.StatusBadRequest, status, text)
-			require.Contains(t, text, "this takes "+map[bool]string{true: "no parameters", false: "unauthorized"}[path == "config/pave/main"])
+			takes := map[string]string{"config/pave/main": "no parameters", "creds/pave/main": "unauthorized"}[path]
+			if takes == "" {
+				takes = "min_ttl, unauthorized"
+			}
+			require.Contains(t, text, "this takes "+takes)
 		}
 	}
 	status, _, text := m.Request(http.MethodGet, "sign/avanan/us", nil, "request_string", "/v1.0/scopes", "request_string", "/v1.0/x")

@@ -32,6 +32,7 @@ var metrics = map[string]metric{
 	"apisig_held_off_until_timestamp_seconds": {"gauge", ofConfig},
 	"apisig_clock_offset_seconds":             {"gauge", ofConfig},
 	"apisig_secret_written_timestamp_seconds": {"gauge", ofConfig},
+	"apisig_secret_expires_timestamp_seconds": {"gauge", ofConfig},
 }
 
 // labelsOf are the labels of a series with a given name. A histogram has several series, with names of their own.

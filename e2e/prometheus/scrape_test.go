@@ -53,7 +53,8 @@ func TestPrometheusScrapesEngine(t *testing.T) {
 	m := harness.Start(t).MountApisig(t)
 	p := startPrometheus(t, m, program, promtool)
 
-	m.Write("config/pave/main", m.PaveValues())
+	later := time.Now().AddDate(1, 0, 0).Format(time.RFC3339)
+	m.Write("config/pave/main", harness.With(m.PaveValues(), values{"secret_expires_at": later}))
 	m.Write("config/avanan/us", m.AvananValues())
 	broken := m.Server.Unmounted(t, m.Path) // the same mount, with stand-ins of its own
 	broken.Vendor.Change(func(b *sandbox.Behaviour) { b.TokenLife = 12 * time.Second })

@@ -65,6 +65,7 @@ func TestWrongDocuments(t *testing.T) {
 		{replaced(t, "secrets: {key: {}}", "secrets: ! {key: {}}"), "line 1: has a tag"},
 		{"%YAML 1.1\n---\n" + small, "line 1: is a directive of YAML"},
 		{replaced(t, "{key: {}}", "{secret_written_at: {}}"), "secrets, line 1: this name is a parameter"},
+		{replaced(t, "{key: {}}", "{secret_expires_at: {}}"), "secrets, line 1: this name is a parameter"},
 		{replaced(t, "ttl: 60s", "query: {X-Sig: body}\nttl: 60s"), "query.X-Sig: is the name of a header too"},
 		{replaced(t, "ttl: 60s", "require: {m: body == body, "+manyConditions(32)+"}\nttl: 60s"), "require: has more than 32"},
 		{replaced(t, "{body: {}}", "{body: {pattern: '(?i)[a-\\x{10ffff}]'}}"), "request.body.pattern: has (?i) and characters outside ASCII"},

@@ -20,7 +20,7 @@ var (
 	// parameters are those of Vault's requests and of the engine's paths.
 	parameters = []string{
 		"name", "scheme", "vendor", "verify", "request_timeout", "ca_cert", "list", "help", "after", "limit", "read_snapshot_id",
-		"unauthorized", "secret_written_at",
+		"unauthorized", "secret_written_at", "secret_expires_at",
 	}
 	// answers are what a read of a config, or a signature, contains beside the fields.
 	answers = []string{
