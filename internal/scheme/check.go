@@ -71,6 +71,10 @@ type checker struct {
 	longKeys []longKey
 	// total is the size of all nodes' largest values.
 	total int
+	// nodes are those of all expressions so far.
+	nodes int
+	// unit is the largest of the fractions of a second that are used; 0 for none.
+	unit  time.Duration
 	lints []string
 	// literals are the strings in expressions, unquoted.
 	literals []string
@@ -111,6 +115,11 @@ func (c *checker) compile(s source, accepted ...kind) (operand, map[string]bool,
 	compiled, err := e.compile(tree, 1)
 	if err != nil {
 		return operand{}, nil, err
+	}
+	if c.nodes += e.nodes; c.nodes > maxNewNodes {
+		if err := c.newer.refuse(errorAt(s.place, "the expressions so far have more than %d nodes", maxNewNodes)); err != nil {
+			return operand{}, nil, err
+		}
 	}
 	switch {
 	case len(accepted) == 0 || slices.Contains(accepted, compiled.kind):
@@ -364,6 +373,7 @@ func (e *expression) call(node *ast.CallExpr, depth int) (operand, error) {
 		return operand{}, err
 	}
 	known.kind = function.signatures[at].gives
+	e.unit = max(e.unit, function.unit)
 	if function.literal {
 		return e.formatted(args[1], known)
 	}
@@ -386,6 +396,7 @@ func (e *expression) formatted(argument operand, known facts) (operand, error) {
 	if err != nil || !valid {
 		return operand{}, e.errorAtNode(literal, "the layout can have %s", strings.ReplaceAll(directiveHelp(), "`", ""))
 	}
+	e.unit = max(e.unit, compiled.unit)
 	known.fresh, known.max, known.min = compiled.fresh, compiled.max, min(compiled.max, 1)
 	return operand{facts: known, text: func(e *environment) string { return compiled.format(e.now) }}, nil
 }

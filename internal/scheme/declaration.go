@@ -25,6 +25,8 @@ type declaration struct {
 	max     int // bytes
 	// optional says that the value may be absent, which counts as "".
 	optional bool
+	// commas says of the request string that it may contain commas.
+	commas bool
 	// fallback is the default of a config's field, if it has one.
 	fallback    string
 	hasFallback bool
@@ -40,17 +42,28 @@ func readDeclaration(p pair, section string) (declaration, error) {
 	if section == "fields" {
 		declared.config, declared.max = true, defaultField
 		limit, known = maxField, []string{"pattern", "optional", "default", "max"}
+	} else if p.key == requestString {
+		known = append(known, "commas")
 	}
 	options, err := texts(p.value, place, known...)
 	if err != nil {
 		return declaration{}, err
 	}
+	if text, given := options["commas"]; given {
+		if text != "true" && text != "false" {
+			return declaration{}, errorAt(place+".commas", "must be true or false")
+		}
+		declared.commas = text == "true"
+	}
 	text, given := options["pattern"]
 	if !given {
 		text = defaultPattern
 	}
+	if !given && declared.commas {
+		text = commaPattern
+	}
 	var fault string
-	if declared.pattern, fault = newPattern(text); fault != "" {
+	if declared.pattern, fault = sharedPattern(text); fault != "" {
 		return declaration{}, errorAt(place+".pattern", "%s", fault)
 	}
 	if text, given := options["max"]; given {
@@ -90,7 +103,11 @@ func (d declaration) check(value string) error {
 		return fmt.Errorf("is longer than %d bytes", d.max)
 	}
 	if d.name == requestString && !d.config {
-		if err := requeststring.Check(value, nil); err != nil {
+		check := requeststring.Check
+		if d.commas {
+			check = requeststring.CheckWithCommas
+		}
+		if err := check(value, nil); err != nil {
 			return err
 		}
 	}

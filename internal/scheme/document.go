@@ -16,7 +16,8 @@ const (
 	maxHeaders  = 32 // and as many query parameters
 	maxExamples = 16
 	maxRequire  = 32
-	maxMessage  = 256 // bytes of a message of require
+	maxMessage  = 256       // bytes of a message of require
+	maxSum      = 256 << 10 // of the max of all request fields together, in new documents
 )
 
 // document is what a scheme's YAML says, with its expressions as text.
@@ -29,6 +30,7 @@ type document struct {
 	ttl             time.Duration
 	allowStatic     bool
 	allowExtension  bool
+	growing         bool
 	examples        []example
 	// texts are the document, its scalars and its keys: where no secret may occur.
 	texts []string
@@ -36,7 +38,9 @@ type document struct {
 	all map[string]bool
 	// instructions are those of all patterns so far.
 	instructions int
-	newer        *newerRules
+	// patterns are the different ones so far.
+	patterns map[*pattern]bool
+	newer    *newerRules
 }
 
 // source is an expression as text, with its name.
@@ -46,7 +50,8 @@ type source struct {
 
 // sections are the keys of a document.
 var sections = []string{
-	"secrets", "fields", "request", "let", "require", "headers", "query", "ttl", "allow_static", "allow_extension", "examples",
+	"secrets", "fields", "request", "let", "require", "headers", "query", "ttl", "allow_static", "allow_extension", "growing",
+	"examples",
 }
 
 // readDocument reads the YAML and holds it against every rule that does not concern types.
@@ -55,7 +60,7 @@ func readDocument(text string, newer *newerRules) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &document{newer: newer, all: map[string]bool{}, texts: append([]string{text}, scalars(root)...)}
+	d := &document{newer: newer, all: map[string]bool{}, patterns: map[*pattern]bool{}, texts: append([]string{text}, scalars(root)...)}
 	found, err := pairs(root, "scheme", sections...)
 	if err != nil {
 		return nil, err
@@ -84,6 +89,7 @@ func readDocument(text string, newer *newerRules) (*document, error) {
 			d.allowExtension, err = boolean(node, "allow_extension")
 			return err
 		}},
+		{"growing", func(node *yaml.Node) (err error) { d.growing, err = boolean(node, "growing"); return err }},
 		{"examples", d.readExamples},
 	}
 	for _, reader := range readers {
@@ -108,10 +114,15 @@ func (d *document) checkOutputNames() error {
 }
 
 func (d *document) checkComplete() error {
-	steps := 0
+	steps, sum := 0, 0
 	for _, declared := range slices.Concat(d.fields, d.request) {
 		steps += declared.pattern.instructions * declared.max
 	}
+	for _, declared := range d.request {
+		sum += declared.max
+	}
+	slow := errorAt("scheme", "its patterns would take too long to match values as long as their max; declare simpler patterns, or a smaller "+
+		"max")
 	switch {
 	case len(d.secrets) == 0:
 		return errorAt("secrets", "declare at least one secret")
@@ -122,8 +133,18 @@ func (d *document) checkComplete() error {
 	case len(d.examples) == 0:
 		return errorAt("examples", "give at least one example: the engine signs it and compares the result")
 	case steps > maxSteps:
-		return errorAt("scheme", "its patterns would take too long to match values as long as their max; declare simpler patterns, or a smaller "+
-			"max")
+		return slow
+	}
+	if steps > maxNewSteps {
+		if err := d.newer.refuse(slow); err != nil {
+			return err
+		}
+	}
+	if sum > maxSum {
+		err := d.newer.refuse(errorAt("request", "the max of its fields are more than 262,144 bytes together; declare a smaller max"))
+		if err != nil {
+			return err
+		}
 	}
 	return d.checkOutputNames()
 }
@@ -135,6 +156,11 @@ func (d *document) declare(p pair, section string) error {
 	}
 	if d.all[p.key] {
 		return errorAt(section+"."+p.key, "this name is declared twice; secrets, fields, request and let share their names")
+	}
+	if slices.Contains(newerParameters, p.key) {
+		if err := d.newer.refuse(errorAt(section+", "+p.place(), "%s", parameterFault)); err != nil {
+			return err
+		}
 	}
 	d.all[p.key] = true
 	if len(d.all) > maxNames {
@@ -186,9 +212,32 @@ func (d *document) declarations(node *yaml.Node, section string) ([]declaration,
 		if d.instructions += one.pattern.instructions; d.instructions > maxSchemeInstructions {
 			return nil, errorAt(section+"."+p.key+".pattern", "the patterns so far are too large together: more than 16,000 instructions")
 		}
+		if err := d.checkPattern(one.pattern, section+"."+p.key+".pattern"); err != nil {
+			return nil, err
+		}
 		declared = append(declared, one)
 	}
 	return declared, nil
+}
+
+// checkPattern holds a pattern against the newer rules.
+func (d *document) checkPattern(p *pattern, place string) error {
+	if p.anchored {
+		err := d.newer.refuse(errorAt(place, `has ^, \A, $ or \z; leave it out, because a pattern matches the whole value`))
+		if err != nil {
+			return err
+		}
+	}
+	d.patterns[p] = true
+	instructions, runes := 0, 0
+	for different := range d.patterns {
+		instructions, runes = instructions+different.instructions, runes+different.runes
+	}
+	if instructions <= maxNewInstructions && runes <= maxNewRunes {
+		return nil
+	}
+	return d.newer.refuse(errorAt(place, "the patterns so far are too large together: more than 1,000 instructions, or 8,192 characters and "+
+		"ends of ranges (a class such as \\pL has more than a thousand); use max for the length of a value, and one pattern for fields alike"))
 }
 
 func (d *document) readLets(node *yaml.Node) error {

@@ -174,7 +174,11 @@ func outputNames(outputs []output) []string {
 // CheckExamples signs the document's examples and compares what comes out. The error shows both, so it must be called after Signer has
 // made sure that no secret of the config is in the document.
 func (s *Scheme) CheckExamples() error {
-	for _, x := range s.document.examples {
+	whole, err := s.whole()
+	if err != nil {
+		return err
+	}
+	for _, x := range whole.document.examples {
 		signer, err := s.signer(x.values)
 		if err != nil {
 			return errorAt(x.place, "%s", err)
@@ -198,7 +202,12 @@ func (s *Scheme) CheckExamples() error {
 }
 
 // publicTexts are where no secret of a config may occur: the document, every scalar of it, and the decoded secrets of the examples.
-func (d *document) publicTexts() []string {
+func (s *Scheme) publicTexts() ([]string, error) {
+	whole, err := s.whole()
+	if err != nil {
+		return nil, err
+	}
+	d := whole.document
 	public := slices.Clone(d.texts)
 	for _, x := range d.examples {
 		for _, declared := range d.secrets {
@@ -207,5 +216,5 @@ func (d *document) publicTexts() []string {
 			}
 		}
 	}
-	return public
+	return public, nil
 }

@@ -15,6 +15,7 @@ const (
 	maxExpression = 4 << 10 // bytes
 	maxNodes      = 500     // parentheses count
 	maxDepth      = 64      // of the tree
+	maxNewNodes   = 1_500   // of all in a new document
 )
 
 // tokens are those of Go that the language has.

@@ -37,6 +37,8 @@ type function struct {
 	flow flow
 	// literal says that the last argument is one string literal, a layout.
 	literal bool
+	// unit is the smallest one of what an instant is written in, if that is a fraction of a second.
+	unit time.Duration
 
 	// One of these computes the result.
 	one       func(string) string
@@ -164,6 +166,7 @@ func instants() []function {
 		},
 		{
 			name: "rfc3339_ms", method: true, signatures: written, size: constant(24), flow: flowFresh, instant: formatted(layoutRFC3339ms),
+			unit: time.Millisecond,
 			help: "`2026-01-02T03:04:05.678Z`",
 		},
 		{
@@ -176,6 +179,7 @@ func instants() []function {
 		},
 		{
 			name: "unix_ms", method: true, signatures: written, size: constant(20), flow: flowFresh, instant: unixMS,
+			unit: time.Millisecond,
 			help: "`1767323045678`",
 		},
 		{

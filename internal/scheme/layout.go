@@ -13,20 +13,24 @@ const (
 	layoutHTTPDate  = "Mon, 02 Jan 2006 15:04:05 GMT" // RFC 9110, section 5.6.7
 )
 
-// layout is a compiled layout of now.format.
+// layout is a layout of now.format that was checked. It is kept as its text, because compiled ones can be a hundred times as large.
 type layout struct {
-	pieces []func(time.Time) string
-	max    int
+	text string
+	max  int
 	// fresh says that it tells the second: it has %d, %H, %M and %S.
 	fresh bool
+	// unit is that of its fractions of a second; 0 if it has none. If it has both, the longer one.
+	unit time.Duration
 }
 
-// directives are what % can be followed by, with the layout of package time and how many bytes it gives at most.
-var directives = []struct {
+// directive is what a % can be followed by, with the layout of package time and how many bytes it gives at most.
+type directive struct {
 	name, layout string
 	max          int
 	help         string
-}{
+}
+
+var directives = []directive{
 	{"Y", "2006", 4, "year"},
 	{"m", "01", 2, "month"},
 	{"d", "02", 2, "day"},
@@ -40,44 +44,45 @@ var directives = []struct {
 	{"6f", ".000000", 6, "microseconds"},
 }
 
-// newLayout compiles a layout. It says false if something else than a directive follows a %.
-func newLayout(text string) (layout, bool) {
-	var l layout
-	used := map[string]bool{}
-	for text != "" {
-		before, after, found := strings.Cut(text, "%")
-		if before != "" {
-			l.pieces = append(l.pieces, func(time.Time) string { return before })
-			l.max += len(before)
-		}
-		if !found {
-			break
-		}
-		text = after
-		if rest, is := strings.CutPrefix(text, "%"); is {
-			l.pieces = append(l.pieces, func(time.Time) string { return "%" })
-			l.max++
-			text = rest
-			continue
-		}
-		known := false
-		for _, directive := range directives {
-			rest, is := strings.CutPrefix(text, directive.name)
-			if !is {
-				continue
-			}
-			l.pieces = append(l.pieces, func(at time.Time) string {
-				return strings.TrimPrefix(at.Format(directive.layout), ".")
-			})
-			l.max += directive.max
-			used[directive.name], known, text = true, true, rest
-			break
-		}
-		if !known {
-			return layout{}, false
+// percent is %%, which is no part of an instant.
+var percent = directive{name: "%", layout: "%", max: 1}
+
+// nextDirective cuts a layout at its first directive. It says false if something else follows the first %.
+func nextDirective(text string) (before string, found directive, after string, valid bool) {
+	before, after, is := strings.Cut(text, "%")
+	if !is {
+		return before, directive{}, "", true
+	}
+	if rest, is := strings.CutPrefix(after, percent.name); is {
+		return before, percent, rest, true
+	}
+	for _, known := range directives {
+		if rest, is := strings.CutPrefix(after, known.name); is {
+			return before, known, rest, true
 		}
 	}
+	return "", directive{}, "", false
+}
+
+// newLayout checks a layout. It says false if something else than a directive follows a %.
+func newLayout(text string) (layout, bool) {
+	l := layout{text: text}
+	used := map[string]bool{}
+	for text != "" {
+		before, found, after, valid := nextDirective(text)
+		if !valid {
+			return layout{}, false
+		}
+		l.max += len(before) + found.max
+		used[found.name], text = true, after
+	}
 	l.fresh = used["d"] && used["H"] && used["M"] && used["S"]
+	switch {
+	case used["3f"]:
+		l.unit = time.Millisecond
+	case used["6f"]:
+		l.unit = time.Microsecond
+	}
 	return l, true
 }
 
@@ -85,8 +90,11 @@ func newLayout(text string) (layout, bool) {
 func (l layout) format(at time.Time) string {
 	at = at.UTC()
 	var text strings.Builder
-	for _, piece := range l.pieces {
-		text.WriteString(piece(at))
+	for rest := l.text; rest != ""; {
+		before, found, after, _ := nextDirective(rest)
+		text.WriteString(before)
+		text.WriteString(strings.TrimPrefix(at.Format(found.layout), "."))
+		rest = after
 	}
 	return text.String()
 }

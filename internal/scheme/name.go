@@ -22,12 +22,19 @@ var (
 		"name", "scheme", "vendor", "verify", "request_timeout", "ca_cert", "list", "help", "after", "limit", "read_snapshot_id",
 		"unauthorized", "secret_written_at", "secret_expires_at",
 	}
+	// newerParameters came after earlier versions had stored documents. In a stored one that declares such a name, the name means what
+	// the document says.
+	newerParameters = []string{"secret_expires_at", "scheme_name", "scheme_upgrade", "requests", "min_ttl"}
 	// answers are what a read of a config, or a signature, contains beside the fields.
 	answers = []string{
 		"headers", "header_lines", "query", "url", "expires_at", "ttl", "rotation_period", "last_vault_rotation", "allow_static",
 		"allow_extension", "secrets", "fields", "request",
 	}
 )
+
+// parameterFault is what is wrong with the name of a parameter.
+var parameterFault = "this name is a parameter of the engine or of Vault; these are " +
+	strings.Join(slices.Concat(parameters, newerParameters), ", ")
 
 // nameFault says what is wrong with a name that a scheme declares; "" if nothing is.
 func nameFault(name, section string) string {
@@ -39,7 +46,7 @@ func nameFault(name, section string) string {
 	case slices.Contains(literals, name), token.IsKeyword(name):
 		return "this name is a word of the language"
 	case slices.Contains(parameters, name):
-		return "this name is a parameter of the engine or of Vault; these are " + strings.Join(parameters, ", ")
+		return parameterFault
 	case section == "fields" && slices.Contains(answers, name):
 		return "this name is part of the engine's answers; these are " + strings.Join(answers, ", ")
 	}

@@ -125,16 +125,15 @@ func decodeYAML(text string) (root *yaml.Node, err error) {
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader([]byte(text)))
 	var document, more yaml.Node
-	switch err := decoder.Decode(&document); {
-	case errors.Is(err, io.EOF):
+	if err = decoder.Decode(&document); errors.Is(err, io.EOF) {
 		return nil, errorAt("scheme", "is empty")
-	case err != nil:
-		return nil, notYAML(err)
 	}
-	switch err := decoder.Decode(&more); {
-	case err == nil:
-		return nil, errorAt(lineOf(&more), "a second document begins here; write one")
-	case !errors.Is(err, io.EOF):
+	if err == nil {
+		if err = decoder.Decode(&more); err == nil {
+			return nil, errorAt(lineOf(&more), "a second document begins here; write one")
+		}
+	}
+	if !errors.Is(err, io.EOF) {
 		return nil, notYAML(err)
 	}
 	root = document.Content[0]

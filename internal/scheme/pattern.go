@@ -3,8 +3,11 @@ package scheme
 import (
 	"regexp"
 	"regexp/syntax"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"weak"
 )
 
 // Limits of patterns.
@@ -12,20 +15,70 @@ const (
 	maxPattern            = 512    // bytes
 	maxClasses            = 8      // of Unicode, such as \pL, in one
 	maxInstructions       = 2_000  // of one
-	maxSchemeInstructions = 16_000 // of all in a scheme
-	// maxSteps is how many steps matching all values may take: the sum of instructions times bytes. It is some tenths of a second.
+	maxSchemeInstructions = 16_000 // of all in a stored scheme
+	// maxSteps is how many steps matching all values of a stored scheme may take: the sum of instructions times bytes.
 	maxSteps = 20_000_000
+)
+
+// Limits of patterns in new documents. Patterns that are equal count once for memory, because they share it.
+const (
+	maxNewInstructions = 1_000     // of all in a scheme
+	maxNewRunes        = 8_192     // in the literals and classes of all in a scheme; \pL has some 1,300
+	maxNewSteps        = 2_000_000 // about ten milliseconds
 )
 
 // defaultPattern is printable ASCII without a comma: Vault splits the values of a policy's allowed_parameters at commas.
 const defaultPattern = `[!-+\--~]+`
 
+// commaPattern is the default of a request_string with commas: true.
+const commaPattern = `[!-~]+`
+
 // pattern is a regular expression that must match a whole value.
 type pattern struct {
 	compiled     *regexp.Regexp // prefers the longest match
 	instructions int
+	// runes are what its literals and classes have in memory.
+	runes int
+	// anchored says that it has a ^, \A, $ or \z of its own.
+	anchored bool
 	// comma says that it may match a value that contains a comma.
 	comma bool
+}
+
+// patterns are those in use, by their text: the configs of a process share them. It keeps none alive.
+var patterns = struct {
+	mu     sync.Mutex
+	byText map[string]weak.Pointer[pattern]
+}{byText: map[string]weak.Pointer[pattern]{}}
+
+// sharedPattern is newPattern, or the pattern of that text which another config has.
+func sharedPattern(text string) (p *pattern, fault string) {
+	patterns.mu.Lock()
+	p = patterns.byText[text].Value()
+	patterns.mu.Unlock()
+	if p != nil {
+		return p, ""
+	}
+	if p, fault = newPattern(text); fault != "" {
+		return nil, fault
+	}
+	patterns.mu.Lock()
+	defer patterns.mu.Unlock()
+	if other := patterns.byText[text].Value(); other != nil { // of one who was quicker
+		return other, ""
+	}
+	patterns.byText[text] = weak.Make(p)
+	runtime.AddCleanup(p, forgetPattern, text)
+	return p, ""
+}
+
+// forgetPattern ends the entry of a pattern that was in use.
+func forgetPattern(text string) {
+	patterns.mu.Lock()
+	defer patterns.mu.Unlock()
+	if patterns.byText[text].Value() == nil { // else it is in use again
+		delete(patterns.byText, text)
+	}
 }
 
 // matches says whether the pattern matches a whole value. The longest of the leftmost matches is the whole value if any match is. So no
@@ -61,12 +114,35 @@ func newPattern(text string) (p *pattern, fault string) {
 	if size > maxInstructions {
 		return nil, "is too large: it compiles to more than 2,000 instructions; use max for the length of a value"
 	}
+	own := anchored(tree)
+	if own {
+		// What begins with ^ would be compiled once more, into a program of some MiB. It cannot begin with it here, and matches the same.
+		text = `(?:\b|\B)(?:` + text + `)`
+	}
 	compiled, err := regexp.Compile(text)
 	if err != nil {
 		return nil, "is not a regular expression as RE2 has them"
 	}
 	compiled.Longest()
-	return &pattern{compiled, size, admitsComma(tree)}, ""
+	return &pattern{compiled, size, runes(tree), own, admitsComma(tree)}, ""
+}
+
+// anchored says whether a pattern has a ^, \A, $ or \z.
+func anchored(tree *syntax.Regexp) bool {
+	switch tree.Op { //nolint:exhaustive // the others are no anchors
+	case syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText:
+		return true
+	}
+	return slices.ContainsFunc(tree.Sub, anchored)
+}
+
+// runes counts those that the literals and classes of a pattern have in memory. Repetitions share them.
+func runes(tree *syntax.Regexp) int {
+	count := cap(tree.Rune)
+	for _, sub := range tree.Sub {
+		count += runes(sub)
+	}
+	return count
 }
 
 // unclosedQuote says whether a pattern has a \Q without \E, which would quote whatever follows the pattern.

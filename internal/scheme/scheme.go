@@ -36,6 +36,8 @@ import (
 
 // Scheme is a document that was checked and compiled. It is not changed any more, and can be used concurrently.
 type Scheme struct {
+	// text is the document, and document what a signing needs of it: see whole.
+	text     string
 	document *document
 	// slots is how many values an environment has.
 	slots int
@@ -45,8 +47,11 @@ type Scheme struct {
 	headers    []output
 	query      []output
 	// uses are the predeclared names in the document.
-	uses  map[string]bool
+	uses map[string]bool
+	// lints are those of the document; nil if this is not the whole scheme.
 	lints []string
+	// unit is the smallest one of a clock that grows; 0 for another clock.
+	unit time.Duration
 	// outdated is what a newer rule refuses in a stored document; nil for none.
 	outdated error
 }
@@ -77,6 +82,24 @@ func ParseStored(text string) (*Scheme, error) {
 
 // parse is Parse with other functions than the language's, for tests.
 func parse(text string, functions map[string]*function, newer *newerRules) (*Scheme, error) {
+	s, err := compile(text, functions, newer)
+	if err != nil {
+		return nil, err
+	}
+	// A config is in memory for long, and what it does not sign with can be several times as large as what it signs with.
+	d := s.document
+	d.lets, d.conditions, d.headers, d.query, d.examples, d.texts, d.all, d.patterns = nil, nil, nil, nil, nil, nil, nil, nil
+	s.lints = nil
+	return s, nil
+}
+
+// whole is the scheme with all of its document, compiled once more.
+func (s *Scheme) whole() (*Scheme, error) {
+	return compile(s.text, functions, &newerRules{stored: true})
+}
+
+// compile is parse, and keeps all of the document.
+func compile(text string, functions map[string]*function, newer *newerRules) (*Scheme, error) {
 	d, err := readDocument(text, newer)
 	if err != nil {
 		return nil, err
@@ -87,7 +110,7 @@ func parse(text string, functions map[string]*function, newer *newerRules) (*Sch
 		made: map[int]derivation{}, plain: map[string][]int{},
 	}
 	c.declare(d)
-	s := &Scheme{document: d, slots: len(c.names)}
+	s := &Scheme{text: text, document: d, slots: len(c.names)}
 	uses := map[string]bool{} // by what is signed
 	for _, let := range d.lets {
 		if err := c.compileLet(c.names[let.name]); err != nil {
@@ -126,6 +149,11 @@ func parse(text string, functions map[string]*function, newer *newerRules) (*Sch
 	for _, let := range c.order {
 		if needed[let.name] {
 			s.lets = append(s.lets, let.compute)
+		}
+	}
+	if d.growing {
+		if s.unit = c.unit; s.unit == 0 {
+			return nil, errorAt("growing", "needs now.unix_ms(), now.rfc3339_ms(), or %%3f or %%6f in now.format")
 		}
 	}
 	s.lints = slices.Concat(c.lints, d.lints())
@@ -222,7 +250,7 @@ func (d declaration) least() int {
 func (d *document) lints() []string {
 	var comma, empty, lints []string
 	for _, declared := range d.request {
-		if declared.pattern.comma && declared.name != requestString { // whose own rules refuse commas
+		if declared.pattern.comma && (declared.commas || declared.name != requestString) { // whose own rules refuse commas
 			comma = append(comma, declared.name)
 		}
 		if declared.mayBeEmpty() {
@@ -241,7 +269,13 @@ func (d *document) lints() []string {
 }
 
 // Lints are warnings about a document that is valid. They depend on the document alone.
-func (s *Scheme) Lints() []string { return slices.Clone(s.lints) }
+func (s *Scheme) Lints() []string {
+	whole, err := s.whole()
+	if err != nil { // it was compiled before
+		return []string{err.Error()}
+	}
+	return whole.lints
+}
 
 // Outdated is what is wrong with a document of ParseStored by rules that are newer than the document, or nil. Parse refuses it.
 func (s *Scheme) Outdated() error { return s.outdated }
@@ -254,6 +288,10 @@ func (s *Scheme) AllowStatic() bool { return s.document.allowStatic }
 
 // AllowExtension says whether the document lets the hash of a secret end in a request field.
 func (s *Scheme) AllowExtension() bool { return s.document.allowExtension }
+
+// Unit is by how much a moment must be later than those before it, so that now never gives the same twice: a millisecond or a
+// microsecond. It is 0 for a document that does not say growing.
+func (s *Scheme) Unit() time.Duration { return s.unit }
 
 // Secrets are the names of the secrets, in the document's order.
 func (s *Scheme) Secrets() []string {

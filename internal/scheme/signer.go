@@ -57,7 +57,11 @@ func (s *Scheme) Signer(v Values) (*Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	public := append(s.document.publicTexts(), v.BaseURL)
+	public, err := s.publicTexts()
+	if err != nil {
+		return nil, err
+	}
+	public = append(public, v.BaseURL)
 	for _, value := range v.Fields {
 		public = append(public, value)
 	}
