@@ -35,6 +35,8 @@ type entries struct {
 	changes uint64 // counts what may have changed a config in storage
 	// surveyed is what is known of the secrets of configs that were not read to be used since they may have changed.
 	surveyed map[string]secretDates
+	// growing are the clocks of those whose instants must grow.
+	growing growingClocks
 }
 
 // get returns a config that is known to be current.
@@ -101,8 +103,9 @@ func (e *entries) doubtAll() {
 	}
 }
 
-// drop forgets a config that was deleted, and its token.
+// drop forgets a config that was deleted, its token and its clock.
 func (e *entries) drop(name string) {
+	e.growing.forget(name)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.changes++

@@ -126,9 +126,11 @@ type signing struct {
 
 // serving is what a vendor answers a reader from.
 type serving struct {
-	now    time.Time
-	newID  func() (string, error)
-	config config
+	now time.Time
+	// growing is now, or the first instant later than all that it returned before for this config, in a unit.
+	growing func(unit time.Duration) (time.Time, error)
+	newID   func() (string, error)
+	config  config
 	// token is the shared token; the zero value for a vendor without tokens.
 	token token.Token
 	// prepared is what a vendor that declares made of the config.

@@ -211,6 +211,11 @@ func customAnswer(s serving, given map[string]string) (answer, error) {
 	parsed := customScheme(s.config)
 	moment := scheme.Moment{Now: s.now}
 	var err error
+	if unit := parsed.Unit(); unit > 0 {
+		if moment.Now, err = s.growing(unit); err != nil {
+			return answer{}, err
+		}
+	}
 	if parsed.Uses("uuid") {
 		if moment.UUID, err = s.newID(); err != nil {
 			return answer{}, fmt.Errorf("making a uuid: %w", err)

@@ -20,6 +20,17 @@ func ExampleCheck() {
 	// has a . or .. segment in its path
 }
 
+func ExampleCheckWithCommas() {
+	const target = "/cgi/com/ptz.cgi?continuouspantiltmove=-25,0"
+	fmt.Println(requeststring.Check(target, nil))
+	fmt.Println(requeststring.CheckWithCommas(target, nil))
+	fmt.Println(requeststring.CheckWithCommas("/a,b/../c", nil))
+	// Output:
+	// contains a comma: write it as %2C, and send it that way
+	// <nil>
+	// has a . or .. segment in its path
+}
+
 // Package avanan has the tables of what is accepted and what is not.
 func TestCheckVisitsEverySpelling(t *testing.T) {
 	t.Parallel()

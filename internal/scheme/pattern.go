@@ -24,7 +24,7 @@ const (
 const (
 	maxNewInstructions = 1_000     // of all in a scheme
 	maxNewRunes        = 8_192     // in the literals and classes of all in a scheme; \pL has some 1,300
-	maxNewSteps        = 2_000_000 // about ten milliseconds
+	maxNewSteps        = 1_200_000 // some milliseconds
 )
 
 // defaultPattern is printable ASCII without a comma: Vault splits the values of a policy's allowed_parameters at commas.
