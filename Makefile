@@ -37,8 +37,11 @@ demo: build ## show the engine in a real Vault
 dev: build ## start a Vault with the engine and the sandbox, and keep them running
 	scripts/demo --stay
 
-build: ## build the programs into bin/
-	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+# Vault runs every file of its -dev-plugin-dir, so the plugin has a folder of its own.
+BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o
+build: ## build the plugin into bin/plugins/, and the other programs into bin/
+	$(BUILD) bin/plugins/ ./cmd/vault-plugin-apisig
+	$(BUILD) bin/ ./cmd/apisig-proxy ./cmd/apisig-sandbox
 
 check: ## format, vet and unit tests, in seconds
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')) && [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"github.com/apisig/vault-plugin-apisig/backend"
@@ -36,11 +37,54 @@ func TestDemoSucceedsAndStops(t *testing.T) {
 	require.Error(t, err, "the demo's sandbox still runs")
 }
 
+// make build leaves the plugin alone in bin/plugins/, because Vault in dev mode runs every file of its plugin directory.
+func TestDevServerLoadsBuiltPlugin(t *testing.T) {
+	t.Parallel()
+	binaries.Lock()
+	defer binaries.Unlock()
+	harness.Run(t, harness.Command("make", "-C", "..", "build"))
+	files, err := os.ReadDir("../bin/plugins")
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	for _, program := range []string{"plugins/" + harness.PluginName, "apisig-proxy", "apisig-sandbox"} {
+		require.FileExists(t, "../bin/"+program)
+	}
+
+	shared := harness.Shared(t)
+	address, err := harness.FreeAddress()
+	require.NoError(t, err)
+	server := harness.Command(shared.Binary, "server", "-dev", "-dev-no-store-token", "-dev-root-token-id="+harness.RootToken,
+		"-dev-listen-address="+address, "-dev-plugin-dir=bin/plugins")
+	server.Dir = ".."
+	server.Env = append(os.Environ(), "HOME="+t.TempDir())
+	harness.Background(t, server, filepath.Join(t.TempDir(), "vault.log"), harness.Canary)
+	client, err := shared.NewClient(harness.RootToken)
+	require.NoError(t, err)
+	require.NoError(t, client.SetAddress("http://"+address))
+	harness.Eventually(t, func() bool {
+		return client.Sys().MountWithContext(t.Context(), "apisig", &api.MountInput{Type: harness.PluginName}) == nil
+	}, "the plugin is enabled")
+	read, err := client.Logical().ReadWithContext(t.Context(), "sys/mounts/apisig")
+	require.NoError(t, err)
+	require.Equal(t, backend.Version, read.Data["running_plugin_version"])
+}
+
 var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 
-// The README's shell commands succeed in order, as one user would paste them, in a Vault that knows no plugin yet.
+// The README's shell commands succeed in order, as one user would paste them, in a Vault that knows no plugin yet. They do so whatever
+// output format the user's environment asks for.
 func TestReadmeCommandsSucceed(t *testing.T) {
 	t.Parallel()
+	for _, format := range []string{"table", "json"} {
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			runReadme(t, format)
+		})
+	}
+}
+
+func runReadme(t *testing.T, format string) {
+	t.Helper()
 	binaries.Lock()
 	defer binaries.Unlock()
 	for _, tool := range []string{"curl", "sha256sum", "python3"} {
@@ -68,7 +112,8 @@ func TestReadmeCommandsSucceed(t *testing.T) {
 	require.NoError(t, os.Symlink(server.Binary, filepath.Join(work, "vault")))
 	run := harness.Command("bash", "-euo", "pipefail", "-c", script)
 	run.Dir = ".."
-	run.Env = append(server.Environ(), "PLUGIN_DIRECTORY="+server.Plugins(), "WORK="+work, "PATH="+work+":"+os.Getenv("PATH"))
+	run.Env = append(server.Environ(), "VAULT_FORMAT="+format, "BAO_FORMAT="+format, "PLUGIN_DIRECTORY="+server.Plugins(), "WORK="+work,
+		"PATH="+work+":"+os.Getenv("PATH"))
 	printed, err := run.CombinedOutput()
 	require.NoError(t, err, "%s\n%s", script, printed)
 	require.Contains(t, string(printed), `{"data":[]}`, "what PAVE's stand-in answers")

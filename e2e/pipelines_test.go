@@ -117,7 +117,7 @@ func TestPipelineScriptsShowNoSecret(t *testing.T) {
 			lines := stop()
 			require.NoError(t, err, string(printed))
 			require.Contains(t, string(printed), run.prints)
-			require.Contains(t, string(printed), "+ set -eu", "the trace")
+			require.Contains(t, string(printed), "+ set +x -eu", "the trace")
 			require.Contains(t, lines, "curl -fgsS -H @-")
 			require.NotEmpty(t, tap.secrets())
 			for _, secret := range append(tap.secrets(), harness.RootToken+" ", harness.PaveSecret, harness.AvananSecret, harness.InfinitySecret) {
@@ -142,7 +142,7 @@ func TestHostedPipelinesNameExistingFiles(t *testing.T) {
 			require.NotEmpty(t, document)
 		}
 		files := named.FindAllString(string(content), -1)
-		require.Len(t, files, 2, name)
+		require.Len(t, files, 3, name)
 		for _, file := range files {
 			info, err := os.Stat("../" + file)
 			require.NoError(t, err, name)

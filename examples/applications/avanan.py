@@ -3,10 +3,13 @@
 
     VAULT_ADDR=https://vault.example.com:8200 VAULT_TOKEN=... avanan.py '/v1.0/msp/usage?year=2026&month=8'
 
-If AVANAN_URL is set, such as to https://smart-api-production-1-us.avanan.net, it calls no other address.
+VAULT_NAMESPACE, VAULT_CACERT and VAULT_CAPATH mean what they mean to the vault command. If AVANAN_URL is set, such as to
+https://smart-api-production-1-us.avanan.net, it calls no other address.
 """
 import json
 import os
+import pathlib
+import ssl
 import sys
 import urllib.error
 import urllib.request
@@ -19,7 +22,16 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
         raise urllib.error.HTTPError(req.full_url, code, f"refused to follow a redirect to {newurl}", headers, fp)
 
 
-opener = urllib.request.build_opener(NoRedirect)
+def vault_context():
+    """The CAs that Vault's certificate may be from: those of VAULT_CACERT or VAULT_CAPATH alone, else the system's."""
+    cacert, capath = os.environ.get("VAULT_CACERT"), os.environ.get("VAULT_CAPATH")
+    if cacert or not capath:
+        return ssl.create_default_context(cafile=cacert or None)
+    files = [file for file in pathlib.Path(capath).rglob("*") if file.is_file()]
+    return ssl.create_default_context(cadata="\n".join(file.read_text() for file in files))
+
+
+vendor = urllib.request.build_opener(NoRedirect)
 
 
 def sign(request_string, unauthorized):
@@ -33,8 +45,14 @@ def sign(request_string, unauthorized):
         headers={"X-Vault-Token": os.environ["VAULT_TOKEN"]},
         method="PUT",
     )
-    with opener.open(request, timeout=60) as answer:
-        signed = json.load(answer)["data"]
+    if namespace := os.environ.get("VAULT_NAMESPACE"):
+        request.add_header("X-Vault-Namespace", namespace)
+    vault = urllib.request.build_opener(NoRedirect, urllib.request.HTTPSHandler(context=vault_context()))
+    try:
+        with vault.open(request, timeout=60) as answer:
+            signed = json.load(answer)["data"]
+    except urllib.error.HTTPError as error:
+        raise OSError(f"{error.url}: {error}: {error.read().decode()}") from error
     base_url = os.environ.get("AVANAN_URL") or signed["url"].removesuffix(request_string)
     if signed["url"] != base_url + request_string:
         raise ValueError(f"the signature is for {signed['url']}, which is another call: nothing was sent")
@@ -46,7 +64,7 @@ def call(request_string):
     for unauthorized in (False, True):
         signed = sign(request_string, unauthorized)
         try:
-            with opener.open(urllib.request.Request(signed["url"], headers=signed["headers"]), timeout=60) as answer:
+            with vendor.open(urllib.request.Request(signed["url"], headers=signed["headers"]), timeout=60) as answer:
                 return answer.read().decode()
         except urllib.error.HTTPError as error:
             if error.code != 401 or unauthorized:

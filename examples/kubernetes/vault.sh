@@ -13,7 +13,8 @@ here=$(dirname -- "$0")
 : "${KUBERNETES_ISSUER:?}" "${KUBERNETES_KEY:?}"
 
 vault policy write apisig-kubernetes "$here/policy.hcl"
-case $(vault auth list -format=json) in
+methods=$(vault auth list -format=json)
+case $methods in
 *'"kubernetes/"'*) ;;
 *) vault auth enable -path=kubernetes jwt ;;
 esac

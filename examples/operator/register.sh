@@ -4,14 +4,14 @@
 #
 #     PLUGIN_DIRECTORY=/etc/vault/plugins register.sh [binary [mount]]
 #
-# The default binary is bin/vault-plugin-apisig of this repository, which is built if it does not exist. The default mount
+# The default binary is bin/plugins/vault-plugin-apisig of this repository, which is built if it does not exist. The default mount
 # is apisig. If VERSION is set, the script stops unless the binary has that version.
 #
 # It needs vault, logged in as an operator. Every Vault node needs the binary: run the script on each, with
 # PLUGIN_DIRECTORY set to that node's plugin_directory.
 set -eu
 name=vault-plugin-apisig
-binary=${1:-$(dirname -- "$0")/../../bin/$name}
+binary=${1:-$(dirname -- "$0")/../../bin/plugins/$name}
 mount=${2:-apisig}
 
 fail() { echo "register.sh: $*" >&2; exit 1; }
@@ -36,17 +36,22 @@ else
 	chmod 755 -- "$PLUGIN_DIRECTORY/$command.new"
 	mv -- "$PLUGIN_DIRECTORY/$command.new" "$PLUGIN_DIRECTORY/$command"
 fi
-vault plugin register -sha256="$sha256" -version="$version" -command="$command" secret "$name"
+# The catalog is the root namespace's, also for a mount in another.
+VAULT_NAMESPACE='' BAO_NAMESPACE='' vault plugin register -sha256="$sha256" -version="$version" -command="$command" secret "$name"
 
-if ! vault read "sys/mounts/$mount/tune" >/dev/null 2>&1; then
-	vault secrets enable -path="$mount" -plugin-version="$version" "$name"
-elif [ "$(vault read -field=type "sys/mounts/$mount")" != "$name" ]; then
-	fail "$mount is a mount of another engine"
-else
+mount_field() { vault read -format=table -field="$1" "sys/mounts/$mount"; }
+if type=$(mount_field type 2>/dev/null); then
+	[ "$type" = "$name" ] || fail "$mount is a mount of another engine, $type"
 	vault secrets tune -plugin-version="$version" "$mount"
 	vault write sys/plugins/reload/backend mounts="$mount/"
+else
+	refusal=$(mount_field type 2>&1) || true
+	case $refusal in
+	*"No secret engine mount at "*) vault secrets enable -path="$mount" -plugin-version="$version" "$name" ;;
+	*) fail "$refusal" ;;
+	esac
 fi
 
-running=$(vault read -field=running_plugin_version "sys/mounts/$mount")
+running=$(mount_field running_plugin_version)
 [ "$running" = "$version" ] || fail "$mount runs $running, not $version"
 echo "$mount runs $name $version"
