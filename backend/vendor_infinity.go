@@ -141,7 +141,7 @@ sent, a write that contains it must also name base_url and ca_cert, if the confi
 const infinityCredsHelp = `
 Returns a bearer token of the Infinity Portal, leased, and the headers of a call with it:
 
-    vault read -field=header_lines apisig/creds/infinity/us |
+    vault read -format=table -field=header_lines apisig/creds/infinity/us |
         curl -fsS -H @- https://cloudinfra-gw-us.portal.checkpoint.com/app/hec-api/v1.0/scopes
 
 The token alone opens everything that its key may do, for about half an hour: nothing is signed, so a policy cannot limit a

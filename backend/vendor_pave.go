@@ -175,7 +175,8 @@ const paveCredsHelp = `
 Returns the three headers of a call to PAVE, signed now, as a map, as text and one by one:
 
     vault read apisig/creds/pave/main
-    vault read -field=header_lines apisig/creds/pave/main | curl -fsS -H @- https://openapi.paveapi.com/v1/sessions
+    vault read -format=table -field=header_lines apisig/creds/pave/main |
+        curl -fsS -H @- https://openapi.paveapi.com/v1/sessions
 
 PAVE accepts them for five minutes and for every endpoint of the account: they cover neither method, path nor body. There
 is no lease. Read again after ttl seconds; Vault Agent and the Secrets Operator do so by themselves.

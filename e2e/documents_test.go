@@ -37,7 +37,8 @@ func TestDemoSucceedsAndStops(t *testing.T) {
 	require.Error(t, err, "the demo's sandbox still runs")
 }
 
-// make build leaves the plugin alone in bin/plugins/, because Vault in dev mode runs every file of its plugin directory.
+// make build leaves the plugin alone in bin/plugins/, because Vault in dev mode runs every file of its plugin
+// directory.
 func TestDevServerLoadsBuiltPlugin(t *testing.T) {
 	t.Parallel()
 	binaries.Lock()
@@ -53,8 +54,8 @@ func TestDevServerLoadsBuiltPlugin(t *testing.T) {
 	shared := harness.Shared(t)
 	address, err := harness.FreeAddress()
 	require.NoError(t, err)
-	server := harness.Command(shared.Binary, "server", "-dev", "-dev-no-store-token", "-dev-root-token-id="+harness.RootToken,
-		"-dev-listen-address="+address, "-dev-plugin-dir=bin/plugins")
+	server := harness.Command(shared.Binary, "server", "-dev", "-dev-plugin-dir=bin/plugins", "-dev-no-store-token",
+		"-dev-root-token-id="+harness.RootToken, "-dev-listen-address="+address)
 	server.Dir = ".."
 	server.Env = append(os.Environ(), "HOME="+t.TempDir())
 	harness.Background(t, server, filepath.Join(t.TempDir(), "vault.log"), harness.Canary)
@@ -71,8 +72,8 @@ func TestDevServerLoadsBuiltPlugin(t *testing.T) {
 
 var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 
-// The README's shell commands succeed in order, as one user would paste them, in a Vault that knows no plugin yet. They do so whatever
-// output format the user's environment asks for.
+// The README's shell commands succeed in order, as one user would paste them, in a Vault that knows no plugin yet.
+// They do so whatever output format the user's environment asks for.
 func TestReadmeCommandsSucceed(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"table", "json"} {
@@ -112,8 +113,8 @@ func runReadme(t *testing.T, format string) {
 	require.NoError(t, os.Symlink(server.Binary, filepath.Join(work, "vault")))
 	run := harness.Command("bash", "-euo", "pipefail", "-c", script)
 	run.Dir = ".."
-	run.Env = append(server.Environ(), "VAULT_FORMAT="+format, "BAO_FORMAT="+format, "PLUGIN_DIRECTORY="+server.Plugins(), "WORK="+work,
-		"PATH="+work+":"+os.Getenv("PATH"))
+	run.Env = append(server.Environ(), "VAULT_FORMAT="+format, "BAO_FORMAT="+format,
+		"PLUGIN_DIRECTORY="+server.Plugins(), "WORK="+work, "PATH="+work+":"+os.Getenv("PATH"))
 	printed, err := run.CombinedOutput()
 	require.NoError(t, err, "%s\n%s", script, printed)
 	require.Contains(t, string(printed), `{"data":[]}`, "what PAVE's stand-in answers")

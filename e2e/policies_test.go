@@ -103,12 +103,35 @@ func TestExamplePoliciesLimitRequests(t *testing.T) {
 	}
 }
 
+// In the middle of a policy's path a * matches nothing, and a + matches one segment.
+func TestStarInsidePolicyPathMatchesNothing(t *testing.T) {
+	t.Parallel()
+	m := harness.Start(t).MountApisig(t)
+	m.Write("config/pave/main", m.PaveValues())
+	document, err := os.ReadFile("../docs/policies.md")
+	require.NoError(t, err)
+	for path, want := range map[string]int{
+		"apisig/creds/*/main": http.StatusForbidden, "apisig/creds/+/main": http.StatusOK,
+	} {
+		require.Contains(t, string(document), "`"+path+"`")
+		reader := withRules(t, m, "paths", `path "`+path+`" { capabilities = ["read"] }`)
+		status, _, text := reader.Request(http.MethodGet, "creds/pave/main", nil)
+		require.Equal(t, want, status, "%s: %s", path, text)
+	}
+}
+
 // withPolicy is the mount as seen by a token that has one policy, read from its file.
 func withPolicy(t *testing.T, m *harness.Mount, name string) *harness.Mount {
 	t.Helper()
 	rules, err := os.ReadFile("../examples/policies/" + name + ".hcl")
 	require.NoError(t, err)
-	require.NoError(t, m.Client.Sys().PutPolicyWithContext(t.Context(), name, string(rules)))
+	return withRules(t, m, name, string(rules))
+}
+
+// withRules is the mount as seen by a token that has one policy.
+func withRules(t *testing.T, m *harness.Mount, name, rules string) *harness.Mount {
+	t.Helper()
+	require.NoError(t, m.Client.Sys().PutPolicyWithContext(t.Context(), name, rules))
 	token, err := m.Client.Auth().Token().CreateWithContext(t.Context(), &api.TokenCreateRequest{Policies: []string{name}})
 	require.NoError(t, err)
 	limited := *m

@@ -4,8 +4,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -20,6 +22,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"text/template"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -29,6 +32,7 @@ import (
 
 	"github.com/apisig/vault-plugin-apisig/backend"
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
+	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
 // scripted is a Vault whose users run the scripts of examples/.
@@ -65,7 +69,8 @@ func newScripted(t *testing.T) scripted {
 	require.NoError(t, s.Client.Sys().PutPolicyWithContext(t.Context(), "apisig-pipeline", `
 		path "apisig/creds/pave/main" { capabilities = ["read"] }
 		path "apisig/sign/avanan/us" { capabilities = ["update"] }`))
-	require.NoError(t, s.Client.Sys().EnableAuthWithOptionsWithContext(t.Context(), "jwt", &api.EnableAuthOptions{Type: "jwt"}))
+	enable := &api.EnableAuthOptions{Type: "jwt"}
+	require.NoError(t, s.Client.Sys().EnableAuthWithOptionsWithContext(t.Context(), "jwt", enable))
 	for path, body := range map[string]values{
 		"config": {"jwt_validation_pubkeys": string(public)},
 		"role/apisig-pipeline": {
@@ -89,35 +94,54 @@ type script struct {
 // scripts are all scripts and programs of the examples that call Vault. They call the vendors at an address.
 func (s scripted) scripts(t *testing.T, vendor string) map[string]script {
 	t.Helper()
-	curl, both := []string{"curl"}, []string{"curl", "jq"}
-	sessions, success := `{"data":[]}`, `"responseText":"Success"`
+	const sessions, success = `{"data":[]}`, `"responseText":"Success"`
 	idTokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") == "Bearer request-token" && r.URL.Query().Get("audience") == "vault" {
 			_, _ = io.WriteString(w, `{"value":"`+s.jwt+`"}`)
 		}
 	}))
 	t.Cleanup(idTokens.Close)
-	plugins := s.Server.Plugins()
 	all := map[string]script{
-		"pave-vault.sh":     {[]string{"examples/pipelines/pave-vault.sh", vendor + "/v1/sessions"}, curl, nil, []string{sessions}},
-		"infinity-vault.sh": {[]string{"examples/pipelines/infinity-vault.sh", vendor + "/app/hec-api/v1.0/scopes"}, curl, nil, []string{success}},
-		"avanan-vault.sh":   {[]string{"examples/pipelines/avanan-vault.sh", usage}, curl, nil, []string{success}},
-		"pave-curl.sh":      {[]string{"examples/pipelines/pave-curl.sh", vendor + "/v1/sessions"}, both, nil, []string{sessions}},
-		"avanan-curl.sh":    {[]string{"examples/pipelines/avanan-curl.sh", usage}, both, nil, []string{success}},
-		"github-actions.yml": {[]string{"sh", "-c", hosted(t, "github-actions.yml", vendor)}, both, []string{
-			"ACTIONS_ID_TOKEN_REQUEST_URL=" + idTokens.URL + "/?version=1", "ACTIONS_ID_TOKEN_REQUEST_TOKEN=request-token",
-		}, []string{sessions, success}},
-		"gitlab-ci.yml": {[]string{"sh", "-c", hosted(t, "gitlab-ci.yml", vendor)}, both, []string{"VAULT_ID_TOKEN=" + s.jwt}, []string{sessions, success}},
-		"Jenkinsfile":   {[]string{"sh", "-c", hosted(t, "Jenkinsfile", vendor)}, both, []string{"VAULT_ID_TOKEN=" + s.jwt}, []string{sessions, success}},
-		"register.sh": {[]string{"examples/operator/register.sh", s.plugin, "scripted"}, nil, []string{"PLUGIN_DIRECTORY=" + plugins},
-			[]string{"scripted runs " + harness.PluginName + " " + backend.Version}},
-		"vault.sh": {[]string{"examples/kubernetes/vault.sh"}, nil, []string{"KUBERNETES_ISSUER=issuer", "KUBERNETES_KEY=" + s.key}, nil},
+		"register.sh": {
+			command: []string{"examples/operator/register.sh", s.plugin, "scripted"},
+			environ: []string{"PLUGIN_DIRECTORY=" + s.Server.Plugins()},
+			prints:  []string{"scripted runs " + harness.PluginName + " " + backend.Version},
+		},
+		"vault.sh": {
+			command: []string{"examples/kubernetes/vault.sh"},
+			environ: []string{"KUBERNETES_ISSUER=issuer", "KUBERNETES_KEY=" + s.key},
+		},
+	}
+	for name, call := range map[string]struct{ argument, prints string }{
+		"pave-vault.sh":     {vendor + "/v1/sessions", sessions},
+		"pave-curl.sh":      {vendor + "/v1/sessions", sessions},
+		"infinity-vault.sh": {vendor + "/app/hec-api/v1.0/scopes", success},
+		"avanan-vault.sh":   {usage, success},
+		"avanan-curl.sh":    {usage, success},
+	} {
+		all[name] = script{
+			command: []string{"examples/pipelines/" + name, call.argument}, needs: []string{"curl", "jq"},
+			prints: []string{call.prints},
+		}
+	}
+	for name, environ := range map[string][]string{
+		"github-actions.yml": {
+			"ACTIONS_ID_TOKEN_REQUEST_URL=" + idTokens.URL + "/?version=1",
+			"ACTIONS_ID_TOKEN_REQUEST_TOKEN=request-token",
+		},
+		"gitlab-ci.yml": {"VAULT_ID_TOKEN=" + s.jwt},
+		"Jenkinsfile":   {"VAULT_ID_TOKEN=" + s.jwt},
+	} {
+		all[name] = script{
+			command: []string{"sh", "-c", hosted(t, name, vendor)}, needs: []string{"curl", "jq"}, environ: environ,
+			prints: []string{sessions, success},
+		}
 	}
 	for name, command := range applications(t, vendor) {
 		for i := range command {
 			command[i] = strings.TrimPrefix(command[i], "../")
 		}
-		all[name] = script{command, nil, nil, []string{success}}
+		all[name] = script{command: command, prints: []string{success}}
 	}
 	return all
 }
@@ -170,8 +194,8 @@ func (s scripted) run(t *testing.T, script script, vault, vendor string, environ
 	return string(printed), err
 }
 
-// private is Vault behind a certificate of a private CA. It records the namespace that each request names. It does not pass that on,
-// because not every server has namespaces.
+// private is Vault behind a certificate of a private CA. It records the namespace that each request names. It does
+// not pass that on, because not every server has namespaces.
 type private struct {
 	address string
 	ca      string // a folder with the CA's certificate in ca.pem
@@ -188,7 +212,8 @@ func newPrivate(t *testing.T, vault string) *private {
 	passOn := httputil.NewSingleHostReverseProxy(address)
 	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
-		if namespace := strings.Trim(r.Header.Get("X-Vault-Namespace"), "/"); strings.HasPrefix(r.URL.Path, "/v1/sys/plugins/catalog/") {
+		namespace := strings.Trim(r.Header.Get("X-Vault-Namespace"), "/")
+		if strings.HasPrefix(r.URL.Path, "/v1/sys/plugins/catalog/") {
 			p.catalog = append(p.catalog, namespace)
 		} else {
 			p.other = append(p.other, namespace)
@@ -206,7 +231,8 @@ func newPrivate(t *testing.T, vault string) *private {
 	return p
 }
 
-// The examples' scripts and programs work where VAULT_FORMAT is set, and where Vault has namespaces and a certificate of a private CA.
+// The examples' scripts and programs work where VAULT_FORMAT is set, and where Vault has namespaces and a certificate
+// of a private CA.
 func TestScriptsHonourVaultsVariables(t *testing.T) {
 	t.Parallel()
 	s := newScripted(t)
@@ -227,7 +253,7 @@ func TestScriptsHonourVaultsVariables(t *testing.T) {
 			}
 			require.NotEmpty(t, vault.other)
 			require.Equal(t, []string{"team"}, slices.Compact(vault.other))
-			require.Subset(t, []string{""}, slices.Compact(vault.catalog), "there is one catalog, which is the root namespace's")
+			require.Subset(t, []string{""}, slices.Compact(vault.catalog), "the catalog is the root namespace's")
 			requests := len(vault.other)
 			printed, err := s.run(t, script, vault.address, s.URL, common...)
 			require.Error(t, err, "the system's CAs do not know this certificate: %s", printed)
@@ -260,24 +286,101 @@ func TestScriptsStopWhereVaultRefuses(t *testing.T) {
 	t.Cleanup(func() { require.Zero(t, calls.Load(), "calls of the vendor") })
 }
 
-// The token that docs/install.md describes is enough for register.sh, to install and to upgrade. Where Vault refuses to say what is
-// mounted, the script stops with Vault's words.
+// curl sends a body as it was signed with --data-binary. With -d it leaves out line breaks, and the vendor rejects
+// the signature.
+func TestCurlSendsSignedBodyAsItIs(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("curl is not on this machine")
+	}
+	m := harness.NewMount(t)
+	m.WriteCustom("orders")
+	body := filepath.Join(t.TempDir(), "order.json")
+	const content = "{\n  \"order\": 1\n}\n"
+	require.NoError(t, os.WriteFile(body, []byte(content), 0o600))
+	for option, want := range map[string]string{"--data-binary": "200", "-d": "401"} {
+		_, signed, text := m.Request(http.MethodPut, "sign/custom/orders", values{
+			"method": "POST", "request_string": "/custom/v1/orders",
+			"body_sha256": fmt.Sprintf("%x", sha256.Sum256([]byte(content))),
+		})
+		require.NotNil(t, signed, text)
+		curl := harness.Command("curl", "-sS", "-o", os.DevNull, "-w", "%{http_code}", "-H", "@-", option, "@"+body,
+			m.URL+"/custom/v1/orders")
+		curl.Stdin = strings.NewReader(signed.Data["header_lines"].(string))
+		require.Equal(t, want, harness.Run(t, curl), option)
+	}
+}
+
+// docs/agent.md's commands make files that only their user can read, whatever output format the user's environment
+// asks for.
+func TestAgentCredentialFilesArePrivate(t *testing.T) {
+	t.Parallel()
+	server := harness.StartQuiet(t)
+	client, directory, bin := server.Client, t.TempDir(), t.TempDir()
+	require.NoError(t, os.Symlink(server.Binary, filepath.Join(bin, "vault")))
+	enable := &api.EnableAuthOptions{Type: "approle"}
+	require.NoError(t, client.Sys().EnableAuthWithOptionsWithContext(t.Context(), "approle", enable))
+	_, err := client.Logical().WriteWithContext(t.Context(), "auth/approle/role/apisig", values{})
+	require.NoError(t, err)
+	document, err := os.ReadFile("../docs/agent.md")
+	require.NoError(t, err)
+	commands := regexp.MustCompile(`(?m)^    umask 077\n(    .*\n)+`).Find(document)
+	require.NotEmpty(t, commands)
+	run := harness.Command("sh", "-c", "umask 022; set -eu\n"+string(commands))
+	run.Dir = directory
+	run.Env = append(server.Environ(), "VAULT_FORMAT=json", "BAO_FORMAT=json", "PATH="+bin+":"+os.Getenv("PATH"))
+	harness.Run(t, run)
+	login := values{}
+	for _, file := range []string{"role-id", "secret-id"} {
+		info, err := os.Stat(filepath.Join(directory, file))
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode(), file)
+		content, err := os.ReadFile(filepath.Join(directory, file))
+		require.NoError(t, err)
+		login[strings.ReplaceAll(file, "-", "_")] = string(content)
+	}
+	_, err = client.Logical().WriteWithContext(t.Context(), "auth/approle/login", login)
+	require.NoError(t, err)
+}
+
+// The way by which docs/agent.md reads a header in a template works with an answer of the engine. The one it warns of
+// does not.
+func TestAgentTemplateReadsHeaderByIndex(t *testing.T) {
+	t.Parallel()
+	m := harness.NewMount(t)
+	m.Write("config/pave/main", m.PaveValues())
+	read := m.Read("creds/pave/main")
+	document, err := os.ReadFile("../docs/agent.md")
+	require.NoError(t, err)
+	for text, works := range map[string]bool{
+		`{{ index .Data.headers "API-Key" }}`: true, `{{ .Data.headers.API-Key }}`: false,
+	} {
+		require.Contains(t, string(document), "`"+text+"`")
+		// Agent's templates are those of this package, with more functions.
+		parsed, err := template.New("").Parse(text)
+		require.Equal(t, works, err == nil, "%s: %v", text, err)
+		if works {
+			var rendered strings.Builder
+			require.NoError(t, parsed.Execute(&rendered, read))
+			require.Equal(t, sandbox.Default().PAVEAPIKey, rendered.String())
+		}
+	}
+}
+
+// The token that docs/install.md describes is enough for register.sh, to install and to upgrade. Where Vault refuses
+// to say what is mounted, the script stops with Vault's words.
 func TestRegisterScriptNeedsDocumentedPolicyOnly(t *testing.T) {
 	t.Parallel()
 	s := newScripted(t)
-	const catalog = `path "sys/plugins/catalog/secret/vault-plugin-apisig" { capabilities = ["create", "read", "update", "delete", "sudo"] }`
+	const catalog = `path "sys/plugins/catalog/secret/vault-plugin-apisig" {
+		capabilities = ["create", "read", "update", "delete", "sudo"]
+	}`
 	const rest = `path "sys/mounts/scripted" { capabilities = ["create", "read", "update"] }
 		path "sys/mounts/scripted/tune" { capabilities = ["update"] }
 		path "sys/plugins/reload/backend" { capabilities = ["update", "sudo"] }`
 	register := s.scripts(t, s.URL)["register.sh"]
-	token := func(rules string) string {
-		name := strings.ToLower(rand.Text())
-		require.NoError(t, s.Client.Sys().PutPolicyWithContext(t.Context(), name, rules))
-		created, err := s.Client.Auth().Token().CreateWithContext(t.Context(), &api.TokenCreateRequest{Policies: []string{name}})
-		require.NoError(t, err)
-		return created.Auth.ClientToken
-	}
-	few, enough := token(catalog), token(catalog+rest)
+	few := withRules(t, s.Mount, "few", catalog).Client.Token()
+	enough := withRules(t, s.Mount, "enough", catalog+rest).Client.Token()
 	printed, err := s.run(t, register, s.Server.Address, s.URL, "VAULT_TOKEN="+few, "BAO_TOKEN="+few)
 	require.Error(t, err)
 	require.Regexp(t, `(?s)URL: GET \S+/v1/sys/mounts/scripted\n.*permission denied`, printed)

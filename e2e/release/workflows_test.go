@@ -52,7 +52,8 @@ func TestWorkflowsUseExistingTargets(t *testing.T) {
 // A job that can sign or publish runs nothing of this repository: no sources, no build, only these actions.
 func TestJobsThatBuildCannotSignOrPublish(t *testing.T) {
 	t.Parallel()
-	signing := regexp.MustCompile(`^(actions/download-artifact|sigstore/cosign-installer|actions/attest-build-provenance)@`)
+	signing := regexp.MustCompile(
+		`^(actions/download-artifact|sigstore/cosign-installer|actions/attest-build-provenance)@`)
 	var writers []string
 	for name, workflow := range workflows(t) {
 		for job, does := range workflow.Jobs {
@@ -90,19 +91,21 @@ func workflows(t *testing.T) map[string]workflow {
 
 var image = regexp.MustCompile(`(?im)^[^#\n]*\b(?:image: |docker create )"?([^\s"]+)`)
 
-// Workflows and examples name each action by a commit, and each image by a digest. Only an image that users build themselves has none.
+// Workflows and examples name each action by a commit, and each image by a digest. Only an image that users build
+// themselves has none.
 func TestImagesAndActionsArePinned(t *testing.T) {
 	t.Parallel()
 	images, actions := 0, 0
 	for _, folder := range []string{".github", "examples"} {
-		require.NoError(t, filepath.WalkDir(harness.Path(folder), func(path string, entry os.DirEntry, err error) error {
+		err := filepath.WalkDir(harness.Path(folder), func(path string, entry os.DirEntry, err error) error {
 			if err != nil || entry.IsDir() {
 				return err
 			}
 			content, err := os.ReadFile(path)
 			require.NoError(t, err)
 			for _, found := range image.FindAllStringSubmatch(string(content), -1) {
-				if name := found[1]; !strings.HasPrefix(name, "registry.example.com/") && !strings.HasPrefix(name, "$") {
+				name := found[1]
+				if !strings.HasPrefix(name, "registry.example.com/") && !strings.HasPrefix(name, "$") {
 					require.Regexp(t, `^[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}$`, name, path)
 					images++
 				}
@@ -114,7 +117,8 @@ func TestImagesAndActionsArePinned(t *testing.T) {
 				}
 			}
 			return nil
-		}))
+		})
+		require.NoError(t, err)
 	}
 	require.GreaterOrEqual(t, images, 7)
 	require.GreaterOrEqual(t, actions, 10)

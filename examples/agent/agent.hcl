@@ -1,7 +1,7 @@
 # Vault Agent keeps four files fresh in its working directory: pave.headers with the headers for PAVE, avanan.jwt with
 # Avanan's JWT, infinity.headers with the Infinity Portal's token, and apisig.env with all of them as environment variables.
 # Remove what you do not use, here and in templates/env.ctmpl. Start Agent there, with VAULT_ADDR set and with the files role-id
-# and secret-id of an AppRole:
+# and secret-id of an AppRole (docs/agent.md says how to make them):
 #
 #     vault agent -config=agent.hcl
 #

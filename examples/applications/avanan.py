@@ -3,8 +3,8 @@
 
     VAULT_ADDR=https://vault.example.com:8200 VAULT_TOKEN=... avanan.py '/v1.0/msp/usage?year=2026&month=8'
 
-VAULT_NAMESPACE, VAULT_CACERT and VAULT_CAPATH mean what they mean to the vault command. If AVANAN_URL is set, such as to
-https://smart-api-production-1-us.avanan.net, it calls no other address.
+VAULT_NAMESPACE, VAULT_CACERT and VAULT_CAPATH mean what they mean to the vault command. If AVANAN_URL is set, such as
+to https://smart-api-production-1-us.avanan.net, it calls no other address.
 """
 import json
 import os

@@ -4,8 +4,8 @@
 #
 #     PLUGIN_DIRECTORY=/etc/vault/plugins register.sh [binary [mount]]
 #
-# The default binary is bin/plugins/vault-plugin-apisig of this repository, which is built if it does not exist. The default mount
-# is apisig. If VERSION is set, the script stops unless the binary has that version.
+# The default binary is bin/plugins/vault-plugin-apisig of this repository, which is built if it does not exist. The
+# default mount is apisig. If VERSION is set, the script stops unless the binary has that version.
 #
 # It needs vault, logged in as an operator. Every Vault node needs the binary: run the script on each, with
 # PLUGIN_DIRECTORY set to that node's plugin_directory.
@@ -37,7 +37,8 @@ else
 	mv -- "$PLUGIN_DIRECTORY/$command.new" "$PLUGIN_DIRECTORY/$command"
 fi
 # The catalog is the root namespace's, also for a mount in another.
-VAULT_NAMESPACE='' BAO_NAMESPACE='' vault plugin register -sha256="$sha256" -version="$version" -command="$command" secret "$name"
+VAULT_NAMESPACE='' BAO_NAMESPACE='' vault plugin register -sha256="$sha256" -version="$version" -command="$command" \
+	secret "$name"
 
 mount_field() { vault read -format=table -field="$1" "sys/mounts/$mount"; }
 if type=$(mount_field type 2>/dev/null); then

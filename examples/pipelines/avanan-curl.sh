@@ -1,6 +1,6 @@
 #!/bin/sh
-# Calls Avanan, signed by Vault. Needs curl and jq, and vault-curl.sh beside it with what that needs. AVANAN_URL is the address
-# of the config's region.
+# Calls Avanan, signed by Vault. Needs curl and jq, and vault-curl.sh beside it with what that needs. AVANAN_URL is
+# the address of the config's region.
 #
 #     AVANAN_URL=https://smart-api-production-1-us.avanan.net avanan-curl.sh '/v1.0/msp/usage?year=2026&month=8'
 #
