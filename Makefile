@@ -51,6 +51,7 @@ check: ## format, vet and unit tests, in seconds
 lint: ## the linters
 	$(GO) vet ./...
 	$(GO) -C e2e/verifiers vet
+	GOOS=windows $(GO) build ./cmd/apisig-proxy ./client && GOOS=windows $(GO) vet ./cmd/apisig-proxy ./client ./internal/proxy
 	$(GO) tool -modfile=tools/lint/go.mod golangci-lint run
 	cd tools/release && $(GO) tool -modfile=../lint/go.mod golangci-lint run
 	$(GO) tool -modfile=tools/actionlint/go.mod actionlint

@@ -101,6 +101,9 @@ func (d document) listen(node, mode *yaml.Node) (Address, error) {
 		return Address{}, err
 	}
 	if path, unix := strings.CutPrefix(text, "unix://"); unix {
+		if !unixSockets {
+			return Address{}, d.errorf(node.Line, "listen must be a loopback address with a port: Windows has no unix sockets with modes")
+		}
 		if !filepath.IsAbs(path) || filepath.Clean(path) != path || path == "/" {
 			return Address{}, d.errorf(node.Line, "listen must have the absolute path of a socket, such as unix:///run/apisig.sock")
 		}

@@ -1,0 +1,10 @@
+package proxy
+
+import "errors"
+
+// unixSockets says whether the proxy can listen on a unix socket. Windows has them, but not their modes, which say who may connect.
+const unixSockets = false
+
+func listenUnix(Address) (Listening, error) {
+	return Listening{}, errors.New("there are no unix sockets with modes on Windows")
+}
