@@ -2,8 +2,10 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // Signer has calls signed by one path of Vault's. It is safe for concurrent use.
@@ -51,12 +53,36 @@ func (e *VaultError) Error() string {
 	return fmt.Sprintf("Vault answered with status %d: %s", e.Status, e.Reason)
 }
 
-// answer is the status that the application gets: 503 if another try may succeed soon, else 502.
-func (e *VaultError) answer() int {
-	switch e.Status {
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusPreconditionFailed:
-		return http.StatusServiceUnavailable
-	default:
-		return http.StatusBadGateway
+// unsigned is the answer to an application whose call Vault did not sign: 400 if that is for what the application sent, 503 if another
+// try may succeed soon, else 502.
+func unsigned(err error, call Call) *problem {
+	refused, is := errors.AsType[*VaultError](err)
+	switch {
+	case !is:
+	case refused.Status == http.StatusBadRequest:
+		if fault := faultOf(refused.Reason, call); fault != "" {
+			return refusal(http.StatusBadRequest, "Vault refused the call: "+fault)
+		}
+	case refused.Status == http.StatusTooManyRequests, refused.Status == http.StatusServiceUnavailable,
+		refused.Status == http.StatusPreconditionFailed:
+		return failure(http.StatusServiceUnavailable, sideVault, "Vault did not sign the call", err.Error())
 	}
+	return failure(http.StatusBadGateway, sideVault, "Vault did not sign the call", err.Error())
+}
+
+// faultOf is what is wrong with a call, if that is what Vault's reason for a 400 is about. The engine's reasons for those quote no
+// values. They begin with the name of a parameter, or end in a list of those that its scheme takes; one that is unknown or missing there
+// is a fault of the route's. "" for all others, such as that there is no such config.
+func faultOf(reason string, call Call) string {
+	fault, _, ofScheme := strings.Cut(reason, "; this takes ")
+	name, rest, _ := strings.Cut(fault, " ")
+	if strings.HasPrefix(name, "request_strings[") { // a batch's, of which the client left this call alone
+		fault = sendRequestString + " " + rest
+		name = sendRequestString
+	}
+	_, sent := call.Parameters[name]
+	if sent || ofScheme && name != "unknown" && rest != "is required" {
+		return fault
+	}
+	return ""
 }

@@ -115,11 +115,7 @@ func (t *transport) sign(ctx context.Context, e *exchange, call Call) (*Signed, 
 	}
 	t.metrics.signed(e.route, t.now().Sub(started), err != nil)
 	if err != nil {
-		status := http.StatusBadGateway
-		if refused, is := errors.AsType[*VaultError](err); is {
-			status = refused.answer()
-		}
-		return nil, failure(status, sideVault, "Vault did not sign the call", err.Error())
+		return nil, unsigned(err, call)
 	}
 	if e.to, err = upstreamOf(signed, e.requestString); err != nil {
 		return nil, failure(http.StatusBadGateway, sideVault, "Vault's answer is for another call", err.Error())

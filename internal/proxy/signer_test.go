@@ -1,0 +1,45 @@
+package proxy
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What the engine says is wrong with a call is the application's mistake, and it gets to know what. Other refusals are not: those are of
+// the route, of Vault's config or of the vendor.
+func TestRefusalOfTheCallIs400(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	for name, row := range map[string]struct {
+		status       int
+		reason, want string // "": 502
+	}{
+		"a request string": {400, "request_string contains the app id: its signature would be valid for a second request",
+			"request_string contains the app id: its signature would be valid for a second request"},
+		"that of a batch":              {400, "request_strings[0] contains a comma: write it as %2C", "request_string contains a comma: write it as %2C"},
+		"a method":                     {400, "method does not match its pattern; this takes method, request_string", "method does not match its pattern"},
+		"a requirement of the scheme":  {400, "GET has no body; this takes method, request_string", "GET has no body"},
+		"a header":                     {400, "headers.X cannot be sent: too long; this takes method, request_string", "headers.X cannot be sent: too long"},
+		"a parameter that is not sent": {400, "body is required; this takes body, method", ""},
+		"a parameter that is unknown":  {400, `unknown parameter "method"; this takes request_string`, ""},
+		"no config":                    {400, "there is no config at config/custom/x; write one first: vault write", ""},
+		"credentials":                  {400, "request failed: the vendor refused method and request_string", ""},
+		"another status":               {502, "request_string contains a comma", ""},
+		"a policy":                     {403, "request_string contains a comma", ""},
+	} {
+		t.Run(name, func(t *testing.T) { //nolint:paralleltest // they share a rig
+			r.stub.mu.Lock()
+			r.stub.answer = func(*Route, Call) (*Signed, error) { return nil, &VaultError{row.status, row.reason} }
+			r.stub.mu.Unlock()
+			got := problemOf(t, r.do(t, http.MethodPost, "/hashed/upload", http.NoBody))
+			want := problem{Type: "about:blank", Title: "Bad Request", Status: 400, Detail: "Vault refused the call: " + row.want}
+			if row.want == "" {
+				want = problem{Type: "about:blank", Title: "Bad Gateway", Status: 502, Side: "vault", Detail: "Vault did not sign the call"}
+			}
+			require.Equal(t, want, got)
+		})
+	}
+	require.Empty(t, r.vendorGot())
+}
