@@ -39,14 +39,18 @@ func admit(r *http.Request, listener hosts, routes []*Route) (admitted, *problem
 	if route == nil {
 		return admitted{}, refusal(http.StatusNotFound, "no route has this path")
 	}
-	if err := checkPath(below); err != nil {
+	if err := checkPath(below, route.EncodedSlashes); err != nil {
 		return admitted{route: route}, err
 	}
 	requestString := strings.TrimPrefix(r.RequestURI, route.Prefix)
-	if err := requeststring.Check(requestString, nil); err != nil {
+	checked := requestString
+	if route.QueriesAsSent { // all rules hold but the one about commas
+		checked = below + strings.ReplaceAll(requestString[len(below):], ",", "-")
+	}
+	if err := requeststring.Check(checked, nil); err != nil {
 		return admitted{route: route}, refusal(http.StatusBadRequest, "the path and query "+err.Error())
 	}
-	if strings.Contains(query, ";") {
+	if strings.Contains(query, ";") && !route.QueriesAsSent {
 		return admitted{route: route}, refusal(http.StatusBadRequest, "the query has ; which servers read in different ways: write it as %3B")
 	}
 	if strings.Contains(query, "%") && malformedEscape.MatchString(query) {
@@ -63,15 +67,22 @@ var (
 	// refusedInPath are a slash, a backslash, a percent sign and a dot, encoded, and what begins a parameter: the matcher and the
 	// vendor may read them in different ways.
 	refusedInPath = regexp.MustCompile(`(?i)%2f|%5c|%25|%2e|;`)
+	encodedSlash  = regexp.MustCompile(`(?i)%2f`)
 )
 
-// checkPath checks an escaped path below a route.
-func checkPath(path string) *problem {
+// checkPath checks an escaped path below a route, which may admit %2F.
+func checkPath(path string, encodedSlashes bool) *problem {
 	if !strings.HasPrefix(path, "/") {
 		return refusal(http.StatusForbidden, "the path below the route must begin with /")
 	}
-	if strings.ContainsAny(path, "%;") && refusedInPath.MatchString(path) {
-		return refusal(http.StatusForbidden, "the path has %2F, %5C, %25, %2E or ; in it")
+	if strings.ContainsAny(path, "%;") {
+		plain, refused := path, "%2F, %5C, %25, %2E or ;"
+		if encodedSlashes {
+			plain, refused = encodedSlash.ReplaceAllString(path, "/"), "%5C, %25, %2E, ; or a %2F next to a slash"
+		}
+		if refusedInPath.MatchString(plain) || plain != path && strings.Contains(plain, "//") {
+			return refusal(http.StatusForbidden, "the path has "+refused+" in it")
+		}
 	}
 	if err := requeststring.Check(path, nil); err != nil && len(path) <= requeststring.Max {
 		return refusal(http.StatusForbidden, "the path "+err.Error())

@@ -7,24 +7,33 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"github.com/apisig/vault-plugin-apisig/internal/requeststring"
 )
 
 // allowList is the patterns of net/http.ServeMux that a route allows. The mux only matches: it serves nothing.
 type allowList struct {
-	mux      *http.ServeMux
-	patterns []string
+	mux            *http.ServeMux
+	patterns       []string
+	encodedSlashes bool // as Route.EncodedSlashes
 }
 
-func newAllowList() *allowList { return &allowList{mux: http.NewServeMux()} }
+func newAllowList(encodedSlashes bool) *allowList {
+	return &allowList{mux: http.NewServeMux(), encodedSlashes: encodedSlashes}
+}
 
 // matched is the handler of every pattern. What the mux returns otherwise, a redirect or an error, is no match.
 type matched struct{}
 
 func (matched) ServeHTTP(http.ResponseWriter, *http.Request) {}
 
-var methodForm = regexp.MustCompile(`^[A-Z][A-Z-]*$`)
+var (
+	methodForm = regexp.MustCompile(`^[A-Z][A-Z-]*$`)
+	// otherWildcard finds the wildcards of shells, Vault policies, web frameworks and regular expressions.
+	otherWildcard = regexp.MustCompile(`[*<>\[\]^|\\]|/:`)
+)
 
-// add adds a pattern.
+// add adds a pattern. It refuses one that no call can match.
 func (l *allowList) add(pattern string) error {
 	method, path, found := strings.Cut(pattern, " ")
 	switch {
@@ -34,6 +43,11 @@ func (l *allowList) add(pattern string) error {
 		return fmt.Errorf("the pattern %q has a method that is always refused", pattern)
 	case !strings.HasPrefix(path, "/"):
 		return fmt.Errorf("the pattern %q must have a path that begins with /, and no host", pattern)
+	case strings.ContainsAny(path, "?#"):
+		return fmt.Errorf("the pattern %q has a query: patterns are for paths, and any query passes; leave out ? and # and what follows", pattern)
+	case otherWildcard.MatchString(path):
+		return fmt.Errorf("the pattern %q has %s, which is no wildcard here: write {name} for one segment, {name...} for all that follow, or %s "+
+			"for the character itself", pattern, otherWildcard.FindString(path), escapeOf(otherWildcard.FindString(path)))
 	}
 	if err := register(l.mux, pattern); err != nil {
 		for _, other := range l.patterns {
@@ -44,9 +58,15 @@ func (l *allowList) add(pattern string) error {
 		}
 		return err
 	}
+	if refused := checkPath(sampleOf(path), l.encodedSlashes); refused != nil {
+		return fmt.Errorf("no call can match the pattern %q: %s", pattern, refused.Detail)
+	}
 	l.patterns = append(l.patterns, pattern)
 	return nil
 }
+
+// escapeOf is the escape of a wildcard's last character.
+func escapeOf(text string) string { return fmt.Sprintf("%%%02X", text[len(text)-1]) }
 
 // register adds a pattern to a mux, which panics if it cannot.
 func register(mux *http.ServeMux, pattern string) (err error) {
@@ -69,22 +89,52 @@ func (l *allowList) match(method, escapedPath string) bool {
 	if err != nil {
 		return false
 	}
-	handler, _ := l.mux.Handler(&http.Request{Method: method, URL: &url.URL{Path: path, RawPath: escapedPath}})
+	handler, _ := l.mux.Handler(&http.Request{Method: method, URL: &url.URL{Path: path, RawPath: bySegment(escapedPath)}})
 	_, allowed := handler.(matched)
 	return allowed
 }
 
-var wildcard = regexp.MustCompile(`\{[^}]*\}`)
+// bySegment is an escaped path in the one spelling in which the mux is sure to take it, so that %2F stays in its segment: another one,
+// such as with a raw quote, would be decoded and encoded again as a whole.
+func bySegment(escapedPath string) string {
+	if !strings.Contains(escapedPath, "%") {
+		return escapedPath
+	}
+	segments := strings.Split(escapedPath, "/")
+	for i, segment := range segments {
+		segments[i] = escaped(segment)
+	}
+	return strings.Join(segments, "/")
+}
+
+// escaped is a segment with each character that needs it escaped once. A % that begins no escape stands for itself, as in the mux.
+func escaped(segment string) string {
+	if plain, err := url.PathUnescape(segment); err == nil {
+		segment = plain
+	}
+	return url.PathEscape(segment)
+}
 
 // sample is a path that the first pattern matches.
 func (l *allowList) sample() string {
 	_, path, _ := strings.Cut(l.patterns[0], " ")
-	return wildcard.ReplaceAllStringFunc(path, func(name string) string {
-		if name == "{$}" {
-			return ""
+	return sampleOf(path)
+}
+
+// sampleOf is a path, as it is sent, that the path of a pattern matches.
+func sampleOf(pattern string) string {
+	segments := strings.Split(pattern, "/")
+	for i, segment := range segments {
+		switch {
+		case segment == "{$}":
+			segments[i] = ""
+		case strings.HasPrefix(segment, "{"):
+			segments[i] = "0"
+		case requeststring.Check("/"+segment, nil) != nil:
+			segments[i] = escaped(segment)
 		}
-		return "0"
-	})
+	}
+	return strings.Join(segments, "/")
 }
 
 // sampleMethod is the method of the first pattern.

@@ -657,7 +657,8 @@ func TestReadyMeansThatVaultSigns(t *testing.T) {
 	seen := r.stub.seen()
 	require.Len(t, seen, 3)
 	require.Contains(t, seen, Call{Parameters: map[string]any{"request_string": "/v1.0/event/0"}})
-	require.Contains(t, seen, Call{Parameters: map[string]any{ // sha256sum of nothing
+	require.Contains(t, seen, Call{Parameters: map[string]any{
+		// printf '' | sha256sum
 		"method": "POST", "request_string": "/upload", "body_sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 	}})
 	require.Empty(t, r.vendorGot())

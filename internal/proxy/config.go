@@ -222,8 +222,8 @@ func (d document) routes(node *yaml.Node) ([]*Route, error) {
 
 var (
 	prefixForm = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
-	signForm   = regexp.MustCompile(`^[\w.-]+(/[\w.-]+)*/sign/[\w-]+/[\w.-]+(/batch)?$`)
-	credsForm  = regexp.MustCompile(`^[\w.-]+(/[\w.-]+)*/creds/[\w-]+/[\w.-]+$`)
+	signForm   = regexp.MustCompile(`^[\w.-]+(/[\w.-]+)*/sign/[\w-]+/\w([\w.-]*\w)?(/batch)?$`)
+	credsForm  = regexp.MustCompile(`^[\w.-]+(/[\w.-]+)*/creds/[\w-]+/\w([\w.-]*\w)?$`)
 )
 
 // The parameters that a route can send to Vault.
@@ -242,7 +242,7 @@ func (d document) route(key, node *yaml.Node) (*Route, error) {
 	case !prefixForm.MatchString(key.Value) || slices.ContainsFunc(strings.Split(key.Value, "/"), isDots):
 		return nil, d.errorf(key.Line, "%s must begin with / and not end in it, without escapes, . and ..", what)
 	}
-	fields, err := d.fields(node, what, "sign", "creds", "allow", "send", "scopes")
+	fields, err := d.fields(node, what, "sign", "creds", "allow", "send", "scopes", "queries", "paths")
 	if err != nil {
 		return nil, err
 	}
@@ -256,8 +256,20 @@ func (d document) route(key, node *yaml.Node) (*Route, error) {
 	if route.Path, err = d.text(fields[kind], kind); err != nil {
 		return nil, err
 	}
-	if !form.MatchString(route.Path) || slices.ContainsFunc(strings.Split(route.Path, "/"), isDots) {
+	if strings.HasPrefix(strings.TrimPrefix(route.Path, "/"), "v1/") {
+		return nil, d.errorf(fields[kind].Line, "%s must be without v1/, as the vault command takes it: %s", kind, shape)
+	}
+	if !form.MatchString(route.Path) || strings.Contains(route.Path, "..") || slices.Contains(strings.Split(route.Path, "/"), ".") {
 		return nil, d.errorf(fields[kind].Line, "%s must be a path of the engine: %s", kind, shape)
+	}
+	if route.QueriesAsSent, err = d.chosen(fields["queries"], "queries", "as-sent"); err != nil {
+		return nil, err
+	}
+	if route.EncodedSlashes, err = d.chosen(fields["paths"], "paths", "encoded-slashes"); err != nil {
+		return nil, err
+	}
+	if fault := route.cannotSign(); fault != "" {
+		return nil, d.errorf(fields[kind].Line, "%s", fault)
 	}
 	if route.Send, err = d.send(route, fields["send"]); err != nil {
 		return nil, err
@@ -273,7 +285,7 @@ func (d document) route(key, node *yaml.Node) (*Route, error) {
 	if fields["allow"] == nil {
 		return nil, d.errorf(key.Line, "%s has no allow: nothing would pass", what)
 	}
-	route.allow, err = d.allow(fields["allow"])
+	route.allow, err = d.allow(fields["allow"], route.EncodedSlashes)
 	return route, err
 }
 
@@ -309,18 +321,21 @@ func (d document) send(route *Route, node *yaml.Node) ([]string, error) {
 		}
 		names = append(names, name)
 	}
+	if route.signPath().requestStringAlone && len(names) > 1 {
+		return nil, d.errorf(node.Line, "send can only have request_string: %s takes no other parameter", route.Path)
+	}
 	if !slices.Contains(names, sendRequestString) {
 		return nil, d.errorf(node.Line, "send must have request_string: without it, the signature is not for the path that is called")
 	}
 	return names, nil
 }
 
-func (d document) allow(node *yaml.Node) (*allowList, error) {
+func (d document) allow(node *yaml.Node, encodedSlashes bool) (*allowList, error) {
 	items, err := d.list(node, "allow")
 	if err != nil {
 		return nil, err
 	}
-	list := newAllowList()
+	list := newAllowList(encodedSlashes)
 	for _, item := range items {
 		text, err := d.text(item, "a pattern of allow")
 		if err != nil {

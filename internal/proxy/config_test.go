@@ -30,7 +30,9 @@ routes:
     sign: team/apisig/sign/custom/two
     send: [method, request_string, body_sha256]
     scopes: farm:customer
-    allow: [PUT /a]
+    queries: as-sent
+    paths: encoded-slashes
+    allow: [PUT /a%2Fb]
   /:
     creds: apisig/creds/pave/main
     allow: ["GET /v1/sessions/{rest...}"]
@@ -55,6 +57,8 @@ func TestConfigIsRead(t *testing.T) {
 	require.Equal(t, []string{"/avanan/us/v2", "/avanan/us", "/"}, []string{first.Name(), second.Name(), last.Name()})
 	require.Equal(t, []string{"method", "request_string", "body_sha256"}, first.Send)
 	require.Equal(t, "farm:customer", first.Scopes)
+	require.True(t, first.QueriesAsSent && first.EncodedSlashes)
+	require.False(t, second.QueriesAsSent || second.EncodedSlashes)
 	require.True(t, second.Signs)
 	require.Equal(t, []string{"request_string"}, second.Send)
 	require.Equal(t, "apisig/sign/avanan/us", second.Path)
@@ -102,11 +106,14 @@ func TestConfigMistakesNameFileAndLine(t *testing.T) {
 		start + "body_memory: []":     "f.yml:7: body_memory must be a text",
 		start + "vault: x":            "f.yml:7: vault must be a mapping",
 		start + "vault: {token: x}":   `f.yml:7: unknown key "token" in vault`,
-		start + "vault: {address: vault.example.com}":                                               "f.yml:7: address must be a URL",
-		start + "vault: {address: \"https://\"}":                                                    "f.yml:7: address must be a URL",
-		start + "vault: {address: \"ftp://vault.example.com\"}":                                     "f.yml:7: address must be a URL",
-		start + "vault: {address: \"https://a@vault.example.com\"}":                                 "f.yml:7: address must be a URL",
-		start + "vault: {address: \"https://vault.example.com:x\"}":                                 "f.yml:7: address must be a URL",
+		start + "vault: {address: vault.example.com}":               "f.yml:7: address must be a URL",
+		start + "vault: {address: \"https://\"}":                    "f.yml:7: address must be a URL",
+		start + "vault: {address: \"ftp://vault.example.com\"}":     "f.yml:7: address must be a URL",
+		start + "vault: {address: \"https://a@vault.example.com\"}": "f.yml:7: address must be a URL",
+		start + "vault: {address: \"https://vault.example.com:x\"}": "f.yml:7: address must be a URL",
+		start + "vault: {address: \"https://[::1\"}":                "f.yml:7: address must be a URL",
+		start + "vault: {address: \"https://u:p@vault\"}":           "f.yml:7: address must be a URL",
+
 		start + "vault: {client_cert: /x}":                                                          "f.yml:7: client_cert and client_key",
 		start + "socket_mode: 0600":                                                                 "f.yml:7: socket_mode is for a unix socket",
 		start + "  /b: &b {}\n  /c: *b":                                                             "f.yml:7: route /b must have one of sign and creds",
@@ -127,6 +134,22 @@ func TestConfigMistakesNameFileAndLine(t *testing.T) {
 		route("m/sign/avanan/us", "m/sign/avanan/us/batch/batch"):                                   "f.yml:4: sign must be a path of the engine",
 		route("sign: m/sign/avanan/us", "creds: m/creds/a/b/batch"):                                 "f.yml:4: creds must be a path of the engine",
 		route("m/sign/avanan/us\n", "m/sign/a/b/batch\n    send: [request_string]\n"):               "f.yml:5: send is for a path that signs one call",
+		route("m/sign/avanan/us", "v1/m/sign/avanan/us"):                                            "f.yml:4: sign must be without v1/, as the vault command takes it: <mount>/sign/",
+		route("m/sign/avanan/us", "/v1/m/sign/avanan/us"):                                           "f.yml:4: sign must be without v1/",
+		route("sign: m/sign/avanan/us", "creds: v1/m/creds/pave/x"):                                 "f.yml:4: creds must be without v1/, as the vault command takes it: <mount>/creds/",
+		route("m/sign/avanan/us", "m/sign/pave/main"):                                               "f.yml:4: pave has no sign path: write creds: <mount>/creds/pave/<name>",
+		route("m/sign/avanan/us", "m/sign/infinity/us/batch"):                                       "f.yml:4: infinity has no sign path: write creds: <mount>/creds/infinity/<name>",
+		route("m/sign/avanan/us", "m/sign/custom/x/batch"):                                          "f.yml:4: custom has no batch path: leave out /batch",
+		route("m/sign/avanan/us", "m/sign/avanan/us-"):                                              "f.yml:4: sign must be a path of the engine",
+		route("m/sign/avanan/us", "m/sign/avanan/u..s"):                                             "f.yml:4: sign must be a path of the engine",
+		route("m/sign/avanan/us", "m/./sign/avanan/us"):                                             "f.yml:4: sign must be a path of the engine",
+		route("    allow", "    send: [request_string, method]\n    allow"):                         "f.yml:5: send can only have request_string: m/sign/avanan/us takes no other parameter",
+		route("    allow", "    queries: as-sent\n    allow"):                                       "f.yml:4: m/sign/avanan/us takes no commas, so the route cannot have queries: as-sent",
+		route("    allow", "    queries: encoded\n    allow"):                                       "f.yml:5: queries can only be as-sent",
+		route("    allow", "    queries: [as-sent]\n    allow"):                                     "f.yml:5: queries can only be as-sent",
+		route("    allow", "    paths: as-sent\n    allow"):                                         "f.yml:5: paths can only be encoded-slashes",
+		route("GET /x", "GET /v1/*"):                                                                `f.yml:6: the pattern "GET /v1/*" has *, which is no wildcard here`,
+		route("GET /x", "GET /a%2Fb"):                                                               `f.yml:6: no call can match the pattern "GET /a%2Fb"`,
 		route("sign: m/sign/avanan/us", "x: 1"):                                                     `f.yml:4: unknown key "x" in route /a`,
 		route("    allow", "    creds: m/creds/a/b\n    allow"):                                     "f.yml:3: route /a must have one of sign and creds",
 		route("    allow:\n      - GET /x", "    scopes: a"):                                        "f.yml:3: route /a has no allow",
@@ -164,6 +187,27 @@ func TestConfigMistakesNameFileAndLine(t *testing.T) {
 	for _, mode := range []string{"0400", "0700", "660x", "0o600", "600 ", "1600", "0060", "-1"} {
 		_, err := Parse("f.yml", []byte(strings.Replace(start, "127.0.0.1:8410", "unix:///run/x\nsocket_mode: \""+mode+`"`, 1)))
 		require.ErrorContains(t, err, "f.yml:2: socket_mode must be octal", mode)
+	}
+}
+
+// What may work is not refused: other vendors, whose paths a later engine may have, and a Vault on a socket.
+func TestConfigPassesWhatMayWork(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"a vendor to come":         "{sign: m/sign/other/us, queries: as-sent, send: [request_string, method], allow: [GET /]}",
+		"a vendor to come's batch": "{sign: m/sign/other/us/batch, allow: [GET /]}",
+		"a config named batch":     "{sign: m/sign/custom/batch, queries: as-sent, allow: [GET /]}",
+		"a mount named sign":       "{sign: sign/sign/avanan/us/batch, paths: encoded-slashes, allow: [GET /]}",
+		"a mount named like v1":    "{sign: v1.0/sign/avanan/us, allow: [GET /]}",
+		"queries of creds":         "{creds: m/creds/pave/main, queries: as-sent, paths: encoded-slashes, allow: [GET /]}",
+		"one letter":               "{creds: m/creds/pave/x, allow: [GET /]}",
+		"a Vault on a socket":      "{creds: m/creds/pave/x, allow: [GET /]}\nvault: {address: \"unix:///run/vault.sock\"}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Parse("f.yml", []byte("listen: 127.0.0.1:1\nroutes:\n  /a: "+text))
+			require.NoError(t, err)
+		})
 	}
 }
 

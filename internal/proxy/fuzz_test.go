@@ -12,16 +12,23 @@ import (
 
 // What passes stays below the pattern's prefix, however it is decoded and cleaned, and is the client's bytes.
 func FuzzAdmittedPathStaysBelowItsPrefix(f *testing.F) {
-	for _, seed := range []string{"/r/v1.0/event/1?a=b", "/r/v1.0/event/..%2f", "/r/v1.0/event/%2e%2e/x", "/r/v1.0/event/a;b", "/r/v1.0/event/1?a;b", "/r//", "/R/x"} {
+	for _, seed := range []string{"/r/v1.0/event/1?a=b", "/r/v1.0/event/..%2f", "/r/v1.0/event/%2e%2e/x", "/r/v1.0/event/a;b", "/r/v1.0/event/1?a;b", "/r//", "/R/x", "/r/v1.0/event/a%2Fb?a,b;c"} {
 		f.Add(seed)
 	}
-	config, err := Parse("f", []byte("listen: 127.0.0.1:1\nroutes: {/r: {sign: m/sign/avanan/us, allow: [\"GET /v1.0/event/{rest...}\"]}}"))
-	if err != nil {
-		f.Fatal(err)
+	var routes [][]*Route
+	for _, options := range []string{"", "paths: encoded-slashes, queries: as-sent, "} {
+		config, err := Parse("f", []byte("listen: 127.0.0.1:1\nroutes: {/r: {sign: m/sign/custom/x, "+options+"allow: [\"GET /v1.0/event/{rest...}\"]}}"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		routes = append(routes, config.Routes)
 	}
 	f.Fuzz(func(t *testing.T, target string) {
-		taken, refused := admit(&http.Request{Method: http.MethodGet, RequestURI: target, Header: http.Header{}}, nil, config.Routes)
+		request := &http.Request{Method: http.MethodGet, RequestURI: target, Header: http.Header{}}
+		taken, refused := admit(request, nil, routes[1])
 		if refused != nil {
+			_, refused = admit(request, nil, routes[0])
+			require.NotNil(t, refused, "%q", target)
 			return
 		}
 		require.Equal(t, target, "/r"+taken.requestString)

@@ -14,6 +14,10 @@ type Route struct {
 	Send []string
 	// Scopes is the value of the header scopes; "" to pass the client's.
 	Scopes string
+	// QueriesAsSent says that queries may have commas and ;, which are signed and sent as they are.
+	QueriesAsSent bool
+	// EncodedSlashes says that paths may have %2F, which allow matches as a part of its segment.
+	EncodedSlashes bool
 
 	allow *allowList
 }

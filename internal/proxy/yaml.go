@@ -104,3 +104,14 @@ func (d document) list(node *yaml.Node, what string) ([]*yaml.Node, error) {
 	}
 	return node.Content, nil
 }
+
+// chosen says whether a key is there. It has one value, which chooses what is not the default.
+func (d document) chosen(node *yaml.Node, what, value string) (bool, error) {
+	if node == nil {
+		return false, nil
+	}
+	if text, err := d.text(node, what); err != nil || text != value {
+		return false, d.errorf(node.Line, "%s can only be %s", what, value)
+	}
+	return true, nil
+}
