@@ -296,7 +296,10 @@ func TestCertificateInOtherForms(t *testing.T) {
 			m.write(path, values{"ca_cert": testCertificate}) // the same certificate needs no secret
 		})
 	}
-	for _, wrong := range []string{`"` + testCertificate, testCertificate + `"`, `'` + oneLine + `'`, `""` + testCertificate + `""`, `\n`, `"`} {
+	for _, wrong := range []string{
+		`"` + testCertificate, testCertificate + `"`, `'` + oneLine + `'`, `"` + oneLine + `'`, `'` + oneLine + `"`, `""` + testCertificate + `""`,
+		`\n`, `"`,
+	} {
 		require.Contains(t, m.refused(logical.UpdateOperation, "config/avanan/us", with(m.avananValues(), values{"ca_cert": wrong, "verify": false})),
 			"ca_cert contains something that is not PEM")
 	}

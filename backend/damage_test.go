@@ -135,6 +135,7 @@ func TestBlanksAtTheEndsAreWarnedOf(t *testing.T) {
 		"Avanan's":         {"config/avanan/x", m.avananValues(), values{"secret_key": " canary", "base_url": m.url, "verify": false}, []string{warning("secret_key", 1, 0)}},
 		"Infinity's":       {"config/infinity/x", m.infinityValues(), values{"access_key": "canary  ", "base_url": m.url, "verify": false}, []string{warning("access_key", 0, 2)}},
 		"declared":         {"config/custom/x", m.namedCreds(), with(m.namedCreds(), values{"key": " canary "}), []string{warning("key", 1, 1)}},
+		"a scheme":         {"config/custom/z", m.namedCreds(), with(m.namedCreds(), values{"scheme": namedScheme + "\n  "}), nil},
 		"a declared field": {"config/custom/y", m.namedCreds(), with(m.namedCreds(), values{"owner": "acme "}), []string{warning("owner", 0, 1)}},
 	} {
 		t.Run(name, func(t *testing.T) {

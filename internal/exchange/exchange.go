@@ -205,7 +205,7 @@ func (e *exchange) dialer(sent *http.Request) *net.Dialer {
 	return &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
 		dialed, err := netip.ParseAddrPort(address)
 		// An unspecified address, 0.0.0.0 or ::, reaches loopback too.
-		if addr := dialed.Addr().Unmap(); err == nil && (addr.IsLoopback() || addr.IsUnspecified()) {
+		if addr := dialed.Addr(); err == nil && (addr.IsLoopback() || addr.IsUnspecified()) {
 			e.loopback.Store(true)
 		}
 		return nil
@@ -239,7 +239,7 @@ func (e *exchange) checkRetry(ctx context.Context, response *http.Response, err 
 	if err != nil {
 		reason, again := explain(err)
 		if e.loopback.Load() && !errors.Is(err, context.Canceled) {
-			reason, again = noCause, !errors.Is(err, context.DeadlineExceeded)
+			reason, again = noCause, true
 		}
 		e.failure = &Error{Timing: e.timing, Kind: Unavailable, Host: e.host, Reason: reason}
 		return again && !e.request.Probe && e.timeFor(ctx), nil

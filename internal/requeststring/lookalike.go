@@ -16,8 +16,7 @@ var lookalikes = &unicode.RangeTable{
 		{0x33d8, 0x33d8, 1}, {0xfe19, 0xfe19, 1}, {0xfe30, 0xfe30, 1}, {0xfe52, 0xfe52, 1}, {0xfe68, 0xfe68, 1}, {0xfe6a, 0xfe6a, 1},
 		{0xff05, 0xff05, 1}, {0xff0e, 0xff0f, 1}, {0xff3c, 0xff3c, 1},
 	},
-	R32:         []unicode.Range32{{0x1f100, 0x1f100, 1}},
-	LatinOffset: 2,
+	R32: []unicode.Range32{{0x1f100, 0x1f100, 1}},
 }
 
 func isLookalike(r rune) bool { return r >= utf8.RuneSelf && unicode.Is(lookalikes, r) }
