@@ -205,8 +205,8 @@ func (f field) check(value string) error {
 	return nil
 }
 
-// blanks warns of blanks at the ends of the credentials that a write names. They are kept, because a secret may have them, and are
-// usually a mistake.
+// blanks warns of blanks at the ends of the credentials that a write names. They are kept, because a secret may have
+// them, and are usually a mistake.
 func (c config) blanks(fields []field, write parameters) []string {
 	var warnings []string
 	for _, f := range fields {
@@ -216,8 +216,8 @@ func (c config) blanks(fields []field, write parameters) []string {
 		text := c.text(f.name) + c.secret(f.name).Reveal() // it is one of the two
 		before, after := len(text)-len(strings.TrimLeft(text, " ")), len(text)-len(strings.TrimRight(text, " "))
 		if before+after > 0 {
-			warnings = append(warnings, fmt.Sprintf("%s has blanks at its ends, %d before and %d after the rest; they are part of it, so write "+
-				"it again if it should have none", f.name, before, after))
+			warnings = append(warnings, fmt.Sprintf("%s has blanks at its ends, %d before and %d after the rest; "+
+				"they are part of it, so write it again if it should have none", f.name, before, after))
 		}
 	}
 	return warnings

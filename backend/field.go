@@ -43,7 +43,8 @@ type field struct {
 	oneOf []string
 	// least and most bound seconds. A stored value beyond them counts as the nearest of them.
 	least, most int
-	// credential says that the field is part of what authenticates. A write warns of blanks at its ends. A secret always is one.
+	// credential says that the field is part of what authenticates. A write warns of blanks at its ends. A secret
+	// always is one.
 	credential bool
 	// rules are what the value that a write names must keep. They are not applied to what is stored: a rule that is new must
 	// not break a config that works.

@@ -34,15 +34,18 @@ func checkParameters(req *logical.Request, fields map[string]*framework.FieldSch
 	return nil
 }
 
-// ignoresUnknown says whether a request's unknown parameters are ignored: those in the query of a read. Some tools add one to whatever
-// they read, and their users cannot prevent it: bank-vaults version=-1, scrapers format=prometheus.
+// ignoresUnknown says whether a request's unknown parameters are ignored: those in the query of a read. Some tools add
+// one to whatever they read, and their users cannot prevent it: bank-vaults version=-1, scrapers format=prometheus.
 func ignoresUnknown(req *logical.Request) bool {
-	reads := strings.HasPrefix(req.Path, readPathNames[readCreds]+"/") || strings.HasPrefix(req.Path, statusPrefix) || req.Path == metricsPath
-	return reads && req.Operation == logical.ReadOperation
+	creds := strings.HasPrefix(req.Path, readPathNames[readCreds]+"/")
+	status := strings.HasPrefix(req.Path, statusPrefix)
+	return req.Operation == logical.ReadOperation && (creds || status || req.Path == metricsPath)
 }
 
 // withoutUnknown returns a request without its unknown parameters, and a warning that names them; "" if there are none.
-func withoutUnknown(req *logical.Request, fields map[string]*framework.FieldSchema) (known *logical.Request, warning string) {
+func withoutUnknown(
+	req *logical.Request, fields map[string]*framework.FieldSchema,
+) (known *logical.Request, warning string) {
 	accepted := parametersOf(req.Operation, fields)
 	copied := *req
 	copied.Data = maps.Clone(req.Data)

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every path and operation rejects an unknown parameter, except reads to which tools add one. The error names it and the parameters
-// that exist.
+// Every path and operation rejects an unknown parameter, except reads to which tools add one. The error names it and
+// the parameters that exist.
 func TestUnknownParametersAreRejected(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -64,8 +64,8 @@ func TestUnknownParametersAreRejected(t *testing.T) {
 	require.Equal(t, before, m.stored())
 }
 
-// Reads of creds, status and metrics ignore unknown parameters in the query, because bank-vaults and scrapers add one. A warning says
-// so, except where the answer is text. Known parameters keep their rules.
+// Reads of creds, status and metrics ignore unknown parameters in the query, because bank-vaults and scrapers add one.
+// A warning says so, except where the answer is text. Known parameters keep their rules.
 func TestUnknownParametersOfReadsAreIgnored(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)

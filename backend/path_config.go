@@ -127,13 +127,16 @@ func (b *backend) pathVendors(prefix string) *framework.Path {
 				Responses: map[int][]framework.Response{http.StatusOK: {{
 					Description: "The vendors, whether there are configs or not. Each is a prefix to list.",
 					Fields: map[string]*framework.FieldSchema{
-						"keys": {Type: framework.TypeStringSlice, Description: "Names of vendors, with a slash at their end.", Required: true},
+						"keys": {
+							Type: framework.TypeStringSlice, Required: true,
+							Description: "Names of vendors, with a slash at their end.",
+						},
 					},
 				}}},
 			},
 		},
 		HelpSynopsis:    summary,
-		HelpDescription: "Returns the vendors that the engine knows: list " + prefix + "/<vendor> for the names of the configs.",
+		HelpDescription: "Returns the vendors that the engine knows. List " + prefix + "/<vendor> for the names of configs.",
 	}
 }
 
@@ -281,7 +284,9 @@ func reliedWarning(relied string) []string {
 	if relied == "" {
 		return nil
 	}
-	return []string{"the new secret is used with " + relied + "; if that is not your setting, write it again together with the secret"}
+	return []string{
+		"the new secret is used with " + relied + "; if that is not your setting, write it again together with the secret",
+	}
 }
 
 // withWarnings adds warnings to an error, because Vault drops warnings from errors.

@@ -35,8 +35,8 @@ func TestConfigListAndDelete(t *testing.T) {
 	}
 }
 
-// A name that no config can have gets an error that says what a name is, on every path and without storing anything. A name with a
-// slash is another path.
+// A name that no config can have gets an error that says what a name is, on every path and without storing anything. A
+// name with a slash is another path.
 func TestInvalidConfigNamesAreRejected(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)

@@ -78,7 +78,8 @@ func (d *declaration) serves() int {
 	return readSign
 }
 
-// checkGiven refuses what a reader gives if the declaration does not know it, or if it is not the text that the reader has.
+// checkGiven refuses what a reader gives if the declaration does not know it, or if it is not the text that the reader
+// has.
 func (d *declaration) checkGiven(req *logical.Request) error {
 	for _, name := range slices.Sorted(maps.Keys(req.Data)) {
 		if name == unauthorizedField {
@@ -92,8 +93,8 @@ func (d *declaration) checkGiven(req *logical.Request) error {
 			return invalidf("%s must be a string, given once", name)
 		}
 		if secret.NotUTF8(value) {
-			return invalidf("%s contains U+FFFD, which stands in place of bytes that are not UTF-8, so its signature would be of something "+
-				"else; if the scheme takes the hash (body_sha256) or the base64 of such bytes, give that", name)
+			return invalidf("%s contains U+FFFD, which stands in place of bytes that are not UTF-8, so its signature would be "+
+				"of something else; if the scheme takes the hash (body_sha256) or the base64 of such bytes, give that", name)
 		}
 	}
 	return nil

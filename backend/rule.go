@@ -95,11 +95,11 @@ func cleanCertificates(value string) string {
 	return clean.String()
 }
 
-// plainPEM undoes what PEM looks like in an environment variable, or copied from JSON: a pair of double quotes around it, and \n as two
-// characters.
+// plainPEM undoes what PEM looks like in an environment variable, or copied from JSON: a pair of double quotes around
+// it, and \n as two characters.
 func plainPEM(text string) string {
-	if unquoted := strings.TrimSpace(text); len(unquoted) > 1 && unquoted[0] == '"' && unquoted[len(unquoted)-1] == '"' {
-		text = unquoted[1 : len(unquoted)-1]
+	if quoted := strings.TrimSpace(text); len(quoted) > 1 && quoted[0] == '"' && quoted[len(quoted)-1] == '"' {
+		text = quoted[1 : len(quoted)-1]
 	}
 	return strings.NewReplacer(`\r\n`, "\n", `\n`, "\n").Replace(text)
 }

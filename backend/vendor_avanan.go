@@ -93,8 +93,8 @@ func avananFields() []field {
 		{
 			name: "base_url", bound: true, account: true, clean: cleanAddress,
 			rules: append(addressRules(), endsIn("which is part of each request string", "/v1.0", "/v1.0/auth")),
-			help: "Address of the API, instead of the region's: " + baseurl.Rule + ". Without /v1.0. A path in it must be one that a " +
-				"gateway removes, because it is not signed.",
+			help: "Address of the API, instead of the region's: " + baseurl.Rule + ". Without /v1.0. A path in it must be " +
+				"one that a gateway removes, because it is not signed.",
 		},
 		{
 			name: "date_format", fallback: string(avanan.Auto), oneOf: dateFormats(), account: true,

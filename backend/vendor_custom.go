@@ -89,7 +89,8 @@ func customDeclaration(c config) (*declaration, error) {
 	}
 	for _, name := range parsed.Fields() {
 		own := field{
-			name: name, bound: true, account: true, credential: true, group: groupFields, help: "A field of the scheme.",
+			name: name, bound: true, account: true, credential: true, group: groupFields,
+			help:  "A field of the scheme.",
 			rules: []rule{secret.Damage, func(value string) string { return fault(parsed.CheckField(name, value)) }},
 		}
 		if fallback, has := parsed.Default(name); !has {

@@ -74,7 +74,8 @@ func infinityFields() []field {
 		},
 		{
 			name: "base_url", bound: true, account: true,
-			rules: append(addressRules(), endsIn("which is added for calls", infinity.APIPath, infinity.APIPath+"/v1.0")),
+			rules: append(addressRules(),
+				endsIn("which is added for calls", infinity.APIPath, infinity.APIPath+"/v1.0")),
 			clean: func(value string) string { return infinity.TrimLoginPath(cleanAddress(value)) },
 			help: "Address of the gateway, instead of the region's: " + baseurl.Rule + ". The key's \"Authentication URL\" can be pasted as it " +
 				"is: /auth/external at its end is removed. Without /app/hec-api, which is added for calls.",

@@ -83,7 +83,8 @@ func TestProxySignsMethodAndBody(t *testing.T) {
 	}
 }
 
-// Vault's command line puts U+FFFD in place of bytes that are not UTF-8. Such a secret is not stored, and such a body is not signed.
+// Vault's command line puts U+FFFD in place of bytes that are not UTF-8. Such a secret is not stored, and such a body
+// is not signed.
 func TestCommandLineDoesNotChangeBytes(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)

@@ -415,8 +415,13 @@ func rotatorRows() []policyRow {
 	}
 	for _, path := range []string{"config/pave/main", "config/avanan/us", "config/infinity/us", "config/custom/orders", "config/pave/rotated2"} {
 		for _, body := range []values{
-			{"base_url": elsewhere, "verify": true}, {"base_url": elsewhere, "api_secret": harness.NewSecret()}, {"base_url": ""}, {"base_url": nil},
-			{"base_url": []string{}}, {"BASE_URL": elsewhere}, {"ca_cert": ""},
+			{"base_url": elsewhere, "verify": true},
+			{"base_url": elsewhere, "api_secret": harness.NewSecret()},
+			{"base_url": ""},
+			{"base_url": nil},
+			{"base_url": []string{}},
+			{"BASE_URL": elsewhere},
+			{"ca_cert": ""},
 		} {
 			rows = append(rows, put(path, body, byACL), patch(path, body, byACL))
 		}

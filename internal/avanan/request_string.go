@@ -15,10 +15,10 @@ const MaxRequestString = requeststring.Max
 //
 // The rules have two purposes. A Vault policy allows request strings by prefix, so the path must stay below that prefix
 // however a server or proxy decodes and normalizes it: no dot segments, empty segments, backslashes, fragments, control
-// characters, overlong UTF-8, %u escapes, or characters that become a dot, a slash, a backslash or a percent sign. And a
-// signature must be valid for one request only, so the request string must not contain the beginning of a second one: the
-// app id, or the /v1.0/ of a shorter request (see the package comment). Both apply to the string as it stands and to every
-// spelling that percent-decoding makes of it.
+// characters, overlong UTF-8, %u escapes, or characters that become a dot, a slash, a backslash or a percent sign. And
+// a signature must be valid for one request only, so the request string must not contain the beginning of a second one:
+// the app id, or the /v1.0/ of a shorter request (see the package comment). Both apply to the string as it stands and
+// to every spelling that percent-decoding makes of it.
 func CheckRequestString(appID, requestString string) error {
 	lowerAppID := strings.ToLower(appID)
 	return requeststring.Check(requestString, func(spelling string) error {

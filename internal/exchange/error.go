@@ -86,8 +86,8 @@ func dateOf(response *http.Response) time.Time {
 	return date
 }
 
-// noCause is the reason for every failure to get an answer from a loopback address. With causes, anyone who can write a base URL
-// could find out which ports are open there.
+// noCause is the reason for every failure to get an answer from a loopback address. With causes, anyone who can write a
+// base URL could find out which ports are open there.
 const noCause = "on loopback no cause is given; check the port, http or https, ca_cert and request_timeout"
 
 // explain words an error of the transport by its type, and says whether another attempt may succeed. It never quotes the

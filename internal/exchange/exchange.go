@@ -10,8 +10,8 @@
 //     environment names.
 //   - It reads a limited part of an answer.
 //   - Its errors say what happened and quote nothing that the vendor sent, nor any text of a lower layer that might.
-//   - On loopback they do not say why there was no answer: a port that is closed, one that is silent and one without TLS are the
-//     same to someone who may choose the address.
+//   - On loopback they do not say why there was no answer, so that a port that is closed, one that is silent and one
+//     without TLS are the same to someone who can choose the address.
 //
 // It knows no vendor. What an answer with status 200 means is for the caller to say.
 package exchange
@@ -197,7 +197,8 @@ type exchange struct {
 	failure  *Error // nil after an attempt that succeeded
 }
 
-// dialer notes whether it dials a loopback address: only after names are resolved is that known. The address of a proxy does not count.
+// dialer notes whether it dials a loopback address: only after names are resolved is that known. The address of a proxy
+// does not count.
 func (e *exchange) dialer(sent *http.Request) *net.Dialer {
 	if proxy, err := http.ProxyFromEnvironment(sent); e.client.remote || proxy != nil || err != nil {
 		return &net.Dialer{}

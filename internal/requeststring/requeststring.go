@@ -17,8 +17,9 @@ const Max = 8 << 10
 // string, worded to follow the name of a parameter.
 //
 // The path stays below every prefix of it, however a server or proxy decodes and normalizes it: no dot segments, empty
-// segments, backslashes, fragments, control characters, overlong UTF-8, %u escapes, or characters that become a dot, a slash, a
-// backslash or a percent sign. That applies to the string as it stands and to every spelling that percent-decoding makes of it. also, if it is not nil, checks each of these spellings.
+// segments, backslashes, fragments, control characters, overlong UTF-8, %u escapes, or characters that become a dot, a
+// slash, a backslash or a percent sign. That applies to the string as it stands and to every spelling that
+// percent-decoding makes of it. also, if it is not nil, checks each of these spellings.
 func Check(requestString string, also func(spelling string) error) error {
 	return check(requestString, false, also)
 }
@@ -89,7 +90,8 @@ func checkPath(path string) error {
 		// Lenient decoders read overlong UTF-8, such as %C0%AE, as the character that it stands for: a dot.
 		return errors.New("has bytes in its path that are not valid UTF-8: percent-encode the path as UTF-8")
 	case strings.ContainsFunc(path, isLookalike):
-		return errors.New(`has a character in its path that some servers turn into ., /, \ or %, such as a full-width dot: leave it out`)
+		return errors.New(`has a character in its path that some servers turn into ., /, \ or %, such as a full-width dot: ` +
+			"leave it out")
 	case hasControlCharacter(path):
 		// Some servers drop them, others end the path at a NUL or the request line at a line break.
 		return errors.New("has an encoded control character in its path")

@@ -40,13 +40,14 @@ var (
 	errLength    = errors.New("must have 1 to 4096 bytes")
 )
 
-// check returns what is wrong with a secret that is written, worded to follow its name. One that is stored is only decoded: it may be from
-// before a rule.
+// check returns what is wrong with a secret that is written, worded to follow its name. One that is stored is only
+// decoded: it may be from before a rule.
 func (s secretDeclaration) check(given secret.Text) error {
 	fault := secret.Fault(given.Reveal())
 	switch {
 	case fault != "" && s.encoding == encodingText:
-		return errors.New(fault + "; if the secret is no plain text, declare it with encoding: base64 and write its base64")
+		return errors.New(fault + "; if the secret is no plain text, declare it with encoding: base64 and write its " +
+			"base64")
 	case fault != "":
 		return errors.New(fault)
 	}

@@ -164,7 +164,8 @@ func TestSecretsAreNotInTheDocument(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A secret that came damaged is refused where it is written. One that is stored, perhaps from before that rule, signs as it is.
+// A secret that came damaged is refused where it is written. One that is stored, perhaps from before that rule, signs
+// as it is.
 func TestDamagedSecretsAreRefusedWhenWritten(t *testing.T) {
 	t.Parallel()
 	s := parsed(t, encoded)
