@@ -62,6 +62,7 @@ func connect(vault proxy.Vault) (proxy.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
+	config.HttpClient.Transport = bounded{config.HttpClient.Transport}
 	if vault.Namespace != "" {
 		made.SetNamespace(vault.Namespace)
 	}
