@@ -49,7 +49,7 @@ func run(args []string) error {
 	if *file == "" || flags.NArg() > 0 {
 		return errors.New("usage: apisig-proxy -config file [-check]")
 	}
-	config, err := proxy.Load(*file)
+	config, err := load(*file)
 	if err != nil {
 		return err
 	}
@@ -86,8 +86,20 @@ func run(args []string) error {
 	logged := proxy.NewLog(os.Stderr)
 	defer logged.Flush()
 	program := &proxy.Program{
-		Config: config, Load: func() (*proxy.Config, error) { return proxy.Load(*file) }, Connect: connect, Reload: reload,
+		Config: config, Load: func() (*proxy.Config, error) { return load(*file) }, Connect: connect, Reload: reload,
 		Log: slog.New(logged), Now: time.Now,
 	}
 	return program.Run(ctx, applications, monitoring)
+}
+
+// besidesBodies is what the program may have in memory beside the bodies that it reads, before it collects garbage more often.
+const besidesBodies = 192 << 20
+
+// load reads the configuration, and has the process keep to its memory. GOMEMLIMIT keeps its meaning.
+func load(file string) (*proxy.Config, error) {
+	config, err := proxy.Load(file)
+	if err == nil && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(config.BodyMemory + besidesBodies)
+	}
+	return config, err
 }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -40,6 +41,29 @@ func TestFlags(t *testing.T) {
 	require.ErrorContains(t, run([]string{"-config", file, "-check"}), file+":1: listen must be a loopback address")
 	require.NoError(t, os.WriteFile(file, []byte("listen: 127.0.0.1:1\nvault: {ca_cert: /none.pem}\nroutes: {/a: {creds: m/creds/a/b, allow: [GET /]}}"), 0o600))
 	require.ErrorContains(t, run([]string{"-config", file, "-check"}), "/none.pem")
+}
+
+// The memory that the process keeps to follows the configuration, unless the environment says how much it is.
+func TestMemoryLimitFollowsTheConfiguration(t *testing.T) { //nolint:paralleltest // the limit is the process's
+	t.Setenv("GOMEMLIMIT", "")
+	before := debug.SetMemoryLimit(-1)
+	t.Cleanup(func() { debug.SetMemoryLimit(before) })
+	file := filepath.Join(t.TempDir(), "proxy.yml")
+	write := func(more string) {
+		content := "listen: 127.0.0.1:1\nroutes: {/a: {creds: m/creds/a/b, allow: [GET /]}}\n" + more
+		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+	}
+	for more, want := range map[string]int64{"": 256 << 20, "body_memory: 1GiB": 1<<30 + 192<<20} {
+		write(more)
+		_, err := load(file)
+		require.NoError(t, err)
+		require.Equal(t, want, debug.SetMemoryLimit(-1))
+	}
+	t.Setenv("GOMEMLIMIT", "1GiB")
+	debug.SetMemoryLimit(1 << 30)
+	_, err := load(file)
+	require.NoError(t, err)
+	require.EqualValues(t, 1<<30, debug.SetMemoryLimit(-1))
 }
 
 // vault is a server in Vault's place.

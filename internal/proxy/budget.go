@@ -10,18 +10,15 @@ import (
 	"sync"
 )
 
-const (
-	// maxBuffered is the longest body that is read before the call is signed.
-	maxBuffered = 10 << 20
-	// smallestPart and largestPart limit what is allocated at once for a body whose length is not known.
-	smallestPart = 16 << 10
-	largestPart  = 1 << 20
-)
+// maxBuffered is the longest body that is read before the call is signed.
+const maxBuffered = 10 << 20
 
 // budget is the memory that all bodies together may take that are read before their calls are signed.
 type budget struct {
 	mu          sync.Mutex
 	limit, used int64 // in bytes
+
+	buffers Buffers // parts of bodies that were not read to their end
 }
 
 // allow sets the limit. Bodies that were read before stay.
@@ -57,36 +54,41 @@ func (b *budget) read(in io.Reader, length int64) (*body, error) {
 		return nil, tooLong
 	}
 	read := &body{budget: b}
-	next := length
-	if length < 0 {
-		next = smallestPart
-	}
 	for read.length != length {
-		part, err := read.part(in, next)
+		part, err := read.part(in, length)
 		read.length += part
 		switch {
 		case read.length > maxBuffered:
-			read.release()
+			read.discard()
 			return nil, tooLong
 		case errors.Is(err, io.EOF) && (length < 0 || read.length == length):
 			return read, nil
 		case err != nil:
-			read.release()
+			read.discard()
 			return nil, broken(err)
 		}
-		next = min(2*next, largestPart)
 	}
 	return read, nil
 }
 
-// part reads the next so many bytes of a body, and returns how many came.
-func (b *body) part(in io.Reader, size int64) (int64, error) {
+// part reads the whole of a body with a length, or the next 32 KiB of one without. It returns how many bytes came.
+func (b *body) part(in io.Reader, length int64) (int64, error) {
+	size := length
+	if length < 0 {
+		size = bufferSize
+	}
 	if !b.budget.take(size) {
 		return 0, refusal(http.StatusServiceUnavailable, "the proxy reads too many bodies at this moment: try again")
 	}
 	b.taken += size
-	part, filled := make([]byte, size), 0
+	var part []byte
+	if length < 0 {
+		part = b.budget.buffers.Get()
+	} else {
+		part = make([]byte, size)
+	}
 	var err error
+	filled := 0
 	for filled < len(part) && err == nil {
 		var n int
 		n, err = in.Read(part[filled:])
@@ -94,6 +96,17 @@ func (b *body) part(in io.Reader, size int64) (int64, error) {
 	}
 	b.parts = append(b.parts, part[:filled])
 	return int64(filled), err
+}
+
+// discard releases a body that was not read to its end. Its parts can be used for another: no call was sent with it. (One that was sent
+// may be read by the transport for a moment after its answer.)
+func (b *body) discard() {
+	for _, part := range b.parts {
+		if cap(part) == bufferSize {
+			b.budget.buffers.Put(part[:bufferSize])
+		}
+	}
+	b.release()
 }
 
 // release gives back what the body has of the budget.

@@ -91,7 +91,7 @@ func TestHeldBackBodiesStayWithinTheBudget(t *testing.T) { //nolint:paralleltest
 func TestBodiesAreReadWithinTheBudget(t *testing.T) {
 	t.Parallel()
 	const limit = 11 << 20
-	for _, size := range []int{0, 1, smallestPart - 1, smallestPart, smallestPart + 1, 3 * smallestPart, 5<<20 + 7, maxBuffered} {
+	for _, size := range []int{0, 1, bufferSize - 1, bufferSize, bufferSize + 1, 3 * bufferSize, 5<<20 + 7, maxBuffered} {
 		content := bytes.Repeat([]byte("0123456789"), size/10+1)[:size]
 		for _, length := range []int64{int64(size), -1} {
 			b := &budget{limit: limit}
@@ -118,7 +118,7 @@ func TestBodiesAreReadWithinTheBudget(t *testing.T) {
 		want   int
 	}{
 		"no room":                    {strings.NewReader("12345"), 5, 4, http.StatusServiceUnavailable},
-		"no room, without a length":  {strings.NewReader("12345"), -1, smallestPart - 1, http.StatusServiceUnavailable},
+		"no room, without a length":  {strings.NewReader("12345"), -1, bufferSize - 1, http.StatusServiceUnavailable},
 		"no more room":               {strings.NewReader(long), -1, 1 << 20, http.StatusServiceUnavailable},
 		"announced too long":         {strings.NewReader(""), maxBuffered + 1, 1 << 40, http.StatusRequestEntityTooLarge},
 		"too long":                   {strings.NewReader(long), -1, 1 << 40, http.StatusRequestEntityTooLarge},
@@ -133,6 +133,22 @@ func TestBodiesAreReadWithinTheBudget(t *testing.T) {
 		require.True(t, is, name)
 		require.Equal(t, test.want, failed.Status, name)
 		require.Zero(t, b.used, name)
+	}
+}
+
+// The memory of a body that was not read to its end is used again, and nothing of that body is in the next.
+func TestPartsAreUsedAgain(t *testing.T) {
+	t.Parallel()
+	b := &budget{limit: 4 * bufferSize}
+	for range 100 {
+		_, err := b.read(strings.NewReader(strings.Repeat("x", 5*bufferSize)), -1)
+		require.Error(t, err)
+		read, err := b.read(strings.NewReader("another"), -1)
+		require.NoError(t, err)
+		content, err := io.ReadAll(read.reader())
+		require.NoError(t, err)
+		require.Equal(t, "another", string(content))
+		read.release()
 	}
 }
 

@@ -262,6 +262,8 @@ func (w *statusRecorder) Write(p []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (w *statusRecorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+const bufferSize = 32 << 10
+
 // Buffers are what bodies are copied through, an httputil.BufferPool.
 type Buffers struct{ pool sync.Pool }
 
@@ -270,7 +272,7 @@ func (b *Buffers) Get() []byte {
 	if kept, is := b.pool.Get().(*[]byte); is {
 		return *kept
 	}
-	return make([]byte, 32<<10)
+	return make([]byte, bufferSize)
 }
 
 // Put takes a buffer back.
