@@ -107,6 +107,10 @@ func TestCustomGrowingNonces(t *testing.T) {
 			_, status, text2 := m.handle(logical.UpdateOperation, "sign/custom/"+name, call)
 			require.Equal(t, 503, status)
 			require.Contains(t, text2, "this config's clock is more than a second ahead")
+			m.must(logical.DeleteOperation, path, nil)
+			m.write(path, with(config, secret))
+			signed := m.must(logical.UpdateOperation, "sign/custom/"+name, call)
+			require.Equal(t, "1767323043123456"[:digits], signed["headers"].(map[string]string)[header], "the clock of a new config")
 			require.NotContains(t, m.logged(), "canary")
 		})
 	}

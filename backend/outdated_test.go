@@ -28,7 +28,7 @@ func TestCustomOutdatedScheme(t *testing.T) {
 	}
 	warned()
 	first := m.read("creds/custom/x")
-	require.Equal(t, "some", first["headers"].(map[string]string)["X-Label"]) //nolint:forcetypeassert // a test
+	require.Equal(t, "some", first["headers"].(map[string]string)["X-Label"])
 	require.Equal(t, values{"verified_at": "2026-01-02T03:04:05Z"}, m.must(logical.UpdateOperation, "check/custom/x", nil))
 	m.write("config/custom/x", values{"key": "canary-rotated", "base_url": "https://api.example/"})
 	warned()

@@ -112,6 +112,7 @@ func TestStoredAnchorsMatchAsBefore(t *testing.T) {
 		matches map[string]bool
 	}{
 		"both ends":       {`^[a-z]+$`, map[string]bool{"abc": true, "": false, "ABC": false, "abc\n": false, "\nabc": false}},
+		"nothing":         {`^[ a]*$`, map[string]bool{"": true, " ": true, " a": true, "b": false}},
 		"text":            {`\A(a|ab)\z`, map[string]bool{"a": true, "ab": true, "abc": false}},
 		"one alternative": {`^a|b`, map[string]bool{"a": true, "b": true, "ab": false}},
 		"lines":           {`(?m)^a$\n^b$`, map[string]bool{"a\nb": true, "a\nbc": false, "ab": false}},
