@@ -237,6 +237,11 @@ func (v *vendor) merge(name string, old config, write parameters) (config, error
 		return nil, err
 	}
 	if v.declares != nil {
+		if slices.ContainsFunc(fields, func(f field) bool { return f.account && write.given(f.name) }) {
+			if err := v.declares.hidden(next); err != nil {
+				return nil, err
+			}
+		}
 		if err := v.declares.prove(next); err != nil {
 			return nil, err
 		}

@@ -43,6 +43,7 @@ func customVendor() *vendor {
 		declares: &declares{
 			from:     []string{schemeField},
 			compile:  customDeclaration,
+			hidden:   customHidden,
 			prove:    customProve,
 			prepare:  customPrepare,
 			readable: customReadable,
@@ -113,9 +114,8 @@ func fault(err error) string {
 	return err.Error()
 }
 
-// customSigner makes the signer of a config whose fields are complete. It decodes the secrets, and makes sure that none of them is in
-// the scheme.
-func customSigner(c config) (*scheme.Signer, error) {
+// customValues are what a config whose fields are complete has for its scheme.
+func customValues(c config) scheme.Values {
 	values := scheme.Values{Secrets: map[string]secret.Text{}, Fields: map[string]string{}, BaseURL: c.text("base_url")}
 	for _, own := range c.declaration().fields {
 		switch {
@@ -125,7 +125,12 @@ func customSigner(c config) (*scheme.Signer, error) {
 			values.Fields[own.name] = c.text(own.name)
 		}
 	}
-	signer, err := customScheme(c).Signer(values)
+	return values
+}
+
+// customSigner makes the signer of a config whose fields are complete. It decodes the secrets.
+func customSigner(c config) (*scheme.Signer, error) {
+	signer, err := customScheme(c).Signer(customValues(c))
 	if err != nil {
 		return nil, invalidf("%s", err)
 	}
@@ -139,6 +144,14 @@ func customPrepare(c config) any {
 		return nil // and no *scheme.Signer that is nil
 	}
 	return signer
+}
+
+// customHidden makes sure that no secret is in the scheme, a field or base_url.
+func customHidden(c config) error {
+	if err := customScheme(c).CheckHidden(customValues(c)); err != nil {
+		return invalidf("%s", err)
+	}
+	return nil
 }
 
 // customProve signs the scheme's examples.

@@ -291,8 +291,9 @@ func TestCustomWriteWarns(t *testing.T) {
 	resp, _, _ = m.handle(logical.UpdateOperation, "config/custom/x", values{"base_url": "https://api.example", "key": "canary-new"})
 	require.Nil(t, resp)
 	resp, _, _ = m.handle(logical.UpdateOperation, "config/custom/ovh", m.customValues())
-	require.Len(t, resp.Warnings, 3)
+	require.Len(t, resp.Warnings, 4)
 	require.Contains(t, strings.Join(resp.Warnings, "\n"), "can be extended")
+	require.Contains(t, strings.Join(resp.Warnings, "\n"), "headers.X-Ovh-Signature: request_string, body can have the text in it")
 	require.NotContains(t, m.read("config/custom/ovh"), "allow_static")
 }
 
@@ -480,4 +481,75 @@ func TestCustomConfigReadIsDeclared(t *testing.T) {
 	for _, name := range []string{"secrets", "fields", "request", "allow_static", "allow_extension"} {
 		require.Contains(t, fields, name)
 	}
+}
+
+// A stored config goes on working when a newer rule refuses its scheme. A read, its status and a write of the scheme say why.
+func TestCustomStoredSchemeOutlivesNewerRules(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	const static = `secrets: {key: {}}
+request: {method: {pattern: 'GET'}}
+headers: {X-Sig: 'hex(hmac_sha256(key, method))'}
+ttl: 90s
+examples: [{secrets: {key: made-up}, request: {method: GET}, want: {X-Sig: 3311bf4392071d2a39b5810ad8ad0c8311f5d12c6f1adc403c12c1c7f2b6d02e}}]
+`
+	const refusal = "headers.X-Sig: has a digest of a secret that stays the same"
+	given := values{"scheme": static, "base_url": "https://api.example", "key": "canary-key"}
+	require.Contains(t, m.refused(logical.UpdateOperation, "config/custom/x", given), refusal)
+	m.write("config/custom/x", with(given, values{"scheme": strings.Replace(static, "GET'", "[A-Z]{3,7}'", 1)}))
+	m.elsewhere("config/custom/x", "scheme", static)
+	m.InvalidateKey(t.Context(), "config/custom/x")
+
+	require.Equal(t, map[string]string{"X-Sig": "7eeab94e7b31d1dd615d994bdd4431f9a15953c90e3184ced74f2b470672c814"},
+		m.must(logical.UpdateOperation, "sign/custom/x", values{"method": "GET"})["headers"])
+	const outdated = "this config goes on working, but a write of its declaration would be refused: " + refusal
+	require.Contains(t, m.read("status/custom/x")["problem"], outdated)
+	resp, _, _ := m.handle(logical.ReadOperation, "config/custom/x", nil)
+	require.Len(t, resp.Warnings, 1)
+	require.Contains(t, resp.Warnings[0], outdated)
+	m.must(logical.UpdateOperation, "check/custom/x", nil)
+	require.Contains(t, m.refused(logical.UpdateOperation, "config/custom/x", given), refusal)
+	m.write("config/custom/x", values{"key": "canary-other", "base_url": "https://api.example"})
+	m.must(logical.UpdateOperation, "sign/custom/x", values{"method": "GET"})
+}
+
+// A stored scheme that gives a derived key away does not sign, and its status says why.
+func TestCustomStoredSchemeThatGivesAKeyAway(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/custom/x", m.customCreds())
+	gives := strings.Replace(customCredsScheme, "  X-Sig: ", `  X-Key: hex(hmac_sha1(derive_sha1(seed), uuid))
+  X-Derived: hex(hmac_sha1(derive_hmac_sha1(seed, now.format("%Y")), uuid))
+  X-Sig: `, 1)
+	gives = strings.NewReplacer("secrets: {key: {}", "secrets: {seed: {}, key: {}", "secrets: {key:", "secrets: {seed: s, key:",
+		"want: {", "want: {X-Key: x, X-Derived: x, ").Replace(gives)
+	m.elsewhere("config/custom/x", "scheme", gives)
+	m.InvalidateKey(t.Context(), "config/custom/x")
+	const why = "headers.X-Derived, column 32: cannot be a key of derive_hmac_sha1, because a key of hmac_sha1 is made of the same"
+	require.Contains(t, m.refused(logical.ReadOperation, "creds/custom/x", nil), "cannot be used: "+why)
+	require.Contains(t, m.read("status/custom/x")["problem"], why)
+}
+
+// A secret that a newer search finds in a stored scheme keeps nothing from working. The next write is held to it.
+func TestCustomStoredConfigOutlivesNewerSearch(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/custom/x", m.customCreds())
+	pasted := customCredsScheme + "# Authorization: Basic dXNlcjpjYW5hcnkta2V5\n" // user:canary-key
+	m.elsewhere("config/custom/x", "scheme", pasted)
+	m.InvalidateKey(t.Context(), "config/custom/x")
+	m.read("creds/custom/x")
+	m.must(logical.UpdateOperation, "check/custom/x", nil)
+	require.NotContains(t, m.read("status/custom/x"), "problem")
+	const refusal = "key is in the scheme, a field or base_url"
+	for name, given := range map[string]values{
+		"the scheme": with(m.customCreds(), values{"scheme": pasted}),
+		"a secret":   {"salt": "63616e61727980", "base_url": "https://api.example"},
+		"a field":    {"account": "other", "key": "canary-key", "salt": "63616e617279"},
+		"base_url":   {"base_url": "https://b.example", "key": "canary-key", "salt": "63616e617279"},
+	} {
+		require.Contains(t, m.refused(logical.UpdateOperation, "config/custom/x", given), refusal, name)
+	}
+	m.read("creds/custom/x")
+	require.NotContains(t, m.logged(), "canary")
 }

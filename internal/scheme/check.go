@@ -69,6 +69,9 @@ type checker struct {
 	made     map[int]derivation
 	plain    map[string][]int
 	longKeys []longKey
+	// publicKeys is what the keys of each hash's hmac_ are made of, with that hash undone; derivingKeys are those of derive_hmac_.
+	publicKeys   map[string][]int
+	derivingKeys []derivingKey
 	// total is the size of all nodes' largest values.
 	total int
 	// nodes are those of all expressions so far.
@@ -76,8 +79,17 @@ type checker struct {
 	// unit is the largest of the fractions of a second that are used; 0 for none.
 	unit  time.Duration
 	lints []string
+	// ambiguities are the places where a field can have the literal beside it in its value.
+	ambiguities []ambiguity
 	// literals are the strings in expressions, unquoted.
 	literals []string
+}
+
+func newChecker(functions map[string]*function, newer *newerRules, allowExtension bool) *checker {
+	return &checker{
+		newer: newer, functions: functions, allowExtension: allowExtension, names: map[string]*name{}, numbers: map[string]int{},
+		intoHash: map[int]error{}, made: map[int]derivation{}, plain: map[string][]int{}, publicKeys: map[string][]int{},
+	}
 }
 
 // name is a declared or predeclared name.
@@ -191,6 +203,10 @@ func (e *expression) literal(node *ast.BasicLit) (operand, error) {
 	e.literals = append(e.literals, text)
 	known := facts{
 		kind: kindString, max: len(text), min: min(len(text), 1), endsPublic: true, zeros: strings.Contains(text, "\x00"),
+	}
+	if text != "" {
+		known.begin.literals = []string{text}
+		known.end = known.begin
 	}
 	return operand{facts: known, text: func(*environment) string { return text }}, nil
 }
@@ -312,6 +328,7 @@ func (e *expression) concatenate(node *ast.BinaryExpr, left, right operand) (ope
 		e.lint(e.place + ": two fields that callers choose stand beside one another with nothing between them, so different requests can " +
 			"have the same signature; if the API permits, put a separator between them")
 	}
+	e.remember(e.place, ambiguous(left.end, right.begin))
 	parts := append(slices.Clone(left.pieces()), right.pieces()...)
 	return operand{facts: known, parts: parts, text: func(e *environment) string {
 		var joined strings.Builder

@@ -249,7 +249,7 @@ func TestUnusualDocuments(t *testing.T) {
 			"examples": [{"secrets": {"key": "made-up-key"}, "request": {"body": "hello"}, "want": {"X-Sig": ""}}]}`,
 		"CRLF":                       strings.ReplaceAll(small, "\n", "\r\n"),
 		"comments in other scripts":  "# \u043f\u043e\u0434\u043f\u0438\u0441\u044c \u00e9\n" + small + "  # \u7b7e\u540d\n",
-		"escapes":                    replaced(t, "hello", `"h\u00e9llo\n"`, "{body: {}}", "{body: {pattern: '(?s).*'}}"),
+		"escapes":                    replaced(t, "hello", `"h\u00e9llo\n"`, "{body: {}}", "{body: {pattern: '(?s).+'}}"),
 		"empty sections":             replaced(t, "ttl: 60s", "fields: {}\nlet: {}\nrequire: {}\nquery: {}\nttl: 60s"),
 		"names that look like types": replaced(t, "{key: {}}", "{secret: {}}", "key, body", "secret, string", "{key: made-up-key}", "{secret: made-up-key}", "{body: {}}", "{string: {}}", "{body: hello}", "{string: hello}"),
 		"numbers and instants":       replaced(t, "hello", "5000", "made-up-key", "2026-01-02"),

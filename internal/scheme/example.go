@@ -171,7 +171,7 @@ func outputNames(outputs []output) []string {
 	return names
 }
 
-// CheckExamples signs the document's examples and compares what comes out. The error shows both, so it must be called after Signer has
+// CheckExamples signs the document's examples and compares what comes out. The error shows both, so it must be called after CheckHidden has
 // made sure that no secret of the config is in the document.
 func (s *Scheme) CheckExamples() error {
 	whole, err := s.whole()

@@ -21,17 +21,23 @@ type facts struct {
 
 	// fresh says that the value is another at every signing, or in every second.
 	fresh bool
-	// requested says that a request field flows into the value.
+	// requested says that a request field flows into the value that cannot be empty and has two values at least.
 	requested bool
 	// stale says that the value has a digest of a secret in it, of something that is not fresh.
 	stale bool
 	// varies says that a request field, now, uuid or nonce decides about the value or its length, also by a condition.
 	varies bool
+	// changes says that a request field, now, uuid, nonce or a secret flows into the value itself: it is not made of literals, fields of
+	// the config and base_url only.
+	changes bool
 
 	// How the value begins and ends, where parts that can be empty count as absent too.
 	endsPublic    bool // with something public
 	beginsRequest bool // with a request field as it is
 	endsRequest   bool
+	// lastRequest says that the value ends with a request field as it is, or with one that only what does not change follows.
+	lastRequest bool
+	begin, end  edge
 }
 
 // join is what holds for a value that is made of others.
@@ -45,6 +51,7 @@ func join(parts ...facts) facts {
 		joined.requested = joined.requested || part.requested
 		joined.stale = joined.stale || part.stale
 		joined.varies = joined.varies || part.varies
+		joined.changes = joined.changes || part.changes
 		joined.zeros = joined.zeros || part.zeros
 		joined.direct = union(joined.direct, part.direct)
 	}
@@ -59,6 +66,14 @@ func concatenate(left, right facts) facts {
 	joined.beginsRequest = left.beginsRequest || left.min == 0 && right.beginsRequest
 	joined.endsPublic = right.endsPublic || right.min == 0 && left.endsPublic
 	joined.endsRequest = right.endsRequest || right.min == 0 && left.endsRequest
+	joined.lastRequest = right.lastRequest || (!right.changes || right.min == 0) && left.lastRequest
+	joined.begin, joined.end = left.begin, right.end
+	if left.min == 0 {
+		joined.begin = joined.begin.or(right.begin)
+	}
+	if right.min == 0 {
+		joined.end = joined.end.or(left.end)
+	}
 	return joined
 }
 
@@ -70,7 +85,14 @@ func either(a, b facts) facts {
 	both.beginsRequest = a.beginsRequest || b.beginsRequest
 	both.endsPublic = a.endsPublic || b.endsPublic
 	both.endsRequest = a.endsRequest || b.endsRequest
+	both.lastRequest = a.lastRequest || b.lastRequest
+	both.begin, both.end = a.begin.or(b.begin), a.end.or(b.end)
 	return both
+}
+
+// meet reports whether two sets have a member in common.
+func meet(a, b []int) bool {
+	return slices.ContainsFunc(a, func(member int) bool { return slices.Contains(b, member) })
 }
 
 // union joins two sorted sets.

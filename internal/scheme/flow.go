@@ -17,6 +17,7 @@ func flowShorten(_ *checker, _ call, args []operand) (facts, error) {
 	part := args[0].facts
 	part.min = 0
 	part.beginsRequest, part.endsRequest = part.beginsRequest || part.varies, part.endsRequest || part.varies
+	part.lastRequest = part.lastRequest || part.varies
 	return part, nil
 }
 
@@ -31,6 +32,7 @@ func flowCut(c *checker, at call, args []operand) (facts, error) {
 func flowEncode(_ *checker, _ call, args []operand) (facts, error) {
 	encoded := args[0].facts
 	encoded.utf8, encoded.beginsRequest, encoded.endsRequest, encoded.zeros = false, false, false, false
+	encoded.lastRequest, encoded.begin, encoded.end = false, edge{}, edge{}
 	return encoded, nil
 }
 
@@ -57,7 +59,7 @@ func flowJSON(c *checker, at call, args []operand) (facts, error) {
 
 // flowFresh is for the methods of now that tell the second.
 func flowFresh(_ *checker, _ call, _ []operand) (facts, error) {
-	return facts{fresh: true, varies: true, endsPublic: true, min: 1}, nil
+	return facts{fresh: true, varies: true, changes: true, endsPublic: true, min: 1}, nil
 }
 
 // flowChoose refuses nothing: its condition has no secret in it, because no condition has.
@@ -85,9 +87,12 @@ func flowDigest(h string, extendable bool) flow {
 		hashed := args[0]
 		// Wherever the secret is: the digest is the state of the hash after all of it.
 		if extendable && hashed.ofSecret && hashed.endsPublic {
-			if hashed.endsRequest && !c.allowExtension {
-				return facts{}, at.errorAtNode(hashed.node, "could be extended: it is the hash of something that has a secret in it and ends in a "+
-					"request field, so anyone who sees it can compute that of a longer value; use hmac_, or set allow_extension: true")
+			if hashed.lastRequest && !c.allowExtension {
+				if err := c.newer.refuse(at.errorAtNode(hashed.node, "could be extended: it is the hash of something that has a secret in it and ends "+
+					"in a request field, or in one that only constants follow, so anyone who sees it can compute that of a longer value; use hmac_, "+
+					"or set allow_extension: true")); err != nil {
+					return facts{}, err
+				}
 			}
 			c.lint(at.place + ": the hash of something that has a secret in it and ends in something public can be extended by anyone who " +
 				"reads it; if the API permits, use an HMAC")
@@ -121,6 +126,7 @@ func flowHMAC(h string, block int) flow {
 					"bytes, because it flows into %s too: HMAC hashes long keys, so that hash may be the key", at.function.name, block, h)})
 			}
 		}
+		c.publicKeys[h] = union(c.publicKeys[h], c.unhashed("derive_"+h, key.direct))
 		digest := join(key.facts, message.facts)
 		digest.fresh, digest.requested = message.fresh, message.requested
 		digest.stale = !message.fresh && !message.requested
@@ -155,11 +161,30 @@ func flowDerive(c *checker, at call, args []operand) (facts, error) {
 }
 
 // flowDeriveHMAC is an HMAC that stays a secret.
-func flowDeriveHMAC(c *checker, at call, args []operand) (facts, error) {
-	if err := checkKey(at, args[0]); err != nil {
-		return facts{}, err
+func flowDeriveHMAC(h string, block int) flow {
+	return func(c *checker, at call, args []operand) (facts, error) {
+		key, message := args[0], args[1]
+		if err := checkKey(at, key); err != nil {
+			return facts{}, err
+		}
+		c.derivingKeys = append(c.derivingKeys, derivingKey{
+			hash: h, made: c.unhashed("derive_"+h, key.direct), long: key.max > block,
+			err: at.errorAtNode(key.node, "cannot be a key of %s, because a key of hmac_%s is made of the same: HMAC hashes keys that have more "+
+				"than %d bytes, so a caller could ask for the derived key; use two secrets", at.function.name, h, block),
+		})
+		return c.derived(at, args, message.facts), nil
 	}
-	return c.derived(at, args, args[1].facts), nil
+}
+
+// derivingKey is a key of derive_hmac_<hash>.
+type derivingKey struct {
+	hash string
+	// made is what the key is made of, with the hash undone.
+	made []int
+	// long says that the key can be longer than a block of the hash.
+	long bool
+	// err is what is wrong if a key of hmac_<hash> is made of the same.
+	err error
 }
 
 // derived is what a derived key is, given what makes it fresh. Its length is that of the hash, so nothing about it varies that a
@@ -173,7 +198,7 @@ func (c *checker) derived(at call, args []operand, by facts) facts {
 	}
 	number := c.number(fmt.Sprint(at.function.name, made))
 	c.made[number] = derivation{at.function.name, direct}
-	return facts{ofSecret: true, fresh: by.fresh, requested: by.requested, min: 1, direct: []int{number}}
+	return facts{ofSecret: true, changes: true, fresh: by.fresh, requested: by.requested, min: 1, direct: []int{number}}
 }
 
 // derivation is what a derived key is made with and of.
@@ -186,13 +211,20 @@ type derivation struct {
 // a long key and its hash give the same.
 func (c *checker) unhashed(function string, direct []int) []int {
 	var made []int
-	for _, number := range direct {
-		if from := c.made[number]; from.function == function {
-			made = union(made, c.unhashed(function, from.direct))
-		} else {
-			made = union(made, []int{number})
+	seen := map[int]bool{} // keys can be made of the same ones in very many ways
+	for rest := slices.Clone(direct); len(rest) > 0; {
+		number := rest[len(rest)-1]
+		rest = rest[:len(rest)-1]
+		switch from := c.made[number]; {
+		case seen[number]:
+		case from.function == function:
+			rest = append(rest, from.direct...)
+		default:
+			made = append(made, number)
 		}
+		seen[number] = true
 	}
+	slices.Sort(made)
 	return made
 }
 
@@ -216,7 +248,8 @@ func (c *checker) number(name string) int {
 	return c.numbers[name]
 }
 
-// checkKeysApart refuses a scheme in which a key that others are derived from is also hashed in public, or the hash of a long key is.
+// checkKeysApart refuses a scheme in which a key that others are derived from is also hashed in public, or the hash of a long key is, or
+// in which the hash of a long key that derives others may be the key of a public HMAC.
 func (c *checker) checkKeysApart() error {
 	for _, number := range c.intoDerive {
 		if err := c.intoHash[number]; err != nil {
@@ -226,6 +259,17 @@ func (c *checker) checkKeysApart() error {
 	for _, key := range c.longKeys {
 		if slices.Contains(c.plain[key.hash], key.number) {
 			return key.err
+		}
+	}
+	for _, key := range c.derivingKeys {
+		if !meet(key.made, c.publicKeys[key.hash]) {
+			continue
+		}
+		if key.long { // it gives the derived key away
+			return key.err
+		}
+		if err := c.newer.refuse(key.err); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -246,7 +246,8 @@ func digests() []function {
 			help:       "the digest as a secret, for keys that are made of keys",
 		})
 		derivedKeyed = append(derivedKeyed, function{
-			name: "derive_hmac_" + h.name, arguments: "key, message", size: size, flow: flowDeriveHMAC, two: mac,
+			name: "derive_hmac_" + h.name, arguments: "key, message", size: size, two: mac,
+			flow:       flowDeriveHMAC(h.name, h.new().BlockSize()),
 			signatures: messages(kindSecret),
 			help:       "the HMAC as a secret, for keys that are made of keys",
 		})

@@ -14,7 +14,7 @@ import (
 func hostileDocument(expression, lets, options string) string {
 	secrets, values := "", ""
 	for _, name := range []string{"seed", "salt"} { // an unused secret is refused
-		if strings.Contains(expression, name) {
+		if strings.Contains(expression+lets, name) {
 			secrets, values = secrets+", "+name+": {}", values+", "+name+": made-up"
 		}
 	}
@@ -26,6 +26,9 @@ request:
   request_string: {}
   body: {pattern: '(?s).*', optional: true}
   small: {pattern: '[a-z]*', max: 16, optional: true}
+  only: {pattern: 'GET'}
+  cased: {pattern: 'get|GET'}
+  blank: {pattern: '[a-z]*'}
 let:
   stamp: now.unix()
   used: hmac_sha256(other + raw + digits, stamp + key)
@@ -39,7 +42,7 @@ ttl: 1m
 examples:
   - secrets: {key: made-up, other: made-up, raw: bWFkZS11cA==, digits: 6d616465%s}
     fields: {field: f}
-    request: {method: GET, request_string: /a}
+    request: {method: GET, request_string: /a, only: GET, cased: get, blank: ""}
     base_url: https://api.example
     now: 2026-01-02T03:04:05Z
     uuid: 0b5d6ff5-5b9b-4f0a-9d3c-1a2b3c4d5e6f
@@ -54,6 +57,7 @@ const (
 	compared  = "cannot be compared: a secret flows into it, hashed or not"
 	noKey     = "cannot be a key: a request field, now, uuid or nonce flows into it"
 	apart     = "cannot flow into a hash or an hmac_ too"
+	sameMake  = "is made of the same: HMAC hashes keys"
 	extended  = "could be extended"
 	notPart   = "this is not part of the language"
 	noExpr    = "this is not an expression"
@@ -145,7 +149,7 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(sha256(key))`, isStale},
 	{`hex(sha256(key + field))`, isStale},
 	{`hex(sha256(field + key))`, isStale},
-	{`hex(sha256("a" + key + method + "b"))`, isStale},
+	{`hex(sha256("a" + method + key + "b"))`, isStale},
 	{`hex(hmac_sha256(key, field))`, isStale},
 	{`hex(hmac_sha256(key, "static"))`, isStale},
 	{`hex(hmac_sha256(key, base_url))`, isStale},
@@ -154,7 +158,7 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(hmac_sha256(key, path(request_string)))`, isStale},
 	{`hex(hmac_sha256(key, choose(method == "GET", stamp, "a")))`, isStale},
 	{`hex(hmac_sha256(key, choose(method == "GET", "a", stamp)))`, isStale},
-	{`hex(hmac_sha256(key, choose(method == "GET", body, stamp)))`, isStale},
+	{`hex(hmac_sha256(key, choose(method == "GET", request_string, stamp)))`, isStale},
 	{`hex(hmac_sha256(key, now.format("%Y-%m-%d")))`, isStale},
 	{`hex(hmac_sha256(key, now.format("%d %H %M")))`, isStale},
 	{`hex(hmac_sha256(key, now.format("%%d%%H%%M%%S")))`, isStale},
@@ -165,9 +169,19 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`base64(sha256(key) + sha256(stamp))`, isStale},
 	{`choose(method == "GET", hex(sha256(key)), stamp)`, isStale},
 	{`choose(method == "GET", stamp, hex(sha256(key)))`, isStale},
-	{`hex(sha256(hex(hmac_sha256(key, body))))`, isStale},
+	{`hex(sha256(hex(hmac_sha256(key, method))))`, isStale},
 	{`hex(hmac_sha256(derive_hmac_sha256(seed, stamp), "static"))`, isStale},
 	{`hex(hmac_sha256(derive_sha256(seed + uuid), field))`, isStale},
+	// A request field counts only if it cannot be empty and has two values.
+	{`hex(hmac_sha256(key, only))`, isStale},
+	{`hex(hmac_sha256(key, cased))`, isStale}, // lower and upper leave one value
+	{`hex(hmac_sha256(key, blank))`, isStale},
+	{`hex(hmac_sha256(key, body))`, isStale},
+	{`hex(hmac_sha256(key, small + only + blank))`, isStale},
+	{`hex(hmac_sha256(key, bytes(percent_encode(only))))`, isStale},
+	{`hex(hmac_sha256(key, hex(sha256(only))))`, isStale},
+	{`hex(hmac_sha256(key, choose(method == "GET", method, only)))`, isStale},
+	{`hex(hmac_sha256(key, derive_sha256(seed + only)))`, isStale},
 	// Keys.
 	{`hex(hmac_sha256(key + method, stamp))`, noKey},
 	{`hex(hmac_sha256(key + stamp, stamp))`, noKey},
@@ -184,7 +198,7 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(sha256(stamp + hex(hmac_sha256(derive_sha256(key), stamp)) + key))`, apart},
 	{`hex(hmac_sha256(derive_sha256(other), stamp))`, apart}, // other is a key of used
 	{`hex(hmac_sha256(derive_hmac_sha256(raw, "a"), stamp))`, apart},
-	{`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256(key, "a"), "b"), stamp)) + hex(hmac_sha256(derive_hmac_sha256(key, body), stamp))`, apart},
+	{`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256(key, "a"), "b"), stamp)) + hex(hmac_sha256(derive_hmac_sha256(key, method), stamp))`, apart},
 	{`hex(hmac_sha256(derive_sha256(hex(secret_let)), stamp)) + hex(hmac_sha256(key, stamp))`, apart},
 	{`hex(sha256(derive_sha256(derive_sha256(key)) + stamp)) + hex(sha256(derive_sha256(key + "") + stamp))`, apart},
 	{`hex(hmac_sha256(key + "\x00", stamp))`, "it has bytes 0"},
@@ -192,11 +206,53 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(hmac_sha256(key + sha256("a"), stamp))`, "it has bytes 0, or a digest in bytes"},
 	{`hex(hmac_sha256(derive_hmac_sha256(seed + "\x00", stamp), stamp))`, "it has bytes 0"},
 	// HMAC hashes keys that are longer than a block, so a key and its hash can be the same key.
-	{`hex(hmac_sha256(key, body)) + hex(sha256(key + uuid))`, "cannot be a key of hmac_sha256 that can have more than 64 bytes"},
-	{`hex(hmac_sha256(hex(derive_sha512(seed + uuid)), body)) + hex(sha256(hex(derive_sha512(seed + uuid))))`, "cannot be a key of hmac_sha256"},
-	{`hex(hmac_sha256(derive_hmac_sha256(hex(derive_sha512(seed)), "a"), body)) + ` +
-		`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256(derive_sha256(hex(derive_sha512(seed))), "a"), "x"), body))`, apart},
+	{`hex(hmac_sha256(key, method)) + hex(sha256(key + uuid))`, "cannot be a key of hmac_sha256 that can have more than 64 bytes"},
+	{`hex(hmac_sha256(hex(derive_sha512(seed + uuid)), method)) + hex(sha256(hex(derive_sha512(seed + uuid))))`, "cannot be a key of hmac_sha256"},
+	{`hex(hmac_sha256(derive_hmac_sha256(hex(derive_sha512(seed)), "a"), method)) + ` +
+		`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256(derive_sha256(hex(derive_sha512(seed))), "a"), "x"), method))`, apart},
+	// A long key and its hash are the same key, so a caller could ask for what the long one derives: by sending its message.
+	{`hex(hmac_sha256(derive_sha256(long_let), request_string)) + ` +
+		`hex(hmac_sha256(derive_hmac_sha256(long_let, now.format("%Y-%m-%d")), stamp))`, sameMake},
+	{`hex(hmac_md5(derive_hmac_md5(seed, "a"), stamp)) + hex(hmac_md5(derive_md5(seed), stamp))`, sameMake},
+	{`hex(hmac_sha1(derive_hmac_sha1(seed, "a"), stamp)) + hex(hmac_sha1(derive_sha1(seed), stamp))`, sameMake},
+	{`hex(hmac_sha384(derive_hmac_sha384(seed, "a"), stamp)) + hex(hmac_sha384(derive_sha384(seed), stamp))`, sameMake},
+	{`hex(hmac_sha512(derive_hmac_sha512(seed, "a"), stamp)) + hex(hmac_sha512(derive_sha512(seed), stamp))`, sameMake},
+	{`hex(hmac_sha256(derive_hmac_sha256(hex(seed), "a"), stamp)) + hex(hmac_sha256(derive_sha256(base64(seed) + field), stamp))`, sameMake},
+	{`hex(hmac_sha256(derive_hmac_sha256(seed, "a"), stamp)) + hex(hmac_sha256(derive_sha256(seed + body), stamp))`, sameMake},
+	{`hex(hmac_sha256(derive_hmac_sha256(seed + salt, "a"), stamp)) + hex(hmac_sha256(derive_sha256(salt + seed), stamp))`, sameMake},
+	{`hex(hmac_sha256(derive_hmac_sha256(seed + salt, "a"), stamp)) + hex(hmac_sha256(derive_sha256(salt), stamp))`, sameMake},
+	{`hex(hmac_sha256(derive_hmac_sha256(seed, "a"), stamp)) + hex(hmac_sha256(derive_sha256(derive_sha256(seed)), stamp))`, sameMake},
+	{`hex(hmac_sha256(derive_hmac_sha256(seed, "a"), stamp)) + hex(hmac_sha256(derive_sha256(seed) + field + maybe, stamp))`, sameMake},
+	{`hex(hmac_sha256(derive_hmac_sha256(derive_sha512(seed) + derive_sha512(salt), "a"), stamp)) + ` +
+		`hex(hmac_sha256(derive_sha256(derive_sha512(seed) + derive_sha512(salt)), stamp))`, sameMake},
+	{`hex(hmac_sha256(derive_hmac_sha256(hex(derive_hmac_sha256(seed, "a")) + "b", "c"), stamp)) + ` +
+		`hex(hmac_sha256(derive_sha256(hex(derive_hmac_sha256(derive_sha256(seed), "a")) + "b"), stamp))`, sameMake},
+	// Two secrets, two hashes, or derived keys that are made of different ones, as AWS has them, are apart.
+	{`hex(hmac_sha256(derive_hmac_sha256(seed, "a"), stamp)) + hex(hmac_sha256(derive_sha256(salt), stamp))`, ""},
+	{`hex(hmac_sha256(derive_hmac_sha256(seed, "a"), stamp)) + hex(hmac_sha512(derive_sha512(seed), stamp))`, ""},
+	{`hex(hmac_sha256(derive_hmac_sha256(seed, "a"), stamp)) + hex(hmac_sha256(derive_sha512(seed), stamp))`, ""},
+	{`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256("AWS4" + seed, now.format("%Y%m%d")), field), stamp + body))`, ""},
 	// Extension.
+	{`hex(sha256(key + stamp + body + "."))`, extended},
+	{`hex(sha256(key + stamp + method + "." + field))`, extended},
+	{`hex(sha256(key + stamp + body + base_url))`, extended},
+	{`hex(sha256(key + stamp + body + "." + maybe))`, extended},
+	{`hex(sha256(key + stamp + (body + (field + "."))))`, extended},
+	{`hex(sha256(key + stamp + bytes(body + ".") + sha256("a")))`, extended},
+	{`hex(sha256(key + stamp + body + hex(sha256(field))))`, extended},
+	{`hex(sha256(key + stamp + body + choose(method == "GET", ".", "!")))`, extended},
+	{`hex(sha256(key + stamp + lower(body + ".") + upper(field)))`, extended},
+	{`hex(sha256(key + stamp + body + percent_encode(base_url) + "."))`, extended},
+	{`hex(sha256(request_let + "."))`, extended},
+	{`hex(sha256(key + stamp + choose(method == "GET", body + ".", "a")))`, extended},
+	{`hex(sha256("a" + key + stamp + method + "b"))`, extended},
+	{`hex(sha256(key + body + "." + stamp))`, ""},
+	{`hex(sha256(key + stamp + body + "." + key))`, ""},
+	{`hex(sha256(stamp + body + key + "."))`, ""},
+	{`hex(sha256(key + stamp + body + "." + derive_sha256(seed) + "."))`, ""},
+	{`hex(sha256(key + stamp + body + "." + uuid))`, ""},
+	{`hex(sha256(key + stamp + percent_encode(body) + "."))`, ""},
+	{`hex(sha384(key + stamp + body + "."))`, ""},
 	{`hex(sha256(key + stamp + body))`, extended},
 	{`hex(md5(key + stamp + body))`, extended},
 	{`hex(sha1(key + stamp + method + bytes(body)))`, extended},
@@ -304,8 +360,10 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`json(field) + stamp`, ""},
 	{`path(hex(hmac_sha256(key, stamp)))`, ""},
 	{`hex(hmac_sha256(key + hex(sha256(field)), stamp))`, ""},
-	{`hex(hmac_sha256(key, body + "\x00"))`, ""},
-	{`hex(hmac_sha512(key, body)) + hex(sha256(key + uuid))`, ""},
+	{`hex(hmac_sha256(key, stamp + body + "\x00"))`, ""},
+	{`hex(hmac_sha256(key, request_string))`, ""},
+	{`hex(hmac_sha256(key, lower(trim(method)) + only + body))`, ""},
+	{`hex(hmac_sha512(key, method)) + hex(sha256(key + uuid))`, ""},
 	{`hex(hmac_sha256(derive_sha256(seed), stamp)) + hex(sha256(derive_sha256(seed) + uuid))`, ""}, // a key of 32 bytes is not hashed
 	{`hex(sha256(key + stamp + percent_encode(body)))`, ""},
 	{`hex(sha256(key + body + stamp))`, ""},
@@ -314,20 +372,21 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(sha1(uuid + "." + key + "." + body))`, extended},
 	{`hex(hmac_sha256(key + choose(field == method, "a", "bb"), stamp))`, noKey},
 	{`hex(hmac_sha256(derive_sha256(seed), stamp)) + hex(sha256(seed + uuid))`, apart},
-	{`hex(hmac_sha256(key, body)) + hex(sha256(key + uuid)) + hex(sha256(uuid))`, "cannot be a key of hmac_sha256"},
-	{`hex(sha256(key + stamp + body + hex(sha256(maybe))))`, ""},
+	{`hex(hmac_sha256(key, method)) + hex(sha256(key + uuid)) + hex(sha256(uuid))`, "cannot be a key of hmac_sha256"},
+	{`hex(sha256(key + stamp + body + hex(sha256(maybe))))`, extended},
+	{`hex(sha256(key + stamp + body + hex(sha256(small))))`, ""},
 	{`hex(hmac_sha256(derive_sha256(seed), stamp)) + hex(hmac_sha512(key, seed + uuid))`, apart},
-	{`hex(hmac_sha256(derive_sha512(seed + uuid) + "a", body)) + hex(sha256(derive_sha512(seed + uuid) + "a"))`, "cannot be a key of hmac_sha256"},
-	{`hex(hmac_sha256(derive_sha512(seed + uuid), body)) + hex(sha256(derive_sha512(seed + uuid)))`, ""},
+	{`hex(hmac_sha256(derive_sha512(seed + uuid) + "a", method)) + hex(sha256(derive_sha512(seed + uuid) + "a"))`, "cannot be a key of hmac_sha256"},
+	{`hex(hmac_sha256(derive_sha512(seed + uuid), method)) + hex(sha256(derive_sha512(seed + uuid)))`, ""},
 	{`hex(sha256(hex(hmac_sha256(derive_sha256(seed + uuid), "a"))))`, isStale},
-	{`hex(hmac_sha256(key, hmac_sha256(derive_sha256(seed + body), "a")))`, isStale},
+	{`hex(hmac_sha256(key, hmac_sha256(derive_sha256(seed + method), "a")))`, isStale},
 	{`hex(hmac_sha256(key, hex(sha256(seed)) + stamp))`, ""},
 	{`hex(sha256(derive_hmac_sha256(derive_sha256(seed + uuid), "a")))`, isStale},
-	{`hex(hmac_sha256(key, derive_hmac_sha256(derive_sha256(seed + body), "a")))`, isStale},
+	{`hex(hmac_sha256(key, derive_hmac_sha256(derive_sha256(seed + method), "a")))`, isStale},
 	{`hex(hmac_sha256(derive_hmac_sha256(salt, seed), stamp)) + hex(sha256(seed + uuid))`, apart},
 	{`hex(hmac_sha256(derive_sha256(seed), stamp)) + hex(hmac_sha256(derive_sha256(salt), stamp)) + hex(sha256(seed + uuid))`, apart},
-	{`hex(hmac_sha256(derive_hmac_sha256(hex(derive_sha256(seed)) + "a", "a"), body)) + ` +
-		`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256(derive_sha256(hex(derive_sha256(seed)) + "a"), "a"), "x"), body))`, apart},
+	{`hex(hmac_sha256(derive_hmac_sha256(hex(derive_sha256(seed)) + "a", "a"), method)) + ` +
+		`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256(derive_sha256(hex(derive_sha256(seed)) + "a"), "a"), "x"), method))`, apart},
 	{`hex(sha256(key + stamp + choose(method == "GET", "a", body)))`, extended},
 	{`hex(hmac_sha256(key + choose(field == "a" && method == "GET", "a", "bb"), stamp))`, noKey},
 	{`hex(hmac_sha256(key + choose(field == "a" || method == "GET", "a", "bb"), stamp))`, noKey},
@@ -343,7 +402,7 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`json(sha256(stamp) + key)`, "json takes secrets of the encoding text"},
 	{`hex(sha256(choose(field == "a", hex(sha256(key)), "a") + stamp + body))`, extended},
 	{`hex(sha256(choose(field == "a", "a", hex(sha256(key))) + stamp + body))`, extended},
-	{`hex(hmac_sha256(key, derive_sha256(seed + body)))`, ""},
+	{`hex(hmac_sha256(key, derive_sha256(seed + method)))`, ""},
 	{`hex(sha256(derive_sha256(seed) + stamp + body))`, extended},
 }
 
@@ -357,6 +416,8 @@ func TestHostileExpressions(t *testing.T) {
 			lets += "  digest_let: hex(sha256(key))\n"
 		case strings.Contains(test.expression, "derived_let"):
 			lets = "  derived_let: derive_sha256(key)\n"
+		case strings.Contains(test.expression, "long_let"):
+			lets = "  long_let: seed + \"" + strings.Repeat("x", 64) + "\"\n"
 		case test.expression == "circle":
 			lets = "  circle: round + \"\"\n  round: circle + \"\"\n"
 		}

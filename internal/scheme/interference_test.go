@@ -281,10 +281,7 @@ func TestBoundsHold(t *testing.T) {
 		text := g.expression(kindString, 6)
 		d, err := readDocument(g.document(), &newerRules{})
 		require.NoError(t, err)
-		c := &checker{
-			functions: functions, allowExtension: true, names: map[string]*name{}, numbers: map[string]int{}, intoHash: map[int]error{},
-			made: map[int]derivation{}, plain: map[string][]int{},
-		}
+		c := newChecker(functions, &newerRules{}, true)
 		c.declare(d)
 		compiled, _, err := c.compile(source{"x", "x", text}, kindString)
 		if err != nil {

@@ -20,7 +20,7 @@ var (
 	// parameters are those of Vault's requests and of the engine's paths.
 	parameters = []string{
 		"name", "scheme", "vendor", "verify", "request_timeout", "ca_cert", "list", "help", "after", "limit", "read_snapshot_id",
-		"unauthorized", "secret_written_at", "secret_expires_at",
+		"unauthorized", "secret_written_at",
 	}
 	// newerParameters came after earlier versions had stored documents. In a stored one that declares such a name, the name means what
 	// the document says.

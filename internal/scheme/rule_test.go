@@ -56,9 +56,9 @@ func TestQueryLimitsAndUndeclaredRequestString(t *testing.T) {
 	signed, err := made.Sign(scheme.Moment{}, map[string]string{"body": "b", "request_string": "/canary"})
 	require.NoError(t, err)
 	require.Empty(t, signed.URL)
-	_, err = scheme.Parse(replaced(t, "{body: {}}", "{body: {pattern: 'a{18}', max: 65536}}"))
+	_, err = scheme.Parse(replaced(t, "{body: {}}", "{body: {pattern: '[ab]{18}', max: 65536}}"))
 	require.NoError(t, err)
-	_, err = scheme.Parse(replaced(t, "{body: {}}", "{body: {pattern: 'a{19}', max: 65536}}"))
+	_, err = scheme.Parse(replaced(t, "{body: {}}", "{body: {pattern: '[ab]{19}', max: 65536}}"))
 	require.ErrorContains(t, err, "would take too long")
 }
 

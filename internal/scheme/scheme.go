@@ -19,7 +19,8 @@
 // The steps are those of a config's life:
 //
 //	s, err := scheme.Parse(text)          // document and types
-//	signer, err := s.Signer(values)       // the config's secrets, fields and base URL, which are not in the document
+//	signer, err := s.Signer(values)       // the config's secrets, fields and base URL
+//	err = s.CheckHidden(values)           // no secret is in the document, a field or the base URL
 //	err = s.CheckExamples()               // signs the document's own examples
 //	signed, err := signer.Sign(moment, request)
 //
@@ -71,7 +72,7 @@ type output struct {
 }
 
 // Parse checks and compiles a document. It does not run the examples, because a config's secrets are compared with them first:
-// see Signer and CheckExamples. An error names the place in the document and quotes no value.
+// see CheckHidden and CheckExamples. An error names the place in the document and quotes no value.
 func Parse(text string) (*Scheme, error) { return parse(text, functions, &newerRules{}) }
 
 // ParseStored compiles a document that an earlier version stored. What only a newer rule refuses is not an error: the scheme signs as
@@ -104,11 +105,7 @@ func compile(text string, functions map[string]*function, newer *newerRules) (*S
 	if err != nil {
 		return nil, err
 	}
-	c := &checker{
-		newer:     newer,
-		functions: functions, allowExtension: d.allowExtension, names: map[string]*name{}, numbers: map[string]int{}, intoHash: map[int]error{},
-		made: map[int]derivation{}, plain: map[string][]int{},
-	}
+	c := newChecker(functions, newer, d.allowExtension)
 	c.declare(d)
 	s := &Scheme{text: text, document: d, slots: len(c.names)}
 	uses := map[string]bool{} // by what is signed
@@ -156,6 +153,7 @@ func compile(text string, functions map[string]*function, newer *newerRules) (*S
 			return nil, errorAt("growing", "needs now.unix_ms(), now.rfc3339_ms(), or %%3f or %%6f in now.format")
 		}
 	}
+	c.lintAmbiguities()
 	s.lints = slices.Concat(c.lints, d.lints())
 	if err := d.checkExamples(s); err != nil {
 		return nil, err
@@ -178,7 +176,7 @@ func (c *checker) declare(d *document) {
 	// The slots of secrets, fields and request are in the order of the document: see environment.
 	for _, declared := range d.secrets {
 		add(declared.name, facts{
-			kind: kindSecret, max: maxSecret, min: 1, ofSecret: true, utf8: declared.encoding == encodingText,
+			kind: kindSecret, max: maxSecret, min: 1, ofSecret: true, changes: true, utf8: declared.encoding == encodingText,
 			direct: []int{c.number(declared.name)},
 		}, slot)
 	}
@@ -186,16 +184,17 @@ func (c *checker) declare(d *document) {
 		add(declared.name, facts{kind: kindString, max: declared.max, min: declared.least(), endsPublic: true}, slot)
 	}
 	for _, declared := range d.request {
+		itself := edge{fields: []*alphabet{newAlphabet(declared)}}
 		add(declared.name, facts{
-			kind: kindString, max: declared.max, min: declared.least(), requested: true, varies: true, endsPublic: true,
-			beginsRequest: true, endsRequest: true,
+			kind: kindString, max: declared.max, min: declared.least(), requested: declared.hasTwoValues(), varies: true, changes: true,
+			endsPublic: true, beginsRequest: true, endsRequest: true, lastRequest: true, begin: itself, end: itself,
 		}, slot)
 	}
 	for i := range d.lets {
 		add(d.lets[i].name, facts{}, nil).let = &d.lets[i]
 	}
-	add("now", facts{kind: kindTimestamp, varies: true}, nil)
-	changing := facts{kind: kindString, fresh: true, varies: true, endsPublic: true, min: 1}
+	add("now", facts{kind: kindTimestamp, varies: true, changes: true}, nil)
+	changing := facts{kind: kindString, fresh: true, varies: true, changes: true, endsPublic: true, min: 1}
 	changing.max = maxUUID
 	add("uuid", changing, func(int) evaluate { return func(e *environment) string { return e.uuid } })
 	changing.max = maxNonce
@@ -213,8 +212,12 @@ func (c *checker) outputs(sources []source, allowStatic bool, uses map[string]bo
 			return nil, err
 		}
 		if compiled.stale && !allowStatic {
-			return nil, errorAt(source.place, "has a digest of a secret that stays the same: put now, uuid or nonce into what is hashed, or, "+
-				"for an hmac_, a request field; or set allow_static: true if the API wants it so")
+			// Earlier versions let a request field count that has one value, or can be empty.
+			if err := c.newer.refuse(errorAt(source.place, "has a digest of a secret that stays the same: put now, uuid or nonce into what is "+
+				"hashed, or, for an hmac_, a request field that cannot be empty and has more than one value; or set allow_static: true if the API "+
+				"wants it so")); err != nil {
+				return nil, err
+			}
 		}
 		outputs = append(outputs, output{source.name, source.place, compiled.text, compiled.ofSecret})
 		maps.Copy(uses, used)

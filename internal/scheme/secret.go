@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -86,36 +87,97 @@ func (s secretDeclaration) decode(given secret.Text) (secret.Text, error) {
 	return secret.Text(decoded), nil
 }
 
+// CheckHidden makes sure that no secret of a config is in what is read back: the document, the fields or base_url. A write that brings any
+// of these is held to it. A config that is stored is not, because it was held to the rule of its time. The error names the secret and
+// quotes nothing.
+func (s *Scheme) CheckHidden(v Values) error {
+	texts, err := s.publicTexts()
+	if err != nil {
+		return err
+	}
+	public := publicTexts(append(texts, v.BaseURL))
+	for _, value := range v.Fields {
+		public = append(public, value)
+	}
+	public = public.withDecoded()
+	lower := public.lower()
+	for _, declared := range s.document.secrets {
+		given := v.Secrets[declared.name]
+		decoded, err := declared.decode(given)
+		if err != nil {
+			return fmt.Errorf("%s %w", declared.name, err)
+		}
+		if declared.isIn(given, decoded, public, lower) {
+			return fmt.Errorf("%s is in the scheme, a field or base_url, which are read back; use made-up secrets in examples", declared.name)
+		}
+	}
+	return nil
+}
+
+// publicTexts are texts in which no secret may be.
+type publicTexts []string
+
+// withDecoded adds what the texts are without their percent-encoding. + is a space in forms only, so both readings count.
+func (p publicTexts) withDecoded() publicTexts {
+	all := slices.Clone(p)
+	for _, text := range p {
+		if strings.ContainsAny(text, "%+") {
+			all = append(all, formDecode(text), formDecode(strings.ReplaceAll(text, "+", "%2B")))
+		}
+	}
+	return all
+}
+
+func (p publicTexts) lower() publicTexts {
+	lower := make(publicTexts, len(p))
+	for i, text := range p {
+		lower[i] = strings.ToLower(text)
+	}
+	return lower
+}
+
+// equal reports whether one of the texts is a value.
+func (p publicTexts) equal(value string) bool { return slices.Contains(p, value) }
+
+// contain reports whether one of the texts contains a value.
+func (p publicTexts) contain(value string) bool {
+	return slices.ContainsFunc(p, func(text string) bool { return strings.Contains(text, value) })
+}
+
 // minHidden is the length from which on a secret may not occur inside other text: a shorter one can occur by chance.
 const minHidden = 8
 
-// isIn says whether a secret, as it was given or decoded, is one of some texts, or occurs in one of them as it is or encoded. lower are
+// isIn reports whether a secret, as it was given or decoded, is one of some texts, or occurs in one of them as it is or encoded. lower are
 // the texts in lower case.
-func (s secretDeclaration) isIn(given, decoded secret.Text, texts, lower []string) bool {
+func (s secretDeclaration) isIn(given, decoded secret.Text, texts, lower publicTexts) bool {
 	if digits := strings.ToLower(given.Reveal()); s.encoding == encodingHex {
-		if slices.ContainsFunc(lower, func(text string) bool {
-			return text == digits || (len(digits) >= minHidden && strings.Contains(text, digits))
-		}) {
+		if lower.equal(digits) || len(digits) >= minHidden && lower.contain(digits) {
 			return true
 		}
 	}
 	for _, value := range []string{given.Reveal(), decoded.Reveal()} {
-		if slices.Contains(texts, value) {
+		if texts.equal(value) {
 			return true
 		}
 		if len(value) < minHidden {
 			continue
 		}
-		spellings := []string{
-			value, base64.RawStdEncoding.EncodeToString([]byte(value)), base64.RawURLEncoding.EncodeToString([]byte(value)),
-		}
-		hexadecimal := hex.EncodeToString([]byte(value))
-		for i, text := range texts {
-			if slices.ContainsFunc(spellings, func(spelling string) bool { return strings.Contains(text, spelling) }) ||
-				strings.Contains(lower[i], hexadecimal) {
-				return true
-			}
+		if texts.contain(value) || lower.contain(hex.EncodeToString([]byte(value))) || slices.ContainsFunc(inBase64(value), texts.contain) {
+			return true
 		}
 	}
 	return false
+}
+
+// inBase64 is what base64 and base64url make of a value wherever it stands in a text. What stands before it decides which of three
+// spellings it gets, and about the first characters; what comes after it decides about the last.
+func inBase64(value string) []string {
+	var spellings []string
+	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+		for before := range 3 {
+			encoded := encoding.EncodeToString([]byte(strings.Repeat("\x00", before) + value))
+			spellings = append(spellings, encoded[(8*before+5)/6:8*(before+len(value))/6])
+		}
+	}
+	return spellings
 }

@@ -104,8 +104,7 @@ func checkSecret(t *testing.T, document, name string, value secret.Text) error {
 	t.Helper()
 	secrets := elsewhere()
 	secrets[name] = value
-	_, err := parsed(t, document).Signer(scheme.Values{Secrets: secrets, BaseURL: "https://api.example"})
-	return err
+	return parsed(t, document).CheckHidden(scheme.Values{Secrets: secrets, BaseURL: "https://api.example"})
 }
 
 // A secret of the config may not be in what is read back: the scheme, in whatever spelling, a field, or base_url.
@@ -154,14 +153,62 @@ func TestSecretsAreNotInTheDocument(t *testing.T) {
 	withField := strings.Replace(encoded, "ttl:", "fields: {id: {}}\nttl:", 1)
 	withField = strings.Replace(withField, "request: {body: hello}", "request: {body: hello}\n    fields: {id: x1}", 1)
 	values := scheme.Values{Secrets: elsewhere(), Fields: map[string]string{"id": "p-not-there"}, BaseURL: "https://api.example"}
-	_, err := parsed(t, withField).Signer(values)
+	err := parsed(t, withField).CheckHidden(values)
 	require.EqualError(t, err, "plain is in the scheme, a field or base_url, which are read back; use made-up secrets in examples")
 	values.Fields["id"], values.BaseURL = "x", "https://p-not-there"
-	_, err = parsed(t, withField).Signer(values)
-	require.ErrorContains(t, err, "plain is in")
+	require.ErrorContains(t, parsed(t, withField).CheckHidden(values), "plain is in")
 	values.BaseURL = "https://api.example"
-	_, err = parsed(t, withField).Signer(values)
-	require.NoError(t, err)
+	require.NoError(t, parsed(t, withField).CheckHidden(values))
+}
+
+// Spellings of a secret inside other text, made with Python's base64 and urllib.parse.
+func TestSecretsInsideOtherTextAreFound(t *testing.T) {
+	t.Parallel()
+	const hidden = "canary-s\u00e9cret/+?>"
+	for name, comment := range map[string]string{
+		"base64, after nothing":         "Y2FuYXJ5LXPDqWNyZXQvKz8+Ong=",
+		"base64, after u:":              "dTpjYW5hcnktc8OpY3JldC8rPz46eA==",
+		"base64, after us:":             "dXM6Y2FuYXJ5LXPDqWNyZXQvKz8+Ong=",
+		"a pasted header":               "Authorization: Basic dXNlcjpjYW5hcnktc8OpY3JldC8rPz46eA==",
+		"base64url":                     "Y2FuYXJ5LXPDqWNyZXQvKz8-Ong",
+		"base64url, after us:":          "dXM6Y2FuYXJ5LXPDqWNyZXQvKz8-Ong",
+		"percent-encoded":               "user=a&password=canary-s%C3%A9cret%2F%2B%3F%3E",
+		"percent-encoded in lower case": "password=canary-s%c3%a9cret%2f%2b%3f%3e",
+		"percent-encoded in part":       "password=%63anary-s%C3%A9cret/+?%3E",
+		"percent-encoded base64":        "auth=dXM6Y2FuYXJ5LXPDqWNyZXQvKz8%2BOng%3D",
+		"hex":                           "757365723a63616e6172792d73c3a9637265742f2b3f3e3a78",
+		"hex in upper case":             "757365723A63616E6172792D73C3A9637265742F2B3F3E3A78",
+	} {
+		err := checkSecret(t, encoded+"# "+comment+"\n", "plain", hidden)
+		require.ErrorContains(t, err, "plain is in the scheme", name)
+		require.NotContains(t, err.Error(), "canary", name)
+	}
+	for comment, value := range map[string]secret.Text{
+		"password=canary+secret%2B%2F":    "canary secret+/", // a form
+		"password=canary%20secret%2B%2F":  "canary secret+/",
+		"a=1+2&password=canary+secret%2F": "canary+secret/", // and no form
+		"YToxMjM0NTY3OAo=":                "12345678",
+		"YWI6MTIzNDU2NzgK":                "12345678",
+		"YWJjOjEyMzQ1Njc4Cg==":            "12345678",
+	} {
+		require.ErrorContains(t, checkSecret(t, encoded+"# "+comment+"\n", "plain", value), "plain is in the scheme", comment)
+	}
+	// The bytes of a secret, and what was given.
+	const given = "+//+AQIDBP/+"
+	for _, comment := range []string{"az37//4BAgME//4=", "az37__4BAgME__4", "k=%FB%FF%FE%01%02%03%04%FF%FE", "k=%2B%2F%2F%2BAQIDBP%2F%2B", "+//+AQIDBP/+"} {
+		require.ErrorContains(t, checkSecret(t, encoded+"# "+comment+"\n", "based", given), "based is in the scheme", comment)
+	}
+	// In the field of a config, and in base_url.
+	withField := strings.Replace(strings.Replace(encoded, "ttl:", "fields: {id: {}}\nttl:", 1), "    want:", "    fields: {id: x1}\n    want:", 1)
+	for _, public := range [][2]string{{"YWI6MTIzNDU2NzgK", ""}, {"1", "/%31%32345678"}} {
+		secrets := elsewhere()
+		secrets["plain"] = "12345678"
+		require.ErrorContains(t, parsed(t, withField).CheckHidden(scheme.Values{
+			Secrets: secrets, Fields: map[string]string{"id": public[0]}, BaseURL: "https://api.example" + public[1],
+		}), "plain is in", public)
+	}
+	// One that is reversed, or spread over lines, is not found: that is out of scope.
+	require.NoError(t, checkSecret(t, encoded+"# terces-yranac\n# canary-\n# secret\n", "plain", "canary-secret"))
 }
 
 // A secret that came damaged is refused where it is written. One that is stored, perhaps from before that rule, signs

@@ -104,7 +104,7 @@ func TestInstants(t *testing.T) {
 	} {
 		compiled, valid := newLayout(text)
 		require.True(t, valid, text)
-		require.Equal(t, want, compiled.format(at))
+		require.Equal(t, want, compiled.format(at.UTC()))
 		require.GreaterOrEqual(t, compiled.max, len(want))
 	}
 	for _, text := range []string{"%", "%q", "%2f", "%Z", "a%", "%-d"} {

@@ -1,0 +1,126 @@
+package scheme
+
+import (
+	"regexp/syntax"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// hasTwoValues reports whether a request field cannot be empty and certainly has two values. Values count as one that differ only in what
+// lower, upper, trim and sorted_query remove, because freshness passes through those.
+func (d declaration) hasTwoValues() bool {
+	if d.mayBeEmpty() {
+		return false
+	}
+	tree, err := syntax.Parse(d.pattern.compiled.String(), syntax.Perl)
+	if err != nil {
+		return false
+	}
+	values := map[string]bool{}
+	for _, sample := range append(samples(tree), "/a", "/b") { // request strings begin with a slash
+		if folded := lowerASCII(sortedQuery(trim(sample))); folded != "" && d.check(sample) == nil {
+			values[folded] = true
+		}
+	}
+	return len(values) > 1
+}
+
+// maxSamples is how many samples of a pattern, or of a part of it, are made.
+const maxSamples = 8
+
+// samples are some texts that a pattern may match, by its tree. They are guesses, which must be held against the pattern: it can have
+// conditions that the tree does not show, such as \b.
+func samples(tree *syntax.Regexp) []string {
+	var found []string
+	switch tree.Op {
+	case syntax.OpNoMatch:
+	case syntax.OpLiteral:
+		found = []string{string(tree.Rune)}
+	case syntax.OpCharClass:
+		found = classSamples(tree.Rune)
+	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		found = []string{"a", "b"}
+	case syntax.OpCapture, syntax.OpPlus:
+		found = samples(tree.Sub[0])
+	case syntax.OpStar, syntax.OpQuest:
+		found = append([]string{""}, samples(tree.Sub[0])...)
+	case syntax.OpRepeat:
+		for _, sample := range samples(tree.Sub[0]) {
+			found = append(found, strings.Repeat(sample, tree.Min))
+			if tree.Min != tree.Max {
+				found = append(found, strings.Repeat(sample, tree.Min+1))
+			}
+		}
+	case syntax.OpConcat:
+		found = concatSamples(tree.Sub)
+	case syntax.OpAlternate:
+		for _, sub := range tree.Sub {
+			found = append(found, samples(sub)...)
+		}
+	default: // the beginning or the end of something
+		found = []string{""}
+	}
+	return firstSamples(found)
+}
+
+// firstSamples are the first of some samples, each once.
+func firstSamples(found []string) []string {
+	var kept []string
+	for _, sample := range found {
+		if len(kept) < maxSamples && !slices.Contains(kept, sample) {
+			kept = append(kept, sample)
+		}
+	}
+	return kept
+}
+
+// classSamples are letters and digits of a class, and where its ranges begin and end.
+func classSamples(ranges []rune) []string {
+	var found []string
+	in := func(r rune) bool {
+		for i := 0; i+1 < len(ranges); i += 2 {
+			if ranges[i] <= r && r <= ranges[i+1] {
+				return true
+			}
+		}
+		return false
+	}
+	for _, r := range "ab01AB" {
+		if in(r) {
+			found = append(found, string(r))
+		}
+	}
+	for i := 0; i+1 < len(ranges) && len(found) < maxSamples; i += 2 {
+		for _, r := range []rune{ranges[i], ranges[i+1]} {
+			if r <= unicode.MaxRune {
+				found = append(found, string(r))
+			}
+		}
+	}
+	return firstSamples(found)
+}
+
+// concatSamples are samples of parts that stand beside one another: the first of each, and then one that is another at a time.
+func concatSamples(parts []*syntax.Regexp) []string {
+	first := make([]string, len(parts))
+	others := make([][]string, len(parts))
+	for i, part := range parts {
+		of := samples(part)
+		if len(of) == 0 {
+			return nil
+		}
+		first[i], others[i] = of[0], of[1:]
+	}
+	found := []string{strings.Join(first, "")}
+	for round := range maxSamples {
+		for i, of := range others {
+			if round < len(of) && len(found) < maxSamples {
+				changed := slices.Clone(first)
+				changed[i] = of[round]
+				found = append(found, strings.Join(changed, ""))
+			}
+		}
+	}
+	return found
+}
