@@ -371,6 +371,84 @@ func TestProxySurvivesKilledAgent(t *testing.T) {
 	require.Zero(t, l.count(0), "every call has an answer")
 }
 
+// Agent may wrap the token. The proxy has it unwrapped once, keeps it at a reload, and takes the next one.
+func TestProxyUnwrapsAgentsToken(t *testing.T) {
+	t.Parallel()
+	m := harness.Start(t).MountApisig(t)
+	m.Write("config/pave/main", m.PaveValues())
+	m.Write("config/avanan/us", m.AvananValues())
+	_ = proxyToken(t, m, "") // writes the policy
+	p := harness.NewProxy(t, m, exampleProxy(t, ""))
+	agent := harness.StartTokenAgent(t, m, p, "proxy", `sink "file" {`, "sink \"file\" {\n    wrap_ttl = \"5m\"")
+	wrapped, err := os.ReadFile(p.TokenFile())
+	require.NoError(t, err)
+	require.Contains(t, string(wrapped), `"creation_path":"sys/wrapping/wrap"`)
+	p.Start(t)
+	require.Equal(t, http.StatusOK, p.Status(t, p.URL+"/avanan/us/v1.0/event/1"))
+	p.Signal(t, syscall.SIGHUP)
+	harness.Eventually(t, func() bool { return strings.Contains(p.Log(t), "the configuration was reloaded") }, "the reload")
+	require.Equal(t, http.StatusOK, p.Status(t, p.URL+"/avanan/us/v1.0/event/1"))
+	p.Stop()
+	p.Start(t)
+	require.Equal(t, http.StatusBadGateway, p.Status(t, p.URL+"/avanan/us/v1.0/event/1"), "a wrapped token is for one process")
+	require.Contains(t, p.Log(t), "the wrapped token in vault.token_file was not unwrapped")
+	agent.Kill(t)
+	agent.StartAgain(t, m)
+	harness.Eventually(t, func() bool { return p.Status(t, p.URL+"/avanan/us/v1.0/event/1") == http.StatusOK }, "calls with Agent's next token")
+}
+
+// What the engine refuses in a call is the application's mistake; what a route does not send is not.
+func TestProxyAnswers400ForWhatTheEngineRefuses(t *testing.T) {
+	t.Parallel()
+	m := harness.Start(t).MountApisig(t)
+	m.Write("config/avanan/us", m.AvananValues())
+	m.WriteCustom("orders")
+	p := harness.NewProxy(t, m, exampleProxy(t, `
+  /batch:
+    sign: apisig/sign/avanan/us/batch
+    paths: encoded-slashes
+    allow: ["GET /v1.0/event/{id}"]
+  /orders:
+    sign: apisig/sign/custom/orders
+    send: [method, request_string, body_sha256]
+    queries: as-sent
+    allow: ["GET /custom/v1/orders/{id}", "DELETE /custom/v1/orders/{id}"]
+  /half:
+    sign: apisig/sign/custom/orders
+    allow: ["GET /custom/v1/orders/{id}"]
+  /none:
+    sign: apisig/sign/custom/none
+    allow: ["GET /custom/v1/orders/{id}"]
+`))
+	const paths = `path "apisig/sign/custom/*" { capabilities = ["update"] }
+path "apisig/sign/avanan/us/batch" { capabilities = ["update"] }`
+	p.SetToken(t, proxyToken(t, m, paths))
+	p.Start(t)
+	for name, row := range map[string]struct {
+		method, target string
+		status         int
+		detail         string
+	}{
+		"a second /v1.0/":         {http.MethodGet, "/avanan/us/v1.0/event/1?a=/v1.0/", 400, "Vault refused the call: request_string contains /v1.0/ after its beginning"},
+		"the same, in a batch":    {http.MethodGet, "/batch/v1.0/event/1?a=/v1.0/", 400, "Vault refused the call: request_string contains /v1.0/ after its beginning"},
+		"a method":                {http.MethodDelete, "/orders/custom/v1/orders/1", 400, "Vault refused the call: method "},
+		"a comma":                 {http.MethodGet, "/orders/custom/v1/orders/1?a=1,2", 400, "Vault refused the call: request_string contains a comma"},
+		"a parameter is not sent": {http.MethodGet, "/half/custom/v1/orders/1", 502, "Vault did not sign the call"},
+		"no config":               {http.MethodGet, "/none/custom/v1/orders/1", 502, "Vault did not sign the call"},
+		"an encoded slash":        {http.MethodGet, "/batch/v1.0/event/a%2Fb", 200, ""},
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), row.method, p.URL+row.target, http.NoBody)
+		require.NoError(t, err)
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		body, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, row.status, response.StatusCode, "%s: %s", name, body)
+		require.Contains(t, string(body), row.detail, name)
+	}
+}
+
 // A Vault Proxy with auto-auth adds its token to the proxy's requests, which have none.
 func TestProxyNeedsNoTokenWithVaultProxy(t *testing.T) {
 	t.Parallel()

@@ -53,8 +53,13 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
+	unwrapper := &unwrapper{now: time.Now}
+	connect := func(vault proxy.Vault) (proxy.Backend, error) { return connect(vault, unwrapper) }
 	if *check {
 		if _, err := connect(config.Vault); err != nil {
+			return err
+		}
+		if err := checkTokenFile(config.Vault.TokenFile); err != nil {
 			return err
 		}
 		fmt.Println(*file, "is valid")

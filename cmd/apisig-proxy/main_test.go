@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -101,15 +102,16 @@ var creds = &proxy.Route{Path: "apisig/creds/pave/main"}
 
 func signerFor(t *testing.T, vault proxy.Vault) (proxy.Backend, proxy.Signer) {
 	t.Helper()
-	backend, err := connect(vault)
+	backend, err := connect(vault, &unwrapper{now: time.Now})
 	require.NoError(t, err)
 	return backend, backend.Signer(creds)
 }
 
 // later is a clock that goes on by a second whenever it is read.
 func later() func() time.Time {
-	now := time.Now()
-	return func() time.Time { now = now.Add(time.Second); return now }
+	var reads atomic.Int64
+	started := time.Now()
+	return func() time.Time { return started.Add(time.Duration(reads.Add(1)) * time.Second) }
 }
 
 // Headers are read with the token that is in the file, cached, and read again with another token. A file that cannot be read for a
@@ -192,9 +194,9 @@ func TestEnvironmentHoldsWhereTheFileIsSilent(t *testing.T) {
 	require.Equal(t, []string{"of the environment of the environment /v1/apisig/creds/pave/main"}, environment.seen)
 	t.Setenv("VAULT_AGENT_ADDR", environment.URL)
 	token := filepath.Join(t.TempDir(), "token")
-	require.NoError(t, os.WriteFile(token, []byte("of the file"), 0o600))
+	require.NoError(t, os.WriteFile(token, []byte("of-the-file"), 0o600))
 	_, signer = signerFor(t, proxy.Vault{Address: file.URL, Namespace: "file", TokenFile: token})
 	_, err = signer.Sign(t.Context(), proxy.Call{})
 	require.NoError(t, err)
-	require.Equal(t, []string{"of the file file /v1/apisig/creds/pave/main"}, file.seen)
+	require.Equal(t, []string{"of-the-file file /v1/apisig/creds/pave/main"}, file.seen)
 }

@@ -21,6 +21,7 @@ import (
 type backend struct {
 	vault     *api.Client
 	tokenFile string // "": the token does not change
+	unwrapper *unwrapper
 
 	now    func() time.Time
 	looked atomic.Pointer[time.Time] // when the token's file was last read; nil: the next call must read it
@@ -40,7 +41,7 @@ const (
 )
 
 // connect makes a client of what the file says, and of the environment where the file is silent.
-func connect(vault proxy.Vault) (proxy.Backend, error) {
+func connect(vault proxy.Vault, unwrapper *unwrapper) (proxy.Backend, error) {
 	config := api.DefaultConfig()
 	if config.Error != nil {
 		return nil, config.Error
@@ -69,7 +70,7 @@ func connect(vault proxy.Vault) (proxy.Backend, error) {
 	if vault.TokenFile != "" {
 		made.ClearToken()
 	}
-	return &backend{vault: made, tokenFile: vault.TokenFile, now: time.Now}, nil
+	return &backend{vault: made, tokenFile: vault.TokenFile, unwrapper: unwrapper, now: time.Now}, nil
 }
 
 // Signer returns a new signer for a route.
@@ -90,30 +91,56 @@ func (b *backend) Health(ctx context.Context) error {
 	return err
 }
 
-// look reads the token again, unless it did so a moment ago.
-func (b *backend) look() error {
+// look reads the token again, unless it did so a moment ago. An Agent may be writing the file, or Vault may be down when a token must
+// be unwrapped: until there is another token, the last is used.
+func (b *backend) look(ctx context.Context) error {
 	now := b.now()
 	if last := b.looked.Load(); b.tokenFile == "" || last != nil && now.Sub(*last) < lookEvery {
 		return nil
 	}
-	if err := b.refresh(); err != nil {
+	if b.vault.Token() != "" {
+		_, _ = b.refresh()
+	} else if err := b.renew(ctx); err != nil {
 		return err
 	}
 	b.looked.Store(&now)
 	return nil
 }
 
-// refresh reads the token. An Agent may be writing the file: while it cannot be read, the last token is used.
-func (b *backend) refresh() error {
+// renew reads the token, and waits until it is unwrapped, where it must be.
+func (b *backend) renew(ctx context.Context) error {
+	for {
+		underWay, err := b.refresh()
+		if underWay == nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-underWay.done:
+		}
+	}
+}
+
+// refresh reads the token. It returns an unwrapping that is under way, after which it must read again.
+func (b *backend) refresh() (*unwrapping, error) {
 	b.mu.Lock() // also while it reads: else a request that read an old token could set it last
 	defer b.mu.Unlock()
-	content, err := os.ReadFile(b.tokenFile)
-	token := strings.TrimSpace(string(content))
-	if err != nil || token == "" {
-		if b.token == "" {
-			return &proxy.VaultError{Reason: "vault.token_file is missing, unreadable or empty"}
+	content, _ := os.ReadFile(b.tokenFile) // without content, it says so
+	found, err := parseToken(content)
+	if err != nil {
+		return nil, err
+	}
+	token := found.text
+	if found.wraps {
+		unwrapping := b.unwrapper.unwrap(b.vault, found.text)
+		if !unwrapping.ended() {
+			return unwrapping, nil
 		}
-		return nil
+		if unwrapping.err != nil {
+			return nil, unwrapping.err
+		}
+		token = unwrapping.token
 	}
 	if token != b.token {
 		b.token = token
@@ -122,7 +149,7 @@ func (b *backend) refresh() error {
 			signer.Forget()
 		}
 	}
-	return nil
+	return nil, nil //nolint:nilnil // nothing is under way
 }
 
 // signer signs for one route.
@@ -134,7 +161,7 @@ type signer struct {
 // Sign has a call signed, with the token that is in the file. If Vault denies, and another token is there by now, it tries once more
 // with that. After any failure the next call looks at the file.
 func (s *signer) Sign(ctx context.Context, call proxy.Call) (*proxy.Signed, error) {
-	if err := s.backend.look(); err != nil {
+	if err := s.backend.look(ctx); err != nil {
 		return nil, err
 	}
 	asked := client.Call{Parameters: call.Parameters}
@@ -143,12 +170,15 @@ func (s *signer) Sign(ctx context.Context, call proxy.Call) (*proxy.Signed, erro
 	}
 	used := s.backend.vault.Token()
 	signed, err := s.Signer.Sign(ctx, asked)
-	if denied(err) && s.backend.tokenFile != "" && s.backend.refresh() == nil && s.backend.vault.Token() != used {
-		signed, err = s.Signer.Sign(ctx, asked)
+	var noOther error // why there is no other token
+	if denied(err) && s.backend.tokenFile != "" {
+		if noOther = s.backend.renew(ctx); noOther == nil && s.backend.vault.Token() != used {
+			signed, err = s.Signer.Sign(ctx, asked)
+		}
 	}
 	if err != nil {
 		s.backend.looked.Store(nil)
-		return nil, explained(ctx, err)
+		return nil, explained(ctx, err, noOther)
 	}
 	return &proxy.Signed{
 		Headers: signed.Headers, URL: signed.URL, BaseURL: signed.BaseURL, Query: signed.Query, Warnings: signed.Warnings, Origin: signed,
@@ -167,8 +197,8 @@ func denied(err error) bool {
 	return is && answer.StatusCode == http.StatusForbidden
 }
 
-// explained is an error of Vault's client, in words that repeat nothing of the call.
-func explained(ctx context.Context, err error) error {
+// explained is an error of Vault's client, in words that repeat nothing of the call. noOther is why there is no other token.
+func explained(ctx context.Context, err, noOther error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -176,6 +206,9 @@ func explained(ctx context.Context, err error) error {
 		reason := "no reason given"
 		if !answer.RawError && len(answer.Errors) > 0 { // the engine's and Vault's errors quote no values
 			reason = strings.Join(answer.Errors, "; ")
+		}
+		if noOther != nil {
+			reason += "; " + noOther.Error()
 		}
 		return &proxy.VaultError{Status: answer.StatusCode, Reason: reason}
 	}

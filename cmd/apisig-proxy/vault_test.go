@@ -28,7 +28,7 @@ func TestTokensFileIsNotReadAllTheTime(t *testing.T) {
 	b := made.(*backend)
 	now := time.Now()
 	b.now = func() time.Time { return now }
-	require.Error(t, b.look())
+	require.Error(t, b.look(t.Context()))
 	for _, step := range []struct {
 		later time.Duration
 		want  string
@@ -36,17 +36,17 @@ func TestTokensFileIsNotReadAllTheTime(t *testing.T) {
 		now = now.Add(step.later)
 		content := step.want
 		if step.later == 99*time.Millisecond {
-			content = "not read"
+			content = "unread"
 		}
 		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
-		require.NoError(t, b.look())
+		require.NoError(t, b.look(t.Context()))
 		require.Equal(t, step.want, b.vault.Token())
 	}
 	v.status = http.StatusForbidden
 	_, err := signer.Sign(t.Context(), proxy.Call{})
 	require.Error(t, err)
-	require.NoError(t, b.look())
-	require.Equal(t, "not read", b.vault.Token())
+	require.NoError(t, b.look(t.Context()))
+	require.Equal(t, "unread", b.vault.Token())
 }
 
 // A token that Vault denies is replaced by the one that is in the file by then, and by no other.
@@ -94,7 +94,7 @@ func TestConnectionsToVaultAreKept(t *testing.T) {
 	}
 	vault.Start()
 	t.Cleanup(vault.Close)
-	made, err := connect(proxy.Vault{Address: vault.URL})
+	made, err := connect(proxy.Vault{Address: vault.URL}, nil)
 	require.NoError(t, err)
 	signer := made.Signer(&proxy.Route{Path: "apisig/sign/avanan/us", Signs: true})
 	for range 3 {

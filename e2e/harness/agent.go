@@ -61,14 +61,15 @@ func (a *Agent) Refreshes(t *testing.T, file string, count int, call func()) {
 }
 
 // StartTokenAgent starts an Agent with examples/proxy/agent.hcl, which logs in by an AppRole with a policy, and waits until it has
-// written a proxy's token.
-func StartTokenAgent(t *testing.T, m *Mount, p *Proxy, policy string) *Agent {
+// written a proxy's token. changes are pairs of a text of that file and what takes its place.
+func StartTokenAgent(t *testing.T, m *Mount, p *Proxy, policy string, changes ...string) *Agent {
 	t.Helper()
 	a := &Agent{Directory: t.TempDir()}
 	a.writeAppRole(t, m, policy)
 	content, err := os.ReadFile(Path("examples/proxy/agent.hcl"))
 	require.NoError(t, err)
-	config := strings.NewReplacer("/etc/apisig-agent", a.Directory, "/run/apisig-agent/token", p.TokenFile()).Replace(string(content))
+	changes = append(changes, "/etc/apisig-agent", a.Directory, "/run/apisig-agent/token", p.TokenFile())
+	config := strings.NewReplacer(changes...).Replace(string(content))
 	require.NoError(t, os.WriteFile(filepath.Join(a.Directory, "agent.hcl"), []byte(config), 0o600))
 	a.StartAgain(t, m)
 	Eventually(t, func() bool { _, err := os.Stat(p.TokenFile()); return err == nil }, "the token is written")
