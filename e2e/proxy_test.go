@@ -412,7 +412,7 @@ func TestProxyAnswers400ForWhatTheEngineRefuses(t *testing.T) {
     sign: apisig/sign/custom/orders
     send: [method, request_string, body_sha256]
     queries: as-sent
-    allow: ["GET /custom/v1/orders/{id}", "DELETE /custom/v1/orders/{id}"]
+    allow: ["GET /custom/v1/orders/{id}", "PROPFIND /custom/v1/orders/{id}"]
   /half:
     sign: apisig/sign/custom/orders
     allow: ["GET /custom/v1/orders/{id}"]
@@ -431,7 +431,7 @@ path "apisig/sign/avanan/us/batch" { capabilities = ["update"] }`
 	}{
 		"a second /v1.0/":         {http.MethodGet, "/avanan/us/v1.0/event/1?a=/v1.0/", 400, "Vault refused the call: request_string contains /v1.0/ after its beginning"},
 		"the same, in a batch":    {http.MethodGet, "/batch/v1.0/event/1?a=/v1.0/", 400, "Vault refused the call: request_string contains /v1.0/ after its beginning"},
-		"a method":                {http.MethodDelete, "/orders/custom/v1/orders/1", 400, "Vault refused the call: method "},
+		"a method":                {"PROPFIND", "/orders/custom/v1/orders/1", 400, "Vault refused the call: method "},
 		"a comma":                 {http.MethodGet, "/orders/custom/v1/orders/1?a=1,2", 400, "Vault refused the call: request_string contains a comma"},
 		"a parameter is not sent": {http.MethodGet, "/half/custom/v1/orders/1", 502, "Vault did not sign the call"},
 		"no config":               {http.MethodGet, "/none/custom/v1/orders/1", 502, "Vault did not sign the call"},
