@@ -37,21 +37,16 @@ const (
 )
 
 // withReqID returns headers for one call. They are a copy only if they have a header that is used once.
-func (s *Signed) withReqID() (*Signed, error) {
+func (s *Signed) withReqID() *Signed {
 	for name := range s.Headers {
-		if !strings.EqualFold(name, headerReqID) {
-			continue
+		if strings.EqualFold(name, headerReqID) {
+			signed := *s
+			signed.Headers = maps.Clone(s.Headers)
+			signed.Headers[name] = uuid.NewString()
+			return &signed
 		}
-		id, err := uuid.NewRandom()
-		if err != nil {
-			return nil, fmt.Errorf("making a request id: %w", err)
-		}
-		signed := *s
-		signed.Headers = maps.Clone(s.Headers)
-		signed.Headers[name] = id.String()
-		return &signed, nil
 	}
-	return s, nil
+	return s
 }
 
 // parse reads Vault's answer to a request that was sent at an instant.

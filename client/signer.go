@@ -60,7 +60,7 @@ func (s *Signer) Sign(ctx context.Context, call Call) (*Signed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return kept.withReqID()
+	return kept.withReqID(), nil
 }
 
 // Reject says that the vendor answered 401 to what Sign returned, where the call is not made again: headers of a creds path are
