@@ -216,6 +216,9 @@ func (b *backend) Setup(ctx context.Context, conf *logical.BackendConfig) error 
 func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*logical.Response, error) {
 	var ignored string
 	if len(req.Data) > 0 { // the framework routes every request; one without parameters need not be routed twice
+		if err := checkSize(req.Data); err != nil {
+			return respondError(err)
+		}
 		if path := b.Route(req.Path); path != nil {
 			if ignoresUnknown(req) {
 				req, ignored = withoutUnknown(req, path.Fields)

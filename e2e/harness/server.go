@@ -22,6 +22,7 @@ type Server struct {
 	directory       string
 	quiet           bool
 	environment     []string  // of the process, beside the tests' own
+	maxRequestSize  int       // of a listener of its own, which Address is then; 0: none
 	answers         *recorder // every answer of its API
 	process         *os.Process
 	ended           <-chan struct{} // is closed when the process has ended
@@ -43,6 +44,12 @@ func Start(t *testing.T) *Server {
 func StartQuiet(t *testing.T, environment ...string) *Server {
 	t.Helper()
 	return startFor(t, &Server{quiet: true, environment: environment})
+}
+
+// StartLimited starts a quiet Vault whose listener has a max_request_size, in bytes.
+func StartLimited(t *testing.T, maxRequestSize int) *Server {
+	t.Helper()
+	return startFor(t, &Server{quiet: true, maxRequestSize: maxRequestSize})
 }
 
 func startFor(t *testing.T, v *Server) *Server {
@@ -88,6 +95,14 @@ func (v *Server) startDev() error {
 	}
 	v.Address = "http://" + address
 	config := fmt.Sprintf("plugin_directory = %q\n%s", v.Plugins(), v.auditConfig(v.auditFile()))
+	if v.maxRequestSize > 0 {
+		limited, err := FreeAddress()
+		if err != nil {
+			return err
+		}
+		v.Address = "http://" + limited
+		config += fmt.Sprintf("listener \"tcp\" {\n address = %q\n tls_disable = true\n max_request_size = %d\n}\n", limited, v.maxRequestSize)
+	}
 	if err := os.WriteFile(v.configFile(), []byte(config), 0o600); err != nil {
 		return err
 	}
