@@ -180,6 +180,7 @@ func ownExpiry() *vendor {
 		return found, nil
 	}
 	v.declares.prove = func(config) error { return nil }
+	v.declares.hidden = func(config) error { return nil }
 	v.declares.readable = func(config) map[string]any { return nil }
 	v.declares.schema = map[string]*framework.FieldSchema{}
 	v.declares.warnings = func(config) []string { return nil }

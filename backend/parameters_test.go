@@ -73,15 +73,15 @@ func TestUnknownParametersOfReadsAreIgnored(t *testing.T) {
 	m.write("config/avanan/us", m.avananValues())
 	m.write("config/infinity/us", m.infinityValues())
 	m.write("config/custom/x", m.customCreds())
-	const ofCreds = "this takes unauthorized"
+	const ofCreds, ofTokens = "this takes unauthorized", "this takes min_ttl, unauthorized"
 	for name, test := range map[string]struct {
 		path    string
 		query   values
 		warning string
 	}{
 		"bank-vaults, PAVE":     {"creds/pave/main", values{"version": "-1"}, `ignored unknown parameters "version"; ` + ofCreds},
-		"bank-vaults, Avanan":   {"creds/avanan/us", values{"version": "-1"}, `ignored unknown parameters "version"; ` + ofCreds},
-		"bank-vaults, Infinity": {"creds/infinity/us", values{"version": "-1"}, `ignored unknown parameters "version"; ` + ofCreds},
+		"bank-vaults, Avanan":   {"creds/avanan/us", values{"version": "-1"}, `ignored unknown parameters "version"; ` + ofTokens},
+		"bank-vaults, Infinity": {"creds/infinity/us", values{"version": "-1"}, `ignored unknown parameters "version"; ` + ofTokens},
 		"bank-vaults, declared": {"creds/custom/x", values{"version": "-1"}, `ignored unknown parameters "version"; ` + ofCreds},
 		"a status":              {"status/avanan/us", values{"format": "json"}, `ignored unknown parameters "format"; this takes no parameters`},
 		"a scrape":              {"metrics", values{"format": "prometheus"}, ""},

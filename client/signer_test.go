@@ -92,8 +92,9 @@ func TestCallsGoThroughNext(t *testing.T) {
 	t.Parallel()
 	vault := newVault(t, signing("https://vendor.example"))
 	var sent []string
+	signature := "x-av-sig" // which keeps its spelling
 	transport := &client.Transport{Vault: vault.Client, Path: "m/sign/avanan/us", Next: transportFunc(func(r *http.Request) (*http.Response, error) {
-		sent = append(sent, r.URL.String()+" "+r.Header.Get("x-av-sig"))
+		sent = append(sent, r.URL.String()+" "+strings.Join(r.Header[signature], ","))
 		return &http.Response{StatusCode: http.StatusTeapot, Body: http.NoBody, Request: r}, nil
 	})}
 	status, err := call(t, transport, http.MethodPost, "https://vendor.example/v1.0/x", strings.NewReader("body"))

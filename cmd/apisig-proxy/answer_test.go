@@ -40,7 +40,7 @@ func TestAnswersOfVaultAreBounded(t *testing.T) {
 			value := strings.Repeat("v", test.length-len(short))
 			v := newVault(t, test.status, strings.Replace(string(short), `"a":""`, `"a":"`+value+`"`, 1))
 			require.Len(t, v.body, test.length)
-			made, err := connect(proxy.Vault{Address: v.URL})
+			made, err := connect(proxy.Vault{Address: v.URL}, nil)
 			require.NoError(t, err)
 			got, err := made.Signer(test.route).Sign(t.Context(), proxy.Call{Parameters: map[string]any{"request_string": "/"}})
 			if test.want != "" {
