@@ -25,7 +25,7 @@ LDFLAGS = -s -w -X github.com/apisig/vault-plugin-apisig/backend.Version=$(VERSI
 DIST ?= dist
 RUN_RELEASE = $(GO) -C tools/release run . $(1) -version $(VERSION) -dist "$(abspath $(DIST))"
 
-.PHONY: help build check test unit fuzz e2e e2e-prometheus e2e-kubernetes e2e-npm soak bench bench-micro lint demo dev clean
+.PHONY: help build check test unit fuzz key-search e2e e2e-prometheus e2e-kubernetes e2e-npm soak bench bench-micro lint demo dev clean
 .PHONY: release release-check release-again vuln
 
 help: ## list the targets
@@ -71,6 +71,10 @@ fuzz: ## each fuzz target for FUZZTIME, a minute by default
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
 		done; \
 	done
+
+KEY_SEARCH ?= 250000
+key-search: ## whether a random declared scheme gives a key away, in KEY_SEARCH that are accepted; some minutes
+	KEY_SEARCH=$(KEY_SEARCH) $(GO) test -count=1 -timeout 60m -v -run '^TestNoSchemeGivesAKeyAway$$' ./internal/scheme
 
 e2e: ## the built plugin in a real Vault; with SERVER=openbao in OpenBao
 	$(VAULT) $(GO) test -count=1 -timeout 15m ./e2e/...

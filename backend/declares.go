@@ -19,8 +19,8 @@ type declares struct {
 	compile func(c config) (*declaration, error)
 	// prove makes sure that a config does what it says, without calling anyone. A write stores nothing if it fails; check/ runs it.
 	prove func(c config) error
-	// hidden makes sure that no secret of a config is in what a read of it returns. It is for writes that bring any of these: a stored
-	// config was held to the rule of its time.
+	// hidden makes sure that no secret of a config is in what a read of it returns. It is for writes that bring any of
+	// these: a stored config was held to the rule of its time.
 	hidden func(c config) error
 	// readable is what a read of the config returns beside its fields, and schema declares it. It may return nil.
 	readable func(c config) map[string]any

@@ -483,7 +483,8 @@ func TestCustomConfigReadIsDeclared(t *testing.T) {
 	}
 }
 
-// A stored config goes on working when a newer rule refuses its scheme. A read, its status and a write of the scheme say why.
+// A stored config goes on working when a newer rule refuses its scheme. A read, its status and a write of the scheme
+// say why.
 func TestCustomStoredSchemeOutlivesNewerRules(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)

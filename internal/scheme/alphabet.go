@@ -16,7 +16,8 @@ type alphabet struct {
 	other bool
 }
 
-// newAlphabet reads the alphabet of a field off its pattern. It may have characters too many: those at places that no value reaches.
+// newAlphabet reads the alphabet of a field off its pattern. It may have characters too many: those at places that no
+// value reaches.
 func newAlphabet(declared declaration) *alphabet {
 	a := &alphabet{name: declared.name}
 	if tree, err := syntax.Parse(declared.pattern.compiled.String(), syntax.Perl); err == nil {
@@ -42,7 +43,10 @@ func (a *alphabet) add(tree *syntax.Regexp) {
 	case syntax.OpLiteral:
 		for _, r := range tree.Rune {
 			a.addRange(r, r)
-			for other := unicode.SimpleFold(r); tree.Flags&syntax.FoldCase != 0 && other != r; other = unicode.SimpleFold(other) {
+			if tree.Flags&syntax.FoldCase == 0 {
+				continue
+			}
+			for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
 				a.addRange(other, other)
 			}
 		}

@@ -69,7 +69,8 @@ type checker struct {
 	made     map[int]derivation
 	plain    map[string][]int
 	longKeys []longKey
-	// publicKeys is what the keys of each hash's hmac_ are made of, with that hash undone; derivingKeys are those of derive_hmac_.
+	// publicKeys is what the keys of each hash's hmac_ are made of, with that hash undone; derivingKeys are those of
+	// derive_hmac_.
 	publicKeys   map[string][]int
 	derivingKeys []derivingKey
 	// total is the size of all nodes' largest values.
@@ -87,8 +88,9 @@ type checker struct {
 
 func newChecker(functions map[string]*function, newer *newerRules, allowExtension bool) *checker {
 	return &checker{
-		newer: newer, functions: functions, allowExtension: allowExtension, names: map[string]*name{}, numbers: map[string]int{},
-		intoHash: map[int]error{}, made: map[int]derivation{}, plain: map[string][]int{}, publicKeys: map[string][]int{},
+		newer: newer, functions: functions, allowExtension: allowExtension,
+		names: map[string]*name{}, numbers: map[string]int{}, intoHash: map[int]error{}, made: map[int]derivation{},
+		plain: map[string][]int{}, publicKeys: map[string][]int{},
 	}
 }
 

@@ -34,8 +34,8 @@ func firsts[T comparable](a, b []T) []T {
 	return joined
 }
 
-// ambiguous are the names of the request fields at the edge between two values that can have the literal beside them in theirs: what ends
-// the field, or what parts it from the one before and names it, such as "&folder=".
+// ambiguous are the names of the request fields at the edge between two values that can have the literal beside them in
+// theirs: what ends the field, or what parts it from the one before and names it, such as "&folder=".
 func ambiguous(left, right edge) []string {
 	var names []string
 	for _, field := range left.fields {
@@ -44,14 +44,17 @@ func ambiguous(left, right edge) []string {
 		}
 	}
 	for _, field := range right.fields {
-		if slices.ContainsFunc(left.literals, func(text string) bool { return namesWhatFollows(text) && field.hasAll(text) }) {
+		if slices.ContainsFunc(left.literals, func(text string) bool {
+			return namesWhatFollows(text) && field.hasAll(text)
+		}) {
 			names = append(names, field.name)
 		}
 	}
 	return names
 }
 
-// ambiguity is a place in a document, and the names of its request fields that can have the literal beside them in theirs.
+// ambiguity is a place in a document, and the names of its request fields that can have the literal beside them in
+// theirs.
 type ambiguity struct {
 	place  string
 	fields []string
@@ -70,12 +73,14 @@ func (c *checker) remember(place string, fields []string) {
 // lintAmbiguities warns of each place once.
 func (c *checker) lintAmbiguities() {
 	for _, found := range c.ambiguities {
-		c.lint(found.place + ": " + strings.Join(found.fields, ", ") + " can have the text in it that stands next to it, so its value can pass " +
-			"for more than its own part of what is signed; declare a pattern without that text, or percent_encode the field if the API does")
+		c.lint(found.place + ": " + strings.Join(found.fields, ", ") + " can have the text in it that stands next to it, so " +
+			"its value can pass for more than its own part of what is signed; declare a pattern without that text, or " +
+			"percent_encode the field if the API does")
 	}
 }
 
-// separator is how a literal ends the field before it: what is not letters or digits at its beginning, or else its first character.
+// separator is how a literal ends the field before it: what is not letters or digits at its beginning, or else its
+// first character.
 func separator(literal string) string {
 	if end := strings.IndexFunc(literal, letterOrDigit); end > 0 {
 		return literal[:end]

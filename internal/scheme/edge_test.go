@@ -27,8 +27,9 @@ examples:
 	require.NoError(t, err, expression)
 	found := []string{} // one lint for a place
 	for _, lint := range s.Lints() {
-		if name, is := strings.CutSuffix(lint, " can have the text in it that stands next to it, so its value can pass for more than its own part of "+
-			"what is signed; declare a pattern without that text, or percent_encode the field if the API does"); is {
+		if name, is := strings.CutSuffix(lint, " can have the text in it that stands next to it, so its value can pass for more "+
+			"than its own part of what is signed; declare a pattern without that text, or percent_encode the field if the API "+
+			"does"); is {
 			found = append(found, strings.ReplaceAll(strings.TrimPrefix(name, "headers.X-Sig: "), ", ", " "))
 		}
 	}
@@ -58,6 +59,7 @@ func TestAmbiguousFieldsAreWarnedOf(t *testing.T) {
 		{plain, `choose(a == "x", a, "y") + "&"`, "a"},
 		{plain, `a + choose(b == "x", "", "&b=" + b) + "."`, "b a"},
 		{`a: {}, b: {optional: true}`, `a + b + "&"`, "b a"},
+		{`a: {}, b: {optional: true}`, `a + (b + "&")`, "b a"},
 		{plain, `a + "\n" + b`, ""},
 		{`a: {pattern: '(?s).+'}, b: {}`, `a + "\n" + b`, "a"},
 		{`a: {pattern: '.+'}, b: {}`, `a + "\n" + b`, ""},
@@ -76,6 +78,9 @@ func TestAmbiguousFieldsAreWarnedOf(t *testing.T) {
 		{`a: {}, b: {pattern: '(?s).+', optional: true}`, `a + "\n" + b + key`, ""},
 		{`a: {}, b: {pattern: '(?s).+', optional: true}`, `a + "\n\n" + b + key`, ""},
 		{plain, `a + "x" + b`, "a"},
+		{`a: {pattern: '[^y]+'}, b: {}`, `a + "xy" + b`, "a"},
+		{`a: {pattern: '.+'}, b: {}`, `a + "&" + b`, "a"},
+		{`a: {pattern: '.+'}, b: {}`, `a + "\t" + b`, "a"},
 		{`a: {pattern: '[^x]+'}, b: {}`, `a + "xy" + b`, ""},
 	} {
 		request := test.request

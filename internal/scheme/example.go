@@ -171,8 +171,8 @@ func outputNames(outputs []output) []string {
 	return names
 }
 
-// CheckExamples signs the document's examples and compares what comes out. The error shows both, so it must be called after CheckHidden has
-// made sure that no secret of the config is in the document.
+// CheckExamples signs the document's examples and compares what comes out. The error shows both, so it must be called
+// after CheckHidden has made sure that no secret of the config is in the document.
 func (s *Scheme) CheckExamples() error {
 	whole, err := s.whole()
 	if err != nil {

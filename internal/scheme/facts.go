@@ -27,15 +27,16 @@ type facts struct {
 	stale bool
 	// varies says that a request field, now, uuid or nonce decides about the value or its length, also by a condition.
 	varies bool
-	// changes says that a request field, now, uuid, nonce or a secret flows into the value itself: it is not made of literals, fields of
-	// the config and base_url only.
+	// changes says that a request field, now, uuid, nonce or a secret flows into the value itself: it is not made of
+	// literals, fields of the config and base_url only.
 	changes bool
 
 	// How the value begins and ends, where parts that can be empty count as absent too.
 	endsPublic    bool // with something public
 	beginsRequest bool // with a request field as it is
 	endsRequest   bool
-	// lastRequest says that the value ends with a request field as it is, or with one that only what does not change follows.
+	// lastRequest says that the value ends with a request field as it is, or with one that only what does not change
+	// follows.
 	lastRequest bool
 	begin, end  edge
 }
@@ -90,9 +91,12 @@ func either(a, b facts) facts {
 	return both
 }
 
-// meet reports whether two sets have a member in common.
+// meet reports whether two sorted sets have a member in common.
 func meet(a, b []int) bool {
-	return slices.ContainsFunc(a, func(member int) bool { return slices.Contains(b, member) })
+	return slices.ContainsFunc(a, func(member int) bool {
+		_, found := slices.BinarySearch(b, member)
+		return found
+	})
 }
 
 // union joins two sorted sets.

@@ -88,9 +88,10 @@ func flowDigest(h string, extendable bool) flow {
 		// Wherever the secret is: the digest is the state of the hash after all of it.
 		if extendable && hashed.ofSecret && hashed.endsPublic {
 			if hashed.lastRequest && !c.allowExtension {
-				if err := c.newer.refuse(at.errorAtNode(hashed.node, "could be extended: it is the hash of something that has a secret in it and ends "+
-					"in a request field, or in one that only constants follow, so anyone who sees it can compute that of a longer value; use hmac_, "+
-					"or set allow_extension: true")); err != nil {
+				err := c.newer.refuse(at.errorAtNode(hashed.node, "could be extended: it is the hash of something that has a secret "+
+					"in it and ends in a request field, or in one that only constants follow, so anyone who sees it can compute "+
+					"that of a longer value; use hmac_, or set allow_extension: true"))
+				if err != nil {
 					return facts{}, err
 				}
 			}
@@ -169,8 +170,9 @@ func flowDeriveHMAC(h string, block int) flow {
 		}
 		c.derivingKeys = append(c.derivingKeys, derivingKey{
 			hash: h, made: c.unhashed("derive_"+h, key.direct), long: key.max > block,
-			err: at.errorAtNode(key.node, "cannot be a key of %s, because a key of hmac_%s is made of the same: HMAC hashes keys that have more "+
-				"than %d bytes, so a caller could ask for the derived key; use two secrets", at.function.name, h, block),
+			err: at.errorAtNode(key.node, "cannot be a key of %s, because a key of hmac_%s is made of the same: HMAC hashes keys "+
+				"that have more than %d bytes, so a caller could ask for the derived key; use two secrets",
+				at.function.name, h, block),
 		})
 		return c.derived(at, args, message.facts), nil
 	}
@@ -248,8 +250,8 @@ func (c *checker) number(name string) int {
 	return c.numbers[name]
 }
 
-// checkKeysApart refuses a scheme in which a key that others are derived from is also hashed in public, or the hash of a long key is, or
-// in which the hash of a long key that derives others may be the key of a public HMAC.
+// checkKeysApart refuses a scheme in which a key that others are derived from is also hashed in public, or the hash of
+// a long key is, or in which the hash of a long key that derives others may be the key of a public HMAC.
 func (c *checker) checkKeysApart() error {
 	for _, number := range c.intoDerive {
 		if err := c.intoHash[number]; err != nil {

@@ -210,7 +210,8 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(hmac_sha256(hex(derive_sha512(seed + uuid)), method)) + hex(sha256(hex(derive_sha512(seed + uuid))))`, "cannot be a key of hmac_sha256"},
 	{`hex(hmac_sha256(derive_hmac_sha256(hex(derive_sha512(seed)), "a"), method)) + ` +
 		`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256(derive_sha256(hex(derive_sha512(seed))), "a"), "x"), method))`, apart},
-	// A long key and its hash are the same key, so a caller could ask for what the long one derives: by sending its message.
+	// A long key and its hash are the same key, so a caller could ask for what the long one derives: by sending its
+	// message.
 	{`hex(hmac_sha256(derive_sha256(long_let), request_string)) + ` +
 		`hex(hmac_sha256(derive_hmac_sha256(long_let, now.format("%Y-%m-%d")), stamp))`, sameMake},
 	{`hex(hmac_md5(derive_hmac_md5(seed, "a"), stamp)) + hex(hmac_md5(derive_md5(seed), stamp))`, sameMake},
@@ -244,6 +245,8 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(sha256(key + stamp + lower(body + ".") + upper(field)))`, extended},
 	{`hex(sha256(key + stamp + body + percent_encode(base_url) + "."))`, extended},
 	{`hex(sha256(request_let + "."))`, extended},
+	{`hex(sha256(key + uuid + path(body + stamp)))`, extended},
+	{`hex(sha256(key + uuid + trim(body + stamp) + "."))`, extended},
 	{`hex(sha256(key + stamp + choose(method == "GET", body + ".", "a")))`, extended},
 	{`hex(sha256("a" + key + stamp + method + "b"))`, extended},
 	{`hex(sha256(key + body + "." + stamp))`, ""},

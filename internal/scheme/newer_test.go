@@ -56,8 +56,9 @@ examples: [{secrets: {key: a, seed: b}, request: {body: "", only: GET}, uuid: u,
 		require.Equal(t, is, err != nil, length)
 	}
 	_, err := ParseStored(document(`hex(hmac_sha256(derive_sha256(long), body)) + hex(hmac_sha256(derive_hmac_sha256(long, "a"), uuid))`))
-	require.ErrorContains(t, err, "headers.X-Sig, column 82: cannot be a key of derive_hmac_sha256, because a key of hmac_sha256 is made of "+
-		"the same: HMAC hashes keys that have more than 64 bytes, so a caller could ask for the derived key; use two secrets")
+	require.ErrorContains(t, err, "headers.X-Sig, column 82: cannot be a key of derive_hmac_sha256, because a key of hmac_sha256 "+
+		"is made of the same: HMAC hashes keys that have more than 64 bytes, so a caller could ask for the derived key; use two "+
+		"secrets")
 	// A document that keeps the rules is not outdated.
 	s, err := ParseStored(document(`hex(hmac_sha512(key, body + uuid))`))
 	require.NoError(t, err)

@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// hasTwoValues reports whether a request field cannot be empty and certainly has two values. Values count as one that differ only in what
-// lower, upper, trim and sorted_query remove, because freshness passes through those.
+// hasTwoValues reports whether a request field cannot be empty and certainly has two values. Values count as one that
+// differ only in what lower, upper, trim and sorted_query remove, because freshness passes through those.
 func (d declaration) hasTwoValues() bool {
 	if d.mayBeEmpty() {
 		return false
@@ -17,20 +17,30 @@ func (d declaration) hasTwoValues() bool {
 	if err != nil {
 		return false
 	}
-	values := map[string]bool{}
+	first := ""
 	for _, sample := range append(samples(tree), "/a", "/b") { // request strings begin with a slash
-		if folded := lowerASCII(sortedQuery(trim(sample))); folded != "" && d.check(sample) == nil {
-			values[folded] = true
+		folded := lowerASCII(sortedQuery(trim(sample)))
+		steps := len(sample) * d.pattern.instructions
+		if folded == "" || folded == first || steps > maxSampleSteps || d.check(sample) != nil {
+			continue
 		}
+		if first != "" {
+			return true
+		}
+		first = folded
 	}
-	return len(values) > 1
+	return false
 }
+
+// maxSampleSteps is how many steps matching a sample may take: instructions times bytes. A pattern whose shortest
+// values take more, such as [0-9a-f]{600}, counts as one that has no two values.
+const maxSampleSteps = 300_000
 
 // maxSamples is how many samples of a pattern, or of a part of it, are made.
 const maxSamples = 8
 
-// samples are some texts that a pattern may match, by its tree. They are guesses, which must be held against the pattern: it can have
-// conditions that the tree does not show, such as \b.
+// samples are some texts that a pattern may match, by its tree. They are guesses, which must be held against the
+// pattern: it can have conditions that the tree does not show, such as \b.
 func samples(tree *syntax.Regexp) []string {
 	var found []string
 	switch tree.Op {
@@ -101,7 +111,8 @@ func classSamples(ranges []rune) []string {
 	return firstSamples(found)
 }
 
-// concatSamples are samples of parts that stand beside one another: the first of each, and then one that is another at a time.
+// concatSamples are samples of parts that stand beside one another: the first of each, and then one that is another at
+// a time.
 func concatSamples(parts []*syntax.Regexp) []string {
 	first := make([]string, len(parts))
 	others := make([][]string, len(parts))

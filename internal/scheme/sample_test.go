@@ -14,6 +14,7 @@ func TestFieldsWithTwoValues(t *testing.T) {
 		`GET|PUT`:          true,
 		`(GET|PUT)`:        true,
 		`G(E|U)T`:          true,
+		`(GET|get|PUT)x`:   true,
 		`GET|GET`:          false,
 		`(?i)get`:          false, // lower leaves one value
 		`get|GET`:          false,
@@ -41,6 +42,8 @@ func TestFieldsWithTwoValues(t *testing.T) {
 		`\B[a-z]\B`:        false, // no value at all
 		`[^a-zA-Z0-9]+x`:   true,
 		`[0-9a-f]{64}`:     true,
+		`[0-9a-f]{500}`:    true,
+		`[0-9a-f]{600}`:    false, // takes long to match
 		`x*y`:              true,
 		`x*?y`:             true,
 		`v1/\w+/(old|new)`: true,
@@ -51,7 +54,7 @@ func TestFieldsWithTwoValues(t *testing.T) {
 	} {
 		compiled, fault := newPattern(pattern)
 		require.Empty(t, fault, pattern)
-		declared := declaration{name: "field", pattern: compiled, max: 100}
+		declared := declaration{name: "field", pattern: compiled, max: 1_000}
 		require.Equal(t, want, declared.hasTwoValues(), pattern)
 		declared.optional = true
 		require.False(t, declared.hasTwoValues(), pattern)

@@ -176,8 +176,8 @@ func (c *checker) declare(d *document) {
 	// The slots of secrets, fields and request are in the order of the document: see environment.
 	for _, declared := range d.secrets {
 		add(declared.name, facts{
-			kind: kindSecret, max: maxSecret, min: 1, ofSecret: true, changes: true, utf8: declared.encoding == encodingText,
-			direct: []int{c.number(declared.name)},
+			kind: kindSecret, max: maxSecret, min: 1, ofSecret: true, changes: true,
+			utf8: declared.encoding == encodingText, direct: []int{c.number(declared.name)},
 		}, slot)
 	}
 	for _, declared := range d.fields {
@@ -186,14 +186,15 @@ func (c *checker) declare(d *document) {
 	for _, declared := range d.request {
 		itself := edge{fields: []*alphabet{newAlphabet(declared)}}
 		add(declared.name, facts{
-			kind: kindString, max: declared.max, min: declared.least(), requested: declared.hasTwoValues(), varies: true, changes: true,
-			endsPublic: true, beginsRequest: true, endsRequest: true, lastRequest: true, begin: itself, end: itself,
+			kind: kindString, max: declared.max, min: declared.least(), requested: declared.hasTwoValues(),
+			varies: true, changes: true, endsPublic: true, beginsRequest: true, endsRequest: true, lastRequest: true,
+			begin: itself, end: itself,
 		}, slot)
 	}
 	for i := range d.lets {
 		add(d.lets[i].name, facts{}, nil).let = &d.lets[i]
 	}
-	add("now", facts{kind: kindTimestamp, varies: true, changes: true}, nil)
+	add("now", facts{kind: kindTimestamp, varies: true}, nil)
 	changing := facts{kind: kindString, fresh: true, varies: true, changes: true, endsPublic: true, min: 1}
 	changing.max = maxUUID
 	add("uuid", changing, func(int) evaluate { return func(e *environment) string { return e.uuid } })
@@ -213,9 +214,10 @@ func (c *checker) outputs(sources []source, allowStatic bool, uses map[string]bo
 		}
 		if compiled.stale && !allowStatic {
 			// Earlier versions let a request field count that has one value, or can be empty.
-			if err := c.newer.refuse(errorAt(source.place, "has a digest of a secret that stays the same: put now, uuid or nonce into what is "+
-				"hashed, or, for an hmac_, a request field that cannot be empty and has more than one value; or set allow_static: true if the API "+
-				"wants it so")); err != nil {
+			err := c.newer.refuse(errorAt(source.place, "has a digest of a secret that stays the same: put now, uuid or nonce into "+
+				"what is hashed, or, for an hmac_, a request field that cannot be empty and has more than one value; or set "+
+				"allow_static: true if the API wants it so"))
+			if err != nil {
 				return nil, err
 			}
 		}

@@ -87,9 +87,9 @@ func (s secretDeclaration) decode(given secret.Text) (secret.Text, error) {
 	return secret.Text(decoded), nil
 }
 
-// CheckHidden makes sure that no secret of a config is in what is read back: the document, the fields or base_url. A write that brings any
-// of these is held to it. A config that is stored is not, because it was held to the rule of its time. The error names the secret and
-// quotes nothing.
+// CheckHidden makes sure that no secret of a config is in what is read back: the document, the fields or base_url. A
+// write that brings any of these is held to it. A config that is stored is not, because it was held to the rule of its
+// time. The error names the secret and quotes nothing.
 func (s *Scheme) CheckHidden(v Values) error {
 	texts, err := s.publicTexts()
 	if err != nil {
@@ -108,7 +108,8 @@ func (s *Scheme) CheckHidden(v Values) error {
 			return fmt.Errorf("%s %w", declared.name, err)
 		}
 		if declared.isIn(given, decoded, public, lower) {
-			return fmt.Errorf("%s is in the scheme, a field or base_url, which are read back; use made-up secrets in examples", declared.name)
+			return fmt.Errorf("%s is in the scheme, a field or base_url, which are read back; use made-up secrets in examples",
+				declared.name)
 		}
 	}
 	return nil
@@ -117,7 +118,8 @@ func (s *Scheme) CheckHidden(v Values) error {
 // publicTexts are texts in which no secret may be.
 type publicTexts []string
 
-// withDecoded adds what the texts are without their percent-encoding. + is a space in forms only, so both readings count.
+// withDecoded adds what the texts are without their percent-encoding. + is a space in forms only, so both readings
+// count.
 func (p publicTexts) withDecoded() publicTexts {
 	all := slices.Clone(p)
 	for _, text := range p {
@@ -147,8 +149,8 @@ func (p publicTexts) contain(value string) bool {
 // minHidden is the length from which on a secret may not occur inside other text: a shorter one can occur by chance.
 const minHidden = 8
 
-// isIn reports whether a secret, as it was given or decoded, is one of some texts, or occurs in one of them as it is or encoded. lower are
-// the texts in lower case.
+// isIn reports whether a secret, as it was given or decoded, is one of some texts, or occurs in one of them as it is or
+// encoded. lower are the texts in lower case.
 func (s secretDeclaration) isIn(given, decoded secret.Text, texts, lower publicTexts) bool {
 	if digits := strings.ToLower(given.Reveal()); s.encoding == encodingHex {
 		if lower.equal(digits) || len(digits) >= minHidden && lower.contain(digits) {
@@ -162,15 +164,16 @@ func (s secretDeclaration) isIn(given, decoded secret.Text, texts, lower publicT
 		if len(value) < minHidden {
 			continue
 		}
-		if texts.contain(value) || lower.contain(hex.EncodeToString([]byte(value))) || slices.ContainsFunc(inBase64(value), texts.contain) {
+		if texts.contain(value) || lower.contain(hex.EncodeToString([]byte(value))) ||
+			slices.ContainsFunc(inBase64(value), texts.contain) {
 			return true
 		}
 	}
 	return false
 }
 
-// inBase64 is what base64 and base64url make of a value wherever it stands in a text. What stands before it decides which of three
-// spellings it gets, and about the first characters; what comes after it decides about the last.
+// inBase64 is what base64 and base64url make of a value wherever it stands in a text. What stands before it decides
+// which of three spellings it gets, and about the first characters; what comes after it decides about the last.
 func inBase64(value string) []string {
 	var spellings []string
 	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {

@@ -47,8 +47,8 @@ type Signer struct {
 	baseURL string
 }
 
-// Signer makes a signer, after the values were checked, each by itself: see CheckHidden. An error is worded for the config's operator,
-// names the value that it is about, and quotes none.
+// Signer makes a signer, after the values were checked, each by itself: see CheckHidden. An error is worded for the
+// config's operator, names the value that it is about, and quotes none.
 func (s *Scheme) Signer(v Values) (*Signer, error) {
 	if err := checkBaseURL(v.BaseURL); err != nil {
 		return nil, fmt.Errorf("base_url %w", err)
