@@ -178,6 +178,32 @@ func TestReadmeIsShort(t *testing.T) {
 	require.NotRegexp(t, `\b(jq|sed)\b`, string(readme))
 }
 
+// secretFile is a command that writes a token or a secret to a file.
+var secretFile = regexp.MustCompile(`(?m)^.*vault .* >+ *\S*(token|secret|role-id|jwt|headers).*$`)
+
+// Commands that write a token or a secret to a file make it readable for its owner alone.
+func TestCommandsWriteSecretsForTheirOwnerAlone(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for _, root := range []string{"../README.md", "../SECURITY.md", "../CONTRIBUTING.md", "../docs", "../examples", "../scripts"} {
+		require.NoError(t, filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			content, err := os.ReadFile(path)
+			require.NoError(t, err)
+			for _, at := range secretFile.FindAllIndex(content, -1) {
+				block := content[:at[0]]
+				block = block[max(strings.LastIndex(string(block), "\n\n"), 0):]
+				require.Contains(t, string(block), "umask 077", "%s: %s", path, content[at[0]:at[1]])
+				found++
+			}
+			return nil
+		}))
+	}
+	require.Equal(t, 3, found)
+}
+
 var link = regexp.MustCompile(`\]\(([^)#]+)[)#]`)
 
 // Every relative link of a document leads to a file, and no document is left unlinked.

@@ -172,7 +172,7 @@ func (s *signer) Sign(ctx context.Context, call proxy.Call) (*proxy.Signed, erro
 	signed, err := s.Signer.Sign(ctx, asked)
 	var noOther error // why there is no other token
 	if denied(err) && s.backend.tokenFile != "" {
-		if noOther = s.backend.renew(ctx); noOther == nil && s.backend.vault.Token() != used {
+		if noOther = s.backend.renew(ctx); s.backend.vault.Token() != used {
 			signed, err = s.Signer.Sign(ctx, asked)
 		}
 	}

@@ -44,8 +44,8 @@ func admit(r *http.Request, listener hosts, routes []*Route) (admitted, *problem
 	}
 	requestString := strings.TrimPrefix(r.RequestURI, route.Prefix)
 	checked := requestString
-	if route.QueriesAsSent { // all rules hold but the one about commas
-		checked = below + strings.ReplaceAll(requestString[len(below):], ",", "-")
+	if route.QueriesAsSent { // all other rules hold; the path has no commas any more
+		checked = strings.ReplaceAll(requestString, ",", "-")
 	}
 	if err := requeststring.Check(checked, nil); err != nil {
 		return admitted{route: route}, refusal(http.StatusBadRequest, "the path and query "+err.Error())
