@@ -12,15 +12,17 @@ import (
 // maxAhead is how far a config's clock may be ahead of this node's.
 const maxAhead = time.Second
 
-// growingClocks are the clocks of configs whose instants must grow, by the names of the configs: for APIs that refuse a nonce which is
-// not larger than all before. They are apart from the configs in memory, because a config may be read again or written at any time.
+// growingClocks are the clocks of configs whose instants must grow, by the names of the configs: for APIs that refuse a
+// nonce which is not larger than all before. They are apart from the configs in memory, because a config may be read
+// again or written at any time.
 type growingClocks struct {
 	mu sync.Mutex
 	// last is the latest instant that each gave.
 	last map[string]time.Time
 }
 
-// next is now, or the first instant after all before in which a whole unit is another. It fails if that is too far ahead.
+// next is now, or the first instant after all before in which a whole unit is another. It fails if that is too far
+// ahead.
 func (g *growingClocks) next(name string, now time.Time, unit time.Duration) (time.Time, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -30,8 +32,8 @@ func (g *growingClocks) next(name string, now time.Time, unit time.Duration) (ti
 	}
 	if next.Sub(now) > maxAhead {
 		return time.Time{}, logical.CodedError(http.StatusServiceUnavailable, fmt.Sprintf(
-			"this config's clock is more than a second ahead, because there was more than one call a %s, or this node's clock was set back; "+
-				"try again", map[time.Duration]string{time.Millisecond: "millisecond", time.Microsecond: "microsecond"}[unit]))
+			"this config's clock is more than a second ahead, because there was more than one call in each %s, or this "+
+				"node's clock was set back; try again", unit))
 	}
 	if g.last == nil {
 		g.last = map[string]time.Time{}

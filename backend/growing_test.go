@@ -21,7 +21,7 @@ func TestGrowingClock(t *testing.T) {
 		calls []call
 	}{
 		"later calls have their own instant": {ms, []call{{0, 0}, {1500 * us, 1500 * us}, {2 * ms, 2 * ms}}},
-		"the same millisecond":               {ms, []call{{100 * us, 100 * us}, {200 * us, ms}, {900 * us, 2 * ms}, {3 * ms, 3 * ms}}},
+		"the same millisecond":               {ms, []call{{100 * us, 100 * us}, {200 * us, ms}, {900 * us, 2 * ms}}},
 		"the same microsecond":               {us, []call{{100, 100}, {200, us}, {900, 2 * us}, {3 * us, 3 * us}}},
 		"another microsecond":                {us, []call{{100, 100}, {us, us}}},
 		"a clock that was set back":          {ms, []call{{ms, ms}, {0, 2 * ms}, {500 * us, 3 * ms}}},
@@ -34,7 +34,8 @@ func TestGrowingClock(t *testing.T) {
 			for _, call := range test.calls {
 				got, err := clocks.next("x", at(call.now), test.unit)
 				if call.want < 0 {
-					require.ErrorContains(t, err, "this config's clock is more than a second ahead")
+					require.ErrorContains(t, err, "this config's clock is more than a second ahead, because there was more than one "+
+						"call in each 1ms")
 					continue
 				}
 				require.NoError(t, err)
@@ -51,7 +52,8 @@ func TestGrowingClock(t *testing.T) {
 	}
 }
 
-// Concurrent calls get different nonces, each greater than those of calls that were finished before it began, though the clock stands.
+// Concurrent calls get different nonces, each greater than those of calls that were finished before it began, though
+// the clock stands.
 func TestCustomGrowingNonces(t *testing.T) {
 	t.Parallel()
 	for name, digits := range map[string]int{"kraken": len("1767323045123"), "bitfinex": len("1767323045123456")} {
@@ -61,16 +63,17 @@ func TestCustomGrowingNonces(t *testing.T) {
 			text, err := os.ReadFile("../schemes/" + name + ".yml")
 			require.NoError(t, err)
 			config := values{"scheme": string(text), "base_url": "https://api.example", "api_key": "key1"}
-			header, call, secret := "bfx-nonce", values{"request_string": "/v2/auth/r/wallets"}, values{"secret": "canary-secret"}
+			header, target, secret := "bfx-nonce", "/v2/auth/r/wallets", values{"secret": "canary-secret"}
 			if name == "kraken" {
-				header, call, secret = "API-Nonce", values{"request_string": "/0/private/Balance"}, values{"private_key": "Y2FuYXJ5LXNlY3JldA=="}
+				header, target, secret = "API-Nonce", "/0/private/Balance", values{"private_key": "Y2FuYXJ5LXNlY3JldA=="}
 				config["nonce_unit"] = "ms"
 			}
+			call := values{"request_string": target}
 			path := "config/custom/" + name
 			m.write(path, with(config, secret))
 			var mu sync.Mutex
 			finished, nonces := 0, map[int]bool{}
-			nonce := func(t *testing.T) {
+			nonce := func() {
 				mu.Lock()
 				before := finished
 				mu.Unlock()
@@ -81,8 +84,9 @@ func TestCustomGrowingNonces(t *testing.T) {
 				}
 				headers, _ := resp.Data["headers"].(map[string]string)
 				got, err := strconv.Atoi(headers[header])
-				if err != nil || len(headers[header]) != digits || got <= before || resp.Data["expires_at"] != "2026-01-02T03:04:10Z" {
-					t.Error(headers, before, resp.Data["expires_at"])
+				expires := resp.Data["expires_at"]
+				if err != nil || len(headers[header]) != digits || got <= before || expires != "2026-01-02T03:04:10Z" {
+					t.Error(headers, before, expires)
 				}
 				mu.Lock()
 				defer mu.Unlock()
@@ -91,26 +95,26 @@ func TestCustomGrowingNonces(t *testing.T) {
 			}
 			var wait sync.WaitGroup
 			for range 200 {
-				wait.Go(func() { nonce(t) })
+				wait.Go(nonce)
 			}
 			wait.Wait()
 			require.Len(t, nonces, 200)
 			// Neither a write nor another read of the config makes the clock go back.
 			m.write(path, with(secret, values{"base_url": "https://api.example"}))
-			nonce(t)
+			nonce()
 			m.InvalidateKey(t.Context(), path)
-			nonce(t)
+			nonce()
 			m.write(path, with(config, with(secret, values{"api_key": "key2"})))
-			nonce(t)
+			nonce()
 			require.Len(t, nonces, 203)
 			m.advance(-2 * time.Second)
-			_, status, text2 := m.handle(logical.UpdateOperation, "sign/custom/"+name, call)
+			_, status, fault := m.handle(logical.UpdateOperation, "sign/custom/"+name, call)
 			require.Equal(t, 503, status)
-			require.Contains(t, text2, "this config's clock is more than a second ahead")
+			require.Contains(t, fault, "this config's clock is more than a second ahead")
 			m.must(logical.DeleteOperation, path, nil)
 			m.write(path, with(config, secret))
 			signed := m.must(logical.UpdateOperation, "sign/custom/"+name, call)
-			require.Equal(t, "1767323043123456"[:digits], signed["headers"].(map[string]string)[header], "the clock of a new config")
+			require.Equal(t, "1767323043123456"[:digits], signed["headers"].(map[string]string)[header])
 			require.NotContains(t, m.logged(), "canary")
 		})
 	}

@@ -44,7 +44,8 @@ func TestCustomOutdatedScheme(t *testing.T) {
 			require.Equal(t, fault, m.refused(operation, "config/custom/x", write), name)
 		}
 	}
-	require.Equal(t, fault, m.refused(logical.UpdateOperation, "config/custom/new", with(m.customCreds(), values{"scheme": outdated})))
+	written := with(m.customCreds(), values{"scheme": outdated})
+	require.Equal(t, fault, m.refused(logical.UpdateOperation, "config/custom/new", written))
 	require.Equal(t, stored, m.stored())
 	warned()
 	m.write("config/custom/x", m.customCreds())
@@ -56,14 +57,21 @@ func TestCustomOutdatedScheme(t *testing.T) {
 func TestCustomStoredNamesOfParameters(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
-	scheme := func(field, request string) string {
-		return "secrets: {key: {}}\nfields: {" + field + ": {}}\nrequest: {" + request + ": {}}\n" +
-			"headers: {X-Field: " + field + ", X-Request: " + request + ", X-Sig: 'hex(hmac_sha256(key, " + request + "))'}\nttl: 60s\n" +
-			"examples: [{secrets: {key: made-up}, fields: {" + field + ": f}, request: {" + request + ": a}, want: {X-Sig: " +
-			"1b156aac972b45204d72158cfedc51b48bfa1ee237d8b91da9fe55b5b3f605c0}}]\n" // printf a | openssl dgst -sha256 -hmac made-up
-	}
+	// The signature was computed with openssl.
+	const template = `secrets: {key: {}}
+fields: {FIELD: {}}
+request: {REQUEST: {}}
+headers: {X-Field: FIELD, X-Request: REQUEST, X-Sig: 'hex(hmac_sha256(key, REQUEST))'}
+ttl: 60s
+examples:
+  - secrets: {key: made-up}
+    fields: {FIELD: f}
+    request: {REQUEST: a}
+    want: {X-Sig: 1b156aac972b45204d72158cfedc51b48bfa1ee237d8b91da9fe55b5b3f605c0}
+`
 	for field, request := range map[string]string{"scheme_name": "min_ttl", "scheme_upgrade": "requests"} {
-		m.storeConfig(field, scheme(field, request), values{"key": "canary-key"}, values{field: "f1"})
+		scheme := strings.NewReplacer("FIELD", field, "REQUEST", request).Replace(template)
+		m.storeConfig(field, scheme, values{"key": "canary-key"}, values{field: "f1"})
 		read := m.read("config/custom/" + field)
 		require.Equal(t, "f1", read[field])
 		m.write("config/custom/"+field, values{field: "f2", "key": "canary-key", "base_url": "https://api.example"})

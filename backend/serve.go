@@ -88,7 +88,9 @@ func (b *backend) serveWith(
 		}
 	}
 	serving.now = b.now()
-	serving.growing = func(unit time.Duration) (time.Time, error) { return s.entries.growing.next(name, serving.now, unit) }
+	serving.growing = func(unit time.Duration) (time.Time, error) {
+		return s.entries.growing.next(name, serving.now, unit)
+	}
 	if resp, err = r.answer(serving); err != nil || failure == nil {
 		return resp, false, err
 	}

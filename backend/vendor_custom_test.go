@@ -376,7 +376,8 @@ func TestCustomSchemeIsCompiledOnce(t *testing.T) {
 	require.Equal(t, 2, compiled)
 }
 
-// Configs with large schemes, many of them, stay small in memory and quick to use: all mounts of the plugin share the process.
+// Configs with large schemes, many of them, stay small in memory and quick to use: all mounts of the plugin share the
+// process.
 func TestManyLargeSchemes(t *testing.T) { //nolint:paralleltest // it measures the heap
 	const configs = 50
 	conditions, lets := strings.Builder{}, strings.Builder{}

@@ -24,8 +24,8 @@ func Check(requestString string, also func(spelling string) error) error {
 	return check(requestString, false, also)
 }
 
-// CheckWithCommas is Check, and allows commas. Vault splits the values of a policy's allowed_parameters at commas, so a policy cannot
-// hold such a string.
+// CheckWithCommas is Check, and allows commas. Vault splits the values of a policy's allowed_parameters at commas, so a
+// policy cannot hold such a string.
 func CheckWithCommas(requestString string, also func(spelling string) error) error {
 	return check(requestString, true, also)
 }

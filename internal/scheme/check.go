@@ -131,7 +131,8 @@ func (c *checker) compile(s source, accepted ...kind) (operand, map[string]bool,
 		return operand{}, nil, err
 	}
 	if c.nodes += e.nodes; c.nodes > maxNewNodes {
-		if err := c.newer.refuse(errorAt(s.place, "the expressions so far have more than %d nodes", maxNewNodes)); err != nil {
+		err := c.newer.refuse(errorAt(s.place, "the expressions so far have more than %d nodes", maxNewNodes))
+		if err != nil {
 			return operand{}, nil, err
 		}
 	}

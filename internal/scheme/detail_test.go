@@ -17,7 +17,10 @@ func TestDetailsOfDocuments(t *testing.T) {
 	}
 	named := func(name string) string { return replaced(t, "    request: {", "    name: "+name+"\n    request: {") }
 	call := func(call string) string { return replaced(t, "hex(hmac_sha256(key, body))", "hex("+call+")") }
+	const tooLong = "examples[0].name: must be printable ASCII of at most 256 bytes"
+	const noKey = "(string, string); the key must be a secret"
 	const column = "headers.X-Sig, column 5: "
+	const takes = "hmac_sha256(key, message) takes (secret, string), (secret, bytes) or (secret, secret), not "
 	for name, test := range map[string]struct{ text, want string }{
 		"line of bad YAML":        {replaced(t, "ttl: 60s", "ttl: 60s\n\tx: y"), "at or after line 4: is not YAML; put"},
 		"bad YAML of two":         {small + "---\n[\n", "at or after line 10: is not YAML; put"},
@@ -25,12 +28,12 @@ func TestDetailsOfDocuments(t *testing.T) {
 		"allow_static false":      {static("false"), "headers.X-Sig: has a digest of a secret that stays the same"},
 		"allow_static true":       {static("true"), ""},
 		"longest name":            {named(strings.Repeat("n", 256)), ""},
-		"name is too long":        {named(strings.Repeat("n", 257)), "examples[0].name: must be printable ASCII of at most 256 bytes"},
-		"name is not printable":   {named(`"n\x07"`), "examples[0].name: must be printable ASCII of at most 256 bytes"},
-		"key of an HMAC":          {call(`hmac_sha256(body, body)`), column + "hmac_sha256(key, message) takes (secret, string), (secret, bytes) or (secret, secret), not (string, string); the key must be a secret"},
-		"key of a derived one":    {call(`derive_hmac_sha256(body, body)`), column + "derive_hmac_sha256(key, message) takes (secret, string), (secret, bytes) or (secret, secret), not (string, string); the key must be a secret"},
-		"message of an HMAC":      {call(`hmac_sha256(key, now)`), column + "hmac_sha256(key, message) takes (secret, string), (secret, bytes) or (secret, secret), not (secret, timestamp)"},
-		"one argument":            {call(`hmac_sha256(body)`), column + "hmac_sha256(key, message) takes (secret, string), (secret, bytes) or (secret, secret), not (string)"},
+		"name is too long":        {named(strings.Repeat("n", 257)), tooLong},
+		"name is not printable":   {named(`"n\x07"`), tooLong},
+		"key of an HMAC":          {call(`hmac_sha256(body, body)`), column + takes + noKey},
+		"key of a derived one":    {call(`derive_hmac_sha256(body, body)`), column + "derive_" + takes + noKey},
+		"message of an HMAC":      {call(`hmac_sha256(key, now)`), column + takes + "(secret, timestamp)"},
+		"one argument":            {call(`hmac_sha256(body)`), column + takes + "(string)"},
 		"another function of two": {call(`bytes(body, body)`), column + "bytes(x) takes (string), not (string, string)"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -51,7 +54,8 @@ func TestDetailsOfDocuments(t *testing.T) {
 
 func TestUses(t *testing.T) {
 	t.Parallel()
-	s := parsed(t, replaced(t, "key, body", "key, body + now.unix()", "    want:", "    now: 2026-01-02T03:04:05Z\n    want:"))
+	s := parsed(t, replaced(t, "key, body", "key, body + now.unix()",
+		"    want:", "    now: 2026-01-02T03:04:05Z\n    want:"))
 	for name, uses := range map[string]bool{"now": true, "uuid": false, "nonce": false, "base_url": false} {
 		require.Equal(t, uses, s.Uses(name), name)
 	}

@@ -50,8 +50,8 @@ type source struct {
 
 // sections are the keys of a document.
 var sections = []string{
-	"secrets", "fields", "request", "let", "require", "headers", "query", "ttl", "allow_static", "allow_extension", "growing",
-	"examples",
+	"secrets", "fields", "request", "let", "require", "headers", "query", "ttl", "allow_static", "allow_extension",
+	"growing", "examples",
 }
 
 // readDocument reads the YAML and holds it against every rule that does not concern types.
@@ -60,7 +60,9 @@ func readDocument(text string, newer *newerRules) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &document{newer: newer, all: map[string]bool{}, patterns: map[*pattern]bool{}, texts: append([]string{text}, scalars(root)...)}
+	d := &document{
+		newer: newer, all: map[string]bool{}, patterns: map[*pattern]bool{}, texts: append([]string{text}, scalars(root)...),
+	}
 	found, err := pairs(root, "scheme", sections...)
 	if err != nil {
 		return nil, err
@@ -121,8 +123,8 @@ func (d *document) checkComplete() error {
 	for _, declared := range d.request {
 		sum += declared.max
 	}
-	slow := errorAt("scheme", "its patterns would take too long to match values as long as their max; declare simpler patterns, or a smaller "+
-		"max")
+	slow := errorAt("scheme", "its patterns would take too long to match values as long as their max; declare simpler "+
+		"patterns, or a smaller max")
 	switch {
 	case len(d.secrets) == 0:
 		return errorAt("secrets", "declare at least one secret")
@@ -141,7 +143,8 @@ func (d *document) checkComplete() error {
 		}
 	}
 	if sum > maxSum {
-		err := d.newer.refuse(errorAt("request", "the max of its fields are more than 262,144 bytes together; declare a smaller max"))
+		err := d.newer.refuse(errorAt("request", "its fields can have more than 262,144 bytes together; declare a smaller "+
+			"max"))
 		if err != nil {
 			return err
 		}
@@ -236,8 +239,9 @@ func (d *document) checkPattern(p *pattern, place string) error {
 	if instructions <= maxNewInstructions && runes <= maxNewRunes {
 		return nil
 	}
-	return d.newer.refuse(errorAt(place, "the patterns so far are too large together: more than 1,000 instructions, or 8,192 characters and "+
-		"ends of ranges (a class such as \\pL has more than a thousand); use max for the length of a value, and one pattern for fields alike"))
+	return d.newer.refuse(errorAt(place, "the patterns so far are too large together: more than 1,000 instructions, or "+
+		"8,192 characters and ends of ranges (a class such as \\pL has more than a thousand); use max for the length of a "+
+		"value, and the same pattern for fields alike"))
 }
 
 func (d *document) readLets(node *yaml.Node) error {

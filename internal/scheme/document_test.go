@@ -130,7 +130,7 @@ func TestWrongDocuments(t *testing.T) {
 		{replaced(t, "ttl: 60s", "fields: {f: {default: ''}}\nttl: 60s"), "fields.f.default: is empty, or has a space"},
 		{replaced(t, "ttl: 60s", "fields: {f: {default: a, optional: true}}\nttl: 60s"), "fields.f: has a default, so it cannot be optional"},
 		{replaced(t, "ttl: 60s", "fields: {f: {default: 'a$b'}}\nttl: 60s"), "fields.f.default: contains a quote, a backquote"},
-		{replaced(t, "{body: {}}", "{"+manyPatterns(9)+"}"), "request.p0.pattern: the patterns so far are too large together"},
+		{replaced(t, "{body: {}}", "{"+manyPatterns(9)+"}"), "request.p0.pattern: the patterns so far are too large"},
 		// Outputs
 		{replaced(t, "X-Sig: 'hex", "Host: 'hex"), "headers, line 3: this header belongs to the connection"},
 		{replaced(t, "X-Sig: 'hex", "content-LENGTH: 'hex"), "headers, line 3: this header belongs to the connection"},

@@ -33,7 +33,8 @@ func TestGrowing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, err := scheme.Parse(replaced(t, "ttl: 60s", "growing: "+test.growing+"\nlet: {count: '"+test.expression+"'}\nttl: 60s",
+			s, err := scheme.Parse(replaced(t,
+				"ttl: 60s", "growing: "+test.growing+"\nlet: {count: '"+test.expression+"'}\nttl: 60s",
 				"key, body", "key, body + count", "    want:", "    now: 2026-01-02T03:04:05Z\n    want:"))
 			if test.fault != "" {
 				require.EqualError(t, err, test.fault)

@@ -13,7 +13,8 @@ const (
 	layoutHTTPDate  = "Mon, 02 Jan 2006 15:04:05 GMT" // RFC 9110, section 5.6.7
 )
 
-// layout is a layout of now.format that was checked. It is kept as its text, because compiled ones can be a hundred times as large.
+// layout is a layout of now.format that was checked. It is kept as its text, because compiled ones can be a hundred
+// times as large.
 type layout struct {
 	text string
 	max  int

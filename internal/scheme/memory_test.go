@@ -17,8 +17,8 @@ const maxKept = 256 << 20 / 1000
 
 // heavy is a document with some names, and a header with an expression.
 func heavy(request, lets, header, examples string) string {
-	return "secrets: {key: {}}\nrequest: {" + request + "}\nlet: {" + lets + "}\nheaders: {X-Sig: 'hex(hmac_sha256(key, uuid))', X-A: '" +
-		header + "'}\nttl: 60s\nexamples:\n" +
+	return "secrets: {key: {}}\nrequest: {" + request + "}\nlet: {" + lets + "}\n" +
+		"headers: {X-Sig: 'hex(hmac_sha256(key, uuid))', X-A: '" + header + "'}\nttl: 60s\nexamples:\n" +
 		"  - {secrets: {key: made-up}, now: 2026-01-02T03:04:05Z, uuid: u, want: {X-Sig: x}}\n" + examples
 }
 
@@ -31,7 +31,8 @@ func many(count int, separator string, write func(i int) string) string {
 	return strings.Join(texts, separator)
 }
 
-// joined is an expression of a count of operands, of a tree that is not deep. It has three nodes for each but the first two.
+// joined is an expression of a count of operands, of a tree that is not deep. It has three nodes for each but the first
+// two.
 func joined(count int, operator, operand string) string {
 	if count == 1 {
 		return operand
@@ -39,7 +40,8 @@ func joined(count int, operator, operand string) string {
 	return "(" + joined(count/2, operator, operand) + operator + joined(count-count/2, operator, operand) + ")"
 }
 
-// heaviest are accepted documents that take much memory, each for another reason. Documents of different seeds share nothing.
+// heaviest are accepted documents that take much memory, each for another reason. Documents of different seeds share
+// nothing.
 var heaviest = map[string]func(seed int) string{
 	"classes": func(seed int) string {
 		return heavy(many(60, ", ", func(i int) string {
@@ -104,19 +106,19 @@ func heap() int {
 	runtime.GC() // what the first one found in use for the last time, such as pools
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
-	return int(stats.HeapAlloc) //nolint:gosec // it fits
+	return int(stats.HeapAlloc)
 }
 
 // kept is how much memory each of some documents holds, with its signer.
-func kept(t testing.TB, count int, write func(seed int) string, parse func(string) (*scheme.Scheme, error)) int {
-	t.Helper()
+func kept(tb testing.TB, count int, write func(seed int) string, parse func(string) (*scheme.Scheme, error)) int {
+	tb.Helper()
 	before := heap()
 	signers := make([]*scheme.Signer, count)
 	for i := range signers {
 		s, err := parse(write(1_000_000 + i))
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		signers[i], err = s.Signer(scheme.Values{Secrets: map[string]secret.Text{"key": "k"}, BaseURL: "https://api.example"})
-		require.NoError(t, err)
+		require.NoError(tb, err)
 	}
 	after := heap()
 	runtime.KeepAlive(signers)
@@ -124,7 +126,7 @@ func kept(t testing.TB, count int, write func(seed int) string, parse func(strin
 }
 
 func TestMemoryOfTheHeaviestDocuments(t *testing.T) { //nolint:paralleltest // others would change what it measures
-	for name, write := range heaviest {
+	for name, write := range heaviest { //nolint:paralleltest // see above
 		t.Run(name, func(t *testing.T) {
 			got := kept(t, 20, write, scheme.Parse)
 			t.Logf("%d KiB, of a text of %d KiB", got>>10, len(write(0))>>10)
@@ -134,7 +136,8 @@ func TestMemoryOfTheHeaviestDocuments(t *testing.T) { //nolint:paralleltest // o
 	// A stored one can be larger, but not by a program of MiBs for each pattern with anchors.
 	got := kept(t, 10, func(seed int) string {
 		return heavy(many(60, ", ", func(i int) string {
-			return fmt.Sprintf(`f%d: {pattern: '^\p{Lu}{0,5}\p{Ll}{0,5}\p{Nd}{0,5}-%d_%d$', optional: true, max: 64}`, i, seed, i)
+			return fmt.Sprintf(`f%d: {pattern: '^\p{Lu}{0,5}\p{Ll}{0,5}\p{Nd}{0,5}-%d_%d$', optional: true, max: 64}`,
+				i, seed, i)
 		}), "", "f1", "")
 	}, scheme.ParseStored)
 	require.Less(t, got, 1<<20)

@@ -22,8 +22,8 @@ var (
 		"name", "scheme", "vendor", "verify", "request_timeout", "ca_cert", "list", "help", "after", "limit", "read_snapshot_id",
 		"unauthorized", "secret_written_at",
 	}
-	// newerParameters came after earlier versions had stored documents. In a stored one that declares such a name, the name means what
-	// the document says.
+	// newerParameters came after earlier versions had stored documents. In a stored one that declares such a name, the
+	// name means what the document says.
 	newerParameters = []string{"secret_expires_at", "scheme_name", "scheme_upgrade", "requests", "min_ttl"}
 	// answers are what a read of a config, or a signature, contains beside the fields.
 	answers = []string{

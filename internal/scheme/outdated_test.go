@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	anchored = `request.body.pattern: has ^, \A, $ or \z; leave it out`
+	anchored = `pattern: has ^, \A, $ or \z; leave it out`
 	tooLarge = "pattern: the patterns so far are too large together: more than 1,000 instructions, or 8,192 characters"
 	tooSlow  = "scheme: its patterns would take too long"
 	reserved = ": this name is a parameter of the engine or of Vault"
@@ -21,32 +21,50 @@ const (
 // Each limit, from both sides: what is good is accepted as a new document, and what is outdated only as a stored one.
 func TestNewerRules(t *testing.T) {
 	t.Parallel()
-	body := func(options string) string { return replaced(t, "{body: {}}", "{body: {"+options+"}}") }
-	request := func(more string) string { return replaced(t, "{body: {}}", "{body: {max: 1}, "+more+"}") }
+	request := func(fields string) string { return replaced(t, "{body: {}}", "{body: {max: 1}, "+fields+"}") }
+	one := func(pattern string) string { return request("b: {pattern: '" + pattern + "', max: 1}") }
+	two := func(pattern, other string) string {
+		return request("b: {pattern: '" + pattern + "', max: 1}, c: {pattern: '" + other + "', max: 1}")
+	}
+	sized := func(pattern, size string) string {
+		return replaced(t, "{body: {}}", "{body: {pattern: '"+pattern+"', max: "+size+"}}")
+	}
+	section := func(text string) string { return replaced(t, "ttl: 60s", text+"\nttl: 60s") }
 	leaves := joined(167, "+", `""`) // 499 nodes; the header has 4
 	nodes := func(last string) string {
-		return replaced(t, "ttl: 60s", "let: {a: '"+leaves+"', b: '"+leaves+"', c: '"+last+"'}\nttl: 60s")
+		return section("let: {a: '" + leaves + "', b: '" + leaves + "', c: '" + last + "'}")
 	}
+	const many = "a: {max: 65536}, b: {max: 65536}, c: {max: 65536}, d: {max: 65535}" // with the body, 256 KiB
 	for name, test := range map[string]struct{ good, outdated, want string }{
-		"caret":             {body(`pattern: '\^a[$^]\$'`), body(`pattern: '^a'`), anchored},
-		"dollar":            {body(`pattern: '\Q^$\E'`), body(`pattern: 'a$'`), anchored},
-		"begin of text":     {body(`pattern: '\\A'`), body(`pattern: '\Aa'`), anchored},
-		"end of text":       {body(`pattern: '\bz\B'`), body(`pattern: 'a\z'`), anchored},
-		"in a group":        {body(`pattern: '(a|b)'`), body(`pattern: '((?:x|^a)|b)'`), anchored},
-		"of a line":         {body(`pattern: '(?s).*'`), body(`pattern: '(?m)^a$'`), anchored},
-		"instructions":      {body(`pattern: 'a{1000}', max: 1`), body(`pattern: 'a{1000}a', max: 1`), "request.body." + tooLarge},
-		"of all patterns":   {request(`b: {pattern: 'a{990}', max: 1}`), request(`b: {pattern: 'a{990}', max: 1}, c: {pattern: 'a{9}', max: 1}`), "request.c." + tooLarge},
-		"equal patterns":    {request(`b: {pattern: 'a{900}', max: 1}, c: {pattern: 'a{900}', max: 1}`), request(`b: {pattern: 'a{900}', max: 1}, c: {pattern: 'a{901}', max: 1}`), "request.c." + tooLarge},
-		"runes":             {body(`pattern: '\pL\PL\pL\PL\pL'`), body(`pattern: '\pL\PL\pL\PL\pL\PL\pL'`), "request.body." + tooLarge},
-		"runes of all":      {request(`b: {pattern: '\pL\PL\pL'}`), request(`b: {pattern: '\pL\PL\pL'}, c: {pattern: '\PL\pL\PL\pL'}`), "request.c." + tooLarge},
-		"steps":             {body(`pattern: 'a{1000}', max: 1200`), body(`pattern: 'a{1000}', max: 1201`), tooSlow},
-		"sum of max":        {request("a: {max: 65536}, b: {max: 65536}, c: {max: 65536}, d: {max: 65535}"), request("a: {max: 65536}, b: {max: 65536}, c: {max: 65536}, d: {max: 65536}"), "request: the max of its fields are more than 262,144 bytes together"},
-		"nodes":             {nodes("lower(lower(" + joined(166, "+", `""`) + "))"), nodes(leaves), "the expressions so far have more than 1500 nodes"},
-		"secret_expires_at": {request("secret_expires: {}"), request("secret_expires_at: {}"), "request, line 2" + reserved},
+		"caret":         {one(`\^a[$^]\$`), one(`^a`), "request.b." + anchored},
+		"dollar":        {one(`\Q^$\E`), one(`a$`), "request.b." + anchored},
+		"begin of text": {one(`\\A`), one(`\Aa`), "request.b." + anchored},
+		"end of text":   {one(`\bz\B`), one(`a\z`), "request.b." + anchored},
+		"in a group":    {one(`(a|b)`), one(`((?:x|^a)|b)`), "request.b." + anchored},
+		"begin of line": {one(`(?m)a`), one(`(?m)^a`), "request.b." + anchored},
+		"end of line":   {one(`(?s).*`), one(`(?m)a$`), "request.b." + anchored},
+		// The body's pattern has 3 instructions and 6 runes.
+		"instructions":    {one(`a{997}`), one(`a{998}`), "request.b." + tooLarge},
+		"of all patterns": {two(`a{990}`, `a{7}`), two(`a{990}`, `a{8}`), "request.c." + tooLarge},
+		"equal patterns":  {two(`a{900}`, `a{900}`), two(`a{900}`, `a{901}`), "request.c." + tooLarge},
+		"runes":           {one(`\pL\PL\pL\PL\pL`), one(`\pL\PL\pL\PL\pL\PL\pL`), "request.b." + tooLarge},
+		"runes of all":    {two(`\pL\PL\pL`, `\PL\pL`), two(`\pL\PL\pL`, `\PL\pL\PL\pL`), "request.c." + tooLarge},
+		"steps":           {sized(`a{1000}`, "1200"), sized(`a{1000}`, "1201"), tooSlow},
+		"sum of max": {
+			request(many), request(many + ", e: {max: 1}"), "request: its fields can have more than 262,144 bytes together",
+		},
+		"nodes": {
+			nodes("lower(lower(" + joined(166, "+", `""`) + "))"), nodes(leaves),
+			"headers.X-Sig: the expressions so far have more than 1500 nodes",
+		},
+		"secret_expires_at": {request("expires: {}"), request("secret_expires_at: {}"), "request, line 2" + reserved},
 		"scheme_name":       {request("schemes: {}"), request("scheme_name: {}"), "request, line 2" + reserved},
-		"scheme_upgrade":    {request("upgrade: {}"), replaced(t, "ttl: 60s", "fields: {scheme_upgrade: {default: a}}\nttl: 60s"), "fields, line 4" + reserved},
-		"requests":          {request("a: {}"), replaced(t, "ttl: 60s", "let: {requests: body}\nttl: 60s"), "let, line 4" + reserved},
-		"min_ttl":           {replaced(t, "key", "min"), replaced(t, "key", "min_ttl"), "secrets, line 1" + reserved},
+		"scheme_upgrade": {
+			section("fields: {upgrade: {default: a}}"), section("fields: {scheme_upgrade: {default: a}}"),
+			"fields, line 4" + reserved,
+		},
+		"requests": {section("let: {several: body}"), section("let: {requests: body}"), "let, line 4" + reserved},
+		"min_ttl":  {replaced(t, "key", "min"), replaced(t, "key", "min_ttl"), "secrets, line 1" + reserved},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -74,17 +92,23 @@ func TestNewerRules(t *testing.T) {
 // What was too large for earlier versions is refused in a stored document too.
 func TestStoredDocumentsKeepTheOlderLimits(t *testing.T) {
 	t.Parallel()
+	body := func(options string) string { return replaced(t, "{body: {}}", "{body: {"+options+"}}") }
+	eight := strings.ReplaceAll(manyPatterns(8), "'}", "', max: 1}")
+	const tooLarge = "request.body.pattern: is too large"
 	for name, test := range map[string]struct{ text, want string }{
-		"all patterns": {replaced(t, "{body: {}}", "{"+strings.ReplaceAll(manyPatterns(8), "}'}", "}', max: 1}")+"}"), ""},
-		"one more":     {replaced(t, "{body: {}}", "{"+manyPatterns(9)+"}"), "request.p8.pattern: the patterns so far are too large together: more than 16,000"},
-		"steps":        {replaced(t, "{body: {}}", "{body: {pattern: 'a{1000}', max: 20000}}"), ""},
-		"more steps":   {replaced(t, "{body: {}}", "{body: {pattern: 'a{1000}', max: 20001}}"), tooSlow},
-		"of a pattern": {replaced(t, "{body: {}}", "{body: {pattern: 'a{1000}a{1000}'}}"), ""},
-		"too large":    {replaced(t, "{body: {}}", "{body: {pattern: 'a{1000}a{1000}a'}}"), "request.body.pattern: is too large"},
+		"all patterns": {replaced(t, "{body: {}}", "{"+eight+"}"), ""},
+		"one more": {
+			replaced(t, "{body: {}}", "{"+manyPatterns(9)+"}"),
+			"request.p8.pattern: the patterns so far are too large together: more than 16,000 instructions",
+		},
+		"steps":        {body("pattern: 'a{1000}', max: 20000"), ""},
+		"more steps":   {body("pattern: 'a{1000}', max: 20001"), tooSlow},
+		"of a pattern": {body("pattern: 'a{1000}a{1000}'"), ""},
+		"too large":    {body("pattern: 'a{1000}a{1000}a'"), tooLarge},
 		// A class counts as one instruction, and one more for each 32 ranges.
-		"32 ranges": {replaced(t, "{body: {}}", "{body: {pattern: '"+ranges(32)+"{1000}'}}"), ""},
-		"63 ranges": {replaced(t, "{body: {}}", "{body: {pattern: '"+ranges(63)+"{1000}'}}"), ""},
-		"64 ranges": {replaced(t, "{body: {}}", "{body: {pattern: '"+ranges(64)+"{1000}'}}"), "request.body.pattern: is too large"},
+		"32 ranges": {body("pattern: '" + ranges(32) + "{1000}'"), ""},
+		"63 ranges": {body("pattern: '" + ranges(63) + "{1000}'"), ""},
+		"64 ranges": {body("pattern: '" + ranges(64) + "{1000}'"), tooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -114,7 +138,7 @@ func TestStoredAnchorsMatchAsBefore(t *testing.T) {
 		pattern string
 		matches map[string]bool
 	}{
-		"both ends":       {`^[a-z]+$`, map[string]bool{"abc": true, "": false, "ABC": false, "abc\n": false, "\nabc": false}},
+		"both ends":       {`^[a-z]+$`, map[string]bool{"abc": true, "": false, "abc\n": false, "\nabc": false}},
 		"nothing":         {`^[ a]*$`, map[string]bool{"": true, " ": true, " a": true, "b": false}},
 		"text":            {`\A(a|ab)\z`, map[string]bool{"a": true, "ab": true, "abc": false}},
 		"one alternative": {`^a|b`, map[string]bool{"a": true, "b": true, "ab": false}},
@@ -127,7 +151,9 @@ func TestStoredAnchorsMatchAsBefore(t *testing.T) {
 			t.Parallel()
 			s, err := scheme.ParseStored(replaced(t, "{body: {}}", "{body: {pattern: '"+test.pattern+"'}}"))
 			require.NoError(t, err)
-			made, err := s.Signer(scheme.Values{Secrets: map[string]secret.Text{"key": "k"}, BaseURL: "https://api.example"})
+			made, err := s.Signer(scheme.Values{
+				Secrets: map[string]secret.Text{"key": "k"}, BaseURL: "https://api.example",
+			})
 			require.NoError(t, err)
 			for value, matches := range test.matches {
 				_, err := made.Sign(scheme.Moment{Now: time.Unix(0, 0)}, map[string]string{"body": value})

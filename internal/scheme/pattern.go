@@ -116,7 +116,8 @@ func newPattern(text string) (p *pattern, fault string) {
 	}
 	own := anchored(tree)
 	if own {
-		// What begins with ^ would be compiled once more, into a program of some MiB. It cannot begin with it here, and matches the same.
+		// What begins with ^ would be compiled once more, into a program of some MiB. It cannot begin with it here, and
+		// matches the same.
 		text = `(?:\b|\B)(?:` + text + `)`
 	}
 	compiled, err := regexp.Compile(text)

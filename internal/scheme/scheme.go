@@ -89,7 +89,8 @@ func parse(text string, functions map[string]*function, newer *newerRules) (*Sch
 	}
 	// A config is in memory for long, and what it does not sign with can be several times as large as what it signs with.
 	d := s.document
-	d.lets, d.conditions, d.headers, d.query, d.examples, d.texts, d.all, d.patterns = nil, nil, nil, nil, nil, nil, nil, nil
+	d.lets, d.conditions, d.headers, d.query = nil, nil, nil, nil
+	d.examples, d.texts, d.all, d.patterns = nil, nil, nil, nil
 	s.lints = nil
 	return s, nil
 }
@@ -294,8 +295,8 @@ func (s *Scheme) AllowStatic() bool { return s.document.allowStatic }
 // AllowExtension says whether the document lets the hash of a secret end in a request field.
 func (s *Scheme) AllowExtension() bool { return s.document.allowExtension }
 
-// Unit is by how much a moment must be later than those before it, so that now never gives the same twice: a millisecond or a
-// microsecond. It is 0 for a document that does not say growing.
+// Unit is by how much a moment must be later than those before it, so that now never gives the same twice: a
+// millisecond or a microsecond. It is 0 for a document that does not say growing.
 func (s *Scheme) Unit() time.Duration { return s.unit }
 
 // Secrets are the names of the secrets, in the document's order.
