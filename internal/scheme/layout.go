@@ -87,8 +87,9 @@ func newLayout(text string) (layout, bool) {
 	return l, true
 }
 
-// format writes an instant, which is in UTC.
+// format writes an instant in UTC.
 func (l layout) format(at time.Time) string {
+	at = at.UTC()
 	var text strings.Builder
 	for rest := l.text; rest != ""; {
 		before, found, after, _ := nextDirective(rest)
