@@ -55,8 +55,8 @@ func cut(text string, separator *regexp.Regexp, drop func(part string) bool) str
 		switch {
 		case !drop(part):
 			out.WriteString(before + part)
-		case !joins(before) && joins(after) && depth(before) == depth(after):
-			continue // the part goes with the separator after it: what follows is now the first
+		case joins(after) && depth(before) == depth(after):
+			continue // the part goes with the separator after it: what follows takes its place
 		case !joins(before) && !begins(before):
 			out.WriteString(before)
 		} // else it goes with the separator before it

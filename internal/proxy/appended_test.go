@@ -44,6 +44,8 @@ func TestAppendedParametersAreCut(t *testing.T) {
 		{"a link", "</x?p=2&" + sig + `>; rel="next", </x?` + sig + `&p=9>; rel="last"`, `</x?p=2>; rel="next", </x?p=9>; rel="last"`},
 		{"a refresh", "5; url='/x?" + sig + "'", "5; url='/x'"},
 		{"a refresh without quotes", "5;url=/x?a=b&" + sig, "5;url=/x?a=b"},
+		{"by itself", `</x>; title="` + sig + `"`, `</x>; title=""`},
+		{"between separators of two kinds", "/x?a=b;" + sig + "&c=d", "/x?a=b;c=d"},
 		{"the vendor's own", "https://storage.example/x?sig=another&at=2&a=b", "https://storage.example/x?sig=another&at=2&a=b"},
 		{"nothing", "https://other.example/x?&&a=b;;%zz#?&", "https://other.example/x?&&a=b;;%zz#?&"},
 		{"empty", "", ""},
