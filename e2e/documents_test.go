@@ -201,7 +201,7 @@ func TestCommandsWriteSecretsForTheirOwnerAlone(t *testing.T) {
 			return nil
 		}))
 	}
-	require.Equal(t, 3, found)
+	require.Equal(t, 5, found)
 }
 
 var link = regexp.MustCompile(`\]\(([^)#]+)[)#]`)

@@ -58,7 +58,7 @@ func machinePaths(t *testing.T) []string {
 func TestBuildIsReproducibleAndStatic(t *testing.T) {
 	t.Parallel()
 	one, other := makeCopy(t, "a"), makeCopy(t, "another/and-deeper")
-	for _, name := range []string{harness.PluginName, "apisig-sandbox", "apisig-proxy"} {
+	for _, name := range []string{filepath.Join("plugins", harness.PluginName), "apisig-sandbox", "apisig-proxy"} {
 		binary, err := os.ReadFile(filepath.Join(one, name))
 		require.NoError(t, err)
 		again, err := os.ReadFile(filepath.Join(other, name))

@@ -198,7 +198,7 @@ func avananTokenReaderRows() []policyRow {
 		put("creds/avanan/us", nil, byACL),
 		put("creds/avanan/us", values{"unauthorized": true}, byACL),
 		do(http.MethodDelete, "creds/avanan/us", byACL),
-		get("creds/avanan/us", served, "min_ttl", "1h"),
+		get("creds/avanan/us", byEngine, "min_ttl", "1h"),
 		get("creds/pave/main", byACL),
 		get("creds/infinity/us", byACL),
 		get("sign/avanan/us", byACL, "request_string", "/v1.0/event/1"),
