@@ -201,8 +201,10 @@ func TestSchemesOwnSecretExpiresAtWins(t *testing.T) {
 		"field":              {"key;secret_expires_at", "in spring", "in spring", `"secrets":{"key":"canary-key"},"fields":{"secret_expires_at":"in spring"}`},
 		"field, like a date": {"key;secret_expires_at", date, date, `"secrets":{"key":"canary-key"},"fields":{"secret_expires_at":"` + date + `"}`},
 		"optional field":     {"key;secret_expires_at", "", nil, `"secrets":{"key":"canary-key"},"fields":{}`},
-		"secret": {"key secret_expires_at;", "canary-secret", nil,
-			`"secrets":{"key":"canary-key","secret_expires_at":"canary-secret"},"fields":{}`},
+		"secret": {
+			"key secret_expires_at;", "canary-secret", nil,
+			`"secrets":{"key":"canary-key","secret_expires_at":"canary-secret"},"fields":{}`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

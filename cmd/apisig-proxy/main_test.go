@@ -45,7 +45,7 @@ func TestFlags(t *testing.T) {
 }
 
 // The memory that the process keeps to follows the configuration, unless the environment says how much it is.
-func TestMemoryLimitFollowsTheConfiguration(t *testing.T) { //nolint:paralleltest // the limit is the process's
+func TestMemoryLimitFollowsTheConfiguration(t *testing.T) {
 	t.Setenv("GOMEMLIMIT", "")
 	before := debug.SetMemoryLimit(-1)
 	t.Cleanup(func() { debug.SetMemoryLimit(before) })

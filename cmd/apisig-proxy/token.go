@@ -59,7 +59,8 @@ func parseWrapped(text string, fault func(string) (fileToken, error)) (fileToken
 	case err == nil && len(found.EncryptedPayload) > 0:
 		return fault("is encrypted: use a sink without dh_type; wrap_ttl is supported")
 	case err != nil || found.CreationPath == "" || !tokenForm.MatchString(found.Token):
-		return fault("is JSON, but not what a sink of Agent's with wrap_ttl writes: write the token alone, as vault token create -field=token prints it")
+		return fault("is JSON, but not what a sink of Agent's with wrap_ttl writes: write the token alone, as " +
+			"vault token create -field=token prints it")
 	}
 	return fileToken{found.Token, true}, nil
 }

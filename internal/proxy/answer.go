@@ -14,7 +14,7 @@ type answer struct {
 
 func (a *answer) Read(p []byte) (int, error) {
 	if a.timer == nil {
-		a.timer = time.AfterFunc(a.stall, func() { _ = a.ReadCloser.Close() })
+		a.timer = time.AfterFunc(a.stall, func() { _ = a.Close() })
 	} else {
 		a.timer.Reset(a.stall)
 	}

@@ -127,7 +127,7 @@ func TestBodyThatBreaksOffIs400(t *testing.T) {
 		require.Equal(t, http.StatusBadRequest, response.StatusCode, target)
 		require.Empty(t, problemOf(t, response).Side)
 	}
-	require.Equal(t, 1, len(r.stub.seen()), "a body that was not read whole is not signed")
+	require.Len(t, r.stub.seen(), 1, "a body that was not read whole is not signed")
 }
 
 // A client that takes nothing of an answer ends the call.

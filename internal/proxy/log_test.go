@@ -116,7 +116,7 @@ func TestLogSaysHowARequestEnded(t *testing.T) {
 			func(func()) (*http.Response, error) { return nil, broken },
 			`"WARN" 502,"reason":"the connection broke, or the server does not speak HTTP","side":"vendor"`, false,
 		},
-		"a panic": {func(func()) (*http.Response, error) { panic("canary") }, `"ERROR" 0,"reason":"internal error"`, true},
+		"a panic":               {func(func()) (*http.Response, error) { panic("canary") }, `"ERROR" 0,"reason":"internal error"`, true},
 		"a panic with an error": {func(func()) (*http.Response, error) { panic(broken) }, `"ERROR" 0,"reason":"internal error"`, true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -12,12 +12,14 @@ import (
 func TestRefusalOfTheCallIs400(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	for name, row := range map[string]struct {
+	for name, row := range map[string]struct { //nolint:paralleltest // they share a rig
 		status       int
 		reason, want string // "": 502
 	}{
-		"a request string": {400, "request_string contains the app id: its signature would be valid for a second request",
-			"request_string contains the app id: its signature would be valid for a second request"},
+		"a request string": {
+			400, "request_string contains the app id: its signature would be valid for a second request",
+			"request_string contains the app id: its signature would be valid for a second request",
+		},
 		"that of a batch":              {400, "request_strings[0] contains a comma: write it as %2C", "request_string contains a comma: write it as %2C"},
 		"a method":                     {400, "method does not match its pattern; this takes method, request_string", "method does not match its pattern"},
 		"a requirement of the scheme":  {400, "GET has no body; this takes method, request_string", "GET has no body"},
@@ -29,7 +31,7 @@ func TestRefusalOfTheCallIs400(t *testing.T) {
 		"another status":               {502, "request_string contains a comma", ""},
 		"a policy":                     {403, "request_string contains a comma", ""},
 	} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // they share a rig
+		t.Run(name, func(t *testing.T) {
 			r.stub.mu.Lock()
 			r.stub.answer = func(*Route, Call) (*Signed, error) { return nil, &VaultError{row.status, row.reason} }
 			r.stub.mu.Unlock()
