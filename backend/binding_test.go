@@ -280,7 +280,7 @@ func TestCertificateInOtherForms(t *testing.T) {
 		"two characters for a line feed": oneLine,
 		"four for CRLF":                  strings.ReplaceAll(testCertificate, "\n", `\r\n`),
 		"quoted":                         `"` + testCertificate + `"`,
-		"quoted, as JSON has it":         `"` + oneLine + `"`,
+		"quoted, as in JSON":             `"` + oneLine + `"`,
 		"quoted, with a newline behind":  `"` + oneLine + "\"\n",
 		"two in one line":                oneLine + oneLine,
 	} {

@@ -371,7 +371,7 @@ func TestProxySurvivesKilledAgent(t *testing.T) {
 	require.Zero(t, l.count(0), "every call has an answer")
 }
 
-// Agent may wrap the token. The proxy has it unwrapped once, keeps it at a reload, and takes the next one.
+// Agent may wrap the token. The proxy unwraps it once, keeps the token at a reload, and takes the next one.
 func TestProxyUnwrapsAgentsToken(t *testing.T) {
 	t.Parallel()
 	m := harness.Start(t).MountApisig(t)

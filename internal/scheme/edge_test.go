@@ -45,7 +45,7 @@ func TestAmbiguousFieldsAreWarnedOf(t *testing.T) {
 		{plain, `"folder=" + a + "&public_id=" + b`, "a b"},
 		{`a: {pattern: '[^&\n]+'}, b: {pattern: '[^&\n]+'}`, `"folder=" + a + "&public_id=" + b`, ""},
 		{`a: {pattern: '[\w&]+'}, b: {pattern: '\w+'}`, `"folder=" + a + "&public_id=" + b`, "a"},
-		// The last one can add a parameter too, but for that it must have the name's equals sign.
+		// The last one can add a parameter too, but only with the equals sign of its name.
 		{`a: {pattern: '\w+'}, b: {pattern: '[\w&=]+'}`, `"folder=" + a + "&public_id=" + b`, "b"},
 		{`a: {pattern: '\w+'}, b: {pattern: '[\w=]+'}`, `"folder=" + a + "&public_id=" + b`, ""},
 		{plain, `a + "&" + b`, "a"},
