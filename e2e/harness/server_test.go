@@ -67,6 +67,8 @@ func TestFailingCluster(t *testing.T) {
 	switch how {
 	case "hanging server":
 		stopsWithin = time.Second
+		// An interrupt kills even a stopped process before Go's runtime handles it.
+		Eventually(t, func() bool { log, _ := os.ReadFile(server.logFile()); return len(log) > 0 }, "the server's first line")
 		require.NoError(t, server.process.Signal(syscall.SIGSTOP))
 	case "killed tests":
 		require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGKILL))
