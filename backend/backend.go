@@ -7,10 +7,10 @@
 //
 // and no path returns a secret.
 //
-// The files are named for what they contain. vendor.go says what a vendor is to the engine, vendor_<name>.go what is
-// particular to one. path_*.go are the paths, written once for all vendors. field.go, config.go and rule.go declare, merge
-// and check the fields of configs; storage.go keeps configs in Vault's storage, which is seal-wrapped, and entry.go in
-// memory, together with their tokens. Tokens are nowhere else, except in Vault's own leases.
+// What an API is to the engine is in internal/api, and each API in a folder of its own beside that: nothing here names one. The
+// files are named for what they contain. path_*.go are the paths, written once for all APIs. storage.go keeps configs in Vault's
+// storage, which is seal-wrapped, and entry.go in memory, together with their tokens. Tokens are nowhere else, except in Vault's
+// own leases.
 //
 // This is the only package that knows Vault's SDK, and the only one with a clock.
 package backend
@@ -27,6 +27,8 @@ import (
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
 
+	"github.com/apisig/vault-plugin-apisig/internal/api"
+	"github.com/apisig/vault-plugin-apisig/internal/apis"
 	"github.com/apisig/vault-plugin-apisig/internal/exchange"
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
@@ -45,7 +47,7 @@ type backend struct {
 	newID  func() (string, error)
 	client exchange.Client
 
-	stores  []*store // one a vendor
+	stores  []*store // one an API
 	metrics *metrics
 	// ctx ends with the mount, and every exchange for readers with it.
 	ctx context.Context
@@ -53,7 +55,7 @@ type backend struct {
 
 // Factory makes one mount's backend and sets it up. Vault calls it for each mount, several in one process.
 func Factory(ctx context.Context, conf *logical.BackendConfig) (logical.Backend, error) {
-	b := newBackend(vendors(), time.Now, newUUID)
+	b := newBackend(apis.All(), time.Now, newUUID)
 	if err := b.Setup(ctx, conf); err != nil {
 		return nil, fmt.Errorf("setting up the backend: %w", err)
 	}
@@ -65,8 +67,8 @@ func newUUID() (string, error) {
 	return id.String(), err
 }
 
-// newBackend makes a backend for some vendors, with a clock and a source of UUIDs.
-func newBackend(vendors []*vendor, now func() time.Time, newID func() (string, error)) *backend {
+// newBackend makes a backend for some APIs, with a clock and a source of UUIDs.
+func newBackend(known []*api.API, now func() time.Time, newID func() (string, error)) *backend {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &backend{
 		now: now, newID: newID, client: exchange.Client{Now: now}, ctx: ctx,
@@ -80,109 +82,102 @@ func newBackend(vendors []*vendor, now func() time.Time, newID func() (string, e
 		PeriodicFunc:   b.periodic,
 		Clean:          func(context.Context) { cancel() },
 	}
-	for _, v := range vendors {
-		b.stores = append(b.stores, b.newStore(v))
+	for _, a := range known {
+		s := &store{api: a}
+		s.entries.byName = map[string]*entry{}
+		s.open = b.open
+		b.stores = append(b.stores, s)
+		if a.Lease != nil {
+			b.Secrets = append(b.Secrets, leaseType(a.Lease))
+		}
 	}
 	b.metrics = newMetrics(b.stores)
 	b.Paths = b.paths()
-	for _, s := range b.stores {
-		if s.vendor.tokens != nil {
-			b.Secrets = append(b.Secrets, leaseType(s.vendor))
-		}
-	}
 	return b
 }
 
-// paths are those of every vendor. The framework tries them in this order, so those that are read most come first.
+// paths are those of every API. The framework tries them in this order, so those that are read most come first.
 func (b *backend) paths() []*framework.Path {
 	var reads, writes []*framework.Path
 	for _, s := range b.stores {
-		if s.vendor.sign != nil {
+		if s.api.Sign != nil {
 			reads = append(reads, b.pathSign(s), b.pathSignBatch(s))
 		}
-		if s.vendor.creds != nil {
+		if s.api.Creds != nil {
 			reads = append(reads, b.pathCreds(s))
 		}
-		if s.vendor.declares != nil {
-			reads = append(reads, b.pathDeclared(s, readSign), b.pathDeclared(s, readCreds))
-			writes = append(writes, b.pathCheckDeclared(s))
-		}
-		if s.vendor.exchange != nil {
+		switch {
+		case s.api.Calls:
 			writes = append(writes, b.pathCheck(s))
+		case s.api.Document != nil:
+			writes = append(writes, b.pathCheckExamples(s))
 		}
 		writes = append(writes, b.pathStatus(s), b.pathStatusList(s), b.pathConfig(s), b.pathConfigList(s))
 	}
 	return append(append(reads, b.pathMetrics()), append(writes, b.pathVendors("config"), b.pathVendors("status"))...)
 }
 
-func (b *backend) newStore(v *vendor) *store {
-	s := &store{vendor: v}
-	s.entries.byName = map[string]*entry{}
-	s.open = func(name string, c config, before *entry) *entry { return b.open(s, name, c, before) }
-	return s
-}
-
 // open makes the entry of a config. It keeps the statistics of the entry before, and, if that is for the same account, its history
 // and its token.
-func (b *backend) open(s *store, name string, c config, before *entry) *entry {
-	opened := &entry{config: c, history: &history{}}
+func (b *backend) open(s *store, name string, c opened, before *entry) *entry {
+	e := &entry{opened: c, history: &history{}}
 	if before != nil {
-		opened.stats = before.stats
+		e.stats = before.stats
 	} else {
-		opened.stats = &stats{since: b.now()}
+		e.stats = &stats{since: b.now()}
 	}
-	same := before != nil && before.config.sameAccount(s.vendor.fieldsOf(c), c)
+	same := before != nil && c.values.SameAccount(before.values)
 	if same {
-		opened.history = before.history
+		e.history = before.history
 	}
-	if s.vendor.tokens == nil {
-		return opened
+	if s.api.Lease == nil {
+		return e
 	}
-	if opened.token = token.New(b.ctx, b.now); same {
-		opened.token = before.token
+	if e.token = token.New(b.ctx, b.now); same {
+		e.token = before.token
 	}
-	shared := opened.token
-	opened.use = token.Use{
-		MinTTL: time.Duration(c.seconds(minTTLName)) * time.Second,
+	shared := e.token
+	e.use = token.Use{
+		MinTTL: c.values.Seconds(api.MinTTL),
 		Mint: func(ctx context.Context) (token.Token, error) {
 			learned := shared.Format()
 			if learned == "" {
-				learned = c.text(s.vendor.format.detected)
+				learned = c.values.Detected()
 			}
-			got, err := b.exchange(ctx, s.vendor, c, learned)
-			opened.exchanged(b.now(), got, err)
+			report, err := b.login(ctx, s, c.account, learned)
+			e.loggedIn(b.now(), report, err)
 			if err != nil {
-				// One line for each exchange, however many readers wait for it.
-				b.Logger().Warn("could not get a token", "vendor", s.vendor.name, "config", name, "error", err)
+				// One line for each login, however many readers wait for it.
+				b.Logger().Warn("could not get a token", "vendor", s.api.Name, "config", name, "error", err)
 			}
-			return got.token, err
+			return report.Token, err
 		},
 	}
-	return opened
+	return e
 }
 
 // recovered is deferred. It makes of a panic an error, which says when it was, and a line in the log: a panic would end the process,
 // and with it every mount of the plugin. What it panicked with is left out, because that may quote anything.
-func (b *backend) recovered(when, line string, v *vendor, err *error) {
+func (b *backend) recovered(when, line string, s *store, err *error) {
 	if recover() != nil {
 		*err = fmt.Errorf("internal error %s; see Vault's log", when)
-		b.Logger().Error(line, "vendor", v.name, "stack", string(debug.Stack()))
+		b.Logger().Error(line, "vendor", s.api.Name, "stack", string(debug.Stack()))
 	}
 }
 
-// exchange does an exchange with a config. Its error says what to check if the vendor rejects the credentials.
-func (b *backend) exchange(ctx context.Context, v *vendor, c config, learned string) (got exchanged, err error) {
-	defer b.recovered("during the exchange with "+v.title, "an exchange panicked", v, &err)
+// login calls the API with an account's credentials. Its error says what to check if the API refuses them.
+func (b *backend) login(ctx context.Context, s *store, account *api.Account, learned string) (report api.Report, err error) {
+	defer b.recovered("during the exchange with "+s.api.Title, "an exchange panicked", s, &err)
 	began := b.now()
-	got, err = v.exchange(ctx, exchanger{b.client, b.newID, time.Duration(c.seconds("request_timeout")) * time.Second}, c, learned)
-	b.metrics.exchange(v, b.now().Sub(began))
+	report, err = account.Login.Login(ctx, api.Caller{Client: b.client, NewID: b.newID}, learned)
+	b.metrics.login(s, b.now().Sub(began))
 	if failure, is := errors.AsType[*exchange.Error](err); is && failure.Kind == exchange.Refused {
-		err = fmt.Errorf("%w; %s", err, v.refusal(c))
+		err = fmt.Errorf("%w; %s", err, account.Login.Refused())
 		if clock := clockWarning(failure.Timing); clock != "" {
 			err = fmt.Errorf("%w; %s", err, clock)
 		}
 	}
-	return got, err
+	return report, err
 }
 
 // maxClockOffset is the difference between the vendor's clock and this server's from which on readers of warnings are told.
@@ -238,7 +233,7 @@ func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*log
 	return resp, err
 }
 
-// takesMore says whether a request may have parameters that its path does not know: those of a declaration. A config's are for writes.
+// takesMore reports whether a request may have parameters that its path does not know: those of a document. A config's are for writes.
 func takesMore(req *logical.Request, path *framework.Path) bool {
 	reads := req.Operation == logical.ReadOperation || req.Operation == logical.DeleteOperation
 	return path.TakesArbitraryInput && (!reads || !strings.HasPrefix(req.Path, configPrefix))

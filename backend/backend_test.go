@@ -23,6 +23,8 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/stretchr/testify/require"
 
+	"github.com/apisig/vault-plugin-apisig/internal/api"
+	"github.com/apisig/vault-plugin-apisig/internal/apis"
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
@@ -45,11 +47,11 @@ type mount struct {
 
 func newMount(t *testing.T) *mount {
 	t.Helper()
-	return newMountOf(t, vendors())
+	return newMountOf(t, apis.All())
 }
 
 // newMountOf makes a mount with the given vendors.
-func newMountOf(t *testing.T, vendors []*vendor) *mount {
+func newMountOf(t *testing.T, vendors []*api.API) *mount {
 	t.Helper()
 	m := &mount{t: t, storage: &flakyStorage{Storage: &logical.InmemStorage{}}, log: &syncBuffer{}}
 	behaviour := sandbox.Default()
@@ -92,9 +94,23 @@ func (m *mount) logged() string {
 	return m.log.content.String()
 }
 
+// load reads a config from storage.
+func (m *mount) load(path string) stored {
+	m.t.Helper()
+	found, err := m.requestFor(path).load(m.t.Context())
+	require.NoError(m.t, err)
+	return found
+}
+
+// requestFor is one for a config that is named as in "pave/main".
+func (m *mount) requestFor(config string) *request {
+	vendor, name, _ := strings.Cut(config, "/")
+	return &request{Request: m.request(logical.ReadOperation, "creds/"+config, nil), store: m.store(vendor), name: name}
+}
+
 // store returns the store of a vendor.
 func (m *mount) store(vendor string) *store {
-	return m.stores[slices.IndexFunc(m.stores, func(s *store) bool { return s.vendor.name == vendor })]
+	return m.stores[slices.IndexFunc(m.stores, func(s *store) bool { return s.api.Name == vendor })]
 }
 
 func (m *mount) time() time.Time          { return began.Add(time.Duration(m.clock.Load())) }
@@ -313,9 +329,9 @@ func TestEveryPathIsDocumented(t *testing.T) {
 			for _, responses := range properties.Responses {
 				for name, field := range responses[0].Fields {
 					require.NotEmpty(t, field.Description, "%s %s answer %s", path.Pattern, operation, name)
-					optional := name == writtenField || name == expiresField || name == "formats" || name == "clock_offset" ||
+					optional := name == "secret_written_at" || name == "secret_expires_at" || name == "formats" || name == "clock_offset" ||
 						(strings.HasPrefix(path.Pattern, "status/") && name != "keys") ||
-						(strings.Contains(path.Pattern, "/custom/") && !slices.Contains(alwaysOfCustom, name))
+						(strings.Contains(path.Pattern, "/custom/") && !slices.Contains(alwaysOfCustom, name) && name != "results")
 					require.Equal(t, !optional, field.Required, "%s %s answer %s", path.Pattern, operation, name)
 				}
 			}
@@ -453,4 +469,12 @@ func TestPanicInExchangeIsAnError(t *testing.T) {
 	require.Equal(t, 7, exchanges)
 	require.Contains(t, m.logged(), "an exchange panicked: vendor=avanan")
 	require.NotContains(t, m.logged(), "canary")
+}
+
+// account opens a config.
+func (s stored) account(t *testing.T) *api.Account {
+	t.Helper()
+	account, err := s.values.Open()
+	require.NoError(t, err)
+	return account
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/vault/sdk/logical"
 
+	"github.com/apisig/vault-plugin-apisig/internal/apis"
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
@@ -23,7 +24,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 	vendor := httptest.NewServer(sandbox.New(sandbox.Default(), time.Now, io.Discard))
 	defer vendor.Close()
-	engine := newBackend(vendors(), time.Now, newUUID)
+	engine := newBackend(apis.All(), time.Now, newUUID)
 	storage := &logical.InmemStorage{}
 	request := func(operation logical.Operation, path string, data map[string]any) *logical.Request {
 		return &logical.Request{Operation: operation, Path: path, Data: data, Storage: storage, MountPoint: "apisig/"}
@@ -64,7 +65,7 @@ func BenchmarkRead(b *testing.B) {
 
 // BenchmarkScrape is a scrape of 10,000 configs, all of which were read.
 func BenchmarkScrape(b *testing.B) {
-	engine := newBackend(vendors(), time.Now, newUUID)
+	engine := newBackend(apis.All(), time.Now, newUUID)
 	storage := &logical.InmemStorage{}
 	ctx := context.Background()
 	if err := engine.Setup(ctx, logical.TestBackendConfig()); err != nil {

@@ -3,11 +3,15 @@ package backend
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/api"
+	"github.com/apisig/vault-plugin-apisig/internal/apis"
 )
 
 // Adding a certificate needs the secret in the same write, because it decides which servers the engine trusts. Removing one, or
@@ -163,44 +167,44 @@ func TestPatchWithNullOnEveryField(t *testing.T) {
 		}),
 		"custom": m.customValues(),
 	}
-	for _, v := range vendors() {
-		path := "config/" + v.name + "/us"
-		for _, f := range v.fields {
-			if f.learned {
-				require.Contains(t, m.refused(logical.PatchOperation, path, values{f.name: nil}), "unknown parameter")
+	for _, v := range apis.All() {
+		path := "config/" + v.Name + "/us"
+		for _, f := range v.Form.Fields {
+			if f.Learned {
+				require.Contains(t, m.refused(logical.PatchOperation, path, values{f.Name: nil}), "unknown parameter")
 				continue
 			}
 			m.must(logical.DeleteOperation, path, nil)
-			m.write(path, set[v.name])
+			m.write(path, set[v.Name])
 			before := m.read(path)
-			write := values{f.name: nil}
-			if v.tokens != nil && f.name != verifyField {
-				write[verifyField] = false
+			write := values{f.Name: nil}
+			if v.Lease != nil && f.Name != "verify" {
+				write["verify"] = false
 			}
 			switch {
-			case f.required:
-				require.Contains(t, m.refused(logical.PatchOperation, path, write), f.name+" is required")
+			case f.Required:
+				require.Contains(t, m.refused(logical.PatchOperation, path, write), f.Name+" is required")
 				continue
-			case f.bound && f.kind != certificatesField:
-				secret := secretNames(v.fields)[0]
-				require.Contains(t, m.refused(logical.PatchOperation, path, write), "changing "+f.name+" needs "+secret)
+			case f.Bound && f.Kind != api.Certificates:
+				secret := firstSecret(v)
+				require.Contains(t, m.refused(logical.PatchOperation, path, write), "changing "+f.Name+" needs "+secret)
 				write[secret] = "new"
-				if v.sendsSecret {
+				if v.Name == "infinity" { // which gets the secret itself
 					write = with(values{"base_url": before["base_url"], "ca_cert": before["ca_cert"]}, write)
 				}
 			}
 			m.must(logical.PatchOperation, path, write)
-			if f.unstored {
+			if f.Unstored {
 				continue
 			}
-			want := with(before, values{f.name: f.zero()})
-			if f.omitEmpty {
-				delete(want, f.name)
+			want := with(before, values{f.Name: zeroOf(f)})
+			if f.OmitEmpty {
+				delete(want, f.Name)
 			}
-			if f.name == "region" {
+			if f.Name == "region" {
 				want["region"] = "us" // the config's name
 			}
-			require.Equal(t, want, m.read(path), f.name)
+			require.Equal(t, want, m.read(path), f.Name)
 		}
 	}
 }
@@ -345,5 +349,24 @@ func TestAddressesThatCannotWorkAreRefused(t *testing.T) {
 		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/" + vendor + "/old", Value: mustJSON(t, config)}))
 		m.write("config/"+vendor+"/old", values{"min_ttl": 20})
 		require.Equal(t, address, m.read("config/" + vendor + "/old")["base_url"])
+	}
+}
+
+// firstSecret is the name of an API's first secret.
+func firstSecret(a *api.API) string {
+	return a.Form.Fields[slices.IndexFunc(a.Form.Fields, func(f api.Field) bool { return f.Kind == api.Secret })].Name
+}
+
+// zeroOf is what a read says of a field that was not written.
+func zeroOf(f api.Field) any {
+	switch {
+	case f.Default != nil:
+		return f.Default
+	case f.Kind == api.Seconds:
+		return 0
+	case f.Kind == api.Flag:
+		return false
+	default:
+		return ""
 	}
 }

@@ -5,19 +5,24 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/apisig/vault-plugin-apisig/internal/api"
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
+
+// opened are the values of a config, and the account that was made of them.
+type opened struct {
+	values  api.Values
+	account *api.Account
+}
 
 // entry is one config in memory, with the token that its readers share. The two are replaced together, so a reader never
 // gets a token of another account than its config's.
 type entry struct {
-	config config
-	// token is nil for a vendor without tokens.
+	opened
+	// token is nil for an API without tokens.
 	token *token.Shared
 	// use is how readers get the token.
 	use token.Use
-	// prepared is what a vendor that declares made of the config; nil for others.
-	prepared any
 	// stats are those of the config, whatever it changes to.
 	stats *stats
 	// history is that of the account.
@@ -27,14 +32,14 @@ type entry struct {
 	stale bool
 }
 
-// entries are one vendor's configs in memory, by name. A config that readers get was in storage when they began to read, or
+// entries are one API's configs in memory, by name. A config that readers get was in storage when they began to read, or
 // later.
 type entries struct {
 	mu      sync.RWMutex
 	byName  map[string]*entry
 	changes uint64 // counts what may have changed a config in storage
 	// surveyed is what is known of the secrets of configs that were not read to be used since they may have changed.
-	surveyed map[string]secretDates
+	surveyed map[string]api.SecretDates
 	// growing are the clocks of those whose instants must grow.
 	growing growingClocks
 }
@@ -54,8 +59,8 @@ func (e *entries) seen() uint64 {
 	return e.changes
 }
 
-// put remembers what was read from storage, unless something changed since the call of seen that came before: then it says false,
-// and what was read may be old. build gets the entry of that name from before, which may be nil.
+// put remembers what was read from storage, unless something changed since the call of seen that came before: then it reports
+// false, and what was read may be old. build gets the entry of that name from before, which may be nil.
 func (e *entries) put(name string, seen uint64, build func(before *entry) *entry) (*entry, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -113,7 +118,7 @@ func (e *entries) drop(name string) {
 	delete(e.surveyed, name)
 }
 
-// gone forgets a config of which storage had nothing, unless something changed since seen.
+// gone forgets a config that storage does not have, unless something changed since seen.
 func (e *entries) gone(name string, seen uint64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -121,6 +126,16 @@ func (e *entries) gone(name string, seen uint64) {
 		delete(e.byName, name)
 		delete(e.surveyed, name)
 	}
+}
+
+// known are the values of a config in memory, stale or not; nil for none.
+func (e *entries) known(name string) *api.Values {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if found := e.byName[name]; found != nil {
+		return &found.values
+	}
+	return nil
 }
 
 // names lists the configs in memory, in no order.
@@ -135,16 +150,16 @@ func (e *entries) names() []string {
 }
 
 // all are the configs in memory, and what is known of the secrets of all.
-func (e *entries) all() (map[string]*entry, map[string]secretDates) {
+func (e *entries) all() (map[string]*entry, map[string]api.SecretDates) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	secrets := maps.Clone(e.surveyed)
 	if secrets == nil {
-		secrets = map[string]secretDates{}
+		secrets = map[string]api.SecretDates{}
 	}
 	for name, inMemory := range e.byName {
 		if _, newer := secrets[name]; !newer {
-			secrets[name] = inMemory.config.secretDates()
+			secrets[name] = inMemory.values.SecretDates()
 		}
 	}
 	return maps.Clone(e.byName), secrets
@@ -155,7 +170,7 @@ func (e *entries) all() (map[string]*entry, map[string]secretDates) {
 func (e *entries) unknown(inStorage []string) []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	kept := make(map[string]secretDates, len(inStorage))
+	kept := make(map[string]api.SecretDates, len(inStorage))
 	var unknown []string
 	for _, name := range inStorage {
 		secret, surveyed := e.surveyed[name]
@@ -176,7 +191,7 @@ func (e *entries) unknown(inStorage []string) []string {
 }
 
 // survey remembers what a config in storage says of its secret, unless the config may have changed since seen.
-func (e *entries) survey(name string, seen uint64, secret secretDates) {
+func (e *entries) survey(name string, seen uint64, secret api.SecretDates) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if seen == e.changes {

@@ -7,18 +7,10 @@ import (
 
 	"github.com/hashicorp/vault/sdk/logical"
 
+	"github.com/apisig/vault-plugin-apisig/internal/api"
 	"github.com/apisig/vault-plugin-apisig/internal/exchange"
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
-
-// invalidError is the caller's mistake: its text says what to do about it and becomes a 400.
-type invalidError struct{ text string }
-
-func (e *invalidError) Error() string { return e.text }
-
-func invalidf(format string, args ...any) error {
-	return &invalidError{fmt.Sprintf(format, args...)}
-}
 
 // unusableError says why a stored config cannot be used.
 type unusableError struct{ path, problem string }
@@ -32,8 +24,8 @@ func (e *unusableError) Error() string {
 // Coded errors are returned bare, because Vault's plugin protocol loses the code of a wrapped one (sdk/plugin/pb,
 // translation.go). Rejected credentials are a 400, never a 403, which Vault Agent takes for a fault of its own token.
 func respondError(err error) (*logical.Response, error) {
-	if invalid, is := errors.AsType[*invalidError](err); is {
-		return logical.ErrorResponse(invalid.text), nil
+	if isInvalid(err) {
+		return logical.ErrorResponse(err.Error()), nil
 	}
 	if unusable, is := errors.AsType[*unusableError](err); is {
 		return logical.ErrorResponse(unusable.Error()), nil
@@ -54,7 +46,14 @@ func respondError(err error) (*logical.Response, error) {
 	}
 }
 
-// isVendors says whether an error is a failure of the vendor, or a hold-off after some.
+// isInvalid reports whether an error is the caller's mistake.
+func isInvalid(err error) bool {
+	_, invalid := errors.AsType[*api.Invalid](err)
+	_, input := errors.AsType[*api.InputError](err)
+	return invalid || input
+}
+
+// isVendors reports whether an error is a failure of the vendor, or a hold-off after some.
 func isVendors(err error) bool {
 	_, is := errors.AsType[*exchange.Error](err)
 	return is || errors.Is(err, token.ErrTooShort)

@@ -8,9 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/api"
+	"github.com/apisig/vault-plugin-apisig/internal/scheme"
 )
 
 // configsOf are the paths of one config of each vendor, by the vendor's name, and a whole config for each.
@@ -42,7 +44,7 @@ func TestSecretExpiresAtOfEveryVendor(t *testing.T) {
 			require.Equal(t, "2027-03-01T00:00:00Z", m.read("status/" + config)["secret_expires_at"])
 			series := fmt.Sprintf(`apisig_secret_expires_timestamp_seconds{config=%q,vendor=%q}`, name, vendor)
 			require.InDelta(t, 1803859200.5, m.scrape()[series], 0) // date -u -d 2027-03-01 +%s
-			if s := m.store(vendor); s.vendor.tokens != nil {
+			if s := m.store(vendor); s.api.Lease != nil {
 				m.read("creds/" + config)
 			}
 			require.Equal(t, exchanges, m.vendor.Handshakes()+m.vendor.Logins(), "the token stays")
@@ -163,29 +165,29 @@ func TestExpiryMetricCoversEveryConfig(t *testing.T) {
 	require.InDelta(t, 1835481600, m.scrape()[series], 0) // date -u -d 2028-03-01 +%s
 }
 
-// ownExpiry is a vendor whose configs may declare a secret or a field that is called secret_expires_at, as schemes of earlier versions
-// may: a scheme is the names of its secrets and of its fields.
-func ownExpiry() *vendor {
-	v := customVendor()
-	v.check = nil
-	v.declares.compile = func(c config) (*declaration, error) {
-		secrets, fields, _ := strings.Cut(c.text("scheme"), ";")
-		found := &declaration{}
+// ownExpiry is an API whose configs may declare a secret or a field that is called secret_expires_at, as schemes of earlier
+// versions may: a scheme is the names of its secrets and of its fields.
+func ownExpiry() *api.API {
+	a := scheme.API()
+	a.Document.Read = func(text string) (api.Form, error) {
+		secrets, fields, _ := strings.Cut(text, ";")
+		form := api.Form{
+			Open:     func(api.Values) (*api.Account, error) { return &api.Account{Creds: staticKey{"key"}}, nil },
+			Warnings: func() []string { return nil },
+		}
 		for name := range strings.FieldsSeq(secrets) {
-			found.fields = append(found.fields, field{name: name, kind: secretField, required: true, account: true, group: groupSecrets})
+			form.Fields = append(form.Fields, api.Field{
+				Name: name, Kind: api.Secret, Required: true, Account: true, Group: api.GroupSecrets,
+			})
 		}
 		for name := range strings.FieldsSeq(fields) {
-			found.fields = append(found.fields, field{name: name, bound: true, account: true, omitEmpty: true, group: groupFields})
+			form.Fields = append(form.Fields, api.Field{
+				Name: name, Bound: true, Account: true, OmitEmpty: true, Group: api.GroupFields,
+			})
 		}
-		return found, nil
+		return form, nil
 	}
-	v.declares.prove = func(config) error { return nil }
-	v.declares.hidden = func(config) error { return nil }
-	v.declares.readable = func(config) map[string]any { return nil }
-	v.declares.schema = map[string]*framework.FieldSchema{}
-	v.declares.warnings = func(config) []string { return nil }
-	v.declares.prepare = func(config) any { return nil }
-	return v
+	return a
 }
 
 // Where a scheme has a secret or a field named secret_expires_at, that is what the name means, for this config.
@@ -208,7 +210,7 @@ func TestSchemesOwnSecretExpiresAtWins(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := newMountOf(t, []*vendor{ownExpiry()})
+			m := newMountOf(t, []*api.API{ownExpiry()})
 			path := "config/custom/x"
 			whole := values{"scheme": test.scheme, "base_url": "https://api.example", "key": "canary-key", "secret_expires_at": test.value}
 			m.write(path, whole)

@@ -14,21 +14,48 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/stretchr/testify/require"
 
+	"github.com/apisig/vault-plugin-apisig/internal/api"
+	"github.com/apisig/vault-plugin-apisig/internal/apis"
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
 // withTokens returns the vendors with get in place of their exchanges.
-func withTokens(get func() (token.Token, error)) []*vendor {
-	all := vendors()
-	for _, v := range all {
-		if v.tokens != nil {
-			v.exchange = func(context.Context, exchanger, config, string) (exchanged, error) {
+func withTokens(get func() (token.Token, error)) []*api.API {
+	all := apis.All()
+	for _, a := range all {
+		if a.Lease != nil {
+			withLogin(a, func(context.Context, api.Caller, string) (api.Report, error) {
 				got, err := get()
-				return exchanged{token: got, format: got.Format, status: http.StatusOK}, err
-			}
+				return api.Report{Token: got, Format: got.Format, Status: http.StatusOK}, err
+			})
 		}
 	}
 	return all
+}
+
+// login is one in place of an API's own.
+type login func(ctx context.Context, by api.Caller, learned string) (api.Report, error)
+
+func (l login) Login(ctx context.Context, by api.Caller, learned string) (api.Report, error) {
+	return l(ctx, by, learned)
+}
+func (login) Refused() string { return "check everything" }
+
+// withLogin changes how accounts of an API log in.
+func withLogin(a *api.API, l login) {
+	changeAccounts(a, func(_ api.Values, account *api.Account) { account.Login = l })
+}
+
+// changeAccounts changes the accounts of an API once they are open.
+func changeAccounts(a *api.API, change func(api.Values, *api.Account)) {
+	open := a.Form.Open
+	a.Form.Open = func(v api.Values) (*api.Account, error) {
+		account, err := open(v)
+		if err == nil {
+			change(v, account)
+		}
+		return account, err
+	}
 }
 
 // newOfflineMount makes a mount whose vendors accept everything, because fuzzing must not call the addresses that it makes up.

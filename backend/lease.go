@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
 
+	"github.com/apisig/vault-plugin-apisig/internal/api"
 	"github.com/apisig/vault-plugin-apisig/internal/secret"
 )
 
@@ -23,10 +24,18 @@ func tokenID(token secret.Text) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// leaseType declares the leases of a vendor's tokens. Without Renew they are not renewable.
-func leaseType(v *vendor) *framework.Secret {
+// leaseOf is what a lease of a config's token says, beside its type.
+func leaseOf(l *api.Lease, config string, token secret.Text) map[string]any {
+	if l.TokenID {
+		return map[string]any{leaseConfig: config, leaseTokenID: tokenID(token)}
+	}
+	return map[string]any{leaseConfig: config}
+}
+
+// leaseType declares leases. Without Renew they are not renewable.
+func leaseType(l *api.Lease) *framework.Secret {
 	return &framework.Secret{
-		Type: v.tokens.leaseType,
+		Type: l.Type,
 		Fields: map[string]*framework.FieldSchema{
 			"token": {Type: framework.TypeString, Description: "The token."},
 		},

@@ -27,9 +27,9 @@ func newMetrics(stores []*store) *metrics {
 	return m
 }
 
-// exchange observes how long an exchange took.
-func (m *metrics) exchange(v *vendor, took time.Duration) {
-	m.seconds.WithLabelValues(v.name).Observe(took.Seconds())
+// login observes how long a login took.
+func (m *metrics) login(s *store, took time.Duration) {
+	m.seconds.WithLabelValues(s.api.Name).Observe(took.Seconds())
 }
 
 // metricsType is the content type of text.
@@ -88,11 +88,11 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	for _, s := range c.stores {
 		entries, secrets := s.entries.all()
 		for name, secret := range secrets {
-			gauge(to, descWritten, secret.written, s.vendor.name, name)
-			gauge(to, descExpires, secret.expires, s.vendor.name, name)
+			gauge(to, descWritten, secret.Written, s.api.Name, name)
+			gauge(to, descExpires, secret.Expires, s.api.Name, name)
 		}
 		for name, e := range entries {
-			collect(to, s.vendor.name, name, e)
+			collect(to, s.api.Name, name, e)
 		}
 	}
 }

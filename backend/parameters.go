@@ -12,6 +12,9 @@ import (
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
+
+	"github.com/apisig/vault-plugin-apisig/internal/api"
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
 )
 
 // checkParameters refuses a parameter that the operation does not take, and a value of the wrong JSON type. Its errors
@@ -25,7 +28,7 @@ func checkParameters(req *logical.Request, fields map[string]*framework.FieldSch
 		if known := slices.Contains(accepted, name); !known && arbitrary && fields[name] == nil {
 			continue
 		} else if !known {
-			return invalidf("unknown parameter%s; %s", quoted(name), accepts(accepted))
+			return api.Invalidf("unknown parameter%s; %s", quoted(name), api.Accepts(accepted))
 		}
 		if err := checkType(name, req.Data[name], fields, req.Operation == logical.PatchOperation); err != nil {
 			return err
@@ -34,7 +37,7 @@ func checkParameters(req *logical.Request, fields map[string]*framework.FieldSch
 	return nil
 }
 
-// ignoresUnknown says whether a request's unknown parameters are ignored: those in the query of a read. Some tools add
+// ignoresUnknown reports whether a request's unknown parameters are ignored: those in the query of a read. Some tools add
 // one to whatever they read, and their users cannot prevent it: bank-vaults version=-1, scrapers format=prometheus.
 func ignoresUnknown(req *logical.Request) bool {
 	creds := strings.HasPrefix(req.Path, readPathNames[readCreds]+"/")
@@ -62,7 +65,7 @@ func withoutUnknown(
 	if len(copied.Data) == len(req.Data) {
 		return req, ""
 	}
-	return &copied, "ignored unknown parameters" + strings.Join(names, ",") + "; " + accepts(accepted)
+	return &copied, "ignored unknown parameters" + strings.Join(names, ",") + "; " + api.Accepts(accepted)
 }
 
 // parametersOf lists what an operation takes: a write every field but the name, others those marked for the query. It
@@ -87,13 +90,6 @@ func parametersOf(operation logical.Operation, fields map[string]*framework.Fiel
 	return accepted
 }
 
-func accepts(parameters []string) string {
-	if len(parameters) == 0 {
-		return "this takes no parameters"
-	}
-	return "this takes " + strings.Join(parameters, ", ")
-}
-
 // parameterName is what a parameter's name can look like. Anything else may be a secret that was pasted in the wrong place.
 var parameterName = regexp.MustCompile(`^[A-Za-z_]{1,32}$`)
 
@@ -110,27 +106,31 @@ func checkType(name string, value any, fields map[string]*framework.FieldSchema,
 		if nullable {
 			return nil
 		}
-		return invalidf("%s is null: give it a value, or leave it out", name)
+		return api.Invalidf("%s is null: give it a value, or leave it out", name)
 	}
 	switch fields[name].Type {
 	case framework.TypeString:
 		if _, is := value.(string); !is {
-			return invalidf("%s must be a string, given once", name)
+			return api.Invalidf("%s must be a string, given once", name)
 		}
 	case framework.TypeStringSlice:
 		if _, is := textList(value); !is {
-			return invalidf("%s must be a list of strings", name)
+			return api.Invalidf("%s must be a list of strings", name)
+		}
+	case framework.TypeSlice:
+		if !isMaps(value) {
+			return api.Invalidf("%s must be a list of maps, as JSON", name)
 		}
 	case framework.TypeBool:
 		text, quoted := value.(string)
 		_, err := strconv.ParseBool(text)
 		if _, is := value.(bool); !is && (!quoted || err != nil) {
-			return invalidf("%s must be true or false", name)
+			return api.Invalidf("%s must be true or false", name)
 		}
 	case framework.TypeDurationSecond:
 		data := framework.FieldData{Raw: map[string]any{name: value}, Schema: fields}
 		if _, _, err := data.GetOkErr(name); err != nil || !wholeSeconds(value) {
-			return invalidf("%s must be a duration: %s", name, durationForms)
+			return api.Invalidf("%s must be a duration: %s", name, durationForms)
 		}
 	default:
 		return fmt.Errorf("the field %s is of a type that is not provided for", name)
@@ -156,7 +156,13 @@ func textList(value any) ([]string, bool) {
 	return texts, isList
 }
 
-// wholeSeconds says whether a duration is one that the framework takes without cutting anything off it.
+// isMaps reports whether a value is a list of maps.
+func isMaps(value any) bool {
+	items, isList := value.([]any)
+	return isList && !slices.ContainsFunc(items, func(item any) bool { _, isMap := item.(map[string]any); return !isMap })
+}
+
+// wholeSeconds reports whether a duration is one that the framework takes without cutting anything off it.
 func wholeSeconds(value any) bool {
 	switch typed := value.(type) {
 	case float64:
@@ -171,36 +177,36 @@ func wholeSeconds(value any) bool {
 
 const durationForms = "seconds as a whole number, or text such as 150s or 10m"
 
-// parameters takes the values that a write names out of its data. Null, which only a patch may say, is the default.
+// parameters are what a write of a config names. They are an api.Parameters.
 type parameters struct {
-	data *framework.FieldData
-	req  *logical.Request
+	*request
+	// declared reports whether the config has fields that its path does not know.
+	declared bool
 }
 
-// forFields is a write of a config that declares fields of its own, once they are known. They are checked as those of other paths
-// are before the request gets there.
-func (p parameters) forFields(v *vendor, fields []field) (parameters, error) {
-	if v.declares == nil {
-		return p, nil
+// Given returns the value that the write names for a field. Null, which only a patch may say, is the default.
+func (p parameters) Given(f api.Field) (value api.Value, null, given bool) {
+	raw, given := p.data.Raw[f.Name]
+	data := framework.FieldData{Raw: p.data.Raw, Schema: map[string]*framework.FieldSchema{f.Name: schemaOf(f)}}
+	typed := data.GetDefaultOrZero(f.Name)
+	if raw != nil {
+		typed = data.Get(f.Name)
 	}
-	schema := writable(fields)
-	if err := checkParameters(p.req, schema, false); err != nil {
-		return parameters{}, err
+	switch typed := typed.(type) {
+	case string:
+		value.Text = secret.Text(typed)
+	case int:
+		value.Seconds = typed
+	case bool:
+		value.Flag = typed
 	}
-	return parameters{&framework.FieldData{Raw: p.data.Raw, Schema: schema}, p.req}, nil
+	return value, given && raw == nil, given
 }
 
-func (p parameters) given(name string) bool {
-	_, given := p.data.Raw[name]
-	return given
-}
-
-// null says whether a patch gives null for a parameter.
-func (p parameters) null(name string) bool { return p.given(name) && p.data.Raw[name] == nil }
-
-func (p parameters) value(name string) any {
-	if p.data.Raw[name] == nil {
-		return p.data.GetDefaultOrZero(name)
+// Check checks what a config with fields of its own is given as HandleRequest checks the rest before.
+func (p parameters) Check(fields []api.Field) error {
+	if !p.declared {
+		return nil
 	}
-	return p.data.Get(name)
+	return checkParameters(p.Request, writable(fields), false)
 }

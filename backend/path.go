@@ -27,6 +27,9 @@ func nameOf(data *framework.FieldData) string {
 	return name
 }
 
+// maxKey limits the storage key, in bytes: config/, the vendor, and the name.
+const maxKey = 256
+
 // nameFault says what is wrong with a name that the path's pattern allows and storage does not; "" if nothing is.
 func nameFault(s *store, name string) string {
 	if strings.Contains(name, "..") {
@@ -41,7 +44,7 @@ func nameFault(s *store, name string) string {
 // nameRule is the error for a name that the paths' pattern does not allow.
 const nameRule = "no config can have this name: a name has letters, digits and _, and - and . between them"
 
-// isMisnamed says whether a request that no path takes would be for a config, if that could have its name.
+// isMisnamed reports whether a request that no path takes would be for a config, if that could have its name.
 func (b *backend) isMisnamed(req *logical.Request) bool {
 	return req.Operation != logical.HelpOperation && slices.ContainsFunc(b.Paths, func(p *framework.Path) bool {
 		before, after, named := strings.Cut(strings.Trim(p.Pattern, "^$"), framework.GenericNameRegex(nameField))
@@ -51,20 +54,25 @@ func (b *backend) isMisnamed(req *logical.Request) bool {
 	})
 }
 
-// operation is what a path does for one config, which need not exist. The name was checked. An error becomes the answer that
-// respondError makes of it.
-type operation func(
-	ctx context.Context, s *store, req *logical.Request, name string, data *framework.FieldData,
-) (*logical.Response, error)
+// request is one for a config, which need not exist. The name was checked.
+type request struct {
+	*logical.Request
+	store *store
+	name  string
+	data  *framework.FieldData
+}
+
+// operation is what a path does for one config. An error becomes the answer that respondError makes of it.
+type operation func(ctx context.Context, r *request) (*logical.Response, error)
 
 // named makes a callback of an operation.
-func (b *backend) named(s *store, do operation) framework.OperationFunc {
+func (s *store) named(do operation) framework.OperationFunc {
 	return func(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
 		name := nameOf(data)
 		if fault := nameFault(s, name); fault != "" {
 			return logical.ErrorResponse(fault), nil
 		}
-		resp, err := do(ctx, s, req, name, data)
+		resp, err := do(ctx, &request{req, s, name, data})
 		if err != nil {
 			return respondError(err)
 		}

@@ -3,17 +3,17 @@ package backend
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
+
+	"github.com/apisig/vault-plugin-apisig/internal/api"
 )
 
-// pathCheck is check/<vendor>/:name.
+// pathCheck is check/<vendor>/:name, of an API that the engine calls.
 func (b *backend) pathCheck(s *store) *framework.Path {
-	v := s.vendor
-	summary := "Check a config of " + v.title + " with one real exchange."
+	a := s.api
 	fields := map[string]*framework.FieldSchema{
 		"verified_at": {Type: framework.TypeString, Required: true, Description: "When the vendor accepted the credentials, RFC 3339."},
 		"status":      {Type: framework.TypeInt, Required: true, Description: "Status of the vendor's answer."},
@@ -23,10 +23,10 @@ func (b *backend) pathCheck(s *store) *framework.Path {
 			Description: "Seconds by which the vendor's clock is ahead of this server's; absent if the answer does not tell.",
 		},
 	}
-	if v.format.chosen != "" {
-		fields[v.format.chosen] = &framework.FieldSchema{Type: framework.TypeString, Required: true, Description: "The format that worked."}
+	if a.Format != nil {
+		fields[a.Format.Chosen.Name] = &framework.FieldSchema{Type: framework.TypeString, Required: true, Description: "The format that worked."}
 	}
-	if v.tokens != nil {
+	if a.Lease != nil {
 		fields["expires_at"] = &framework.FieldSchema{
 			Type: framework.TypeString, Required: true, Description: "When the new token expires, RFC 3339.",
 		}
@@ -35,28 +35,68 @@ func (b *backend) pathCheck(s *store) *framework.Path {
 			Type: framework.TypeMap, Description: "What each format that was tried met: accepted, or the status of the answer.",
 		}
 	}
+	return checkPath(s, checking{
+		do:          b.check,
+		summary:     "Check a config of " + a.Title + " with one real exchange.",
+		description: "The vendor accepted the credentials.",
+		fields:      fields,
+		help:        checkHelp,
+	})
+}
+
+// pathCheckExamples is check/<vendor>/:name, of an API with documents that the engine does not call.
+func (b *backend) pathCheckExamples(s *store) *framework.Path {
+	return checkPath(s, checking{
+		do:          b.checkExamples,
+		summary:     "Check a config of " + s.api.Title + " against its own examples.",
+		description: "The examples give what they want.",
+		fields: map[string]*framework.FieldSchema{
+			"verified_at": {Type: framework.TypeString, Required: true, Description: "When the examples were signed, RFC 3339."},
+		},
+		help: checkExamplesHelp,
+	})
+}
+
+// checking is what differs between the two kinds of checks.
+type checking struct {
+	do                         operation
+	summary, description, help string
+	fields                     map[string]*framework.FieldSchema
+}
+
+func checkPath(s *store, c checking) *framework.Path {
 	return &framework.Path{
-		Pattern: "check/" + v.name + "/" + framework.GenericNameRegex(nameField),
+		Pattern: "check/" + s.api.Name + "/" + framework.GenericNameRegex(nameField),
 		DisplayAttrs: &framework.DisplayAttributes{
-			OperationPrefix: operationPrefix, OperationVerb: "check", OperationSuffix: v.name + "-configuration",
+			OperationPrefix: operationPrefix, OperationVerb: "check", OperationSuffix: s.api.Name + "-configuration",
 		},
 		Fields: map[string]*framework.FieldSchema{nameField: nameSchema()},
 		Operations: map[logical.Operation]framework.OperationHandler{
-			logical.UpdateOperation: forwarded(b.named(s, b.check), summary, map[int][]framework.Response{http.StatusOK: {{
-				Description: "The vendor accepted the credentials.", Fields: fields,
+			logical.UpdateOperation: forwarded(s.named(c.do), c.summary, map[int][]framework.Response{http.StatusOK: {{
+				Description: c.description, Fields: c.fields,
 			}}}),
 		},
-		HelpSynopsis:    summary,
-		HelpDescription: checkHelp,
+		HelpSynopsis:    c.summary,
+		HelpDescription: c.help,
 	}
 }
 
-// check does an exchange with the stored config and keeps what it learns: the format that worked, and a new token. It stores
-// nothing if the config was changed meanwhile.
-func (b *backend) check(
-	ctx context.Context, s *store, req *logical.Request, name string, _ *framework.FieldData,
-) (*logical.Response, error) {
-	current, err := s.usable(ctx, req, name)
+// checkExamples reads the config from storage, so that what is checked is what another node would use.
+func (b *backend) checkExamples(ctx context.Context, r *request) (*logical.Response, error) {
+	current, err := r.fetch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := current.account.Declared.CheckExamples(); err != nil {
+		return nil, err
+	}
+	return &logical.Response{Data: map[string]any{"verified_at": api.RFC3339(b.now())}}, nil
+}
+
+// check logs in with the stored config and keeps what it learns: the format that worked, and a new token. It stores nothing if
+// the config was changed meanwhile.
+func (b *backend) check(ctx context.Context, r *request) (*logical.Response, error) {
+	current, err := r.usable(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -65,55 +105,60 @@ func (b *backend) check(
 			return nil, err
 		}
 	}
-	c, stored, err := s.load(ctx, req.Storage, name)
+	found, err := r.load(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if stored == nil {
-		return nil, s.noConfig(req, name)
+	if found.entry == nil {
+		return nil, r.noConfig()
+	}
+	c, err := r.openStored(found)
+	if err != nil {
+		return nil, err
 	}
 	if fault := current.history.beginCheck(b.now()); fault != "" {
-		return nil, logical.CodedError(http.StatusTooManyRequests, s.key(name)+" "+fault)
+		return nil, logical.CodedError(http.StatusTooManyRequests, r.key()+" "+fault)
 	}
 	defer current.history.endCheck()
-	got, err := b.exchange(ctx, s.vendor, c, c.text(s.vendor.format.detected))
+	report, err := b.login(ctx, r.store, c.account, c.values.Detected())
 	if err != nil {
 		if ctx.Err() == nil { // a check that was given up shows nothing of the vendor
-			current.exchanged(b.now(), got, err)
+			current.loggedIn(b.now(), report, err)
 		}
-		return nil, fmt.Errorf("%s: %w", s.key(name), err)
+		return nil, fmt.Errorf("%s: %w", r.key(), err)
 	}
-	learned := maps.Clone(c)
-	s.vendor.learn(learned, got.format)
-	err = s.confirm(ctx, req.Storage, name, stored, c, learned, func(e *entry) {
-		b.proven(e, got)
+	c.values = c.values.Learn(report.Format)
+	err = r.confirm(ctx, found, c, func(e *entry) {
+		b.take(e, report)
 		e.history.checked(b.now())
 	})
 	if err != nil {
 		return nil, err
 	}
-	return b.checked(s.vendor, got), nil
+	return b.checked(r.store.api, report), nil
 }
 
 // checked is the answer to a check that succeeded.
-func (b *backend) checked(v *vendor, got exchanged) *logical.Response {
+func (b *backend) checked(a *api.API, report api.Report) *logical.Response {
 	data := map[string]any{
-		"verified_at": rfc3339(b.now()), "status": got.status, "duration_ms": int(got.timing.Duration().Milliseconds()),
+		"verified_at": api.RFC3339(b.now()),
+		"status":      report.Status,
+		"duration_ms": int(report.Timing.Duration().Milliseconds()),
 	}
-	if offset, known := got.timing.Offset(); known {
+	if offset, known := report.Timing.Offset(); known {
 		data["clock_offset"] = int(offset.Seconds())
 	}
-	if v.format.chosen != "" {
-		data[v.format.chosen] = got.format
+	if a.Format != nil {
+		data[a.Format.Chosen.Name] = report.Format
 	}
-	if v.tokens != nil {
-		data["expires_at"] = rfc3339(got.token.ExpiresAt)
+	if a.Lease != nil {
+		data["expires_at"] = api.RFC3339(report.Token.ExpiresAt)
 	}
-	if got.tried != nil {
-		data["formats"] = got.tried
+	if report.Tried != nil {
+		data["formats"] = report.Tried
 	}
 	resp := &logical.Response{Data: data}
-	if warning := clockWarning(got.timing); warning != "" {
+	if warning := clockWarning(report.Timing); warning != "" {
 		resp.AddWarning(warning)
 	}
 	return resp
@@ -127,4 +172,11 @@ token for readers. Use it to see whether the credentials work:
 
 If the vendor rejects them, the error says what a reader would see. The answer shows by how many seconds the vendor's clock is
 ahead of this server's. A config is checked with success once in ten seconds.
+`
+
+const checkExamplesHelp = `
+Signs the examples of the stored config again and compares the results. It calls nobody, so it does not show whether the API accepts
+the secrets:
+
+    vault write -f apisig/check/<vendor>/<name>
 `

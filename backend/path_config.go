@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,25 +11,13 @@ import (
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
 
+	"github.com/apisig/vault-plugin-apisig/internal/api"
 	"github.com/apisig/vault-plugin-apisig/internal/exchange"
 )
 
-// verifyField is the parameter that says whether a write tries the credentials first. A vendor declares it if it can.
-const verifyField = "verify"
-
 // pathConfig is config/<vendor>/:name.
 func (b *backend) pathConfig(s *store) *framework.Path {
-	v := s.vendor
-	answer := map[string]*framework.FieldSchema{}
-	for _, f := range v.fields {
-		if f.readable() {
-			answer[f.name] = f.schema()
-			answer[f.name].Required = !f.omitEmpty
-		}
-	}
-	if v.declares != nil {
-		maps.Copy(answer, v.declares.schema)
-	}
+	a := s.api
 	written := map[int][]framework.Response{
 		http.StatusNoContent: {{Description: "The config was stored."}},
 		http.StatusOK:        {{Description: "The config was stored. Warnings say what may be a mistake."}},
@@ -38,26 +25,26 @@ func (b *backend) pathConfig(s *store) *framework.Path {
 	return &framework.Path{
 		Pattern: s.prefix() + framework.GenericNameRegex(nameField),
 		DisplayAttrs: &framework.DisplayAttributes{
-			OperationPrefix: operationPrefix, OperationSuffix: v.name + "-configuration",
+			OperationPrefix: operationPrefix, OperationSuffix: a.Name + "-configuration",
 		},
-		Fields: writable(v.fields),
-		// A declaration has parameters of its own.
-		TakesArbitraryInput: v.declares != nil,
-		ExistenceCheck:      b.configExists(s),
+		Fields: writable(a.Form.Fields),
+		// A document has parameters of its own.
+		TakesArbitraryInput: a.Document != nil,
+		ExistenceCheck:      s.configExists,
 		Operations: map[logical.Operation]framework.OperationHandler{
-			logical.CreateOperation: forwarded(b.named(s, b.configWrite), "Write a config of "+v.title+".", written),
-			logical.UpdateOperation: forwarded(b.named(s, b.configWrite), "Change the given fields of a config of "+v.title+".", written),
-			logical.PatchOperation: forwarded(b.named(s, b.configWrite),
-				"Change the given fields of an existing config of "+v.title+"; null sets a field to its default.", written),
-			logical.DeleteOperation: forwarded(b.named(s, b.configDelete), "Delete a config of "+v.title+".",
+			logical.CreateOperation: forwarded(s.named(b.configWrite), "Write a config of "+a.Title+".", written),
+			logical.UpdateOperation: forwarded(s.named(b.configWrite), "Change the given fields of a config of "+a.Title+".", written),
+			logical.PatchOperation: forwarded(s.named(b.configWrite),
+				"Change the given fields of an existing config of "+a.Title+"; null sets a field to its default.", written),
+			logical.DeleteOperation: forwarded(s.named(b.configDelete), "Delete a config of "+a.Title+".",
 				map[int][]framework.Response{http.StatusNoContent: {{Description: "The config does not exist any more."}}}),
 			logical.ReadOperation: &framework.PathOperation{
-				Callback: b.named(s, b.configRead), Summary: "Read a config of " + v.title + ", without its secret.",
-				Responses: map[int][]framework.Response{http.StatusOK: {{Description: "Every field except the secret.", Fields: answer}}},
+				Callback: s.named(b.configRead), Summary: "Read a config of " + a.Title + ", without its secret.",
+				Responses: map[int][]framework.Response{http.StatusOK: {{Description: "Every field except the secret.", Fields: readable(a)}}},
 			},
 		},
-		HelpSynopsis:    "Configure credentials for " + v.title + ".",
-		HelpDescription: strings.TrimSpace(v.configHelp) + configHelp,
+		HelpSynopsis:    "Configure credentials for " + a.Title + ".",
+		HelpDescription: strings.TrimSpace(a.ConfigHelp) + configHelp,
 	}
 }
 
@@ -76,11 +63,11 @@ func (b *backend) pathConfigList(s *store) *framework.Path {
 
 // listOf is the LIST of a prefix below which each config has a path.
 func (b *backend) listOf(s *store, prefix, what string) *framework.Path {
-	summary := "List the names of the configs of " + s.vendor.title + "."
+	summary := "List the names of the configs of " + s.api.Title + "."
 	return &framework.Path{
 		Pattern: prefix + "?$",
 		DisplayAttrs: &framework.DisplayAttributes{
-			OperationPrefix: operationPrefix, OperationVerb: "list", OperationSuffix: s.vendor.name + "-" + what,
+			OperationPrefix: operationPrefix, OperationVerb: "list", OperationSuffix: s.api.Name + "-" + what,
 		},
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.ListOperation: &framework.PathOperation{
@@ -118,7 +105,7 @@ func (b *backend) pathVendors(prefix string) *framework.Path {
 				Callback: func(context.Context, *logical.Request, *framework.FieldData) (*logical.Response, error) {
 					var vendors []string
 					for _, s := range b.stores {
-						vendors = append(vendors, s.vendor.name+"/")
+						vendors = append(vendors, s.api.Name+"/")
 					}
 					slices.Sort(vendors)
 					return logical.ListResponse(vendors), nil
@@ -142,135 +129,157 @@ func (b *backend) pathVendors(prefix string) *framework.Path {
 
 // configExists is the existence check, which decides whether Vault wants the policy capability create or update. For a name
 // that no config can have it answers that there is one, so that the caller sees the request's own error.
-func (b *backend) configExists(s *store) framework.ExistenceFunc {
-	return func(ctx context.Context, req *logical.Request, data *framework.FieldData) (bool, error) {
-		name := nameOf(data)
-		if nameFault(s, name) != "" {
-			return true, nil
-		}
-		entry, err := req.Storage.Get(ctx, s.key(name))
-		if err != nil {
-			return false, fmt.Errorf("reading from storage: %w", err)
-		}
-		return entry != nil, nil
+func (s *store) configExists(ctx context.Context, req *logical.Request, data *framework.FieldData) (bool, error) {
+	name := nameOf(data)
+	if nameFault(s, name) != "" {
+		return true, nil
 	}
+	entry, err := req.Storage.Get(ctx, s.key(name))
+	if err != nil {
+		return false, fmt.Errorf("reading from storage: %w", err)
+	}
+	return entry != nil, nil
 }
 
 // configRead answers a read of a config; of none, with nothing, which Vault makes a 404.
-func (b *backend) configRead(
-	ctx context.Context, s *store, req *logical.Request, name string, _ *framework.FieldData,
-) (*logical.Response, error) {
-	c, stored, err := s.load(ctx, req.Storage, name)
-	if err != nil || stored == nil {
+func (b *backend) configRead(ctx context.Context, r *request) (*logical.Response, error) {
+	found, err := r.load(ctx)
+	if err != nil || found.entry == nil {
 		return nil, err
 	}
-	resp := &logical.Response{Data: c.readable(s.vendor.fieldsOf(c))}
-	if warning := expiryWarning(c.secretDates().expires, b.now()); warning != "" {
+	resp := &logical.Response{Data: found.values.Readable()}
+	if warning := expiryWarning(found.values.SecretDates().Expires, b.now()); warning != "" {
 		resp.AddWarning(warning)
 	}
-	if s.vendor.declares != nil {
-		maps.Copy(resp.Data, s.vendor.declares.readable(c))
-		if problem := s.vendor.checkUsable(c); problem != nil {
+	if r.store.api.Document != nil {
+		if problem := r.problem(found); problem != nil {
 			resp.AddWarning("this config cannot be used: " + problem.Error())
 		}
-		if outdated := c.outdated(); outdated != "" {
+		if outdated := found.values.Outdated(); outdated != "" {
 			resp.AddWarning(outdated)
 		}
 	}
 	return resp, nil
 }
 
-func (b *backend) configDelete(
-	ctx context.Context, s *store, req *logical.Request, name string, _ *framework.FieldData,
-) (*logical.Response, error) {
-	return nil, s.remove(ctx, req.Storage, name)
+// problem is why a stored config cannot be opened; nil for one that is open in memory.
+func (r *request) problem(found stored) error {
+	if known := r.store.entries.known(r.name); known != nil && known.Equal(found.values) {
+		return nil
+	}
+	_, err := found.values.Open()
+	return err
 }
 
-// configWrite creates, updates and patches. If the write changes what an exchange with the vendor uses, or contains
-// verify=true, it does one first, and readers get its token.
-func (b *backend) configWrite(
-	ctx context.Context, s *store, req *logical.Request, name string, data *framework.FieldData,
-) (*logical.Response, error) {
-	write := parameters{data, req}
-	if len(req.Data) == 0 {
-		return nil, invalidf("the request contains no parameters; %s", accepts(parametersOf(req.Operation, writable(s.vendor.fields))))
+func (b *backend) configDelete(ctx context.Context, r *request) (*logical.Response, error) {
+	return nil, r.remove(ctx)
+}
+
+// configWrite creates, updates and patches. If the write changes what a login uses, or contains verify=true, it logs in first, and
+// readers get its token. It holds no lock meanwhile, and starts over if another write came between.
+func (b *backend) configWrite(ctx context.Context, r *request) (*logical.Response, error) {
+	if len(r.Request.Data) == 0 {
+		return nil, api.Invalidf("the request contains no parameters; %s",
+			api.Accepts(parametersOf(r.Operation, writable(r.store.api.Form.Fields))))
 	}
-	var relied, outlived string
-	var warnings []string
-	var tried config // what got is from; a write that starts over need not try it again
-	var got exchanged
-	err := s.change(ctx, req.Storage, name, func(old found) (config, error) {
-		if req.Operation == logical.PatchOperation && !old.exists {
-			return nil, s.noConfig(req, name)
-		}
-		next, err := s.vendor.merge(name, old.config, write)
+	var tried *trial
+	for range writeAttempts {
+		found, err := r.load(ctx)
 		if err != nil {
 			return nil, err
 		}
-		fields := s.vendor.fieldsOf(next)
-		if slices.ContainsFunc(secretNames(fields), write.given) {
-			next[writtenField] = rfc3339(b.now())
-			outlived = outlivedWarning(next, write)
+		change, err := b.apply(r, found)
+		if err != nil {
+			return nil, err
 		}
-		if relied = s.vendor.trusted(old.config, next, write); relied != "" && s.vendor.sendsSecret {
-			return nil, invalidf("this write relies on %s; name it again in the same write, because the secret itself is sent there", relied)
+		if tried, err = b.try(ctx, r, change, tried); err != nil {
+			return nil, err
 		}
-		warnings = next.blanks(fields, write)
-		if s.vendor.declares != nil && slices.ContainsFunc(s.vendor.declares.from, write.given) {
-			warnings = append(warnings, s.vendor.declares.warnings(next)...)
-		}
-		if !verifies(s.vendor, old.config, next, write) {
-			tried = nil
-			return next, nil
-		}
-		if tried == nil || !tried.sameAccount(fields, next) {
-			tried = next
-			if got, err = b.exchange(ctx, s.vendor, next, next.text(s.vendor.format.detected)); err != nil {
-				return nil, withWarnings(notStored(s.key(name), err), append(warnings, reliedWarning(relied)...))
-			}
-		}
-		s.vendor.learn(next, got.format)
-		return next, nil
-	}, func(e *entry) {
+		next := opened{change.Next, change.Account}
 		if tried != nil {
-			b.proven(e, got)
+			next.values = next.values.Learn(tried.report.Format)
 		}
+		err = r.replace(ctx, found, next, func(e *entry) {
+			if tried != nil {
+				b.take(e, tried.report)
+			}
+		})
+		if errors.Is(err, errChanged) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return written(change, tried), nil
+	}
+	return nil, errChanged
+}
+
+// apply applies a write to the config as it was found.
+func (b *backend) apply(r *request, found stored) (api.Change, error) {
+	if r.Operation == logical.PatchOperation && found.entry == nil {
+		return api.Change{}, r.noConfig()
+	}
+	return r.store.api.Apply(api.Write{
+		Name:       r.name,
+		Now:        b.now(),
+		Old:        found.values,
+		Parameters: parameters{r, r.store.api.Document != nil},
 	})
-	if err != nil {
-		return nil, err
-	}
-	warnings = append(warnings, reliedWarning(relied)...)
-	if outlived != "" {
-		warnings = append(warnings, outlived)
-	}
-	if clock := clockWarning(got.timing); tried != nil && clock != "" {
-		warnings = append(warnings, clock)
-	}
-	if len(warnings) == 0 {
+}
+
+// trial is a successful login with what a write would store.
+type trial struct {
+	values api.Values
+	report api.Report
+}
+
+// try logs in if a change wants that. A write that starts over need not do it again with the same account: last is from before.
+func (b *backend) try(ctx context.Context, r *request, change api.Change, last *trial) (*trial, error) {
+	if !change.Verify {
 		return nil, nil
 	}
-	return &logical.Response{Warnings: warnings}, nil
+	if last != nil && change.Next.SameAccount(last.values) {
+		return last, nil
+	}
+	report, err := b.login(ctx, r.store, change.Account, change.Next.Detected())
+	if err != nil {
+		err = notStored(r.key(), err)
+		// Vault drops warnings from errors.
+		for _, warning := range append(change.Warnings, reliedWarning(change.Relied)...) {
+			err = fmt.Errorf("%w; %s", err, warning)
+		}
+		return nil, err
+	}
+	return &trial{change.Next, report}, nil
 }
 
-// proven records a successful exchange with the config of an entry: its token replaces the shared one.
-func (b *backend) proven(e *entry, got exchanged) {
-	e.exchanged(b.now(), got, nil)
+// written is the answer to a write that was done: nothing, or warnings.
+func written(change api.Change, tried *trial) *logical.Response {
+	warnings := append(change.Warnings, reliedWarning(change.Relied)...)
+	if change.Outlived != "" {
+		warnings = append(warnings, change.Outlived)
+	}
+	if tried != nil {
+		if clock := clockWarning(tried.report.Timing); clock != "" {
+			warnings = append(warnings, clock)
+		}
+	}
+	if len(warnings) == 0 {
+		return nil
+	}
+	return &logical.Response{Warnings: warnings}
+}
+
+// take records a successful login with the config of an entry: its token replaces the shared one.
+func (b *backend) take(e *entry, report api.Report) {
+	e.loggedIn(b.now(), report, nil)
 	if e.token != nil {
-		e.token.Replace(got.token)
+		e.token.Replace(report.Token)
 	}
 }
 
-// verifies says whether a write tries the credentials first.
-func verifies(v *vendor, old, next config, write parameters) bool {
-	if v.exchange == nil {
-		return false
-	}
-	verify, _ := write.value(verifyField).(bool)
-	explicit := write.given(verifyField) && !write.null(verifyField)
-	return verify && (explicit || !old.sameAccount(v.fields, next))
-}
-
-// notStored is the error of a write whose try failed.
+// notStored is the error of a write whose trial failed.
 func notStored(key string, err error) error {
 	err = fmt.Errorf("%s was not stored: %w", key, err)
 	if failure, is := errors.AsType[*exchange.Error](err); is && failure.Kind != exchange.Refused {
@@ -287,14 +296,6 @@ func reliedWarning(relied string) []string {
 	return []string{
 		"the new secret is used with " + relied + "; if that is not your setting, write it again together with the secret",
 	}
-}
-
-// withWarnings adds warnings to an error, because Vault drops warnings from errors.
-func withWarnings(err error, warnings []string) error {
-	for _, warning := range warnings {
-		err = fmt.Errorf("%w; %s", err, warning)
-	}
-	return err
 }
 
 const configHelp = `

@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/stretchr/testify/require"
 
+	"github.com/apisig/vault-plugin-apisig/internal/avanan"
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
@@ -123,10 +124,7 @@ func TestConfigAvananAddressIsBaseURLOrRegion(t *testing.T) {
 		m.write(path, with(values{"app_id": "x", "secret_key": "y", "verify": false}, test.config))
 		require.Equal(t, test.region, m.read(path)["region"])
 		require.Equal(t, test.configured, m.read(path)["base_url"])
-		s := m.store("avanan")
-		c, _, err := s.load(t.Context(), m.storage, test.name)
-		require.NoError(t, err)
-		require.Equal(t, test.address, s.vendor.address(c))
+		require.Equal(t, test.address, m.load("avanan/"+test.name).account(t).Creds.(avanan.Account).BaseURL)
 	}
 }
 

@@ -33,6 +33,7 @@ func TestCredsPaveAnswer(t *testing.T) {
 			resp, _, _ := m.handle(operation, "creds/pave/main", nil)
 			require.Nil(t, resp.Secret)
 			require.Equal(t, values{
+				"per_call_headers": []string{},
 				"headers": map[string]string{
 					"API-Key": "09bc91b9-76e5-4256-8e4f-7a41c1408014", "API-Token": signed[1], "API-Timestamp": signed[0],
 				},

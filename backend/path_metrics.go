@@ -7,6 +7,8 @@ import (
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
+
+	"github.com/apisig/vault-plugin-apisig/internal/api"
 )
 
 const metricsPath = "metrics"
@@ -64,12 +66,12 @@ func (s *store) survey(ctx context.Context, storage logical.Storage, unread *int
 		}
 		*unread--
 		seen := s.entries.seen()
-		c, stored, err := s.loadFields(ctx, storage, name)
+		dates, has, err := s.secretDates(ctx, storage, name)
 		switch {
-		case errors.Is(err, errDamaged):
-			s.entries.survey(name, seen, secretDates{}) // status says why
-		case err == nil && stored != nil:
-			s.entries.survey(name, seen, c.secretDates())
+		case errors.Is(err, api.ErrDamaged):
+			s.entries.survey(name, seen, api.SecretDates{}) // status says why
+		case err == nil && has:
+			s.entries.survey(name, seen, dates)
 		}
 	}
 	return nil

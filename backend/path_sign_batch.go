@@ -3,142 +3,227 @@ package backend
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
+
+	"github.com/apisig/vault-plugin-apisig/internal/api"
 )
 
-const requestStringsField = "request_strings"
+// The parameters of a batch: the calls as maps of inputs or, where the only input is a request_string, those by themselves.
+const (
+	requestsField       = "requests"
+	requestStringsField = "request_strings"
+	requestStringInput  = "request_string"
+)
 
 // Limits of a batch. A batch beyond them would take memory from every mount of the plugin.
 const (
-	maxBatch       = 1000    // request strings
-	maxBatchBytes  = 1 << 20 // of them together
-	maxBatchAnswer = 8 << 20 // bytes of the answer as JSON
+	maxBatch       = 1000    // calls
+	maxBatchBytes  = 1 << 20 // of all their inputs together
+	maxBatchAnswer = 8 << 20 // bytes of the results as JSON
 )
+
+// takesRequestStrings reports whether a batch of an API can be a list of request strings.
+func takesRequestStrings(a *api.API) bool {
+	return len(a.Sign.Inputs) == 1 && a.Sign.Inputs[0].Name == requestStringInput
+}
 
 // pathSignBatch is sign/<vendor>/:name/batch.
 func (b *backend) pathSignBatch(s *store) *framework.Path {
-	v := s.vendor
-	summary := "Sign many calls to " + v.title + "."
+	a := s.api
+	summary := "Sign many calls to " + a.Title + "."
+	of := "sign/" + a.Name + "/<name>"
+	fields := map[string]*framework.FieldSchema{
+		nameField:         nameSchema(),
+		unauthorizedField: unauthorizedSchema(a),
+		requestsField: {
+			Type:        framework.TypeSlice,
+			Description: "Calls, up to 1,000 and 1 MiB together: for each a map of what " + of + " takes. Send it as JSON.",
+		},
+	}
+	help := signBatchHelp
+	if takesRequestStrings(a) {
+		fields[requestStringsField] = &framework.FieldSchema{
+			Type:        framework.TypeStringSlice,
+			Description: "Request strings, each as " + of + " takes one, instead of requests.",
+		}
+		help = signBatchOfStringsHelp
+	}
 	return &framework.Path{
-		Pattern: "sign/" + v.name + "/" + framework.GenericNameRegex(nameField) + "/batch",
+		Pattern: "sign/" + a.Name + "/" + framework.GenericNameRegex(nameField) + "/batch",
 		DisplayAttrs: &framework.DisplayAttributes{
-			OperationPrefix: operationPrefix, OperationVerb: "sign", OperationSuffix: v.name + "-requests",
+			OperationPrefix: operationPrefix, OperationVerb: "sign", OperationSuffix: a.Name + "-requests",
 		},
-		Fields: map[string]*framework.FieldSchema{
-			nameField:         nameSchema(),
-			unauthorizedField: unauthorizedSchema(v),
-			requestStringsField: {
-				Type: framework.TypeStringSlice, Required: true,
-				Description: "Request strings, up to 1,000 and 1 MiB together, each as sign/" + v.name + "/<name> takes one. Required.",
-			},
-		},
+		Fields: fields,
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.UpdateOperation: &framework.PathOperation{
-				Callback: b.named(s, b.signBatch),
+				Callback: s.named(b.signBatch),
 				Summary:  summary,
 				Responses: map[int][]framework.Response{http.StatusOK: {{
 					Description: "The headers of each call. There is no lease.",
 					Fields: map[string]*framework.FieldSchema{
 						"results": {
 							Type: framework.TypeSlice, Required: true,
-							Description: "For each request string, in their order: headers (by name), header_lines (the same as text) and url " +
-								"(where to send the call).",
+							Description: "For each call, in their order, what " + of + " answers: headers (by name), header_lines (the same " +
+								"as text), url (where to send the call) and the rest, except expires_at.",
 						},
-						"expires_at": {Type: framework.TypeString, Required: true, Description: "When the token in the headers expires, RFC 3339."},
+						"expires_at": {
+							Type: framework.TypeString, Required: true, Description: "Until when all results are good, RFC 3339.",
+						},
 					},
 				}}},
 			},
 		},
 		HelpSynopsis:    summary,
-		HelpDescription: strings.ReplaceAll(signBatchHelp, "VENDOR", v.name),
+		HelpDescription: strings.ReplaceAll(help, "VENDOR", a.Name),
 	}
 }
 
-// signBatch signs all of the calls or, if one of the request strings is wrong, none.
-func (b *backend) signBatch(
-	ctx context.Context, s *store, req *logical.Request, name string, data *framework.FieldData,
-) (*logical.Response, error) {
-	requestStrings, _ := textList(data.Raw[requestStringsField])
-	return b.serve(ctx, s, req, name, data, reading{
-		path: readBatch, calls: len(requestStrings),
-		check: func(c config) error { return checkBatch(ctx, s.vendor, c, requestStrings) },
-		answer: func(serving serving) (*logical.Response, error) {
-			return signAll(s.vendor, serving, requestStrings)
+// batch are the calls that a reader wants signed.
+type batch struct {
+	// field is the parameter that they are in.
+	field string
+	calls []map[string]any
+}
+
+// batchOf reads the parameters of a batch, whose types were checked.
+func batchOf(r *request) batch {
+	if _, given := r.data.Raw[requestsField]; given || !takesRequestStrings(r.store.api) {
+		requests, _ := r.data.Raw[requestsField].([]any)
+		calls := make([]map[string]any, len(requests))
+		for i, call := range requests {
+			calls[i], _ = call.(map[string]any)
+		}
+		return batch{requestsField, calls}
+	}
+	requestStrings, _ := textList(r.data.Raw[requestStringsField])
+	calls := make([]map[string]any, len(requestStrings))
+	for i, requestString := range requestStrings {
+		calls[i] = map[string]any{requestStringInput: requestString}
+	}
+	return batch{requestStringsField, calls}
+}
+
+// signBatch signs all of the calls or, if one of them is wrong, none.
+func (b *backend) signBatch(ctx context.Context, r *request) (*logical.Response, error) {
+	calls := batchOf(r)
+	return b.serve(ctx, r, reading{
+		path: readBatch, calls: len(calls.calls),
+		begin: func(account *api.Account) (answering, error) {
+			if account.Signer == nil {
+				return nil, r.servesOnly("creds")
+			}
+			if r.data.Raw[requestsField] != nil && r.data.Raw[requestStringsField] != nil {
+				return nil, api.Invalidf("%s and %s cannot be given together", requestsField, requestStringsField)
+			}
+			given, err := calls.check(ctx, account.Signer)
+			if err != nil {
+				return nil, err
+			}
+			return func(m api.Moment) (*logical.Response, error) { return calls.sign(ctx, account.Signer, given, m) }, nil
 		},
 	})
 }
 
-// signAll signs every call, unless the answer would be too large.
-func signAll(v *vendor, serving serving, requestStrings []string) (*logical.Response, error) {
-	if size := batchSize(v, serving, requestStrings); size > maxBatchAnswer {
-		return nil, invalidf("the answer would have more than 8 MiB; sign fewer calls at once")
+// check says what is wrong with a batch. It names the first call that is wrong, counted from 0. It ends with the context: a
+// large batch takes a while, which is wasted on a caller that hung up.
+func (b batch) check(ctx context.Context, signer api.Signer) ([]api.Inputs, error) {
+	if len(b.calls) == 0 {
+		return nil, api.Invalidf("%s is required: a list of at least one", b.field)
 	}
-	results := make([]any, len(requestStrings))
-	for i, requestString := range requestStrings {
-		signed, err := v.sign.sign(serving, requestString)
-		if err != nil {
-			return nil, err
-		}
-		results[i] = signed.data()
+	if len(b.calls) > maxBatch {
+		return nil, api.Invalidf("%s has %d elements, more than %d", b.field, len(b.calls), maxBatch)
 	}
-	return &logical.Response{Data: map[string]any{"results": results, "expires_at": rfc3339(serving.token.ExpiresAt)}}, nil
-}
-
-// checkBatch says what is wrong with the request strings of a batch. It names the first that is wrong, counted from 0. It ends
-// with the context: a large batch takes a while, which is wasted on a caller that hung up.
-func checkBatch(ctx context.Context, v *vendor, c config, requestStrings []string) error {
-	if len(requestStrings) == 0 {
-		return invalidf("%s is required: a list of at least one", requestStringsField)
+	if b.bytes() > maxBatchBytes {
+		return nil, api.Invalidf("%s has more than 1 MiB together", b.field)
 	}
-	if len(requestStrings) > maxBatch {
-		return invalidf("%s has %d elements, more than %d", requestStringsField, len(requestStrings), maxBatch)
-	}
-	total := 0
-	for _, requestString := range requestStrings {
-		total += len(requestString)
-	}
-	if total > maxBatchBytes {
-		return invalidf("%s has more than 1 MiB together", requestStringsField)
-	}
-	for i, requestString := range requestStrings {
+	declared := signer.Inputs()
+	given := make([]api.Inputs, len(b.calls))
+	for i, call := range b.calls {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
-		if err := v.sign.check(c, requestString); err != nil {
-			return invalidf("%s[%d] %s", requestStringsField, i, err)
+		var err error
+		if given[i], err = inputsOf(call, declared); err == nil {
+			err = signer.Check(given[i])
 		}
-	}
-	return nil
-}
-
-// batchSize estimates the answer to a batch as JSON, from above, without signing: for each call the headers as a map and as
-// text, and the url.
-func batchSize(v *vendor, s serving, requestStrings []string) int {
-	const names = 100 // bytes of a result's field names and punctuation, rounded up
-	address, err := json.Marshal(v.address(s.config))
-	if err != nil {
-		return maxBatchAnswer + 1
-	}
-	size := len(requestStrings) * (2*v.sign.size(s) + len(address) + names)
-	for _, requestString := range requestStrings {
-		encoded, err := json.Marshal(requestString)
 		if err != nil {
-			return maxBatchAnswer + 1
+			return nil, b.explain(i, err)
 		}
-		size += len(encoded)
 	}
-	return size
+	return given, nil
 }
 
-const signBatchHelp = `
+// bytes are those of all inputs.
+func (b batch) bytes() int {
+	total := 0
+	for _, call := range b.calls {
+		for _, value := range call {
+			text, _ := value.(string)
+			total += len(text)
+		}
+	}
+	return total
+}
+
+// sign signs every call, until the answer would be too large.
+func (b batch) sign(ctx context.Context, signer api.Signer, given []api.Inputs, m api.Moment) (*logical.Response, error) {
+	results := make([]any, len(given))
+	expires, size := time.Time{}, 0
+	for i, inputs := range given {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		answer, err := signer.Sign(m, inputs)
+		if err != nil {
+			return nil, b.explain(i, err)
+		}
+		expires, answer.ExpiresAt = answer.ExpiresAt, time.Time{}
+		results[i] = answerData(answer, m.Now)
+		encoded, err := json.Marshal(results[i])
+		if err != nil {
+			return nil, fmt.Errorf("encoding a result: %w", err)
+		}
+		if size += len(encoded); size > maxBatchAnswer {
+			return nil, api.Invalidf("the answer would have more than 8 MiB; sign fewer calls at once")
+		}
+	}
+	return &logical.Response{Data: map[string]any{"results": results, "expires_at": api.RFC3339(expires)}}, nil
+}
+
+// explain makes an error of one call one of the batch.
+func (b batch) explain(i int, err error) error {
+	if wrong, is := errors.AsType[*api.InputError](err); is && b.field == requestStringsField {
+		return api.Invalidf("%s[%d] %s", b.field, i, wrong.Fault)
+	}
+	if isInvalid(err) {
+		return api.Invalidf("%s[%d]: %s", b.field, i, err)
+	}
+	return err
+}
+
+const signBatchOfStringsHelp = `
 Returns the headers of each of many calls, in the order of request_strings, and where to send each:
 
     vault write apisig/sign/VENDOR/<name>/batch request_strings=/v1.0/event/1 request_strings=/v1.0/event/2
 
 Each request string is checked and signed as the path of a single call does it. If one is rejected, none is signed. A policy
 for the path of a single call does not open this one.
+`
+
+const signBatchHelp = `
+Returns the headers of each of many calls, in the order of requests, and where to send each. A call is a map of what the path of a
+single call takes:
+
+    echo '{"requests": [{"method": "GET", "request_string": "/1"}, {"method": "GET", "request_string": "/2"}]}' |
+        vault write apisig/sign/VENDOR/<name>/batch -
+
+Each call is checked and signed as the path of a single call does it. If one is rejected, none is signed. A policy for the path
+of a single call does not open this one.
 `

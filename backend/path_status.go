@@ -8,6 +8,8 @@ import (
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
+
+	"github.com/apisig/vault-plugin-apisig/internal/api"
 )
 
 // statusPrefix begins the path of every status.
@@ -15,18 +17,18 @@ const statusPrefix = "status/"
 
 // pathStatus is status/<vendor>/:name.
 func (b *backend) pathStatus(s *store) *framework.Path {
-	summary := "Read what the engine knows of a config of " + s.vendor.title + ", without calling the vendor."
+	summary := "Read what the engine knows of a config of " + s.api.Title + ", without calling the vendor."
 	return &framework.Path{
-		Pattern: statusPrefix + s.vendor.name + "/" + framework.GenericNameRegex(nameField),
+		Pattern: statusPrefix + s.api.Name + "/" + framework.GenericNameRegex(nameField),
 		DisplayAttrs: &framework.DisplayAttributes{
-			OperationPrefix: operationPrefix, OperationVerb: "read", OperationSuffix: s.vendor.name + "-status",
+			OperationPrefix: operationPrefix, OperationVerb: "read", OperationSuffix: s.api.Name + "-status",
 		},
 		Fields: map[string]*framework.FieldSchema{nameField: nameSchema()},
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.ReadOperation: &framework.PathOperation{
-				Callback: b.named(s, b.statusRead), Summary: summary,
+				Callback: s.named(b.statusRead), Summary: summary,
 				Responses: map[int][]framework.Response{http.StatusOK: {{
-					Description: "What is known. Fields that do not apply are absent.", Fields: statusFields(s.vendor),
+					Description: "What is known. Fields that do not apply are absent.", Fields: statusFields(s.api),
 				}}},
 			},
 		},
@@ -37,10 +39,10 @@ func (b *backend) pathStatus(s *store) *framework.Path {
 
 // pathStatusList is LIST status/<vendor>.
 func (b *backend) pathStatusList(s *store) *framework.Path {
-	return b.listOf(s, statusPrefix+s.vendor.name+"/", "statuses")
+	return b.listOf(s, statusPrefix+s.api.Name+"/", "statuses")
 }
 
-func statusFields(v *vendor) map[string]*framework.FieldSchema {
+func statusFields(a *api.API) map[string]*framework.FieldSchema {
 	text := func(description string) *framework.FieldSchema {
 		return &framework.FieldSchema{Type: framework.TypeString, Description: description}
 	}
@@ -48,14 +50,14 @@ func statusFields(v *vendor) map[string]*framework.FieldSchema {
 		return &framework.FieldSchema{Type: framework.TypeInt, Description: description}
 	}
 	fields := map[string]*framework.FieldSchema{
-		writtenField: text("When the secret was last part of a write, RFC 3339."),
-		"secret_age": number("Seconds since the secret was written."),
-		expiresField: text("When the secret expires, as the config says, RFC 3339."),
-		"problem":    text("Why the stored config cannot be used, or why a write of its scheme would be refused today."),
-		"since":      text("When this node began to count, RFC 3339."),
-		"reads":      number("Reads of credentials and signatures, by this node."),
+		api.SecretWrittenAt.Name: text("When the secret was last part of a write, RFC 3339."),
+		"secret_age":             number("Seconds since the secret was written."),
+		api.SecretExpiresAt.Name: text("When the secret expires, as the config says, RFC 3339."),
+		"problem":                text("Why the stored config cannot be used, or why a write of its scheme would be refused today."),
+		"since":                  text("When this node began to count, RFC 3339."),
+		"reads":                  number("Reads of credentials and signatures, by this node."),
 	}
-	if v.exchange != nil {
+	if a.Calls {
 		fields["stale_reads"] = number("Reads that got a token that could not be renewed, with a warning.")
 		fields["exchanges"] = number("Exchanges with the vendor, by this node.")
 		fields["last_success_at"] = text("When an exchange last succeeded, RFC 3339.")
@@ -64,7 +66,7 @@ func statusFields(v *vendor) map[string]*framework.FieldSchema {
 		fields["failures_in_a_row"] = number("Exchanges that failed since the last success.")
 		fields["clock_offset"] = number("Seconds by which the vendor's clock is ahead of this server's.")
 	}
-	if v.tokens != nil {
+	if a.Lease != nil {
 		fields["held_off_until"] = text("Until when the engine leaves the vendor alone after failures, RFC 3339.")
 		fields["token_issued_at"] = text("When the shared token was got, RFC 3339.")
 		fields["token_expires_at"] = text("When the shared token expires, RFC 3339.")
@@ -73,16 +75,14 @@ func statusFields(v *vendor) map[string]*framework.FieldSchema {
 }
 
 // statusRead answers from memory, or reads the config from storage once.
-func (b *backend) statusRead(
-	ctx context.Context, s *store, req *logical.Request, name string, _ *framework.FieldData,
-) (*logical.Response, error) {
-	current, err := s.usable(ctx, req, name)
+func (b *backend) statusRead(ctx context.Context, r *request) (*logical.Response, error) {
+	current, err := r.usable(ctx)
 	unusable, isUnusable := errors.AsType[*unusableError](err)
 	switch {
 	case isUnusable:
 		return &logical.Response{Data: map[string]any{"problem": unusable.problem}}, nil
-	case errors.Is(err, errDamaged):
-		return &logical.Response{Data: map[string]any{"problem": errDamaged.Error()}}, nil
+	case errors.Is(err, api.ErrDamaged):
+		return &logical.Response{Data: map[string]any{"problem": api.ErrDamaged.Error()}}, nil
 	case err != nil:
 		return nil, err
 	}
@@ -90,21 +90,21 @@ func (b *backend) statusRead(
 	now := b.now()
 	put := func(field string, at time.Time) {
 		if !at.IsZero() {
-			status[field] = rfc3339(at)
+			status[field] = api.RFC3339(at)
 		}
 	}
-	secret := current.config.secretDates()
-	if put(writtenField, secret.written); !secret.written.IsZero() {
-		status["secret_age"] = int(now.Sub(secret.written).Seconds())
+	secret := current.values.SecretDates()
+	if put(api.SecretWrittenAt.Name, secret.Written); !secret.Written.IsZero() {
+		status["secret_age"] = int(now.Sub(secret.Written).Seconds())
 	}
-	if outdated := current.config.outdated(); outdated != "" {
+	if outdated := current.values.Outdated(); outdated != "" {
 		status["problem"] = outdated
 	}
-	put(expiresField, secret.expires)
+	put(api.SecretExpiresAt.Name, secret.Expires)
 	put("since", current.stats.since)
 	reads, stale, exchanges := current.stats.totals()
 	status["reads"] = reads
-	if s.vendor.exchange != nil {
+	if r.store.api.Calls {
 		status["stale_reads"], status["exchanges"] = stale, exchanges
 		current.history.events().put(status, put)
 	}
@@ -117,7 +117,7 @@ func (b *backend) statusRead(
 		put("token_expires_at", state.Token.ExpiresAt)
 	}
 	resp := &logical.Response{Data: status}
-	if warning := expiryWarning(secret.expires, now); warning != "" {
+	if warning := expiryWarning(secret.Expires, now); warning != "" {
 		resp.AddWarning(warning)
 	}
 	return resp, nil

@@ -13,6 +13,9 @@ import (
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/api"
+	"github.com/apisig/vault-plugin-apisig/internal/apis"
 )
 
 var update = flag.Bool("update", false, "write the tables of docs/reference.md instead of comparing them")
@@ -52,15 +55,18 @@ func TestReferenceTables(t *testing.T) {
 	require.Equal(t, generated, string(content), "docs/reference.md does not match the code; run this test with -update")
 }
 
-// referenceTables returns all tables by name: "config <vendor>", "parameters <path>" or "answer <path>".
+// referenceTables returns all tables by name: "config fields", "all parameters", and "answer check" and the like.
+// A column says which vendors or paths a row is for.
 func referenceTables() map[string]string {
-	tables := map[string]string{}
-	all := vendors()
+	config, parameters, answers := rows{}, rows{}, map[string]rows{}
+	all := apis.All()
 	for _, v := range all {
-		tables["config "+v.name] = configTable(v)
+		for _, f := range v.Form.Fields {
+			config.add(v.Name, fieldCells(f))
+		}
 	}
 	for _, path := range newBackend(all, nil, nil).Paths {
-		name := strings.ReplaceAll(path.Pattern, framework.GenericNameRegex(nameField), ":name")
+		name := strings.Replace(path.Pattern, "/"+framework.GenericNameRegex(nameField), "", 1)
 		operation := path.Operations[logical.UpdateOperation]
 		if operation == nil {
 			operation = path.Operations[logical.ReadOperation]
@@ -68,55 +74,71 @@ func referenceTables() map[string]string {
 		if strings.HasPrefix(name, configPrefix) || name == "metrics$" || operation == nil { // no operation: a LIST
 			continue
 		}
-		tables["answer "+name] = answerTable(operation)
-		if len(path.Fields) > 1 {
-			tables["parameters "+name] = parameterTable(path)
+		for parameter, schema := range path.Fields {
+			if parameter != nameField {
+				parameters.add("`"+name+"`", "`"+parameter+"` | "+schema.Description)
+			}
 		}
+		verb, whose, _ := strings.Cut(name, "/")
+		if verb == "creds" || verb == "sign" { // one table, because much is the same
+			verb, whose = "creds,sign", "`"+name+"`"
+		}
+		if answers[verb] == nil {
+			answers[verb] = rows{}
+		}
+		for field, schema := range operation.Properties().Responses[200][0].Fields {
+			answers[verb].add(whose, "`"+field+"` | "+schema.Description)
+		}
+	}
+	tables := map[string]string{
+		"config fields":  config.table("| parameter | default and effect | for |"),
+		"all parameters": parameters.table("| parameter | effect | on |"),
+	}
+	for verb, answer := range answers {
+		tables["answer "+verb] = answer.table("| field | | for |")
 	}
 	return tables
 }
 
-func configTable(v *vendor) string {
-	var rows strings.Builder
-	rows.WriteString("| parameter | default | |\n|---|---|---|\n")
-	for _, f := range v.fields {
-		fallback := f.fallbackText()
-		switch {
-		case f.learned:
-			fallback = "only read"
-		case f.required:
-			fallback = "required"
-		case fallback != "":
-			fallback = "`" + fallback + "`"
-		}
-		description := f
-		description.fallback, description.required = nil, false
-		text := description.description()
-		if f.oneOf != nil {
-			text += " One of `" + strings.Join(f.oneOf, "`, `") + "`."
-		}
-		fmt.Fprintf(&rows, "| `%s` | %s | %s |\n", f.name, fallback, text)
+// fieldCells are the cells of a config's field. An asterisk marks one whose change needs the secret.
+func fieldCells(f api.Field) string {
+	name := "`" + f.Name + "`"
+	if f.Bound && f.Kind != api.Certificates {
+		name += "\\*"
+		f.Bound = false
 	}
-	return rows.String()
+	text := f.Description()
+	if f.OneOf != nil {
+		text += " One of `" + strings.Join(f.OneOf, "`, `") + "`."
+	}
+	return name + " | " + text
 }
 
-func parameterTable(path *framework.Path) string {
-	var rows strings.Builder
-	rows.WriteString("| parameter | |\n|---|---|\n")
-	for _, name := range slices.Sorted(maps.Keys(path.Fields)) {
-		if name != nameField {
-			fmt.Fprintf(&rows, "| `%s` | %s |\n", name, path.Fields[name].Description)
-		}
-	}
-	return rows.String()
+// rows are those of a table: by their first cells, the names of the last.
+type rows map[string][]string
+
+// add leaves out that times are RFC 3339: the page says it once.
+func (r rows) add(name, cells string) {
+	cells = strings.NewReplacer(", RFC 3339.", ".", ", RFC 3339,", ",").Replace(cells)
+	r[cells] = append(r[cells], name)
 }
 
-func answerTable(operation framework.OperationHandler) string {
-	var rows strings.Builder
-	rows.WriteString("| field | |\n|---|---|\n")
-	fields := operation.Properties().Responses[200][0].Fields
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		fmt.Fprintf(&rows, "| `%s` | %s |\n", name, fields[name].Description)
+// table is the rows below a header, sorted.
+func (r rows) table(header string) string {
+	every := map[string]bool{}
+	for _, names := range r {
+		for _, name := range names {
+			every[name] = true
+		}
 	}
-	return rows.String()
+	var text strings.Builder
+	text.WriteString(header + "\n|---|---|---|\n")
+	for _, cells := range slices.Sorted(maps.Keys(r)) {
+		names := strings.Join(slices.Sorted(slices.Values(r[cells])), ", ")
+		if len(r[cells]) == len(every) && len(every) > 1 {
+			names = "all"
+		}
+		fmt.Fprintf(&text, "| %s | %s |\n", cells, names)
+	}
+	return text.String()
 }

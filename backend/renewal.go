@@ -6,13 +6,9 @@ import (
 
 	"github.com/hashicorp/vault/sdk/helper/consts"
 	"github.com/hashicorp/vault/sdk/logical"
+
+	"github.com/apisig/vault-plugin-apisig/internal/api"
 )
-
-// token.Lead allows for a minute between two calls of periodic (vault/rollback.go) and for the longest exchange.
-const maxRequestTimeout = 30
-
-// maxMinTTL is the largest min_ttl, in seconds: more would only cost exchanges, since tokens live for an hour.
-const maxMinTTL = 30 * 60
 
 // renewalsAtOnce is how many exchanges one call of renewTokens begins at most; the calls after it begin the rest.
 const renewalsAtOnce = 100
@@ -41,15 +37,15 @@ func (b *backend) doubtConfigs() {
 func (b *backend) renewTokens(ctx context.Context, req *logical.Request) error {
 	begun := 0
 	for _, s := range b.stores {
-		if s.vendor.tokens == nil {
+		if s.api.Lease == nil {
 			continue
 		}
 		for _, name := range s.entries.names() {
 			if begun == renewalsAtOnce {
 				return nil
 			}
-			current, err := s.usable(ctx, req, name)
-			if _, gone := errors.AsType[*invalidError](err); gone {
+			current, err := (&request{Request: req, store: s, name: name}).usable(ctx)
+			if _, gone := errors.AsType[*api.Invalid](err); gone {
 				s.entries.drop(name) // deleted on another node
 			}
 			if err == nil && current.token.RenewAhead(current.use) {

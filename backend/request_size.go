@@ -1,5 +1,7 @@
 package backend
 
+import "github.com/apisig/vault-plugin-apisig/internal/api"
+
 // maxRequest is how many bytes the parameters of one request may have. No path takes as much: the most is what a scheme of an earlier
 // version may declare, 63 parameters of 64 KiB. The limit of a path is smaller, but is checked later.
 const maxRequest = 4 << 20
@@ -13,13 +15,13 @@ func checkSize(data map[string]any) error {
 	left := maxRequest
 	for name, value := range data {
 		if left -= len(name); !fits(value, &left) {
-			return invalidf("the parameters have more than 4 MiB together")
+			return api.Invalidf("the parameters have more than 4 MiB together")
 		}
 	}
 	return nil
 }
 
-// fits takes the size of a value off what is left, and says whether that was enough. It stops where it was not.
+// fits takes the size of a value off what is left, and reports whether that was enough. It stops where it was not.
 func fits(value any, left *int) bool {
 	*left -= perValue
 	switch typed := value.(type) {

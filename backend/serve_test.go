@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/stretchr/testify/require"
 
+	"github.com/apisig/vault-plugin-apisig/internal/api"
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
@@ -75,15 +76,20 @@ func TestReadWhileTheConfigKeepsChanging(t *testing.T) {
 	require.Equal(t, 150, resp.Data["ttl"])
 }
 
+// failingCreds cannot make an answer.
+type failingCreds struct{}
+
+func (failingCreds) Creds(api.Moment) (api.Answer, error) { return api.Answer{}, io.ErrUnexpectedEOF }
+
 // If a vendor cannot make its answer, the request fails with its error.
 func TestVendorsErrorFailsTheRequest(t *testing.T) {
 	t.Parallel()
-	v := madeUpVendor()
-	v.creds.answer = func(serving) (answer, error) { return answer{}, io.ErrUnexpectedEOF }
-	v.exchange = func(context.Context, exchanger, config, string) (exchanged, error) {
-		return exchanged{token: token.Token{Value: "made-up", AskedAt: began, ExpiresAt: began.Add(time.Hour)}}, nil
-	}
-	m := newMountOf(t, []*vendor{v})
+	v := madeUp()
+	changeAccounts(v, func(_ api.Values, account *api.Account) { account.Creds = failingCreds{} })
+	withLogin(v, func(context.Context, api.Caller, string) (api.Report, error) {
+		return api.Report{Token: token.Token{Value: "made-up", AskedAt: began, ExpiresAt: began.Add(time.Hour)}}, nil
+	})
+	m := newMountOf(t, []*api.API{v})
 	m.write("config/madeup/x", values{"user": "me", "password": "p", "base_url": m.url, "verify": false})
 	resp, err := m.HandleRequest(t.Context(), m.request(logical.ReadOperation, "creds/madeup/x", nil))
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
@@ -108,15 +114,17 @@ func TestFailingRandomnessDuringAnOutage(t *testing.T) {
 // vendor, because another node may have changed it.
 func TestTokenThatExpiresTooSoonReadsStorage(t *testing.T) {
 	t.Parallel()
-	v := madeUpVendor()
-	v.exchange = func(_ context.Context, _ exchanger, c config, _ string) (exchanged, error) {
-		life := time.Second
-		if c.text("user") == "new" {
-			life = time.Hour
-		}
-		return exchanged{token: token.Token{Value: "made-up", AskedAt: began, ExpiresAt: began.Add(life)}}, nil
-	}
-	m := newMountOf(t, []*vendor{v})
+	v := madeUp()
+	changeAccounts(v, func(v api.Values, account *api.Account) {
+		account.Login = login(func(context.Context, api.Caller, string) (api.Report, error) {
+			life := time.Second
+			if v.Text(madeUpUser) == "new" {
+				life = time.Hour
+			}
+			return api.Report{Token: token.Token{Value: "made-up", AskedAt: began, ExpiresAt: began.Add(life)}}, nil
+		})
+	})
+	m := newMountOf(t, []*api.API{v})
 	m.write("config/madeup/x", values{"user": "old", "password": "p", "base_url": m.url, "verify": false})
 	_, status, text := m.handle(logical.ReadOperation, "creds/madeup/x", nil)
 	require.Equal(t, http.StatusBadGateway, status)

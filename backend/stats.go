@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/apisig/vault-plugin-apisig/internal/api"
 	"github.com/apisig/vault-plugin-apisig/internal/exchange"
 )
 
@@ -68,7 +69,7 @@ func (s *stats) totals() (reads, stale, exchanges int) {
 type history struct {
 	mu   sync.Mutex
 	last events
-	// checking says that a check is under way.
+	// checking reports whether a check is under way.
 	checking bool
 }
 
@@ -86,9 +87,9 @@ type events struct {
 	checked time.Time
 }
 
-// exchanged counts an exchange of a config, and remembers what it showed of the account.
-func (e *entry) exchanged(now time.Time, got exchanged, err error) {
-	timing, kind := got.timing, exchange.Kind(0)
+// loggedIn counts a login of a config, and remembers what it showed of the account.
+func (e *entry) loggedIn(now time.Time, report api.Report, err error) {
+	timing, kind := report.Timing, exchange.Kind(0)
 	if failure, is := errors.AsType[*exchange.Error](err); is {
 		timing, kind = failure.Timing, failure.Kind
 	} else if err != nil {

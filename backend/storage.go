@@ -4,229 +4,203 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"strings"
 	"sync"
 
 	"github.com/hashicorp/vault/sdk/logical"
+
+	"github.com/apisig/vault-plugin-apisig/internal/api"
 )
 
 // configPrefix begins the storage key of everything that contains a secret. It is seal-wrapped. A key is the prefix, the
 // vendor's name, a slash and the config's name.
 const configPrefix = "config/"
 
-// store keeps one vendor's configs: in Vault's storage, and in memory those that were used.
+// store keeps one API's configs: in Vault's storage, and in memory those that were used.
 type store struct {
-	vendor *vendor
+	api *api.API
 	// open makes the entry of a config. before is the one of the same name from before, or nil.
-	open func(name string, c config, before *entry) *entry
+	open func(s *store, name string, c opened, before *entry) *entry
 
 	entries entries
 	// writes is held during the storage calls of a write, never while the vendor is called.
 	writes sync.Mutex
 }
 
-func (s *store) prefix() string         { return configPrefix + s.vendor.name + "/" }
+func (s *store) prefix() string         { return configPrefix + s.api.Name + "/" }
 func (s *store) key(name string) string { return s.prefix() + name }
 
-// load reads a config from storage, and the entry as it is there. Where there is none, the entry is nil and the config the
-// defaults.
-func (s *store) load(ctx context.Context, storage logical.Storage, name string) (config, []byte, error) {
-	c, stored, err := s.loadFields(ctx, storage, name)
-	if err != nil || stored == nil {
-		return c, nil, err
-	}
-	if c, err = s.vendor.declared(s.entries.withDeclaration(name, c, s.vendor), stored); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", s.key(name), err)
-	}
-	return c, stored, nil
+// stored is a config as it is in storage.
+type stored struct {
+	values api.Values
+	// entry is nil if there is no config; then the values are the defaults.
+	entry []byte
 }
 
-// loadFields is load without what a config declares itself, which takes time to compile.
-func (s *store) loadFields(ctx context.Context, storage logical.Storage, name string) (config, []byte, error) {
-	stored, err := storage.Get(ctx, s.key(name))
+// load reads the config of a request from storage.
+func (r *request) load(ctx context.Context) (stored, error) {
+	entry, err := r.Storage.Get(ctx, r.key())
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading %s from storage: %w", s.key(name), err)
+		return stored{}, fmt.Errorf("reading %s from storage: %w", r.key(), err)
 	}
-	if stored == nil {
-		return newConfig(s.vendor.fields), nil, nil
+	if entry == nil {
+		return stored{values: r.store.api.New()}, nil
 	}
-	c, err := decodeConfig(s.vendor.fields, stored.Value)
+	values, err := r.store.api.Decode(entry.Value, r.store.entries.known(r.name))
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", s.key(name), err)
+		return stored{}, fmt.Errorf("%s: %w", r.key(), err)
 	}
-	return c, stored.Value, nil
+	return stored{values, entry.Value}, nil
 }
 
-// usable returns a config to work with, from memory or from storage.
-func (s *store) usable(ctx context.Context, req *logical.Request, name string) (*entry, error) {
-	if current, found := s.entries.get(name); found {
+// key is the storage key of the request's config.
+func (r *request) key() string { return r.store.key(r.name) }
+
+// secretDates reads what a config in storage says of its secret. has reports whether there is one.
+func (s *store) secretDates(ctx context.Context, storage logical.Storage, name string) (dates api.SecretDates, has bool, err error) {
+	entry, err := storage.Get(ctx, s.key(name))
+	if err != nil || entry == nil {
+		return api.SecretDates{}, false, err
+	}
+	dates, err = s.api.DecodeDates(entry.Value)
+	return dates, true, err
+}
+
+// usable returns the config of a request to work with, from memory or from storage.
+func (r *request) usable(ctx context.Context) (*entry, error) {
+	if current, found := r.store.entries.get(r.name); found {
 		return current, nil
 	}
-	return s.fetch(ctx, req, name)
+	return r.fetch(ctx)
 }
 
 // fetch reads a config to work with from storage, and remembers it. Where there is none, or it cannot be used, the error
 // says what to write.
-func (s *store) fetch(ctx context.Context, req *logical.Request, name string) (*entry, error) {
-	fetched, kept, err := s.fetchOnce(ctx, req, name)
+func (r *request) fetch(ctx context.Context) (*entry, error) {
+	fetched, kept, err := r.fetchOnce(ctx)
 	if err != nil || kept {
 		return fetched, err
 	}
 	// Some config was written meanwhile, so this one may be old. Now let no write come between.
-	s.writes.Lock()
-	defer s.writes.Unlock()
-	fetched, _, err = s.fetchOnce(ctx, req, name)
+	r.store.writes.Lock()
+	defer r.store.writes.Unlock()
+	fetched, _, err = r.fetchOnce(ctx)
 	return fetched, err
 }
 
-// fetchOnce is fetch, and says false if it could not remember the config, because some config was written meanwhile.
-func (s *store) fetchOnce(ctx context.Context, req *logical.Request, name string) (fetched *entry, kept bool, err error) {
-	seen := s.entries.seen()
-	c, entry, err := s.load(ctx, req.Storage, name)
+// fetchOnce is fetch. kept is false if it could not remember the config, because some config was written meanwhile.
+func (r *request) fetchOnce(ctx context.Context) (fetched *entry, kept bool, err error) {
+	seen := r.store.entries.seen()
+	found, err := r.load(ctx)
 	if err != nil {
 		return nil, false, err
 	}
-	if entry == nil {
-		s.entries.gone(name, seen)
-		return nil, false, s.noConfig(req, name)
+	if found.entry == nil {
+		r.store.entries.gone(r.name, seen)
+		return nil, false, r.noConfig()
 	}
-	if err := s.vendor.checkUsable(c); err != nil {
-		return nil, false, &unusableError{req.MountPoint + s.key(name), err.Error()}
+	c, err := r.openStored(found)
+	if err != nil {
+		return nil, false, err
 	}
-	fetched, kept = s.entries.put(name, seen, s.opening(name, c, nil))
+	fetched, kept = r.store.entries.put(r.name, seen, func(before *entry) *entry {
+		return r.store.open(r.store, r.name, c, before)
+	})
 	return fetched, kept, nil
+}
+
+// openStored opens a config from storage. If that cannot be, the error says so.
+func (r *request) openStored(found stored) (opened, error) {
+	account, err := found.values.Open()
+	if err != nil {
+		return opened{}, &unusableError{r.MountPoint + r.key(), err.Error()}
+	}
+	return opened{found.values, account}, nil
 }
 
 // noConfig is the error of a path whose config does not exist.
 //
 // In a namespace MountPoint begins with the namespace, and nothing says where that ends. So for a mount whose path has several
 // segments, the command names the root namespace: it works whether there is a namespace or not, and whichever the user has set.
-func (s *store) noConfig(req *logical.Request, name string) error {
-	path := req.MountPoint + s.key(name)
+func (r *request) noConfig() error {
+	path := r.MountPoint + r.key()
 	command := "vault write"
-	if strings.Count(req.MountPoint, "/") > 1 {
+	if strings.Count(r.MountPoint, "/") > 1 {
 		command += " -namespace=/"
 	}
-	return invalidf("there is no config at %s; write one first: %s %s %s", path, command, path, s.vendor.firstWrite)
+	return api.Invalidf("there is no config at %s; write one first: %s %s %s", path, command, path, r.store.api.FirstWrite)
 }
 
-// found is a config as a write found it.
-type found struct {
-	config config
-	// exists says whether there was one; else the config is the defaults.
-	exists bool
-}
-
-// change stores what change makes of a config. It calls change again if another write came between. It holds no lock
-// meanwhile, so change may take its time. written, if not nil, gets the config's entry while no reader can have it yet.
-func (s *store) change(
-	ctx context.Context, storage logical.Storage, name string, change func(old found) (config, error), written func(*entry),
-) error {
-	for range writeAttempts {
-		old, before, err := s.load(ctx, storage, name)
-		if err != nil {
-			return err
-		}
-		next, err := change(found{old, before != nil})
-		if err != nil {
-			return err
-		}
-		done, err := s.replace(ctx, storage, name, before, next, written)
-		if err != nil || done {
-			return err
-		}
+// confirm makes sure that storage still has a config that was found there, and makes that the one in memory. confirmed gets its
+// entry while no reader can have it yet.
+func (r *request) confirm(ctx context.Context, found stored, c opened, confirmed func(*entry)) error {
+	if !c.values.Equal(found.values) {
+		return r.replace(ctx, found, c, confirmed)
 	}
-	return errChanged
-}
-
-// confirm stores learned in place of c, if they differ, provided that storage still has the entry that c was read from. If it has
-// not, that is an error.
-func (s *store) confirm(
-	ctx context.Context, storage logical.Storage, name string, stored []byte, c, learned config, confirmed func(*entry),
-) error {
-	if !maps.Equal(c, learned) {
-		done, err := s.replace(ctx, storage, name, stored, learned, confirmed)
-		if err == nil && !done {
-			return errChanged
-		}
+	r.store.writes.Lock()
+	defer r.store.writes.Unlock()
+	if err := r.isStored(ctx, found.entry); err != nil {
 		return err
 	}
-	s.writes.Lock()
-	defer s.writes.Unlock()
-	same, err := s.isStored(ctx, storage, name, stored)
-	if err != nil {
-		return err
-	}
-	if !same {
-		return errChanged
-	}
-	s.entries.set(name, s.opening(name, learned, confirmed))
+	r.remember(c, confirmed)
 	return nil
 }
 
-// isStored says whether an entry is what is stored; nil is none.
-func (s *store) isStored(ctx context.Context, storage logical.Storage, name string, entry []byte) (bool, error) {
-	current, err := storage.Get(ctx, s.key(name))
-	if err != nil {
-		return false, fmt.Errorf("reading %s from storage: %w", s.key(name), err)
-	}
-	if current == nil || entry == nil {
-		return current == nil && entry == nil, nil
-	}
-	return bytes.Equal(current.Value, entry), nil
-}
-
-// opening makes the entry of a config, and hands it to written before any reader can have it.
-func (s *store) opening(name string, c config, written func(*entry)) func(before *entry) *entry {
-	var prepared any
-	if s.vendor.declares != nil { // here, because the rest is done under the lock of all entries
-		prepared = s.vendor.declares.prepare(c)
-	}
-	return func(before *entry) *entry {
-		opened := s.open(name, c, before)
-		opened.prepared = prepared
+// remember makes a config the one in memory. written gets its entry while no reader can have it yet; it may be nil.
+func (r *request) remember(c opened, written func(*entry)) {
+	r.store.entries.set(r.name, func(before *entry) *entry {
+		e := r.store.open(r.store, r.name, c, before)
 		if written != nil {
-			written(opened)
+			written(e)
 		}
-		return opened
-	}
+		return e
+	})
 }
 
-// replace stores a config in place of the entry before. It says false, and changes nothing, if that is no longer what is
-// stored.
-func (s *store) replace(
-	ctx context.Context, storage logical.Storage, name string, before []byte, next config, written func(*entry),
-) (bool, error) {
-	s.writes.Lock()
-	defer s.writes.Unlock()
-	if same, err := s.isStored(ctx, storage, name, before); err != nil || !same {
-		return false, err
-	}
-	value, err := next.encode(s.vendor.fieldsOf(next), before)
+// isStored returns errChanged if an entry is not what is stored; nil is none.
+func (r *request) isStored(ctx context.Context, entry []byte) error {
+	current, err := r.Storage.Get(ctx, r.key())
 	if err != nil {
-		return false, err
+		return fmt.Errorf("reading %s from storage: %w", r.key(), err)
+	}
+	if (current == nil) != (entry == nil) || (current != nil && !bytes.Equal(current.Value, entry)) {
+		return errChanged
+	}
+	return nil
+}
+
+// replace stores a config in place of one that was found in storage. It returns errChanged, and changes nothing, if that is no
+// longer there. written is as in remember.
+func (r *request) replace(ctx context.Context, found stored, next opened, written func(*entry)) error {
+	r.store.writes.Lock()
+	defer r.store.writes.Unlock()
+	if err := r.isStored(ctx, found.entry); err != nil {
+		return err
+	}
+	value, err := next.values.Encode(found.entry)
+	if err != nil {
+		return err
 	}
 	// Vault finishes a write whose client hung up, so this one is not canceled either. The error is returned as it is: Vault
 	// recognizes that of a read-only storage by its text alone.
-	if err := storage.Put(context.WithoutCancel(ctx), &logical.StorageEntry{Key: s.key(name), Value: value}); err != nil {
-		s.entries.doubt(name) // a write that fails may have been done
-		return false, err
+	if err := r.Storage.Put(context.WithoutCancel(ctx), &logical.StorageEntry{Key: r.key(), Value: value}); err != nil {
+		r.store.entries.doubt(r.name) // a write that fails may have been done
+		return err
 	}
-	s.entries.set(name, s.opening(name, next, written))
-	return true, nil
+	r.remember(next, written)
+	return nil
 }
 
 // remove deletes a config. It is no error if there is none.
-func (s *store) remove(ctx context.Context, storage logical.Storage, name string) error {
-	s.writes.Lock()
-	defer s.writes.Unlock()
-	if err := storage.Delete(context.WithoutCancel(ctx), s.key(name)); err != nil { // see replace
-		s.entries.doubt(name)
+func (r *request) remove(ctx context.Context) error {
+	r.store.writes.Lock()
+	defer r.store.writes.Unlock()
+	if err := r.Storage.Delete(context.WithoutCancel(ctx), r.key()); err != nil { // see replace
+		r.store.entries.doubt(r.name)
 		return err
 	}
-	s.entries.drop(name)
+	r.store.entries.drop(r.name)
 	return nil
 }
 

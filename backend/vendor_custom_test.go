@@ -10,6 +10,9 @@ import (
 
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/api"
+	"github.com/apisig/vault-plugin-apisig/internal/scheme"
 )
 
 // customScheme1 is the scheme of design and docs: OVHcloud.
@@ -80,6 +83,7 @@ func TestCustomCreds(t *testing.T) {
 		"headers":      map[string]string{"X-Account": "acme", "X-Sig": "16edfd6f2802e2fb78e6cdf409fa3894e37409bcfc15cb3752ee56a671642e9c"},
 		"header_lines": "X-Account: acme\nX-Sig: 16edfd6f2802e2fb78e6cdf409fa3894e37409bcfc15cb3752ee56a671642e9c\n", "base_url": "https://api.example",
 		"expires_at": "2026-01-02T03:05:35Z", "ttl": 45, "rotation_period": 45, "last_vault_rotation": "2026-01-02T03:04:05.123456789Z",
+		"per_call_headers": []string{},
 	}
 	require.Equal(t, want, m.read("creds/custom/x"))
 	require.NotEqual(t, want["headers"], m.must(logical.UpdateOperation, "creds/custom/x", values{"unauthorized": true})["headers"])
@@ -317,19 +321,34 @@ func TestCustomWritesDoNotTellStoredSecrets(t *testing.T) {
 	require.Contains(t, m.refused(logical.UpdateOperation, "config/custom/x", values{"scheme": changed}), "key, salt, account are required")
 }
 
+// panickingCreds panics, or not.
+type panickingCreds struct {
+	real   api.Creds
+	panics *bool
+}
+
+func (c panickingCreds) Creds(m api.Moment) (api.Answer, error) {
+	if *c.panics {
+		panic("canary")
+	}
+	return c.real.Creds(m)
+}
+
 // A panic while signing becomes an error. The process and other requests continue.
 func TestPanicInASchemeIsAnError(t *testing.T) {
 	t.Parallel()
-	custom := customVendor()
-	sign := custom.declares.answer
-	panics := true
-	custom.declares.answer = func(s serving, given map[string]string) (answer, error) {
-		if panics {
-			panic("canary")
+	custom, panics := scheme.API(), true
+	changeForms(custom, func(form *api.Form) {
+		open := form.Open
+		form.Open = func(v api.Values) (*api.Account, error) {
+			account, err := open(v)
+			if err == nil {
+				account.Creds = panickingCreds{account.Creds, &panics}
+			}
+			return account, err
 		}
-		return sign(s, given)
-	}
-	m := newMountOf(t, []*vendor{custom})
+	})
+	m := newMountOf(t, []*api.API{custom})
 	m.write("config/custom/x", m.customCreds())
 	_, status, text := m.handle(logical.ReadOperation, "creds/custom/x", nil)
 	require.Equal(t, 500, status)
@@ -338,23 +357,24 @@ func TestPanicInASchemeIsAnError(t *testing.T) {
 	require.NotContains(t, m.logged(), "canary")
 	panics = false
 	m.read("creds/custom/x")
-	custom.declares.prepare = func(config) any { return nil }
-	m.write("config/custom/x", values{"key": "canary-new", "base_url": "https://api.example"})
-	_, status, text = m.handle(logical.ReadOperation, "creds/custom/x", nil)
-	require.Equal(t, 500, status)
-	require.Equal(t, "config/custom/x cannot be used; status says why", text)
+}
+
+// changeForms changes what the documents of an API declare.
+func changeForms(a *api.API, change func(*api.Form)) {
+	read := a.Document.Read
+	a.Document.Read = func(text string) (api.Form, error) {
+		form, err := read(text)
+		change(&form)
+		return form, err
+	}
 }
 
 // A scheme is compiled once for a config: not for its reads, its signatures, the metrics, or writes of its other fields.
 func TestCustomSchemeIsCompiledOnce(t *testing.T) {
 	t.Parallel()
-	custom := customVendor()
-	compile, compiled := custom.declares.compile, 0
-	custom.declares.compile = func(c config) (*declaration, error) {
-		compiled++
-		return compile(c)
-	}
-	m := newMountOf(t, []*vendor{custom})
+	custom, compiled := scheme.API(), 0
+	changeForms(custom, func(*api.Form) { compiled++ })
+	m := newMountOf(t, []*api.API{custom})
 	m.write("config/custom/x", m.customCreds())
 	require.Equal(t, 1, compiled)
 	for range 3 {
@@ -464,14 +484,6 @@ func TestCustomCredsThatCannotBeSent(t *testing.T) {
 	// The first write of a config does not start over.
 	delete(given, "key")
 	require.Equal(t, "key is required", m.refused(logical.UpdateOperation, "config/custom/y", given))
-}
-
-func TestCustomPrepareOfAConfigThatIsRefused(t *testing.T) {
-	t.Parallel()
-	c, err := customVendor().declared(config{"scheme": customCredsScheme, "base_url": "https://api.example"},
-		[]byte(`{"secrets":{"key":"canary","salt":"canary"},"fields":{"account":"a"}}`))
-	require.NoError(t, err)
-	require.True(t, customPrepare(c) == nil) //nolint:testifylint // require.Nil takes a *scheme.Signer that is nil for nil
 }
 
 // A read of a config declares what it says of its scheme.

@@ -307,7 +307,7 @@ func tryFault(t *testing.T, v faultyVendor, name string, fault vendorFault, ca a
 		require.Equal(t, asked, fault.connections.Load())
 	}
 
-	current, err := m.store(v.name).usable(t.Context(), m.request(logical.ReadOperation, "", nil), "us")
+	current, err := m.requestFor(v.name + "/us").usable(t.Context())
 	require.NoError(t, err)
 	current.token.Replace(token.Token{
 		Value: "living", AskedAt: m.time().Add(-55 * time.Minute), ExpiresAt: m.time().Add(5 * time.Minute), Format: "zoneless",

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/stretchr/testify/require"
 
+	"github.com/apisig/vault-plugin-apisig/internal/infinity"
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
@@ -28,6 +29,7 @@ func TestCredsInfinityAnswer(t *testing.T) {
 			"token": token, "headers": map[string]string{"Authorization": "Bearer " + token, "x-av-req-id": id},
 			"header_lines": "Authorization: Bearer " + token + "\nx-av-req-id: " + id + "\n",
 			"region":       "us", "gateway": m.url, "base_url": m.url + "/app/hec-api", "expires_at": "2026-01-02T03:34:05Z",
+			"per_call_headers": []string{"x-av-req-id"},
 		}, resp.Data)
 		require.Equal(t, 29*time.Minute, resp.Secret.TTL)
 		require.False(t, resp.Secret.Renewable)
@@ -115,10 +117,7 @@ func TestInfinityAddress(t *testing.T) {
 		m.write(path, values{"region": test.region, "base_url": test.baseURL, "client_id": "id", "access_key": "key", "verify": false})
 		require.Equal(t, test.wantRegion, m.read(path)["region"])
 		require.Equal(t, test.want, m.read(path)["base_url"])
-		s := m.store("infinity")
-		c, _, err := s.load(t.Context(), m.storage, test.name)
-		require.NoError(t, err)
-		require.Equal(t, test.address, s.vendor.address(c))
+		require.Equal(t, test.address, m.load("infinity/"+test.name).account(t).Creds.(infinity.Account).Gateway)
 	}
 	require.Contains(t, m.refused(logical.UpdateOperation, "config/infinity/other", values{"client_id": "id", "access_key": "key"}),
 		"region is required if the config's name is not a region: one of ae, au, ca, eu, in, uk, us; or base_url")

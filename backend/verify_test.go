@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/stretchr/testify/require"
 
+	"github.com/apisig/vault-plugin-apisig/internal/api"
 	"github.com/apisig/vault-plugin-apisig/internal/exchange"
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
@@ -53,7 +54,7 @@ func TestHoldOffOfReadersDoesNotDelayWrite(t *testing.T) {
 }
 
 // newQuietMount makes a mount without a sandbox and with the real clock, for tests that use synctest.
-func newQuietMount(t *testing.T, vendors []*vendor) *mount {
+func newQuietMount(t *testing.T, vendors []*api.API) *mount {
 	t.Helper()
 	m := &mount{t: t, storage: &flakyStorage{Storage: &logical.InmemStorage{}}, log: &syncBuffer{}}
 	m.backend = newBackend(vendors, time.Now, newUUID)

@@ -1,7 +1,6 @@
 package avanan_test
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/apisig/vault-plugin-apisig/internal/api"
 	"github.com/apisig/vault-plugin-apisig/internal/avanan"
 	"github.com/apisig/vault-plugin-apisig/internal/exchange"
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
@@ -22,26 +22,26 @@ import (
 // No error may contain a secret or anything that the vendor sent.
 const secretKey = "canary-secret-key"
 
-// newClient makes a client with short pauses, so that tests are fast.
-func newClient() avanan.Client {
-	return avanan.Client{
-		Exchange: exchange.Client{Now: time.Now, Pause: time.Millisecond},
-		NewID:    func() (string, error) { return uuid.NewString(), nil },
+// newCaller makes a caller with short pauses, so that tests are fast.
+func newCaller() api.Caller {
+	return api.Caller{
+		Client: exchange.Client{Now: time.Now, Pause: time.Millisecond},
+		NewID:  func() (string, error) { return uuid.NewString(), nil },
 	}
 }
 
 // handshake does a handshake with a long deadline.
-func handshake(t *testing.T, account avanan.Account) (avanan.Granted, error) {
+func handshake(t *testing.T, account avanan.Account) (api.Report, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	return newClient().Handshake(ctx, account, "")
+	return account.Login(t.Context(), newCaller(), "")
 }
 
 func account(baseURL string, format avanan.DateFormat) avanan.Account {
 	return avanan.Account{
 		Credentials: avanan.Credentials{AppID: "US:myapp29", SecretKey: secretKey},
-		BaseURL:     baseURL, DateFormat: format,
+		BaseURL:     baseURL,
+		DateFormat:  format,
+		Timeout:     20 * time.Second,
 	}
 }
 
@@ -177,7 +177,7 @@ func TestHandshakeTriesFirstWhatWorkedLast(t *testing.T) {
 			vendor := sandbox.New(behaviour, time.Now, io.Discard)
 			server := httptest.NewServer(vendor)
 			t.Cleanup(server.Close)
-			_, err := newClient().Handshake(t.Context(), account(server.URL, avanan.Auto), first)
+			_, err := account(server.URL, avanan.Auto).Login(t.Context(), newCaller(), string(first))
 			require.NoError(t, err)
 			require.Equal(t, want, vendor.Handshakes(), "%q against %q", first, dates)
 		}
@@ -226,14 +226,14 @@ func TestHandshakeWithoutAnID(t *testing.T) {
 	server := upstreamtest.New(t, upstreamtest.Status(500))
 	server.Start()
 	for good := range 2 {
-		client, made := newClient(), 0
-		client.NewID = func() (string, error) {
+		caller, made := newCaller(), 0
+		caller.NewID = func() (string, error) {
 			if made++; made > good {
 				return "", io.ErrUnexpectedEOF
 			}
 			return uuid.NewString(), nil
 		}
-		_, err := client.Handshake(t.Context(), account(server.URL, avanan.Zoneless), "")
+		_, err := account(server.URL, avanan.Zoneless).Login(t.Context(), caller, "")
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	}
 }

@@ -7,48 +7,31 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/apisig/vault-plugin-apisig/internal/api"
 	"github.com/apisig/vault-plugin-apisig/internal/exchange"
 	"github.com/apisig/vault-plugin-apisig/internal/secret"
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
-// Account is all that decides what a login sends, and where.
-type Account struct {
-	// ClientID is public.
-	ClientID string
-	// AccessKey is sent as it is.
-	AccessKey secret.Text
-	// BaseURL is the gateway's address, without a slash at its end.
-	BaseURL string
-	// CACert is PEM: certificates to trust beside the system's roots; "" for none.
-	CACert string
-}
-
-// Granted is what a login gave.
-type Granted struct {
-	Token token.Token
-	// Timing and Status are those of the answer.
-	Timing exchange.Timing
-	Status int
-}
-
-// Login requests a token. The context must have a deadline, which includes the retries.
+// Login gets a token, within the account's timeout, retries included.
 //
 // If the portal returns no token, the error is an *exchange.Error: of kind Refused also for a failure that comes with status 200.
 // Any other error is a fault on this side.
-func Login(ctx context.Context, client exchange.Client, account Account) (Granted, error) {
-	body, err := json.Marshal(map[string]string{"clientId": account.ClientID, "accessKey": account.AccessKey.Reveal()})
+func (a Account) Login(ctx context.Context, by api.Caller, _ string) (api.Report, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.Timeout)
+	defer cancel()
+	body, err := json.Marshal(map[string]string{"clientId": a.ClientID, "accessKey": a.AccessKey.Reveal()})
 	if err != nil {
-		return Granted{}, fmt.Errorf("encoding the login: %w", err)
+		return api.Report{}, fmt.Errorf("encoding the login: %w", err)
 	}
-	answer, err := client.Do(ctx, exchange.Request{
-		Method: http.MethodPost, URL: account.BaseURL + loginPath, Body: body, CACert: account.CACert,
+	answer, err := by.Do(ctx, exchange.Request{
+		Method: http.MethodPost, URL: a.Gateway + loginPath, Body: body, CACert: a.CACert,
 		Header: func(time.Time) (http.Header, error) {
 			return http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}}, nil
 		},
 	})
 	if err != nil {
-		return Granted{}, err
+		return api.Report{}, err
 	}
 	text, life, fault := parseAnswer(answer.Body, answer.Timing)
 	switch fault {
@@ -56,12 +39,17 @@ func Login(ctx context.Context, client exchange.Client, account Account) (Grante
 	case rejected:
 		refusal := answer.Nonsense(rejected)
 		refusal.Kind, refusal.Reason = exchange.Refused, rejected
-		return Granted{}, refusal
+		return api.Report{}, refusal
 	default:
-		return Granted{}, answer.Nonsense(fault)
+		return api.Report{}, answer.Nonsense(fault)
 	}
 	got := token.Token{Value: secret.Text(text), AskedAt: answer.Asked, ExpiresAt: answer.Asked.Add(life)}
-	return Granted{got, answer.Timing, answer.Status}, nil
+	return api.Report{Token: got, Status: answer.Status, Timing: answer.Timing}, nil
+}
+
+// Refused is what to check.
+func (a Account) Refused() string {
+	return "check client_id, access_key, region or base_url, and whether the key has expired or allows this server's address"
 }
 
 const (

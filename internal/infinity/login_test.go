@@ -1,7 +1,6 @@
 package infinity
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/apisig/vault-plugin-apisig/internal/api"
 	"github.com/apisig/vault-plugin-apisig/internal/exchange"
 )
 
@@ -102,13 +102,10 @@ func FuzzParseAnswer(f *testing.F) {
 }
 
 // login logs in at a server, with a secret that no error may contain.
-func login(t *testing.T, baseURL string) (Granted, error) {
+func login(t *testing.T, gateway string) (api.Report, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	return Login(ctx, exchange.Client{Now: time.Now, Pause: time.Millisecond}, Account{
-		ClientID: "client-<&>", AccessKey: `canary-key-"\`, BaseURL: baseURL,
-	})
+	account := Account{ClientID: "client-<&>", AccessKey: `canary-key-"\`, Gateway: gateway, Timeout: 20 * time.Second}
+	return account.Login(t.Context(), api.Caller{Client: exchange.Client{Now: time.Now, Pause: time.Millisecond}}, "")
 }
 
 // The key is sent in a POST, as JSON, and the life is counted from before the request.

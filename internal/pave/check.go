@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/apisig/vault-plugin-apisig/internal/api"
 	"github.com/apisig/vault-plugin-apisig/internal/exchange"
 )
 
@@ -17,81 +18,81 @@ import (
 // the account's own webhook secrets, so it is not read.
 const checkPath = "/v1/callbacks"
 
-// Account is all that decides what a check sends, and where.
-type Account struct {
-	Credentials
-	// BaseURL is the API's address, without a slash at its end.
-	BaseURL string
-	// CACert is PEM: certificates to trust beside the system's roots; "" for none.
-	CACert string
-}
-
-// Checked is what a check found.
-type Checked struct {
-	exchange.Timing
-	// Format is the timestamp format that PAVE accepted.
-	Format TimestampFormat
-	// Status is the status of that answer.
-	Status int
-	// Tried says what each format met that was tried: "accepted", or a status.
-	Tried map[string]string
-}
-
-// accepted is what a format met that works.
-const accepted = "accepted"
-
-// Check calls PAVE with some timestamp formats in turn, up to the first that it accepts, each within a timeout and without a
-// retry. No page of PAVE's says what a wrong timestamp gets, so it goes on after 400, 401, 403, 404, 422 and 500; anything else
-// is about something other than the format and ends the check.
+// Login checks the credentials: it calls PAVE with the config's timestamp format or, under auto, with all in turn, the one that
+// worked last first, up to the first that PAVE accepts. Each call has the account's timeout, and no retry. No page of PAVE's says
+// what a wrong timestamp gets, so a check goes on after 400, 401, 403, 404, 422 and 500; anything else is about something other
+// than the format and ends it.
 //
 // If PAVE accepts none, the error is an *exchange.Error that lists what each format met. It is of kind Refused if all were 400,
 // 401 or 403.
-func Check(
-	ctx context.Context, client exchange.Client, account Account, formats []TimestampFormat, timeout time.Duration,
-) (Checked, error) {
-	checked := Checked{Tried: map[string]string{}}
+func (a Account) Login(ctx context.Context, by api.Caller, learned string) (api.Report, error) {
+	report := api.Report{Tried: map[string]string{}}
 	var failures []*exchange.Error
 	var met []string
-	for _, format := range formats {
-		answer, err := call(ctx, client, account, format, timeout)
+	for _, format := range a.formats(TimestampFormat(learned)) {
+		answer, err := a.call(ctx, by.Client, format)
 		failure, is := errors.AsType[*exchange.Error](err)
 		switch {
 		case err == nil:
-			checked.Tried[string(format)] = accepted
-			checked.Timing, checked.Format, checked.Status = answer.Timing, format, answer.Status
-			return checked, nil
+			report.Tried[string(format)] = "accepted"
+			report.Timing, report.Format, report.Status = answer.Timing, string(format), answer.Status
+			return report, nil
 		case !is || !mayBeTheFormat(failure.Status):
-			return Checked{}, err
+			return api.Report{}, err
 		}
 		failures = append(failures, failure)
-		checked.Tried[string(format)] = strconv.Itoa(failure.Status)
+		report.Tried[string(format)] = strconv.Itoa(failure.Status)
 		met = append(met, fmt.Sprintf("%s: %d", format, failure.Status))
 	}
-	return Checked{}, noneAccepted(failures, met)
+	return api.Report{}, noneAccepted(failures, met)
+}
+
+// Refused is what to check. Nobody knows what PAVE answers to a timestamp in another format.
+func (a Account) Refused() string {
+	text := "check username, api_key, api_secret, and this server's clock"
+	if a.Format != api.FormatAuto {
+		text += "; timestamp_format=auto tries the others"
+	}
+	return text
+}
+
+// formats are those that a check tries.
+func (a Account) formats(learned TimestampFormat) []TimestampFormat {
+	if a.Format != api.FormatAuto {
+		return []TimestampFormat{TimestampFormat(a.Format)}
+	}
+	formats := TimestampFormats()
+	if i := slices.Index(formats, learned); i > 0 {
+		formats = append([]TimestampFormat{learned}, slices.Delete(formats, i, i+1)...)
+	}
+	return formats
 }
 
 // call makes one call in one format.
-func call(
-	ctx context.Context, client exchange.Client, account Account, format TimestampFormat, timeout time.Duration,
-) (exchange.Answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+func (a Account) call(ctx context.Context, client exchange.Client, format TimestampFormat) (exchange.Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.Timeout)
 	defer cancel()
 	return client.Do(ctx, exchange.Request{
-		Method: http.MethodGet, URL: account.BaseURL + checkPath, CACert: account.CACert, Probe: true,
+		Method: http.MethodGet,
+		URL:    a.BaseURL + checkPath,
+		CACert: a.CACert,
+		Probe:  true,
 		Header: func(at time.Time) (http.Header, error) {
-			headers, err := account.Sign(at, format)
+			headers, err := a.Sign(at, format)
 			if err != nil {
 				return nil, err
 			}
 			// The names as PAVE's pages spell them: Set would change API-Key to Api-Key.
 			return http.Header{
-				HeaderAPIKey: {headers.APIKey}, HeaderAPIToken: {headers.APIToken}, HeaderAPITimestamp: {headers.APITimestamp},
+				HeaderAPIKey:       {headers.APIKey},
+				HeaderAPIToken:     {headers.APIToken},
+				HeaderAPITimestamp: {headers.APITimestamp},
 			}, nil
 		},
 	})
 }
 
-// mayBeTheFormat says which statuses a timestamp in the wrong format may get.
+// mayBeTheFormat reports whether a timestamp in the wrong format may get a status.
 func mayBeTheFormat(status int) bool {
 	return slices.Contains([]int{
 		http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity,

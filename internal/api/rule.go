@@ -1,11 +1,10 @@
-package backend
+package api
 
 import (
 	"bytes"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -14,15 +13,15 @@ import (
 
 // Limits of what may be stored, in bytes.
 const (
-	maxKey   = 256      // the storage key: config/, the vendor, and the name
-	maxText  = 1 << 10  // what is not named below
+	MaxText  = 1 << 10  // what is not named below
 	maxValue = 64 << 10 // secrets and certificates
 )
 
-// A rule returns what is wrong with a value, or "". It never quotes the value.
-type rule func(value string) string
+// A Rule returns what is wrong with a value, worded to follow the name of the field, or "". It never quotes the value.
+type Rule func(value string) string
 
-func atMost(bytes int) rule {
+// AtMost is a limit in bytes.
+func AtMost(bytes int) Rule {
 	return func(value string) string {
 		if len(value) > bytes {
 			return fmt.Sprintf("is longer than %d bytes", bytes)
@@ -31,22 +30,23 @@ func atMost(bytes int) rule {
 	}
 }
 
-// plainText has no control characters. A newline is usually a mistake: it comes with a file or a pipe.
-func plainText(value string) string {
+// PlainText has no control characters. A newline is usually a mistake: it comes with a file or a pipe.
+func PlainText(value string) string {
 	if strings.ContainsFunc(value, unicode.IsControl) {
 		return "contains a newline or another control character (printf %s writes none at the end, echo does)"
 	}
 	return ""
 }
 
-// headerText can be sent in a header as it is.
-func headerText(value string) string {
+// HeaderText can be sent in a header as it is.
+func HeaderText(value string) string {
 	if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return "contains a space, a control character or one outside ASCII"
 	}
 	return ""
 }
 
+// address is an address of an API, or nothing.
 func address(value string) string {
 	if value == "" {
 		return ""
@@ -57,8 +57,8 @@ func address(value string) string {
 	return ""
 }
 
-// cleanAddress drops slashes at the end of an address.
-func cleanAddress(value string) string {
+// CleanAddress drops slashes at the end of an address.
+func CleanAddress(value string) string {
 	parsed, err := baseurl.Parse(value)
 	if err != nil {
 		return value
@@ -66,8 +66,8 @@ func cleanAddress(value string) string {
 	return parsed
 }
 
-// endsIn refuses an address that ends in one of some paths, for a reason.
-func endsIn(reason string, paths ...string) rule {
+// EndsIn refuses an address that ends in one of some paths, for a reason.
+func EndsIn(reason string, paths ...string) Rule {
 	return func(value string) string {
 		for _, path := range paths {
 			if strings.HasSuffix(strings.ToLower(strings.TrimRight(value, "/")), path) {
@@ -107,7 +107,7 @@ func plainPEM(text string) string {
 // certificateBlocks returns the DER of each certificate in a PEM text; of "" none. fault is "" or what is wrong.
 func certificateBlocks(text string) (blocks [][]byte, fault string) {
 	if len(text) > maxValue { // parsing takes time
-		return nil, atMost(maxValue)(text)
+		return nil, AtMost(maxValue)(text)
 	}
 	text = plainPEM(text)
 	for rest := []byte(text); text != "" && (len(blocks) == 0 || len(bytes.TrimSpace(rest)) > 0); {
@@ -124,13 +124,4 @@ func certificateBlocks(text string) (blocks [][]byte, fault string) {
 		blocks = append(blocks, block.Bytes)
 	}
 	return blocks, ""
-}
-
-// addsCertificate says whether a PEM text contains a certificate that another does not.
-func addsCertificate(before, after string) bool {
-	old, _ := certificateBlocks(before)
-	blocks, _ := certificateBlocks(after)
-	return slices.ContainsFunc(blocks, func(der []byte) bool {
-		return !slices.ContainsFunc(old, func(known []byte) bool { return bytes.Equal(der, known) })
-	})
 }

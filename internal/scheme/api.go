@@ -1,0 +1,308 @@
+package scheme
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/apisig/vault-plugin-apisig/internal/api"
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
+)
+
+// API is any API whose signature is declared: a config has a scheme, which says what else it has.
+func API() *api.API {
+	const headers = "The headers by name; absent if the scheme declares query parameters only."
+	outputs := []api.Output{
+		{
+			Name: "query", Kind: api.OutputMap, Optional: true,
+			Help: "The query parameters by name, not encoded; absent if the scheme declares none.",
+		},
+		{Name: "base_url", Help: "Address of the API."},
+		{Name: "expires_at", Help: "Until when the result is good, by the scheme's ttl, RFC 3339."},
+	}
+	return &api.API{
+		Name:       "custom",
+		Title:      "a declared API",
+		FirstWrite: "scheme=@scheme.yml base_url=https://... and the scheme's secrets and fields",
+		ConfigHelp: configHelp,
+		Form:       api.Form{Fields: []api.Field{schemeField, baseURL, api.SecretExpiresAt, api.SecretWrittenAt}},
+		Document: &api.Document{
+			Field: schemeField,
+			Read:  form,
+			Readable: []api.Output{
+				{Name: "secrets", Kind: api.OutputTexts, Optional: true, Help: "Names of the scheme's secrets."},
+				{
+					Name: "fields", Kind: api.OutputTexts, Optional: true,
+					Help: "Names of the scheme's fields. Each is also in the answer by its name.",
+				},
+				{
+					Name: "request", Kind: api.OutputTexts, Optional: true,
+					Help: "Names of the parameters of sign/<vendor>/<name>; none if the config serves creds/<vendor>/<name>.",
+				},
+				{
+					Name: "allow_static", Kind: api.OutputFlag, Optional: true,
+					Help: "True if the scheme lets a signature stay the same; else absent.",
+				},
+				{
+					Name: "allow_extension", Kind: api.OutputFlag, Optional: true,
+					Help: "True if the scheme lets a hash be extended by callers; else absent.",
+				},
+			},
+		},
+		Creds: &api.Path{
+			Synopsis: "Get freshly signed headers of a declared API.",
+			Help:     credsHelp,
+			Headers:  headers,
+			Outputs:  outputs,
+			Refresh:  "half of the scheme's ttl",
+		},
+		Sign: &api.Path{
+			Synopsis: "Sign one call to a declared API.",
+			Help:     signHelp,
+			Headers:  headers,
+			Outputs: append([]api.Output{{
+				Name: "url", Optional: true,
+				Help: "Where to send the call: base URL, request string and query parameters; absent if the scheme has no request_string.",
+			}}, outputs...),
+		},
+	}
+}
+
+// The fields of a config, beside those of its scheme.
+var (
+	schemeField = api.Field{
+		Name: "scheme", Required: true, Bound: true, Account: true,
+		Help: "How the API signs, as YAML of at most 64 KiB. docs/schemes.md describes it, and schemes/ has some that are ready to " +
+			"use. The config has a parameter for each of its secrets and fields. A write that changes the scheme starts over: what was " +
+			"stored under the old one is erased.",
+	}
+	baseURL = baseURLField()
+)
+
+func baseURLField() api.Field {
+	f := api.BaseURL("Address of the API, " + api.AddressRule + ", and at most 512 bytes. Readers are told it; the engine itself " +
+		"calls nobody.")
+	f.Required = true
+	return f
+}
+
+// form reads a scheme. The fields of its configs follow from it.
+func form(text string) (api.Form, error) {
+	s, err := ParseStored(text)
+	if err != nil {
+		return api.Form{}, api.Invalidf("%s", err)
+	}
+	f := api.Form{
+		Open:     func(v api.Values) (*api.Account, error) { return open(s, v) },
+		Outdated: s.Outdated(),
+		Readable: map[string]any{"secrets": s.Secrets(), "fields": s.Fields(), "request": s.Request()},
+		Warnings: s.warnings,
+	}
+	if s.AllowStatic() {
+		f.Readable["allow_static"] = true
+	}
+	if s.AllowExtension() {
+		f.Readable["allow_extension"] = true
+	}
+	for _, name := range s.Secrets() {
+		f.Fields = append(f.Fields, api.Field{
+			Name: name, Kind: api.Secret, Required: true, Account: true, Group: api.GroupSecrets, Help: "A secret of the scheme.",
+			Rules: []api.Rule{func(value string) string { return fault(s.CheckSecret(name, secret.Text(value))) }},
+		})
+	}
+	for _, name := range s.Fields() {
+		own := api.Field{
+			Name: name, Bound: true, Account: true, Credential: true, Group: api.GroupFields, Help: "A field of the scheme.",
+			Rules: []api.Rule{secret.Damage, func(value string) string { return fault(s.CheckField(name, value)) }},
+		}
+		if fallback, has := s.Default(name); !has {
+			own.Required = true
+		} else if fallback != "" {
+			own.Default = fallback
+		} else {
+			own.OmitEmpty = true
+		}
+		f.Fields = append(f.Fields, own)
+	}
+	return f, nil
+}
+
+// fault is the text of an error, "" for none.
+func fault(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// warnings are for a write of the scheme.
+func (s *Scheme) warnings() []string {
+	warnings := s.Lints()
+	if s.AllowStatic() {
+		warnings = append(warnings, "allow_static: a signature of this scheme can stay the same, so anyone who sees one can use it "+
+			"for as long as the API accepts the secret")
+	}
+	if s.AllowExtension() {
+		warnings = append(warnings, "allow_extension: anyone who sees a signature of this scheme may be able to compute that of a "+
+			"longer request")
+	}
+	return warnings
+}
+
+// account is an opened config.
+type account struct {
+	scheme *Scheme
+	signer *Signer
+	values Values
+}
+
+func open(s *Scheme, v api.Values) (*api.Account, error) {
+	a := &account{scheme: s, values: Values{
+		Secrets: map[string]secret.Text{}, Fields: map[string]string{}, BaseURL: v.Text(baseURL),
+	}}
+	for _, f := range v.Fields() {
+		switch {
+		case f.Group == api.GroupSecrets:
+			a.values.Secrets[f.Name] = v.Secret(f)
+		case f.Group == api.GroupFields && (!f.OmitEmpty || v.Text(f) != ""):
+			a.values.Fields[f.Name] = v.Text(f)
+		}
+	}
+	var err error
+	if a.signer, err = s.Signer(a.values); err != nil {
+		return nil, api.Invalidf("%s", err)
+	}
+	opened := &api.Account{Declared: a}
+	if len(s.Request()) == 0 {
+		opened.Creds = a
+	} else {
+		opened.Signer = a
+	}
+	return opened, nil
+}
+
+// CheckHidden makes sure that no secret is in the scheme, a field or base_url.
+func (a *account) CheckHidden() error { return invalid(a.scheme.CheckHidden(a.values)) }
+
+// CheckExamples signs the scheme's examples.
+func (a *account) CheckExamples() error { return invalid(a.scheme.CheckExamples()) }
+
+func invalid(err error) error {
+	if err == nil {
+		return nil
+	}
+	return api.Invalidf("%s", err)
+}
+
+// Inputs are the scheme's request.
+func (a *account) Inputs() []api.Input {
+	var inputs []api.Input
+	for _, name := range a.scheme.Request() {
+		inputs = append(inputs, api.Input{Name: name})
+	}
+	return inputs
+}
+
+// Check refuses a text that is not what the reader has. Sign checks the rest.
+func (a *account) Check(given api.Inputs) error {
+	for _, name := range a.scheme.Request() {
+		if secret.NotUTF8(given[name]) {
+			return &api.InputError{Input: name, Fault: "contains U+FFFD, which stands in place of bytes that are not UTF-8, so its " +
+				"signature would be of something else; if the scheme takes the hash (body_sha256) or the base64 of such bytes, give that"}
+		}
+	}
+	return nil
+}
+
+// Creds signs a call that nobody describes.
+func (a *account) Creds(m api.Moment) (api.Answer, error) {
+	answer, err := a.Sign(m, nil)
+	// Agent and the Secrets Operator read again about a second after ttl, so what they have must be good for longer.
+	answer.Refresh = max(1, int(a.scheme.TTL().Seconds())/2)
+	return answer, err
+}
+
+// Sign signs a call.
+func (a *account) Sign(m api.Moment, given api.Inputs) (api.Answer, error) {
+	moment, err := a.moment(m)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	signed, err := a.signer.Sign(moment, given)
+	if err != nil {
+		return api.Answer{}, a.explain(err)
+	}
+	answer := api.Answer{
+		Headers:   signed.Headers,
+		Query:     signed.Query,
+		Texts:     map[string]string{"base_url": a.values.BaseURL},
+		ExpiresAt: m.Now.Add(a.scheme.TTL()),
+	}
+	if signed.URL != "" {
+		answer.Texts["url"] = signed.URL
+	}
+	if len(signed.Headers) == 0 {
+		answer.Headers = nil
+	}
+	return answer, nil
+}
+
+// moment makes what the scheme uses.
+func (a *account) moment(m api.Moment) (Moment, error) {
+	moment := Moment{Now: m.Now}
+	var err error
+	if unit := a.scheme.Unit(); unit > 0 {
+		if moment.Now, err = m.Later(unit); err != nil {
+			return Moment{}, err
+		}
+	}
+	if a.scheme.Uses("uuid") {
+		if moment.UUID, err = m.NewID(); err != nil {
+			return Moment{}, fmt.Errorf("making a uuid: %w", err)
+		}
+	}
+	if a.scheme.Uses("nonce") {
+		if moment.Nonce, err = m.NewID(); err != nil {
+			return Moment{}, fmt.Errorf("making a nonce: %w", err)
+		}
+		moment.Nonce = strings.ReplaceAll(moment.Nonce, "-", "")
+	}
+	return moment, nil
+}
+
+// explain says what to change after a signing that failed.
+func (a *account) explain(err error) error {
+	wrong, is := errors.AsType[*RequestError](err)
+	switch {
+	case !is:
+		return fmt.Errorf("signing: %w", err)
+	case len(a.scheme.Request()) == 0:
+		return api.Invalidf("%s; the config's fields or its scheme must be changed", wrong)
+	default:
+		return api.Invalidf("%s; %s", wrong, api.Accepts(a.scheme.Request()))
+	}
+}
+
+const configHelp = `
+Stores a scheme, which declares how an API signs its calls, together with the API's secrets. The scheme's secrets and fields are
+parameters of their own. Read the config to see which they are.
+
+    vault write apisig/config/custom/ovh scheme=@schemes/ovhcloud.yml base_url=https://eu.api.ovh.com \
+        application_key=... consumer_key=... application_secret=-
+
+A scheme that could give a secret away is refused, and so is one that does not reproduce its own examples.
+`
+
+const credsHelp = `
+Returns headers, signed now, for a config whose scheme has no request. There is no lease. Read again after ttl seconds; Vault Agent and
+the Secrets Operator do so by themselves:
+
+    vault read apisig/creds/custom/<name>
+`
+
+const signHelp = `
+Returns the headers and query parameters of one call, and where to send it. The config's scheme says which parameters describe a call;
+read the config to see them:
+
+    vault write apisig/sign/custom/<name> method=GET request_string=/1.0/me
+`
