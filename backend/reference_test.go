@@ -59,10 +59,10 @@ func TestReferenceTables(t *testing.T) {
 // A column says which vendors or paths a row is for.
 func referenceTables() map[string]string {
 	config, parameters, answers := rows{}, rows{}, map[string]rows{}
-	all := vendors()
+	all := apis.All()
 	for _, v := range all {
-		for _, f := range v.fields {
-			config.add(v.name, fieldCells(f))
+		for _, f := range v.Form.Fields {
+			config.add(v.Name, fieldCells(f))
 		}
 	}
 	for _, path := range newBackend(all, nil, nil).Paths {
@@ -101,15 +101,15 @@ func referenceTables() map[string]string {
 }
 
 // fieldCells are the cells of a config's field. An asterisk marks one whose change needs the secret.
-func fieldCells(f field) string {
-	name := "`" + f.name + "`"
-	if f.bound && f.kind != certificatesField {
+func fieldCells(f api.Field) string {
+	name := "`" + f.Name + "`"
+	if f.Bound && f.Kind != api.Certificates {
 		name += "\\*"
-		f.bound = false
+		f.Bound = false
 	}
-	text := f.description()
-	if f.oneOf != nil {
-		text += " One of `" + strings.Join(f.oneOf, "`, `") + "`."
+	text := f.Description()
+	if f.OneOf != nil {
+		text += " One of `" + strings.Join(f.OneOf, "`, `") + "`."
 	}
 	return name + " | " + text
 }
