@@ -2,7 +2,7 @@
 # Signing one call at a time is another path, which this policy does not open.
 #
 # Vault compares each request string of the list with allowed_parameters. OpenBao, and Vault before 1.21, compare the list
-# as a whole: there, this policy refuses every list. avanan-signer-events-only.hcl explains the parameters.
+# as a whole: there, this policy denies every list. avanan-signer-events-only.hcl explains the parameters.
 path "apisig/sign/avanan/us/batch" {
   capabilities        = ["update"]
   required_parameters = ["request_strings"]
