@@ -49,7 +49,7 @@ type backend struct {
 
 	stores  []*store // one an API
 	metrics *metrics
-	// ctx ends with the mount, and every exchange for readers with it.
+	// ctx ends with the mount, and every login for readers with it.
 	ctx context.Context
 }
 

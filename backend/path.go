@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -80,12 +81,30 @@ func (s *store) named(do operation) framework.OperationFunc {
 	}
 }
 
-// readAndUpdate makes one operation serve reads and updates alike. A template in Vault Agent that passes parameters updates,
-// and reads that differ in their query only would share one answer there. OpenAPI wants a name for each of the two.
-func readAndUpdate(operation framework.PathOperation, verb, suffix string) map[logical.Operation]framework.OperationHandler {
-	update := operation
-	update.DisplayAttrs = &framework.DisplayAttributes{OperationVerb: verb, OperationSuffix: suffix + "-with-parameters"}
-	return map[logical.Operation]framework.OperationHandler{
+// path is one of a config, below a prefix: verb and what are what OpenAPI calls it. The rest is to be filled in.
+func (s *store) path(prefix, verb, what string) *framework.Path {
+	return &framework.Path{
+		Pattern: prefix + "/" + s.api.Name + "/" + framework.GenericNameRegex(nameField),
+		DisplayAttrs: &framework.DisplayAttributes{
+			OperationPrefix: operationPrefix, OperationVerb: verb, OperationSuffix: s.api.Name + "-" + what,
+		},
+		Fields: map[string]*framework.FieldSchema{nameField: nameSchema()},
+	}
+}
+
+// answers declares the answer of an operation that succeeds.
+func answers(description string, fields map[string]*framework.FieldSchema) map[int][]framework.Response {
+	return map[int][]framework.Response{http.StatusOK: {{Description: description, Fields: fields}}}
+}
+
+// readAndUpdate makes one operation serve reads and updates of a path alike. A template in Vault Agent that passes parameters
+// updates, and reads that differ in their query only would share one answer there. OpenAPI wants a name for each of the two.
+func readAndUpdate(p *framework.Path, operation framework.PathOperation) {
+	update, display := operation, *p.DisplayAttrs
+	update.DisplayAttrs = &framework.DisplayAttributes{
+		OperationVerb: display.OperationVerb, OperationSuffix: display.OperationSuffix + "-with-parameters",
+	}
+	p.Operations = map[logical.Operation]framework.OperationHandler{
 		logical.ReadOperation:   &operation,
 		logical.UpdateOperation: &update,
 	}

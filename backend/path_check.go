@@ -65,20 +65,12 @@ type checking struct {
 }
 
 func checkPath(s *store, c checking) *framework.Path {
-	return &framework.Path{
-		Pattern: "check/" + s.api.Name + "/" + framework.GenericNameRegex(nameField),
-		DisplayAttrs: &framework.DisplayAttributes{
-			OperationPrefix: operationPrefix, OperationVerb: "check", OperationSuffix: s.api.Name + "-configuration",
-		},
-		Fields: map[string]*framework.FieldSchema{nameField: nameSchema()},
-		Operations: map[logical.Operation]framework.OperationHandler{
-			logical.UpdateOperation: forwarded(s.named(c.do), c.summary, map[int][]framework.Response{http.StatusOK: {{
-				Description: c.description, Fields: c.fields,
-			}}}),
-		},
-		HelpSynopsis:    c.summary,
-		HelpDescription: c.help,
+	p := s.path("check", "check", "configuration")
+	p.HelpSynopsis, p.HelpDescription = c.summary, c.help
+	p.Operations = map[logical.Operation]framework.OperationHandler{
+		logical.UpdateOperation: forwarded(s.named(c.do), c.summary, answers(c.description, c.fields)),
 	}
+	return p
 }
 
 // checkExamples reads the config from storage, so that what is checked is what another node would use.

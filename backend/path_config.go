@@ -17,35 +17,28 @@ import (
 
 // pathConfig is config/<vendor>/:name.
 func (b *backend) pathConfig(s *store) *framework.Path {
-	a := s.api
-	written := map[int][]framework.Response{
-		http.StatusNoContent: {{Description: "The config was stored."}},
-		http.StatusOK:        {{Description: "The config was stored. Warnings say what may be a mistake."}},
-	}
-	return &framework.Path{
-		Pattern: s.prefix() + framework.GenericNameRegex(nameField),
-		DisplayAttrs: &framework.DisplayAttributes{
-			OperationPrefix: operationPrefix, OperationSuffix: a.Name + "-configuration",
+	a, p := s.api, s.path("config", "", "configuration")
+	p.Fields = writable(a.Form.Fields)
+	p.TakesArbitraryInput = a.Document != nil // which has parameters of its own
+	p.ExistenceCheck = s.configExists
+	p.HelpSynopsis = "Configure credentials for " + a.Title + "."
+	p.HelpDescription = strings.TrimSpace(a.ConfigHelp) + configHelp
+	written := answers("The config was stored. Warnings say what may be a mistake.", nil)
+	written[http.StatusNoContent] = []framework.Response{{Description: "The config was stored."}}
+	deleted := map[int][]framework.Response{http.StatusNoContent: {{Description: "The config does not exist any more."}}}
+	write := s.named(b.configWrite)
+	p.Operations = map[logical.Operation]framework.OperationHandler{
+		logical.CreateOperation: forwarded(write, "Write a config of "+a.Title+".", written),
+		logical.UpdateOperation: forwarded(write, "Change the given fields of a config of "+a.Title+".", written),
+		logical.PatchOperation: forwarded(write,
+			"Change the given fields of an existing config of "+a.Title+"; null sets a field to its default.", written),
+		logical.DeleteOperation: forwarded(s.named(b.configDelete), "Delete a config of "+a.Title+".", deleted),
+		logical.ReadOperation: &framework.PathOperation{
+			Callback: s.named(b.configRead), Summary: "Read a config of " + a.Title + ", without its secret.",
+			Responses: answers("Every field except the secret.", readable(a)),
 		},
-		Fields: writable(a.Form.Fields),
-		// A document has parameters of its own.
-		TakesArbitraryInput: a.Document != nil,
-		ExistenceCheck:      s.configExists,
-		Operations: map[logical.Operation]framework.OperationHandler{
-			logical.CreateOperation: forwarded(s.named(b.configWrite), "Write a config of "+a.Title+".", written),
-			logical.UpdateOperation: forwarded(s.named(b.configWrite), "Change the given fields of a config of "+a.Title+".", written),
-			logical.PatchOperation: forwarded(s.named(b.configWrite),
-				"Change the given fields of an existing config of "+a.Title+"; null sets a field to its default.", written),
-			logical.DeleteOperation: forwarded(s.named(b.configDelete), "Delete a config of "+a.Title+".",
-				map[int][]framework.Response{http.StatusNoContent: {{Description: "The config does not exist any more."}}}),
-			logical.ReadOperation: &framework.PathOperation{
-				Callback: s.named(b.configRead), Summary: "Read a config of " + a.Title + ", without its secret.",
-				Responses: map[int][]framework.Response{http.StatusOK: {{Description: "Every field except the secret.", Fields: readable(a)}}},
-			},
-		},
-		HelpSynopsis:    "Configure credentials for " + a.Title + ".",
-		HelpDescription: strings.TrimSpace(a.ConfigHelp) + configHelp,
 	}
+	return p
 }
 
 // forwarded is an operation that only the node can do that may write.
@@ -58,72 +51,70 @@ func forwarded(callback framework.OperationFunc, summary string, responses map[i
 
 // pathConfigList is LIST config/<vendor>.
 func (b *backend) pathConfigList(s *store) *framework.Path {
-	return b.listOf(s, s.prefix(), "configurations")
+	return s.pathList(s.prefix(), "configurations")
 }
 
-// listOf is the LIST of a prefix below which each config has a path.
-func (b *backend) listOf(s *store, prefix, what string) *framework.Path {
-	summary := "List the names of the configs of " + s.api.Title + "."
-	return &framework.Path{
-		Pattern: prefix + "?$",
-		DisplayAttrs: &framework.DisplayAttributes{
-			OperationPrefix: operationPrefix, OperationVerb: "list", OperationSuffix: s.api.Name + "-" + what,
+// pathList is LIST of a prefix below which each config has a path.
+func (s *store) pathList(prefix, what string) *framework.Path {
+	return listPath(prefix+"?$", s.api.Name+"-"+what, listing{
+		summary: "List the names of the configs of " + s.api.Title + ".",
+		help:    "Returns names only: read a config by its name for its fields. If there is none, Vault answers 404.",
+		answer:  "The names.",
+		key:     "Names of configs.",
+		names: func(ctx context.Context, storage logical.Storage) ([]string, error) {
+			names, err := storage.List(ctx, s.prefix())
+			if err != nil {
+				return nil, fmt.Errorf("listing %s: %w", s.prefix(), err)
+			}
+			return names, nil
 		},
-		Operations: map[logical.Operation]framework.OperationHandler{
-			logical.ListOperation: &framework.PathOperation{
-				Callback: func(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
-					names, err := req.Storage.List(ctx, s.prefix())
-					if err != nil {
-						return nil, fmt.Errorf("listing %s: %w", s.prefix(), err)
-					}
-					return logical.ListResponse(names), nil
-				},
-				Summary: summary,
-				Responses: map[int][]framework.Response{http.StatusOK: {{
-					Description: "The names.",
-					Fields: map[string]*framework.FieldSchema{
-						"keys": {Type: framework.TypeStringSlice, Description: "Names of configs.", Required: true},
-					},
-				}}},
-			},
-		},
-		HelpSynopsis:    summary,
-		HelpDescription: "Returns names only: read a config by its name for its fields. If there is none, Vault answers 404.",
-	}
+	})
 }
 
 // pathVendors is LIST of a prefix below which each vendor has a list.
 func (b *backend) pathVendors(prefix string) *framework.Path {
-	summary := "List the vendors."
-	return &framework.Path{
-		Pattern: prefix + "/?$",
-		DisplayAttrs: &framework.DisplayAttributes{
-			OperationPrefix: operationPrefix, OperationVerb: "list", OperationSuffix: prefix + "-vendors",
+	return listPath(prefix+"/?$", prefix+"-vendors", listing{
+		summary: "List the vendors.",
+		help:    "Returns the vendors that the engine knows. List " + prefix + "/<vendor> for the names of configs.",
+		answer:  "The vendors, whether there are configs or not. Each is a prefix to list.",
+		key:     "Names of vendors, with a slash at their end.",
+		names: func(context.Context, logical.Storage) ([]string, error) {
+			var vendors []string
+			for _, s := range b.stores {
+				vendors = append(vendors, s.api.Name+"/")
+			}
+			slices.Sort(vendors)
+			return vendors, nil
 		},
+	})
+}
+
+// listing is what differs between two paths that list names.
+type listing struct {
+	summary, help, answer, key string
+	names                      func(context.Context, logical.Storage) ([]string, error)
+}
+
+func listPath(pattern, what string, l listing) *framework.Path {
+	keys := map[string]*framework.FieldSchema{"keys": {Type: framework.TypeStringSlice, Required: true, Description: l.key}}
+	return &framework.Path{
+		Pattern:      pattern,
+		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: operationPrefix, OperationVerb: "list", OperationSuffix: what},
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.ListOperation: &framework.PathOperation{
-				Callback: func(context.Context, *logical.Request, *framework.FieldData) (*logical.Response, error) {
-					var vendors []string
-					for _, s := range b.stores {
-						vendors = append(vendors, s.api.Name+"/")
+				Callback: func(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
+					names, err := l.names(ctx, req.Storage)
+					if err != nil {
+						return nil, err
 					}
-					slices.Sort(vendors)
-					return logical.ListResponse(vendors), nil
+					return logical.ListResponse(names), nil
 				},
-				Summary: summary,
-				Responses: map[int][]framework.Response{http.StatusOK: {{
-					Description: "The vendors, whether there are configs or not. Each is a prefix to list.",
-					Fields: map[string]*framework.FieldSchema{
-						"keys": {
-							Type: framework.TypeStringSlice, Required: true,
-							Description: "Names of vendors, with a slash at their end.",
-						},
-					},
-				}}},
+				Summary:   l.summary,
+				Responses: answers(l.answer, keys),
 			},
 		},
-		HelpSynopsis:    summary,
-		HelpDescription: "Returns the vendors that the engine knows. List " + prefix + "/<vendor> for the names of configs.",
+		HelpSynopsis:    l.summary,
+		HelpDescription: l.help,
 	}
 }
 

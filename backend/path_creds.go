@@ -3,7 +3,6 @@ package backend
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -37,37 +36,25 @@ func minTTLSchema() *framework.FieldSchema {
 
 // pathCreds is creds/<vendor>/:name.
 func (b *backend) pathCreds(s *store) *framework.Path {
-	a := s.api
-	fields := map[string]*framework.FieldSchema{nameField: nameSchema(), unauthorizedField: unauthorizedSchema(a)}
+	a, p := s.api, s.path("creds", "generate", "credentials")
+	p.Fields[unauthorizedField] = unauthorizedSchema(a)
 	description := "Freshly made credentials. There is no lease."
 	switch {
 	case a.Lease != nil:
 		description = "A token. Its lease ends shortly before it does, and cannot be renewed."
-		fields[api.MinTTL.Name] = minTTLSchema()
+		p.Fields[api.MinTTL.Name] = minTTLSchema()
 	case a.Document != nil:
 		description = "Signed headers. There is no lease."
 	}
-	suffix := a.Name + "-credentials"
-	return &framework.Path{
-		Pattern: "creds/" + a.Name + "/" + framework.GenericNameRegex(nameField),
-		DisplayAttrs: &framework.DisplayAttributes{
-			OperationPrefix: operationPrefix, OperationVerb: "generate", OperationSuffix: suffix,
-		},
-		Fields: fields,
-		// A config whose document has inputs answers that it serves sign/.
-		TakesArbitraryInput: a.Document != nil,
-		Operations: readAndUpdate(framework.PathOperation{
-			Callback: s.named(b.credsRead),
-			Summary:  a.Creds.Synopsis,
-			Responses: map[int][]framework.Response{http.StatusOK: {{
-				Description: description, Fields: answerFields(a, a.Creds),
-			}}},
-			// A lease needs a write.
-			ForwardPerformanceStandby: a.Lease != nil,
-		}, "generate", suffix),
-		HelpSynopsis:    a.Creds.Synopsis,
-		HelpDescription: a.Creds.Help,
-	}
+	p.HelpSynopsis, p.HelpDescription = a.Creds.Synopsis, a.Creds.Help
+	p.TakesArbitraryInput = a.Document != nil // a config whose document has inputs answers that it serves sign/
+	readAndUpdate(p, framework.PathOperation{
+		Callback:                  s.named(b.credsRead),
+		Summary:                   a.Creds.Synopsis,
+		Responses:                 answers(description, answerFields(a, a.Creds)),
+		ForwardPerformanceStandby: a.Lease != nil, // a lease needs a write
+	})
+	return p
 }
 
 func (b *backend) credsRead(ctx context.Context, r *request) (*logical.Response, error) {

@@ -2,7 +2,6 @@ package backend
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
@@ -12,34 +11,23 @@ import (
 
 // pathSign is sign/<vendor>/:name.
 func (b *backend) pathSign(s *store) *framework.Path {
-	a := s.api
-	fields := map[string]*framework.FieldSchema{nameField: nameSchema(), unauthorizedField: unauthorizedSchema(a)}
+	a, p := s.api, s.path("sign", "sign", "request")
+	p.Fields[unauthorizedField] = unauthorizedSchema(a)
 	for _, input := range a.Sign.Inputs {
-		fields[input.Name] = &framework.FieldSchema{Type: framework.TypeString, Required: true, Query: true, Description: input.Help}
+		p.Fields[input.Name] = &framework.FieldSchema{Type: framework.TypeString, Required: true, Query: true, Description: input.Help}
 	}
 	description := "The headers of one call. There is no lease."
 	if a.Document != nil {
 		description = "Signed headers. There is no lease."
 	}
-	suffix := a.Name + "-request"
-	return &framework.Path{
-		Pattern: "sign/" + a.Name + "/" + framework.GenericNameRegex(nameField),
-		DisplayAttrs: &framework.DisplayAttributes{
-			OperationPrefix: operationPrefix, OperationVerb: "sign", OperationSuffix: suffix,
-		},
-		Fields: fields,
-		// A document says what its inputs are.
-		TakesArbitraryInput: a.Document != nil,
-		Operations: readAndUpdate(framework.PathOperation{
-			Callback: s.named(b.signRead),
-			Summary:  a.Sign.Synopsis,
-			Responses: map[int][]framework.Response{http.StatusOK: {{
-				Description: description, Fields: answerFields(a, a.Sign),
-			}}},
-		}, "sign", suffix),
-		HelpSynopsis:    a.Sign.Synopsis,
-		HelpDescription: a.Sign.Help,
-	}
+	p.HelpSynopsis, p.HelpDescription = a.Sign.Synopsis, a.Sign.Help
+	p.TakesArbitraryInput = a.Document != nil // which says what its inputs are
+	readAndUpdate(p, framework.PathOperation{
+		Callback:  s.named(b.signRead),
+		Summary:   a.Sign.Synopsis,
+		Responses: answers(description, answerFields(a, a.Sign)),
+	})
+	return p
 }
 
 func (b *backend) signRead(ctx context.Context, r *request) (*logical.Response, error) {

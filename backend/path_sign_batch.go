@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -36,53 +35,39 @@ func takesRequestStrings(a *api.API) bool {
 
 // pathSignBatch is sign/<vendor>/:name/batch.
 func (b *backend) pathSignBatch(s *store) *framework.Path {
-	a := s.api
-	summary := "Sign many calls to " + a.Title + "."
+	a, p := s.api, s.path("sign", "sign", "requests")
 	of := "sign/" + a.Name + "/<name>"
-	fields := map[string]*framework.FieldSchema{
-		nameField:         nameSchema(),
-		unauthorizedField: unauthorizedSchema(a),
-		requestsField: {
-			Type:        framework.TypeSlice,
-			Description: "Calls, up to 1,000 and 1 MiB together: for each a map of what " + of + " takes. Send it as JSON.",
-		},
+	p.Pattern += "/batch"
+	p.Fields[unauthorizedField] = unauthorizedSchema(a)
+	p.Fields[requestsField] = &framework.FieldSchema{
+		Type: framework.TypeSlice,
+		Description: "Calls, up to 1,000 and 1 MiB together: for each a map of what " + of + " takes. Send it as JSON. It or " +
+			"request_strings, where there is that, is required.",
 	}
-	help := signBatchHelp
+	p.HelpSynopsis, p.HelpDescription = "Sign many calls to "+a.Title+".", signBatchHelp
 	if takesRequestStrings(a) {
-		fields[requestStringsField] = &framework.FieldSchema{
+		p.Fields[requestStringsField] = &framework.FieldSchema{
 			Type:        framework.TypeStringSlice,
-			Description: "Request strings, each as " + of + " takes one, instead of requests.",
+			Description: "Request strings, each as " + of + " takes one, in place of requests.",
 		}
-		help = signBatchOfStringsHelp
+		p.HelpDescription += signBatchStringsHelp
 	}
-	return &framework.Path{
-		Pattern: "sign/" + a.Name + "/" + framework.GenericNameRegex(nameField) + "/batch",
-		DisplayAttrs: &framework.DisplayAttributes{
-			OperationPrefix: operationPrefix, OperationVerb: "sign", OperationSuffix: a.Name + "-requests",
+	p.HelpDescription = strings.ReplaceAll(p.HelpDescription, "VENDOR", a.Name)
+	p.Operations = map[logical.Operation]framework.OperationHandler{
+		logical.UpdateOperation: &framework.PathOperation{
+			Callback: s.named(b.signBatch),
+			Summary:  p.HelpSynopsis,
+			Responses: answers("The headers of each call. There is no lease.", map[string]*framework.FieldSchema{
+				"results": {
+					Type: framework.TypeSlice, Required: true,
+					Description: "For each call, in their order, what " + of + " answers, except expires_at: headers (by name), " +
+						"header_lines (the same as text), url (where to send the call).",
+				},
+				"expires_at": {Type: framework.TypeString, Required: true, Description: "Until when the results are good, RFC 3339."},
+			}),
 		},
-		Fields: fields,
-		Operations: map[logical.Operation]framework.OperationHandler{
-			logical.UpdateOperation: &framework.PathOperation{
-				Callback: s.named(b.signBatch),
-				Summary:  summary,
-				Responses: map[int][]framework.Response{http.StatusOK: {{
-					Description: "The headers of each call. There is no lease.",
-					Fields: map[string]*framework.FieldSchema{
-						"results": {
-							Type: framework.TypeSlice, Required: true,
-							Description: "For each call, in their order, what " + of + " answers: headers (by name), header_lines (the same " +
-								"as text), url (where to send the call) and the rest, except expires_at.",
-						},
-						"expires_at": {
-							Type: framework.TypeString, Required: true, Description: "Until when all results are good, RFC 3339.",
-						},
-					},
-				}}},
-			},
-		},
-		HelpSynopsis:    summary,
-		HelpDescription: strings.ReplaceAll(help, "VENDOR", a.Name),
 	}
+	return p
 }
 
 // batch are the calls that a reader wants signed.
@@ -208,22 +193,18 @@ func (b batch) explain(i int, err error) error {
 	return err
 }
 
-const signBatchOfStringsHelp = `
-Returns the headers of each of many calls, in the order of request_strings, and where to send each:
-
-    vault write apisig/sign/VENDOR/<name>/batch request_strings=/v1.0/event/1 request_strings=/v1.0/event/2
-
-Each request string is checked and signed as the path of a single call does it. If one is rejected, none is signed. A policy
-for the path of a single call does not open this one.
-`
-
 const signBatchHelp = `
-Returns the headers of each of many calls, in the order of requests, and where to send each. A call is a map of what the path of a
-single call takes:
+Returns the headers of each of many calls, in the order of requests, and where to send each. A call is a map of what
+sign/VENDOR/<name> takes:
 
-    echo '{"requests": [{"method": "GET", "request_string": "/1"}, {"method": "GET", "request_string": "/2"}]}' |
-        vault write apisig/sign/VENDOR/<name>/batch -
+    vault write apisig/sign/VENDOR/<name>/batch - <requests.json   # {"requests": [{"request_string": "/..."}, ...]}
 
 Each call is checked and signed as the path of a single call does it. If one is rejected, none is signed. A policy for the path
 of a single call does not open this one.
+`
+
+const signBatchStringsHelp = `
+Calls that are a request_string alone can be listed:
+
+    vault write apisig/sign/VENDOR/<name>/batch request_strings=/v1.0/event/1 request_strings=/v1.0/event/2
 `

@@ -3,7 +3,6 @@ package backend
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -17,29 +16,21 @@ const statusPrefix = "status/"
 
 // pathStatus is status/<vendor>/:name.
 func (b *backend) pathStatus(s *store) *framework.Path {
-	summary := "Read what the engine knows of a config of " + s.api.Title + ", without calling the vendor."
-	return &framework.Path{
-		Pattern: statusPrefix + s.api.Name + "/" + framework.GenericNameRegex(nameField),
-		DisplayAttrs: &framework.DisplayAttributes{
-			OperationPrefix: operationPrefix, OperationVerb: "read", OperationSuffix: s.api.Name + "-status",
+	p := s.path("status", "read", "status")
+	p.HelpSynopsis = "Read what the engine knows of a config of " + s.api.Title + ", without calling the vendor."
+	p.HelpDescription = statusHelp
+	p.Operations = map[logical.Operation]framework.OperationHandler{
+		logical.ReadOperation: &framework.PathOperation{
+			Callback: s.named(b.statusRead), Summary: p.HelpSynopsis,
+			Responses: answers("What is known. Fields that do not apply are absent.", statusFields(s.api)),
 		},
-		Fields: map[string]*framework.FieldSchema{nameField: nameSchema()},
-		Operations: map[logical.Operation]framework.OperationHandler{
-			logical.ReadOperation: &framework.PathOperation{
-				Callback: s.named(b.statusRead), Summary: summary,
-				Responses: map[int][]framework.Response{http.StatusOK: {{
-					Description: "What is known. Fields that do not apply are absent.", Fields: statusFields(s.api),
-				}}},
-			},
-		},
-		HelpSynopsis:    summary,
-		HelpDescription: statusHelp,
 	}
+	return p
 }
 
 // pathStatusList is LIST status/<vendor>.
 func (b *backend) pathStatusList(s *store) *framework.Path {
-	return b.listOf(s, statusPrefix+s.api.Name+"/", "statuses")
+	return s.pathList(statusPrefix+s.api.Name+"/", "statuses")
 }
 
 func statusFields(a *api.API) map[string]*framework.FieldSchema {

@@ -10,7 +10,7 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/api"
 )
 
-// renewalsAtOnce is how many exchanges one call of renewTokens begins at most; the calls after it begin the rest.
+// renewalsAtOnce is how many logins one call of renewTokens begins at most; the calls after it begin the rest.
 const renewalsAtOnce = 100
 
 // periodic is called every minute, by Vault on the active node, and on every node where standbys serve reads. Vault steps down or
@@ -32,8 +32,8 @@ func (b *backend) doubtConfigs() {
 	}
 }
 
-// renewTokens begins exchanges for tokens that are in use and soon stop being shared, so that no reader waits for one. It waits
-// for no exchange; readers get the current token meanwhile.
+// renewTokens begins logins for tokens that are in use and soon stop being shared, so that no reader waits for one. It waits
+// for no login; readers get the current token meanwhile.
 func (b *backend) renewTokens(ctx context.Context, req *logical.Request) error {
 	begun := 0
 	for _, s := range b.stores {

@@ -64,7 +64,7 @@ func (s *stats) totals() (reads, stale, exchanges int) {
 	return reads, stale, exchanges
 }
 
-// history is what exchanges showed of one account. An exchange that ends after its config got another account adds to the
+// history is what logins showed of one account. A login that ends after its config got another account adds to the
 // history of the old one, which nobody reads any more.
 type history struct {
 	mu   sync.Mutex
