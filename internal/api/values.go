@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,18 @@ type Value struct {
 	Text    secret.Text
 	Seconds int
 	Flag    bool
+}
+
+// plain is the value as storage and reads have it: an int, a bool or a string, by the field's kind.
+func (v Value) plain(f Field) any {
+	switch f.Kind {
+	case Seconds:
+		return v.Seconds
+	case Flag:
+		return v.Flag
+	default:
+		return v.Text.Reveal()
+	}
 }
 
 // Values are what a config has for the fields of its form. They have all of them, and do not change.
@@ -86,26 +99,13 @@ func (v Values) Learn(format string) Values {
 
 // with is a copy in which one field has another value.
 func (v Values) with(f Field, value Value) Values {
-	copied := Values{v.api, v.form, make(map[place]Value, len(v.of))}
-	for at, old := range v.of {
-		copied.of[at] = old
-	}
-	copied.of[f.place()] = value
-	return copied
+	of := maps.Clone(v.of)
+	of[f.place()] = value
+	return Values{v.api, v.form, of}
 }
 
 // Equal reports whether two configs have the same values.
-func (v Values) Equal(other Values) bool {
-	if len(v.of) != len(other.of) {
-		return false
-	}
-	for at, value := range v.of {
-		if of, has := other.of[at]; !has || of != value {
-			return false
-		}
-	}
-	return true
-}
+func (v Values) Equal(other Values) bool { return maps.Equal(v.of, other.of) }
 
 // SameAccount reports whether a token that was got with the other config can be handed out for this one.
 func (v Values) SameAccount(other Values) bool {
@@ -160,20 +160,11 @@ func (v Values) Outdated() string {
 func (v Values) Readable() map[string]any {
 	answer := map[string]any{}
 	for _, f := range v.form.Fields {
-		value := v.of[f.place()]
-		switch {
-		case !f.Readable() || (f.OmitEmpty && value.Text == ""):
-		case f.Kind == Seconds:
-			answer[f.Name] = value.Seconds
-		case f.Kind == Flag:
-			answer[f.Name] = value.Flag
-		default:
-			answer[f.Name] = value.Text.Reveal()
+		if value := v.of[f.place()]; f.Readable() && (!f.OmitEmpty || value.Text != "") {
+			answer[f.Name] = value.plain(f)
 		}
 	}
-	for name, value := range v.form.Readable {
-		answer[name] = value
-	}
+	maps.Copy(answer, v.form.Readable)
 	return answer
 }
 
@@ -341,32 +332,21 @@ func (v Values) Encode(before []byte) ([]byte, error) {
 	}
 	for _, f := range v.form.Fields {
 		value := v.of[f.place()]
-		switch {
-		case f.Unstored:
+		if f.Unstored {
 			continue
-		case f.OmitEmpty && value.Text == "":
+		}
+		if f.OmitEmpty && value.Text == "" {
 			delete(groups[f.Group], f.Name)
 			continue
 		}
-		var plain any
-		switch f.Kind {
-		case Flag:
-			plain = value.Flag
-		case Seconds:
-			plain = value.Seconds
-		default:
-			plain = value.Text.Reveal()
-		}
-		raw, err := json.Marshal(plain)
+		raw, err := json.Marshal(value.plain(f))
 		if err != nil {
 			return nil, fmt.Errorf("encoding a config: %w", err)
 		}
 		groups[f.Group][f.Name] = raw
 	}
+	delete(groups, "")
 	for group, values := range groups {
-		if group == "" {
-			continue
-		}
 		raw, err := json.Marshal(values)
 		if err != nil {
 			return nil, fmt.Errorf("encoding a config: %w", err)

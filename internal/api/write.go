@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -137,10 +138,7 @@ func (a *API) begin(w Write) (begun Values, restarted bool, err error) {
 
 // merge returns a config with what the write names for some of its fields, cleaned. What it names must keep the rules.
 func (w Write) merge(v Values, fields []Field) (Values, error) {
-	next := Values{v.api, v.form, make(map[place]Value, len(v.of))}
-	for at, value := range v.of {
-		next.of[at] = value
-	}
+	next := Values{v.api, v.form, maps.Clone(v.of)}
 	for _, f := range fields {
 		if f.Unstored {
 			continue
