@@ -11,8 +11,8 @@ import (
 // perCallField is the field of an answer that names the headers which a client must not use twice.
 const perCallField = "per_call_headers"
 
-// answerData is an answer as Vault returns it. Headers are a map, and text too, which gives consumers that read one field per
-// request a consistent set of headers, and is what curl -H @- reads.
+// answerData is an answer as Vault returns it. Headers are a map, and text too, which gives consumers that read one
+// field per request a consistent set of headers, and is what curl -H @- reads.
 func answerData(a api.Answer, now time.Time) map[string]any {
 	data := make(map[string]any, len(a.Texts)+7)
 	for name, text := range a.Texts {

@@ -7,10 +7,10 @@
 //
 // and no path returns a secret.
 //
-// What an API is to the engine is in internal/api, and each API in a folder of its own beside that: nothing here names one. The
-// files are named for what they contain. path_*.go are the paths, written once for all APIs. storage.go keeps configs in Vault's
-// storage, which is seal-wrapped, and entry.go in memory, together with their tokens. Tokens are nowhere else, except in Vault's
-// own leases.
+// What an API is to the engine is in internal/api, and each API in a folder of its own beside that: nothing here names
+// one. The files are named for what they contain. path_*.go are the paths, written once for all APIs. storage.go keeps
+// configs in Vault's storage, which is seal-wrapped, and entry.go in memory, together with their tokens. Tokens are
+// nowhere else, except in Vault's own leases.
 //
 // This is the only package that knows Vault's SDK, and the only one with a clock.
 package backend
@@ -33,8 +33,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
-// Version is what the plugin runs as, and what -version must say when it is registered: semantic, with a v. A build can set
-// another with -ldflags "-X github.com/apisig/vault-plugin-apisig/backend.Version=v1.2.3".
+// Version is what the plugin runs as, and what -version must say when it is registered: semantic, with a v. A build can
+// set another with -ldflags "-X github.com/apisig/vault-plugin-apisig/backend.Version=v1.2.3".
 var Version = "v0.1.0"
 
 const operationPrefix = "apisig"
@@ -117,8 +117,8 @@ func (b *backend) paths() []*framework.Path {
 	return append(append(reads, b.pathMetrics()), append(writes, b.pathVendors("config"), b.pathVendors("status"))...)
 }
 
-// open makes the entry of a config. It keeps the statistics of the entry before, and, if that is for the same account, its history
-// and its token.
+// open makes the entry of a config. It keeps the statistics of the entry before, and, if that is for the same account,
+// its history and its token.
 func (b *backend) open(s *store, name string, c opened, before *entry) *entry {
 	e := &entry{opened: c, history: &history{}}
 	if before != nil {
@@ -156,8 +156,9 @@ func (b *backend) open(s *store, name string, c opened, before *entry) *entry {
 	return e
 }
 
-// recovered is deferred. It makes of a panic an error, which says when it was, and a line in the log: a panic would end the process,
-// and with it every mount of the plugin. What it panicked with is left out, because that may quote anything.
+// recovered is deferred. It makes of a panic an error, which says when it was, and a line in the log: a panic would end
+// the process, and with it every mount of the plugin. What it panicked with is left out, because that may quote
+// anything.
 func (b *backend) recovered(when, line string, s *store, err *error) {
 	if recover() != nil {
 		*err = fmt.Errorf("internal error %s; see Vault's log", when)
@@ -180,7 +181,8 @@ func (b *backend) login(ctx context.Context, s *store, account *api.Account, lea
 	return report, err
 }
 
-// maxClockOffset is the difference between the vendor's clock and this server's from which on readers of warnings are told.
+// maxClockOffset is the difference between the vendor's clock and this server's from which on readers of warnings are
+// told.
 const maxClockOffset = 30 * time.Second
 
 // clockWarning says in words that the vendor's clock and this server's differ; "" if they do not, or nothing is known.
@@ -206,8 +208,8 @@ func (b *backend) Setup(ctx context.Context, conf *logical.BackendConfig) error 
 	return b.Backend.Setup(ctx, &remembering)
 }
 
-// HandleRequest rejects parameters that the path does not have before the framework sees them: the framework would ignore
-// an unknown one with a warning, and quote a value of the wrong type, which may be a secret, in its error.
+// HandleRequest rejects parameters that the path does not have before the framework sees them: the framework would
+// ignore an unknown one with a warning, and quote a value of the wrong type, which may be a secret, in its error.
 func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*logical.Response, error) {
 	var ignored string
 	if len(req.Data) > 0 { // the framework routes every request; one without parameters need not be routed twice
@@ -233,14 +235,15 @@ func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*log
 	return resp, err
 }
 
-// takesMore reports whether a request may have parameters that its path does not know: those of a document. A config's are for writes.
+// takesMore reports whether a request may have parameters that its path does not know: those of a document. A config's
+// are for writes.
 func takesMore(req *logical.Request, path *framework.Path) bool {
 	reads := req.Operation == logical.ReadOperation || req.Operation == logical.DeleteOperation
 	return path.TakesArbitraryInput && (!reads || !strings.HasPrefix(req.Path, configPrefix))
 }
 
-// HandleExistenceCheck looks at the path only. Vault calls it before it checks the policies, so errors in the parameters are
-// for HandleRequest to report.
+// HandleExistenceCheck looks at the path only. Vault calls it before it checks the policies, so errors in the
+// parameters are for HandleRequest to report.
 func (b *backend) HandleExistenceCheck(ctx context.Context, req *logical.Request) (checked, exists bool, err error) {
 	pathOnly := *req
 	pathOnly.Data = nil

@@ -15,8 +15,8 @@ type opened struct {
 	account *api.Account
 }
 
-// entry is one config in memory, with the token that its readers share. The two are replaced together, so a reader never
-// gets a token of another account than its config's.
+// entry is one config in memory, with the token that its readers share. The two are replaced together, so a reader
+// never gets a token of another account than its config's.
 type entry struct {
 	opened
 	// token is nil for an API without tokens.
@@ -32,8 +32,8 @@ type entry struct {
 	stale bool
 }
 
-// entries are one API's configs in memory, by name. A config that readers get was in storage when they began to read, or
-// later.
+// entries are one API's configs in memory, by name. A config that readers get was in storage when they began to read,
+// or later.
 type entries struct {
 	mu      sync.RWMutex
 	byName  map[string]*entry
@@ -59,8 +59,8 @@ func (e *entries) seen() uint64 {
 	return e.changes
 }
 
-// put remembers what was read from storage, unless something changed since the call of seen that came before: then it reports
-// false, and what was read may be old. build gets the entry of that name from before, which may be nil.
+// put remembers what was read from storage, unless something changed since the call of seen that came before: then it
+// reports false, and what was read may be old. build gets the entry of that name from before, which may be nil.
 func (e *entries) put(name string, seen uint64, build func(before *entry) *entry) (*entry, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -165,8 +165,8 @@ func (e *entries) all() (map[string]*entry, map[string]api.SecretDates) {
 	return maps.Clone(e.byName), secrets
 }
 
-// unknown returns those of the names in storage of which nothing is known, and forgets what is known of others, except of configs
-// that may have been written since storage was asked.
+// unknown returns those of the names in storage of which nothing is known, and forgets what is known of others, except
+// of configs that may have been written since storage was asked.
 func (e *entries) unknown(inStorage []string) []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -43,9 +43,10 @@ func leaseType(l *api.Lease) *framework.Secret {
 	}
 }
 
-// revoke ends a lease. It changes nothing for other readers: no vendor can revoke a token, and forgetting it would let one
-// short-lived client cost everyone else a login or, in an outage, the living token. It needs no config, storage or
-// network and never fails, because Vault retries a lease that cannot be revoked for days and does not disable its mount.
+// revoke ends a lease. It changes nothing for other readers: no vendor can revoke a token, and forgetting it would let
+// one short-lived client cost everyone else a login or, in an outage, the living token. It needs no config, storage or
+// network and never fails, because Vault retries a lease that cannot be revoked for days and does not disable its
+// mount.
 func revoke(context.Context, *logical.Request, *framework.FieldData) (*logical.Response, error) {
 	return nil, nil
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/prometheus/common/expfmt"
 )
 
-// metrics are those of one mount. Only durations are kept here; the rest is read from the configs' stats at each scrape, so a
-// series begins with its first event and ends with its config.
+// metrics are those of one mount. Only durations are kept here; the rest is read from the configs' stats at each
+// scrape, so a series begins with its first event and ends with its config.
 type metrics struct {
 	registry *prometheus.Registry
 	seconds  *prometheus.HistogramVec

@@ -18,7 +18,8 @@ import (
 )
 
 // checkParameters refuses a parameter that the operation does not take, and a value of the wrong JSON type. Its errors
-// name the parameter and never hold the value. On a path with parameters that are known later, arbitrary, those are not checked yet.
+// name the parameter and never hold the value. On a path with parameters that are known later, arbitrary, those are not
+// checked yet.
 func checkParameters(req *logical.Request, fields map[string]*framework.FieldSchema, arbitrary bool) error {
 	accepted := parametersOf(req.Operation, fields)
 	if accepted == nil {
@@ -37,8 +38,8 @@ func checkParameters(req *logical.Request, fields map[string]*framework.FieldSch
 	return nil
 }
 
-// ignoresUnknown reports whether a request's unknown parameters are ignored: those in the query of a read. Some tools add
-// one to whatever they read, and their users cannot prevent it: bank-vaults version=-1, scrapers format=prometheus.
+// ignoresUnknown reports whether a request's unknown parameters are ignored: those in the query of a read. Some tools
+// add one to whatever they read, and their users cannot prevent it: bank-vaults version=-1, scrapers format=prometheus.
 func ignoresUnknown(req *logical.Request) bool {
 	creds := strings.HasPrefix(req.Path, readPathNames[readCreds]+"/")
 	status := strings.HasPrefix(req.Path, statusPrefix)
@@ -90,7 +91,8 @@ func parametersOf(operation logical.Operation, fields map[string]*framework.Fiel
 	return accepted
 }
 
-// parameterName is what a parameter's name can look like. Anything else may be a secret that was pasted in the wrong place.
+// parameterName is what a parameter's name can look like. Anything else may be a secret that was pasted in the wrong
+// place.
 var parameterName = regexp.MustCompile(`^[A-Za-z_]{1,32}$`)
 
 // quoted is a name as it is shown in an error, if it looks like one.

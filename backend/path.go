@@ -97,8 +97,9 @@ func answers(description string, fields map[string]*framework.FieldSchema) map[i
 	return map[int][]framework.Response{http.StatusOK: {{Description: description, Fields: fields}}}
 }
 
-// readAndUpdate makes one operation serve reads and updates of a path alike. A template in Vault Agent that passes parameters
-// updates, and reads that differ in their query only would share one answer there. OpenAPI wants a name for each of the two.
+// readAndUpdate makes one operation serve reads and updates of a path alike. A template in Vault Agent that passes
+// parameters updates, and reads that differ in their query only would share one answer there. OpenAPI wants a name for
+// each of the two.
 func readAndUpdate(p *framework.Path, operation framework.PathOperation) {
 	update, display := operation, *p.DisplayAttrs
 	update.DisplayAttrs = &framework.DisplayAttributes{

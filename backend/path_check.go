@@ -85,8 +85,8 @@ func (b *backend) checkExamples(ctx context.Context, r *request) (*logical.Respo
 	return &logical.Response{Data: map[string]any{"verified_at": api.RFC3339(b.now())}}, nil
 }
 
-// check logs in with the stored config and keeps what it learns: the format that worked, and a new token. It stores nothing if
-// the config was changed meanwhile.
+// check logs in with the stored config and keeps what it learns: the format that worked, and a new token. It stores
+// nothing if the config was changed meanwhile.
 func (b *backend) check(ctx context.Context, r *request) (*logical.Response, error) {
 	current, err := r.usable(ctx)
 	if err != nil {

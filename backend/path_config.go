@@ -118,8 +118,8 @@ func listPath(pattern, what string, l listing) *framework.Path {
 	}
 }
 
-// configExists is the existence check, which decides whether Vault wants the policy capability create or update. For a name
-// that no config can have it answers that there is one, so that the caller sees the request's own error.
+// configExists is the existence check, which decides whether Vault wants the policy capability create or update. For a
+// name that no config can have it answers that there is one, so that the caller sees the request's own error.
 func (s *store) configExists(ctx context.Context, req *logical.Request, data *framework.FieldData) (bool, error) {
 	name := nameOf(data)
 	if nameFault(s, name) != "" {
@@ -166,8 +166,8 @@ func (b *backend) configDelete(ctx context.Context, r *request) (*logical.Respon
 	return nil, r.remove(ctx)
 }
 
-// configWrite creates, updates and patches. If the write changes what a login uses, or contains verify=true, it logs in first, and
-// readers get its token. It holds no lock meanwhile, and starts over if another write came between.
+// configWrite creates, updates and patches. If the write changes what a login uses, or contains verify=true, it logs in
+// first, and readers get its token. It holds no lock meanwhile, and starts over if another write came between.
 func (b *backend) configWrite(ctx context.Context, r *request) (*logical.Response, error) {
 	if len(r.Request.Data) == 0 {
 		return nil, api.Invalidf("the request contains no parameters; %s",
@@ -225,7 +225,8 @@ type trial struct {
 	report api.Report
 }
 
-// try logs in if a change wants that. A write that starts over need not do it again with the same account: last is from before.
+// try logs in if a change wants that. A write that starts over need not do it again with the same account: last is from
+// before.
 func (b *backend) try(ctx context.Context, r *request, change api.Change, last *trial) (*trial, error) {
 	if !change.Verify {
 		return nil, nil

@@ -53,8 +53,8 @@ func (b *backend) metricsRead(ctx context.Context, req *logical.Request, _ *fram
 // surveyedAtOnce is how many configs one scrape reads from storage at most; later scrapes read the rest.
 const surveyedAtOnce = 1000
 
-// survey finds out what configs that are not in memory say of their secrets, so that metrics cover every config after a restart
-// too. It reads no more than unread entries from storage, and counts them down.
+// survey finds out what configs that are not in memory say of their secrets, so that metrics cover every config after a
+// restart too. It reads no more than unread entries from storage, and counts them down.
 func (s *store) survey(ctx context.Context, storage logical.Storage, unread *int) error {
 	names, err := storage.List(ctx, s.prefix())
 	if err != nil {

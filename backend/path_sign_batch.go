@@ -14,7 +14,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/api"
 )
 
-// The parameters of a batch: the calls as maps of inputs or, where the only input is a request_string, those by themselves.
+// The parameters of a batch: the calls as maps of inputs or, where the only input is a request_string, those by
+// themselves.
 const (
 	requestsField       = "requests"
 	requestStringsField = "request_strings"
@@ -116,8 +117,8 @@ func (b *backend) signBatch(ctx context.Context, r *request) (*logical.Response,
 	})
 }
 
-// check says what is wrong with a batch. It names the first call that is wrong, counted from 0. It ends with the context: a
-// large batch takes a while, which is wasted on a caller that hung up.
+// check says what is wrong with a batch. It names the first call that is wrong, counted from 0. It ends with the
+// context: a large batch takes a while, which is wasted on a caller that hung up.
 func (b batch) check(ctx context.Context, signer api.Signer) ([]api.Inputs, error) {
 	if len(b.calls) == 0 {
 		return nil, api.Invalidf("%s is required: a list of at least one", b.field)

@@ -92,8 +92,8 @@ func answerFields(a *api.API, p *api.Path) map[string]*framework.FieldSchema {
 	return fields
 }
 
-// refreshFields declare by which fields of an answer without a lease Vault Agent and the Secrets Operator read again. ttl says in
-// words what the seconds are.
+// refreshFields declare by which fields of an answer without a lease Vault Agent and the Secrets Operator read again.
+// ttl says in words what the seconds are.
 func refreshFields(ttl string) map[string]*framework.FieldSchema {
 	return map[string]*framework.FieldSchema{
 		"ttl": {

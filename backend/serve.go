@@ -28,8 +28,9 @@ type answering func(api.Moment) (*logical.Response, error)
 
 // serve answers a reader of a config.
 //
-// If the reader would get the vendor's failure, the config may have been changed on another node, or a moment ago: a secret that
-// the vendor has replaced is rejected. So serve looks into storage and, if the account is another there, tries once more.
+// If the reader would get the vendor's failure, the config may have been changed on another node, or a moment ago: a
+// secret that the vendor has replaced is rejected. So serve looks into storage and, if the account is another there,
+// tries once more.
 func (b *backend) serve(ctx context.Context, r *request, do reading) (*logical.Response, error) {
 	current, err := r.usable(ctx)
 	if err != nil {
@@ -62,8 +63,8 @@ func readResult(stale bool, err error) int {
 	return readOK
 }
 
-// serveWith answers a reader with a config and its token. If a new token is due and cannot be had, the reader gets the shared one
-// while that lives, with a warning that says why; stale is true then.
+// serveWith answers a reader with a config and its token. If a new token is due and cannot be had, the reader gets the
+// shared one while that lives, with a warning that says why; stale is true then.
 func (b *backend) serveWith(ctx context.Context, r *request, current *entry, do reading) (resp *logical.Response, stale bool, err error) {
 	// A scheme is a stranger's program.
 	defer b.recovered("while signing for "+r.key(), "signing panicked", r.store, &err)
@@ -90,8 +91,8 @@ func (b *backend) serveWith(ctx context.Context, r *request, current *entry, do 
 	return resp, true, nil
 }
 
-// sharedToken is the token that a reader gets; the zero value for an API without tokens. With a failure, it is the one from
-// before, or none.
+// sharedToken is the token that a reader gets; the zero value for an API without tokens. With a failure, it is the one
+// from before, or none.
 func (e *entry) sharedToken(ctx context.Context, r *request, minTTL time.Duration) (token.Token, error) {
 	if e.token == nil {
 		return token.Token{}, nil

@@ -127,8 +127,8 @@ func (h *history) checked(now time.Time) {
 // checkInterval is how often a config may be checked with success: each check is a call to the vendor.
 const checkInterval = 10 * time.Second
 
-// beginCheck returns why a config cannot be checked now, worded to follow its name, or "". Then endCheck must be called when the check
-// has ended. A clock that was set back allows a check.
+// beginCheck returns why a config cannot be checked now, worded to follow its name, or "". Then endCheck must be called
+// when the check has ended. A clock that was set back allows a check.
 func (h *history) beginCheck(now time.Time) (fault string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

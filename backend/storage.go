@@ -13,8 +13,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/api"
 )
 
-// configPrefix begins the storage key of everything that contains a secret. It is seal-wrapped. A key is the prefix, the
-// vendor's name, a slash and the config's name.
+// configPrefix begins the storage key of everything that contains a secret. It is seal-wrapped. A key is the prefix,
+// the vendor's name, a slash and the config's name.
 const configPrefix = "config/"
 
 // store keeps one API's configs: in Vault's storage, and in memory those that were used.
@@ -75,8 +75,8 @@ func (r *request) usable(ctx context.Context) (*entry, error) {
 	return r.fetch(ctx)
 }
 
-// fetch reads a config to work with from storage, and remembers it. Where there is none, or it cannot be used, the error
-// says what to write.
+// fetch reads a config to work with from storage, and remembers it. Where there is none, or it cannot be used, the
+// error says what to write.
 func (r *request) fetch(ctx context.Context) (*entry, error) {
 	fetched, kept, err := r.fetchOnce(ctx)
 	if err != nil || kept {
@@ -121,8 +121,9 @@ func (r *request) openStored(found stored) (opened, error) {
 
 // noConfig is the error of a path whose config does not exist.
 //
-// In a namespace MountPoint begins with the namespace, and nothing says where that ends. So for a mount whose path has several
-// segments, the command names the root namespace: it works whether there is a namespace or not, and whichever the user has set.
+// In a namespace MountPoint begins with the namespace, and nothing says where that ends. So for a mount whose path has
+// several segments, the command names the root namespace: it works whether there is a namespace or not, and whichever
+// the user has set.
 func (r *request) noConfig() error {
 	path := r.MountPoint + r.key()
 	command := "vault write"
@@ -132,8 +133,8 @@ func (r *request) noConfig() error {
 	return api.Invalidf("there is no config at %s; write one first: %s %s %s", path, command, path, r.store.api.FirstWrite)
 }
 
-// confirm makes sure that storage still has a config that was found there, and makes that the one in memory. confirmed gets its
-// entry while no reader can have it yet.
+// confirm makes sure that storage still has a config that was found there, and makes that the one in memory. confirmed
+// gets its entry while no reader can have it yet.
 func (r *request) confirm(ctx context.Context, found stored, c opened, confirmed func(*entry)) error {
 	if !c.values.Equal(found.values) {
 		return r.replace(ctx, found, c, confirmed)
@@ -170,8 +171,8 @@ func (r *request) isStored(ctx context.Context, entry []byte) error {
 	return nil
 }
 
-// replace stores a config in place of one that was found in storage. It returns errChanged, and changes nothing, if that is no
-// longer there. written is as in remember.
+// replace stores a config in place of one that was found in storage. It returns errChanged, and changes nothing, if
+// that is no longer there. written is as in remember.
 func (r *request) replace(ctx context.Context, found stored, next opened, written func(*entry)) error {
 	r.store.writes.Lock()
 	defer r.store.writes.Unlock()
@@ -182,8 +183,8 @@ func (r *request) replace(ctx context.Context, found stored, next opened, writte
 	if err != nil {
 		return err
 	}
-	// Vault finishes a write whose client hung up, so this one is not canceled either. The error is returned as it is: Vault
-	// recognizes that of a read-only storage by its text alone.
+	// Vault finishes a write whose client hung up, so this one is not canceled either. The error is returned as it is:
+	// Vault recognizes that of a read-only storage by its text alone.
 	if err := r.Storage.Put(context.WithoutCancel(ctx), &logical.StorageEntry{Key: r.key(), Value: value}); err != nil {
 		r.store.entries.doubt(r.name) // a write that fails may have been done
 		return err

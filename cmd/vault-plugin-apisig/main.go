@@ -1,5 +1,5 @@
-// Command vault-plugin-apisig is the secrets engine as a Vault plugin. Vault starts it. Started by hand it does nothing, except
-// with -version, which prints the version to register it with.
+// Command vault-plugin-apisig is the secrets engine as a Vault plugin. Vault starts it. Started by hand it does
+// nothing, except with -version, which prints the version to register it with.
 package main
 
 import (

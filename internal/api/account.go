@@ -10,13 +10,14 @@ import (
 
 // Account is an opened config. It never changes, and all of it is safe for concurrent use.
 type Account struct {
-	// Creds serves creds/, and Signer sign/; nil for a path that this config does not serve. It serves one of them at least.
+	// Creds serves creds/, and Signer sign/; nil for a path that this config does not serve. It serves one of them at
+	// least.
 	Creds  Creds
 	Signer Signer
 	// Login calls the API with the credentials; nil if the engine does not call it.
 	Login Login
-	// SendsSecret reports whether a login sends the secret itself and not a signature, so that a write of the secret must not
-	// rely on a stored address.
+	// SendsSecret reports whether a login sends the secret itself and not a signature, so that a write of the secret must
+	// not rely on a stored address.
 	SendsSecret bool
 	// Declared is for a config with a document; else nil.
 	Declared Declared
@@ -31,8 +32,8 @@ type Creds interface {
 type Signer interface {
 	// Inputs are what a reader can give.
 	Inputs() []Input
-	// Check says what is wrong with what a reader gives, before anything is asked of the API. The error is an InputError, or an
-	// Invalid where it is about no single input.
+	// Check says what is wrong with what a reader gives, before anything is asked of the API. The error is an InputError,
+	// or an Invalid where it is about no single input.
 	Check(Inputs) error
 	// Sign signs a call whose inputs were checked. It may find more that is wrong with them.
 	Sign(Moment, Inputs) (Answer, error)
@@ -40,8 +41,8 @@ type Signer interface {
 
 // Login is how the engine calls an API.
 type Login interface {
-	// Login calls the API with the credentials, now: it gets a token or, for an API without a Lease, shows that the credentials
-	// work. learned is the format that worked last, "" for none. A failure of the API is an *exchange.Error.
+	// Login calls the API with the credentials, now: it gets a token or, for an API without a Lease, shows that the
+	// credentials work. learned is the format that worked last, "" for none. A failure of the API is an *exchange.Error.
 	Login(ctx context.Context, by Caller, learned string) (Report, error)
 	// Refused says what to check when the API refuses the credentials.
 	Refused() string

@@ -1,9 +1,9 @@
-// Package api is what an API is to the engine: the fields of its configs, the rules that a write of them keeps, and what an
-// opened config can do. It knows nothing of Vault, and has no clock.
+// Package api is what an API is to the engine: the fields of its configs, the rules that a write of them keeps, and
+// what an opened config can do. It knows nothing of Vault, and has no clock.
 //
-// A config goes one way. Its [Values] are those of declared fields. A write is applied to the stored ones by [API.Apply], which
-// is the one place that checks a config; [Values.Open] makes an [Account] of them, which never changes; and the account logs
-// in, and signs.
+// A config goes one way. Its [Values] are those of declared fields. A write is applied to the stored ones by
+// [API.Apply], which is the one place that checks a config; [Values.Open] makes an [Account] of them, which never
+// changes; and the account logs in, and signs.
 package api
 
 // API is one kind of credentials that the engine keeps. It is not changed once it is made.
@@ -22,7 +22,8 @@ type API struct {
 	Document *Document
 	// Creds and Sign describe creds/<vendor>/:name and sign/<vendor>/:name; nil for a path that no config serves.
 	Creds, Sign *Path
-	// Calls reports whether the engine calls the API. Then each account has a Login, and the fields are among those of Called.
+	// Calls reports whether the engine calls the API. Then each account has a Login, and the fields are among those of
+	// Called.
 	Calls bool
 	// Lease is how tokens are leased; nil for an API whose login gives none. The fields have MinTTL.
 	Lease *Lease
@@ -107,7 +108,8 @@ type Lease struct {
 	TokenID bool
 }
 
-// Format is a field that chooses one of several formats or "auto", and the field where the engine keeps what auto found.
+// Format is a field that chooses one of several formats or "auto", and the field where the engine keeps what auto
+// found.
 type Format struct{ Chosen, Detected Field }
 
 // FormatAuto is the value of Format.Chosen that has a login find out.

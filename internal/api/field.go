@@ -26,8 +26,8 @@ const (
 	Flag                     // true or false
 )
 
-// Field declares one field of a config. The schema of the path, merging and checking of writes, storage, reads, help, OpenAPI
-// and the tables of docs/reference.md all follow from it.
+// Field declares one field of a config. The schema of the path, merging and checking of writes, storage, reads, help,
+// OpenAPI and the tables of docs/reference.md all follow from it.
 type Field struct {
 	// Name is that of the parameter, and of the value in storage.
 	Name string
@@ -43,15 +43,16 @@ type Field struct {
 	Required bool
 	// OneOf lists the values that a text may have; nil for any.
 	OneOf []string
-	// FromName reports whether the config's name is the value, where it is one of OneOf and a write leaves the field empty.
+	// FromName reports whether the config's name is the value, where it is one of OneOf and a write leaves the field
+	// empty.
 	FromName bool
 	// Least and Most bound seconds. A stored value beyond them counts as the nearest of them.
 	Least, Most int
 	// Credential reports whether the field is part of what authenticates. A write warns of blanks at its ends. A secret
 	// always is one.
 	Credential bool
-	// Rules are what the value that a write names must keep. They are not applied to what is stored: a rule that is new must
-	// not break a config that works.
+	// Rules are what the value that a write names must keep. They are not applied to what is stored: a rule that is new
+	// must not break a config that works.
 	Rules []Rule
 	// Clean, if set, returns the value as it is stored. It is called with a value that keeps the rules.
 	Clean func(string) string
@@ -68,12 +69,13 @@ type Field struct {
 	OmitEmpty bool
 	// Unstored reports whether the field is about one write, and is neither stored nor read.
 	Unstored bool
-	// Group is the object of the entry that the field is stored in; "" for the entry itself. Only the fields of a document are
-	// in one.
+	// Group is the object of the entry that the field is stored in; "" for the entry itself. Only the fields of a document
+	// are in one.
 	Group string
 }
 
-// Description is the help text with what follows from the declaration: bounds, default, and whether the field is required.
+// Description is the help text with what follows from the declaration: bounds, default, and whether the field is
+// required.
 func (f Field) Description() string {
 	sentences := []string{f.Help}
 	if f.Kind == Seconds {

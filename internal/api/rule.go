@@ -84,8 +84,8 @@ func certificates(value string) string {
 	return fault
 }
 
-// cleanCertificates leaves nothing but the certificates. The text is read back, and a key may have come along, in a damaged
-// block that reads as a comment.
+// cleanCertificates leaves nothing but the certificates. The text is read back, and a key may have come along, in a
+// damaged block that reads as a comment.
 func cleanCertificates(value string) string {
 	blocks, _ := certificateBlocks(value)
 	var clean strings.Builder

@@ -25,7 +25,8 @@ type Write struct {
 type Parameters interface {
 	// Given is what the write names for a field. null is a patch's wish for the default, which is the value then.
 	Given(f Field) (value Value, null, given bool)
-	// Check refuses what the write names if it is none of some fields', or of another type. It is called once they are known.
+	// Check refuses what the write names if it is none of some fields', or of another type. It is called once they are
+	// known.
 	Check(fields []Field) error
 }
 
@@ -35,8 +36,8 @@ type Change struct {
 	Account *Account
 	// Verify reports whether the credentials must be tried first.
 	Verify bool
-	// Relied says in words which stored values a write that contains a secret relies on: a base_url that is not the vendor's
-	// own, a ca_cert. Someone else may have set them, to receive the secret. "" if there are none.
+	// Relied says in words which stored values a write that contains a secret relies on: a base_url that is not the
+	// vendor's own, a ca_cert. Someone else may have set them, to receive the secret. "" if there are none.
 	Relied string
 	// Outlived is a warning that new secrets leave the date of the old ones as it is; "" if they do not.
 	Outlived string
@@ -44,8 +45,8 @@ type Change struct {
 	Warnings []string
 }
 
-// Apply makes a config of a stored one and what a write names. Every rule for configs is checked here, and nowhere else. An
-// error says what is wrong with the write, or keeps the result from being used.
+// Apply makes a config of a stored one and what a write names. Every rule for configs is checked here, and nowhere
+// else. An error says what is wrong with the write, or keeps the result from being used.
 func (a *API) Apply(w Write) (Change, error) {
 	begun, restarted, err := a.begin(w)
 	if err != nil {
@@ -64,7 +65,8 @@ func (a *API) Apply(w Write) (Change, error) {
 		}
 		return Change{}, err
 	}
-	// Before anything that compares the stored secrets with what this write names: its answer would tell whether a guess is right.
+	// Before anything that compares the stored secrets with what this write names: its answer would tell whether a guess
+	// is right.
 	if err := w.checkBound(next); err != nil {
 		return Change{}, err
 	}
@@ -103,8 +105,8 @@ func (w Write) namesSecret(next Values) bool {
 	return slices.ContainsFunc(next.Fields(), func(f Field) bool { return f.Kind == Secret && w.names(f) })
 }
 
-// begin is the config that a write changes: the one that is stored or, if the write changes the document, one that has nothing
-// of the old document's. restarted reports which.
+// begin is the config that a write changes: the one that is stored or, if the write changes the document, one that has
+// nothing of the old document's. restarted reports which.
 func (a *API) begin(w Write) (begun Values, restarted bool, err error) {
 	if a.Document == nil {
 		return w.Old, false, nil
@@ -166,8 +168,8 @@ func (w Write) merge(v Values, fields []Field) (Values, error) {
 	return next, nil
 }
 
-// checkBound refuses to use a stored secret in a way that it was not given for: anyone who can change a config could otherwise
-// send it to a host of their own.
+// checkBound refuses to use a stored secret in a way that it was not given for: anyone who can change a config could
+// otherwise send it to a host of their own.
 func (w Write) checkBound(next Values) error {
 	secrets := secretNames(next.Fields())
 	if !slices.ContainsFunc(next.Fields(), func(f Field) bool { return f.Kind == Secret && !w.names(f) }) {
@@ -186,8 +188,8 @@ func (w Write) checkBound(next Values) error {
 	return nil
 }
 
-// checkDeclared makes sure that a document does what it says, and that a read returns no secret. The second is for writes that
-// bring a value which a read returns, or a secret: a stored config was held to the rule of its time.
+// checkDeclared makes sure that a document does what it says, and that a read returns no secret. The second is for
+// writes that bring a value which a read returns, or a secret: a stored config was held to the rule of its time.
 func (w Write) checkDeclared(next Values, account *Account) error {
 	if account.Declared == nil {
 		return nil
@@ -245,8 +247,8 @@ func (w Write) outlived(next Values) string {
 	return SecretExpiresAt.Name + " is still " + RFC3339(expires) + "; if the new secret expires at another time, or never, write that too"
 }
 
-// blanks warns of blanks at the ends of the credentials that the write names. They are kept, because a secret may have them, and
-// are usually a mistake.
+// blanks warns of blanks at the ends of the credentials that the write names. They are kept, because a secret may have
+// them, and are usually a mistake.
 func (w Write) blanks(next Values) []string {
 	var warnings []string
 	for _, f := range next.Fields() {

@@ -7,12 +7,12 @@
 //
 //	<req id><app id><date>[<request string>]<secret key>
 //
-// The request string is the path and query exactly as sent; the handshake leaves it out. The signature is a plain hash, not
-// an HMAC (Avanan's Smart API pages, "Authentication"; the request string: Check Point's own Python client).
+// The request string is the path and query exactly as sent; the handshake leaves it out. The signature is a plain hash,
+// not an HMAC (Avanan's Smart API pages, "Authentication"; the request string: Check Point's own Python client).
 //
-// Two things matter if you sign for others. The signature covers neither method, body, token nor host. And the parts are
-// joined without separators, so a request string that contains the app id and a date would sign a second request too.
-// CheckRequestString rejects those.
+// Two things matter if you sign for others. The signature covers neither method, body, token nor host. And the parts
+// are joined without separators, so a request string that contains the app id and a date would sign a second request
+// too. CheckRequestString rejects those.
 //
 // Everything except Client, which does the handshake, is pure: times and ids are arguments.
 package avanan

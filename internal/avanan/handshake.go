@@ -17,9 +17,9 @@ const authPath = "/v1.0/auth"
 
 // Login does a handshake, which gives a JWT, within the account's timeout, retries included.
 //
-// If the account's date format is Auto, it first tries the format that is learned. If that is "", it tries Zoneless, because all
-// clients that are known to work send it. If the answer is 500 or 400, it tries the other format: Avanan answers 500 to a date
-// that it rejects, and might answer 400 too.
+// If the account's date format is Auto, it first tries the format that is learned. If that is "", it tries Zoneless,
+// because all clients that are known to work send it. If the answer is 500 or 400, it tries the other format: Avanan
+// answers 500 to a date that it rejects, and might answer 400 too.
 //
 // If Avanan returns no JWT, the error is an *exchange.Error. Any other error is a fault on this side.
 func (a Account) Login(ctx context.Context, by api.Caller, learned string) (api.Report, error) {

@@ -16,10 +16,10 @@ const (
 	maxLife = 24 * time.Hour
 )
 
-// parseJWT reads the body of a handshake's answer: a JWT, which may be in JSON quotes and have white space around it. It
-// returns the JWT and its life, counted from the time of the request. If the body is not a usable JWT, fault says why,
-// without quoting the body. The JWT's signature is not checked, because TLS authenticates the sender and the JWT is only
-// sent back to it.
+// parseJWT reads the body of a handshake's answer: a JWT, which may be in JSON quotes and have white space around it.
+// It returns the JWT and its life, counted from the time of the request. If the body is not a usable JWT, fault says
+// why, without quoting the body. The JWT's signature is not checked, because TLS authenticates the sender and the JWT
+// is only sent back to it.
 func parseJWT(body string, asked time.Time) (text string, life time.Duration, fault string) {
 	text = strings.TrimSpace(body)
 	if len(text) >= 2 && text[0] == '"' && text[len(text)-1] == '"' {
@@ -39,9 +39,9 @@ func parseJWT(body string, asked time.Time) (text string, life time.Duration, fa
 	return text, life, ""
 }
 
-// lifeOf returns how long a token lives. If it is a JWT with an exp claim in Unix seconds, it lives until then. If it also has
-// an iat claim at most a day before exp, it lives no longer than from iat to exp, because the vendor's clock and this one may
-// differ.
+// lifeOf returns how long a token lives. If it is a JWT with an exp claim in Unix seconds, it lives until then. If it
+// also has an iat claim at most a day before exp, it lives no longer than from iat to exp, because the vendor's clock
+// and this one may differ.
 func lifeOf(text string, asked time.Time) time.Duration {
 	claims := jwt.MapClaims{}
 	// If parsing fails, the claims are empty, or the error is about the algorithm, which does not matter here.

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// hosts has the API's host for each region. A key belongs to one region (Avanan's Smart API pages, "Base URLs"). Avanan does
-// not support the region UAE; a config reaches it only by base URL.
+// hosts has the API's host for each region. A key belongs to one region (Avanan's Smart API pages, "Base URLs"). Avanan
+// does not support the region UAE; a config reaches it only by base URL.
 var hosts = map[string]string{
 	"us": "smart-api-production-1-us.avanan.net",
 	"eu": "smart-api-production-1-eu.avanan.net",

@@ -1,12 +1,12 @@
-// Package infinity speaks the authentication of Check Point's Infinity Portal, for the API of Harmony Email, to which the
-// tenants of Avanan move.
+// Package infinity speaks the authentication of Check Point's Infinity Portal, for the API of Harmony Email, to which
+// the tenants of Avanan move.
 //
-// A login, POST /auth/external with a client id and an access key, gives a token for half an hour. Calls carry it as a bearer
-// token; nothing is signed (the portal's API pages, "Authentication"; about ten public clients agree). So the token alone opens
-// everything that its key may do.
+// A login, POST /auth/external with a client id and an access key, gives a token for half an hour. Calls carry it as a
+// bearer token; nothing is signed (the portal's API pages, "Authentication"; about ten public clients agree). So the
+// token alone opens everything that its key may do.
 //
-// The raw key is in the body of the login. It must only be sent to the portal's own gateway or to an address that the operator
-// named, and no redirect may be followed.
+// The raw key is in the body of the login. It must only be sent to the portal's own gateway or to an address that the
+// operator named, and no redirect may be followed.
 //
 // Everything here is pure except Login; instants are arguments.
 package infinity

@@ -15,8 +15,8 @@ import (
 
 // Login gets a token, within the account's timeout, retries included.
 //
-// If the portal returns no token, the error is an *exchange.Error: of kind Refused also for a failure that comes with status 200.
-// Any other error is a fault on this side.
+// If the portal returns no token, the error is an *exchange.Error: of kind Refused also for a failure that comes with
+// status 200. Any other error is a fault on this side.
 func (a Account) Login(ctx context.Context, by api.Caller, _ string) (api.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Timeout)
 	defer cancel()
@@ -62,8 +62,8 @@ const (
 // rejected is the fault of an answer that says that the login failed.
 const rejected = "it rejects the credentials"
 
-// parseAnswer reads the body of an answer with status 200. It returns the token and how long it lives from the moment it was
-// asked for; or in fault what is wrong, in words that quote nothing.
+// parseAnswer reads the body of an answer with status 200. It returns the token and how long it lives from the moment
+// it was asked for; or in fault what is wrong, in words that quote nothing.
 func parseAnswer(body []byte, timing exchange.Timing) (text string, life time.Duration, fault string) {
 	var answer struct {
 		Success *bool `json:"success"`
@@ -93,8 +93,8 @@ func parseAnswer(body []byte, timing exchange.Timing) (text string, life time.Du
 	return text, life, ""
 }
 
-// lifeOf is how long a token lives: expiresIn, in seconds; else until expires, a date of HTTP; else half an hour. A date is
-// compared with the answer's own Date too, because the clocks of the two sides may differ.
+// lifeOf is how long a token lives: expiresIn, in seconds; else until expires, a date of HTTP; else half an hour. A
+// date is compared with the answer's own Date too, because the clocks of the two sides may differ.
 func lifeOf(expiresIn, expires any, timing exchange.Timing) time.Duration {
 	if seconds, is := expiresIn.(float64); is && seconds <= maxLife.Seconds() {
 		return time.Duration(max(seconds, 0) * float64(time.Second))

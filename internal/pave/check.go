@@ -14,17 +14,17 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/exchange"
 )
 
-// checkPath is the call that credentials are tried with: documented, read-only, and for the whole account. Its answer contains
-// the account's own webhook secrets, so it is not read.
+// checkPath is the call that credentials are tried with: documented, read-only, and for the whole account. Its answer
+// contains the account's own webhook secrets, so it is not read.
 const checkPath = "/v1/callbacks"
 
-// Login checks the credentials: it calls PAVE with the config's timestamp format or, under auto, with all in turn, the one that
-// worked last first, up to the first that PAVE accepts. Each call has the account's timeout, and no retry. No page of PAVE's says
-// what a wrong timestamp gets, so a check goes on after 400, 401, 403, 404, 422 and 500; anything else is about something other
-// than the format and ends it.
+// Login checks the credentials: it calls PAVE with the config's timestamp format or, under auto, with all in turn, the
+// one that worked last first, up to the first that PAVE accepts. Each call has the account's timeout, and no retry. No
+// page of PAVE's says what a wrong timestamp gets, so a check goes on after 400, 401, 403, 404, 422 and 500; anything
+// else is about something other than the format and ends it.
 //
-// If PAVE accepts none, the error is an *exchange.Error that lists what each format met. It is of kind Refused if all were 400,
-// 401 or 403.
+// If PAVE accepts none, the error is an *exchange.Error that lists what each format met. It is of kind Refused if all
+// were 400, 401 or 403.
 func (a Account) Login(ctx context.Context, by api.Caller, learned string) (api.Report, error) {
 	report := api.Report{Tried: map[string]string{}}
 	var failures []*exchange.Error

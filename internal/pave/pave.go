@@ -1,7 +1,7 @@
 // Package pave computes the headers that authenticate a call to the API of PAVE (openapi.paveapi.com).
 //
-// A call has three headers: API-Key, API-Timestamp and API-Token. API-Token is an HMAC-SHA256 in lower-case hex. Its key is
-// the API secret, and its message is
+// A call has three headers: API-Key, API-Timestamp and API-Token. API-Token is an HMAC-SHA256 in lower-case hex. Its
+// key is the API secret, and its message is
 //
 //	<username>:<api_key>@<timestamp>
 //
@@ -36,8 +36,8 @@ const DefaultBaseURL = "https://openapi.paveapi.com"
 // TokenLife is how long PAVE accepts a token after its timestamp (PAVE's API pages: "will expire within 5 minutes").
 const TokenLife = 5 * time.Minute
 
-// TimestampFormat is how API-Timestamp is written. PAVE's pages and working clients disagree, so the operator chooses. The
-// zero value is not a valid format.
+// TimestampFormat is how API-Timestamp is written. PAVE's pages and working clients disagree, so the operator chooses.
+// The zero value is not a valid format.
 type TimestampFormat string
 
 // The four formats. All are in UTC.
