@@ -167,7 +167,9 @@ func (b *backend) recovered(when, line string, s *store, err *error) {
 }
 
 // login calls the API with an account's credentials. Its error says what to check if the API refuses them.
-func (b *backend) login(ctx context.Context, s *store, account *api.Account, learned string) (report api.Report, err error) {
+func (b *backend) login(
+	ctx context.Context, s *store, account *api.Account, learned string,
+) (report api.Report, err error) {
 	defer b.recovered("during the exchange with "+s.api.Title, "an exchange panicked", s, &err)
 	began := b.now()
 	report, err = account.Login.Login(ctx, api.Caller{Client: b.client, NewID: b.newID}, learned)
@@ -260,8 +262,8 @@ func (b *backend) invalidate(_ context.Context, key string) {
 }
 
 const backendHelp = `
-The apisig secrets engine stores the secrets of APIs that want signed headers or short-lived tokens, and gives applications
-those headers and tokens. The secrets never leave Vault.
+The apisig secrets engine stores the secrets of APIs that want signed headers or short-lived tokens, and gives
+applications those headers and tokens. The secrets never leave Vault.
 
 An operator writes config/<vendor>/:name. Applications read creds/<vendor>/:name (headers, or a leased token) and
 sign/<vendor>/:name (the headers of one call, for a request_string; under /batch, those of many calls).

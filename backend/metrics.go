@@ -56,8 +56,8 @@ var (
 
 	descBuild = prometheus.NewDesc("apisig_build_info", "Version of the engine; the value is 1.", []string{"version"}, nil)
 	descReads = prometheus.NewDesc("apisig_reads_total",
-		"Reads of credentials and signatures. refused: answered with 400, for a wrong request or rejected credentials. stale: with a token "+
-			"that could not be renewed.", []string{"vendor", "config", "path", "result"}, nil)
+		"Reads of credentials and signatures. refused: answered with 400, for a wrong request or rejected credentials. "+
+			"stale: with a token that could not be renewed.", []string{"vendor", "config", "path", "result"}, nil)
 	descSignatures = prometheus.NewDesc("apisig_signatures_total", "Calls that were signed.", ofConfig, nil)
 	descExchanges  = prometheus.NewDesc("apisig_exchanges_total",
 		"Exchanges with the vendor. A write whose credentials the vendor rejects is not counted: they are not the config's.",
@@ -101,7 +101,8 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 func collect(to chan<- prometheus.Metric, vendor, name string, e *entry) {
 	counter := func(desc *prometheus.Desc, value int64, labels ...string) {
 		if value > 0 {
-			to <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), append([]string{vendor, name}, labels...)...)
+			all := append([]string{vendor, name}, labels...)
+			to <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), all...)
 		}
 	}
 	for path := range e.stats.reads {

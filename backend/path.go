@@ -84,12 +84,20 @@ func (s *store) named(do operation) framework.OperationFunc {
 // path is one of a config, below a prefix: verb and what are what OpenAPI calls it. The rest is to be filled in.
 func (s *store) path(prefix, verb, what string) *framework.Path {
 	return &framework.Path{
-		Pattern: prefix + "/" + s.api.Name + "/" + framework.GenericNameRegex(nameField),
-		DisplayAttrs: &framework.DisplayAttributes{
-			OperationPrefix: operationPrefix, OperationVerb: verb, OperationSuffix: s.api.Name + "-" + what,
-		},
-		Fields: map[string]*framework.FieldSchema{nameField: nameSchema()},
+		Pattern:      prefix + "/" + s.api.Name + "/" + framework.GenericNameRegex(nameField),
+		DisplayAttrs: display(verb, s.api.Name+"-"+what),
+		Fields:       map[string]*framework.FieldSchema{nameField: nameSchema()},
 	}
+}
+
+// display is what OpenAPI calls a path.
+func display(verb, suffix string) *framework.DisplayAttributes {
+	return &framework.DisplayAttributes{OperationPrefix: operationPrefix, OperationVerb: verb, OperationSuffix: suffix}
+}
+
+// always declares a field that an answer always has.
+func always(of framework.FieldType, description string) *framework.FieldSchema {
+	return &framework.FieldSchema{Type: of, Required: true, Description: description}
 }
 
 // answers declares the answer of an operation that succeeds.

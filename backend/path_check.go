@@ -15,21 +15,19 @@ import (
 func (b *backend) pathCheck(s *store) *framework.Path {
 	a := s.api
 	fields := map[string]*framework.FieldSchema{
-		"verified_at": {Type: framework.TypeString, Required: true, Description: "When the vendor accepted the credentials, RFC 3339."},
-		"status":      {Type: framework.TypeInt, Required: true, Description: "Status of the vendor's answer."},
-		"duration_ms": {Type: framework.TypeInt, Required: true, Description: "How long the vendor took to answer, in milliseconds."},
+		"verified_at": always(framework.TypeString, "When the vendor accepted the credentials, RFC 3339."),
+		"status":      always(framework.TypeInt, "Status of the vendor's answer."),
+		"duration_ms": always(framework.TypeInt, "How long the vendor took to answer, in milliseconds."),
 		"clock_offset": {
 			Type:        framework.TypeInt,
 			Description: "Seconds by which the vendor's clock is ahead of this server's; absent if the answer does not tell.",
 		},
 	}
 	if a.Format != nil {
-		fields[a.Format.Chosen.Name] = &framework.FieldSchema{Type: framework.TypeString, Required: true, Description: "The format that worked."}
+		fields[a.Format.Chosen.Name] = always(framework.TypeString, "The format that worked.")
 	}
 	if a.Lease != nil {
-		fields["expires_at"] = &framework.FieldSchema{
-			Type: framework.TypeString, Required: true, Description: "When the new token expires, RFC 3339.",
-		}
+		fields["expires_at"] = always(framework.TypeString, "When the new token expires, RFC 3339.")
 	} else {
 		fields["formats"] = &framework.FieldSchema{
 			Type: framework.TypeMap, Description: "What each format that was tried met: accepted, or the status of the answer.",
@@ -51,7 +49,7 @@ func (b *backend) pathCheckExamples(s *store) *framework.Path {
 		summary:     "Check a config of " + s.api.Title + " against its own examples.",
 		description: "The examples give what they want.",
 		fields: map[string]*framework.FieldSchema{
-			"verified_at": {Type: framework.TypeString, Required: true, Description: "When the examples were signed, RFC 3339."},
+			"verified_at": always(framework.TypeString, "When the examples were signed, RFC 3339."),
 		},
 		help: checkExamplesHelp,
 	})
@@ -157,18 +155,18 @@ func (b *backend) checked(a *api.API, report api.Report) *logical.Response {
 }
 
 const checkHelp = `
-Does one real exchange with the stored config, now, and keeps what it learns: a date or timestamp format that works, and a new
-token for readers. Use it to see whether the credentials work:
+Does one real exchange with the stored config, now, and keeps what it learns: a date or timestamp format that works,
+and a new token for readers. Use it to see whether the credentials work:
 
     vault write -f apisig/check/<vendor>/<name>
 
-If the vendor rejects them, the error says what a reader would see. The answer shows by how many seconds the vendor's clock is
-ahead of this server's. A config is checked with success once in ten seconds.
+If the vendor rejects them, the error says what a reader would see. The answer shows by how many seconds the vendor's
+clock is ahead of this server's. A config is checked with success once in ten seconds.
 `
 
 const checkExamplesHelp = `
-Signs the examples of the stored config again and compares the results. It calls nobody, so it does not show whether the API accepts
-the secrets:
+Signs the examples of the stored config again and compares the results. It calls nobody, so it does not show whether
+the API accepts the secrets:
 
     vault write -f apisig/check/<vendor>/<name>
 `

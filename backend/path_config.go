@@ -42,7 +42,9 @@ func (b *backend) pathConfig(s *store) *framework.Path {
 }
 
 // forwarded is an operation that only the node can do that may write.
-func forwarded(callback framework.OperationFunc, summary string, responses map[int][]framework.Response) *framework.PathOperation {
+func forwarded(
+	callback framework.OperationFunc, summary string, responses map[int][]framework.Response,
+) *framework.PathOperation {
 	return &framework.PathOperation{
 		Callback: callback, Summary: summary, Responses: responses,
 		ForwardPerformanceStandby: true, ForwardPerformanceSecondary: true,
@@ -96,10 +98,10 @@ type listing struct {
 }
 
 func listPath(pattern, what string, l listing) *framework.Path {
-	keys := map[string]*framework.FieldSchema{"keys": {Type: framework.TypeStringSlice, Required: true, Description: l.key}}
+	keys := map[string]*framework.FieldSchema{"keys": always(framework.TypeStringSlice, l.key)}
 	return &framework.Path{
 		Pattern:      pattern,
-		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: operationPrefix, OperationVerb: "list", OperationSuffix: what},
+		DisplayAttrs: display("list", what),
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.ListOperation: &framework.PathOperation{
 				Callback: func(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
@@ -291,9 +293,8 @@ func reliedWarning(relied string) []string {
 }
 
 const configHelp = `
-
-An update changes only the fields that it names. So does a patch, in which null sets a field to its default. A read returns
-every field except the secret.
+An update changes only the fields that it names. So does a patch, in which null sets a field to its default. A read
+returns every field except the secret.
 
 The stored secret is used only for the address that it was written for: changing an address or an account, or adding a
 certificate, needs the secret in the same write.

@@ -16,8 +16,8 @@ import (
 const unauthorizedField = "unauthorized"
 
 func unauthorizedSchema(a *api.API) *framework.FieldSchema {
-	description := "Set it to true after the vendor answered 401: a shared token that is at least five minutes old is then replaced, " +
-		"for all readers. Default: false."
+	description := "Set it to true after the vendor answered 401: a shared token that is at least five minutes old is " +
+		"then replaced, for all readers. Default: false."
 	if a.Lease == nil {
 		description = "Accepted as on the paths of other vendors, and without effect: every read signs new headers."
 	}
@@ -28,9 +28,9 @@ func unauthorizedSchema(a *api.API) *framework.FieldSchema {
 func minTTLSchema() *framework.FieldSchema {
 	return &framework.FieldSchema{
 		Type: framework.TypeDurationSecond, Query: true,
-		Description: "Minimum remaining lifetime of the token, for this reader: the config's min_ttl applies if it is larger. As there, " +
-			"at most half of the token's life counts (minus 90s where it is 6m or more); a warning says if the token lives for less. " +
-			"From 0s to " + api.Duration(api.MaxMinTTL) + ".",
+		Description: "Minimum remaining lifetime of the token, for this reader: the config's min_ttl applies if it is " +
+			"larger. As there, at most half of the token's life counts (minus 90s where it is 6m or more); a warning says " +
+			"if the token lives for less. From 0s to " + api.Duration(api.MaxMinTTL) + ".",
 	}
 }
 
@@ -104,7 +104,8 @@ func (b *backend) leased(r *request, data map[string]any, m api.Moment, minTTL i
 	resp := b.Secret(lease.Type).Response(data, leaseOf(lease, r.name, m.Token.Value))
 	resp.Secret.TTL = ttl
 	if left := m.Token.Left(m.Now).Truncate(time.Second); left < time.Duration(minTTL)*time.Second {
-		resp.AddWarning(fmt.Sprintf("the token expires in %s, which is less than min_ttl; at most half of a token's life counts", left))
+		resp.AddWarning(fmt.Sprintf("the token expires in %s, which is less than min_ttl; at most half of a token's life "+
+			"counts", left))
 	}
 	return resp, nil
 }

@@ -18,7 +18,7 @@ func (b *backend) pathMetrics() *framework.Path {
 	summary := "Read metrics of the mount, in Prometheus' text format."
 	return &framework.Path{
 		Pattern:      metricsPath + "$",
-		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: operationPrefix, OperationVerb: "read", OperationSuffix: "metrics"},
+		DisplayAttrs: display("read", "metrics"),
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.ReadOperation: &framework.PathOperation{
 				Callback: b.metricsRead, Summary: summary,
@@ -32,7 +32,9 @@ func (b *backend) pathMetrics() *framework.Path {
 	}
 }
 
-func (b *backend) metricsRead(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
+func (b *backend) metricsRead(
+	ctx context.Context, req *logical.Request, _ *framework.FieldData,
+) (*logical.Response, error) {
 	unread := surveyedAtOnce
 	for _, s := range b.stores {
 		if err := s.survey(ctx, req.Storage, &unread); err != nil {
@@ -78,8 +80,8 @@ func (s *store) survey(ctx context.Context, storage logical.Storage, unread *int
 }
 
 const metricsHelp = `
-Returns counters and gauges of the mount's configs. They contain no secret, token or text of a vendor. Let Prometheus scrape
-/v1/<mount>/metrics with a token whose policy allows to read it:
+Returns counters and gauges of the mount's configs. They contain no secret, token or text of a vendor. Let Prometheus
+scrape /v1/<mount>/metrics with a token whose policy allows to read it:
 
     curl -H "X-Vault-Token: $VAULT_TOKEN" "$VAULT_ADDR/v1/apisig/metrics"
 

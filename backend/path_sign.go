@@ -14,7 +14,8 @@ func (b *backend) pathSign(s *store) *framework.Path {
 	a, p := s.api, s.path("sign", "sign", "request")
 	p.Fields[unauthorizedField] = unauthorizedSchema(a)
 	for _, input := range a.Sign.Inputs {
-		p.Fields[input.Name] = &framework.FieldSchema{Type: framework.TypeString, Required: true, Query: true, Description: input.Help}
+		p.Fields[input.Name] = always(framework.TypeString, input.Help)
+		p.Fields[input.Name].Query = true
 	}
 	description := "The headers of one call. There is no lease."
 	if a.Document != nil {

@@ -42,8 +42,8 @@ func (b *backend) pathSignBatch(s *store) *framework.Path {
 	p.Fields[unauthorizedField] = unauthorizedSchema(a)
 	p.Fields[requestsField] = &framework.FieldSchema{
 		Type: framework.TypeSlice,
-		Description: "Calls, up to 1,000 and 1 MiB together: for each a map of what " + of + " takes. Send it as JSON. It or " +
-			"request_strings, where there is that, is required.",
+		Description: "Calls, up to 1,000 and 1 MiB together: for each a map of what " + of + " takes. Send it as JSON. It " +
+			"or request_strings, where there is that, is required.",
 	}
 	p.HelpSynopsis, p.HelpDescription = "Sign many calls to "+a.Title+".", signBatchHelp
 	if takesRequestStrings(a) {
@@ -64,7 +64,7 @@ func (b *backend) pathSignBatch(s *store) *framework.Path {
 					Description: "For each call, in their order, what " + of + " answers, except expires_at: headers (by name), " +
 						"header_lines (the same as text), url (where to send the call).",
 				},
-				"expires_at": {Type: framework.TypeString, Required: true, Description: "Until when the results are good, RFC 3339."},
+				"expires_at": always(framework.TypeString, "Until when the results are good, RFC 3339."),
 			}),
 		},
 	}
@@ -159,7 +159,9 @@ func (b batch) bytes() int {
 }
 
 // sign signs every call, until the answer would be too large.
-func (b batch) sign(ctx context.Context, signer api.Signer, given []api.Inputs, m api.Moment) (*logical.Response, error) {
+func (b batch) sign(
+	ctx context.Context, signer api.Signer, given []api.Inputs, m api.Moment,
+) (*logical.Response, error) {
 	results := make([]any, len(given))
 	expires, size := time.Time{}, 0
 	for i, inputs := range given {
@@ -200,8 +202,8 @@ sign/VENDOR/<name> takes:
 
     vault write apisig/sign/VENDOR/<name>/batch - <requests.json   # {"requests": [{"request_string": "/..."}, ...]}
 
-Each call is checked and signed as the path of a single call does it. If one is rejected, none is signed. A policy for the path
-of a single call does not open this one.
+Each call is checked and signed as the path of a single call does it. If one is rejected, none is signed. A policy for
+the path of a single call does not open this one.
 `
 
 const signBatchStringsHelp = `

@@ -44,9 +44,10 @@ func statusFields(a *api.API) map[string]*framework.FieldSchema {
 		api.SecretWrittenAt.Name: text("When the secret was last part of a write, RFC 3339."),
 		"secret_age":             number("Seconds since the secret was written."),
 		api.SecretExpiresAt.Name: text("When the secret expires, as the config says, RFC 3339."),
-		"problem":                text("Why the stored config cannot be used, or why a write of its scheme would be refused today."),
-		"since":                  text("When this node began to count, RFC 3339."),
-		"reads":                  number("Reads of credentials and signatures, by this node."),
+		"problem": text("Why the stored config cannot be used, or why a write of its scheme would be " +
+			"refused today."),
+		"since": text("When this node began to count, RFC 3339."),
+		"reads": number("Reads of credentials and signatures, by this node."),
 	}
 	if a.Calls {
 		fields["stale_reads"] = number("Reads that got a token that could not be renewed, with a warning.")
@@ -128,8 +129,9 @@ func (e events) put(status map[string]any, instant func(string, time.Time)) {
 }
 
 const statusHelp = `
-Returns facts about a config: how old its secret is, what became of the last exchanges with the vendor, whether the clocks
-agree, how long the shared token lives. It calls nobody, and contains no secret and no token, so it can be read every second:
+Returns facts about a config: how old its secret is, what became of the last exchanges with the vendor, whether the
+clocks agree, how long the shared token lives. It calls nobody, and contains no secret and no token, so it can be read
+every second:
 
     vault read apisig/status/<vendor>/<name>
 

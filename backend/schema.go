@@ -73,7 +73,9 @@ func outputs(declared []api.Output) map[string]*framework.FieldSchema {
 func answerFields(a *api.API, p *api.Path) map[string]*framework.FieldSchema {
 	fields := outputs(p.Outputs)
 	if p.Headers != "" {
-		fields["headers"] = &framework.FieldSchema{Type: framework.TypeMap, Required: a.Document == nil, Description: p.Headers}
+		fields["headers"] = &framework.FieldSchema{
+			Type: framework.TypeMap, Required: a.Document == nil, Description: p.Headers,
+		}
 		fields["header_lines"] = &framework.FieldSchema{
 			Type: framework.TypeString, Required: a.Document == nil,
 			Description: "The same headers as text, one \"Name: value\" a line, sorted by name: what curl -H @- reads.",
@@ -81,8 +83,8 @@ func answerFields(a *api.API, p *api.Path) map[string]*framework.FieldSchema {
 		if p == a.Creds {
 			fields[perCallField] = &framework.FieldSchema{
 				Type: framework.TypeStringSlice, Required: a.Document == nil,
-				Description: "Names of headers that are of one call: a client that uses the answer for another call puts a new UUID in " +
-					"each. Empty if there are none.",
+				Description: "Names of headers that are of one call: a client that uses the answer for another call puts a new " +
+					"UUID in each. Empty if there are none.",
 			}
 		}
 	}
@@ -96,17 +98,11 @@ func answerFields(a *api.API, p *api.Path) map[string]*framework.FieldSchema {
 // ttl says in words what the seconds are.
 func refreshFields(ttl string) map[string]*framework.FieldSchema {
 	return map[string]*framework.FieldSchema{
-		"ttl": {
-			Type: framework.TypeInt, Required: true,
-			Description: "Seconds after which to read again, " + ttl + ". Vault Agent and the Secrets Operator refresh by it.",
-		},
-		"rotation_period": {
-			Type: framework.TypeInt, Required: true,
-			Description: "The same as ttl. Vault Agent and the Secrets Operator need it to refresh without a lease.",
-		},
-		"last_vault_rotation": {
-			Type: framework.TypeString, Required: true,
-			Description: "When the headers were signed, RFC 3339 with nanoseconds, for the Secrets Operator.",
-		},
+		"ttl": always(framework.TypeInt, "Seconds after which to read again, "+ttl+". Vault Agent and the Secrets Operator "+
+			"refresh by it."),
+		"rotation_period": always(framework.TypeInt, "The same as ttl. Vault Agent and the Secrets Operator need it to refresh "+
+			"without a lease."),
+		"last_vault_rotation": always(framework.TypeString, "When the headers were signed, RFC 3339 with nanoseconds, for the "+
+			"Secrets Operator."),
 	}
 }

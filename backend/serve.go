@@ -65,7 +65,9 @@ func readResult(stale bool, err error) int {
 
 // serveWith answers a reader with a config and its token. If a new token is due and cannot be had, the reader gets the
 // shared one while that lives, with a warning that says why; stale is true then.
-func (b *backend) serveWith(ctx context.Context, r *request, current *entry, do reading) (resp *logical.Response, stale bool, err error) {
+func (b *backend) serveWith(
+	ctx context.Context, r *request, current *entry, do reading,
+) (resp *logical.Response, stale bool, err error) {
 	// A scheme is a stranger's program.
 	defer b.recovered("while signing for "+r.key(), "signing panicked", r.store, &err)
 	answer, err := do.begin(current.account)

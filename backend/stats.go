@@ -34,7 +34,11 @@ var (
 
 // exchangeResults are what metrics call the result of an exchange: ok, then the kinds of failure in their order.
 var exchangeResults = [...]string{
-	"ok", exchange.Refused: "refused", exchange.Limited: "limited", exchange.Unavailable: "unavailable", exchange.Nonsense: "nonsense",
+	"ok",
+	exchange.Refused:     "refused",
+	exchange.Limited:     "limited",
+	exchange.Unavailable: "unavailable",
+	exchange.Nonsense:    "nonsense",
 }
 
 // stats count what happened to a config on this node. They live as long as the config is in memory.

@@ -58,7 +58,9 @@ func (r *request) load(ctx context.Context) (stored, error) {
 func (r *request) key() string { return r.store.key(r.name) }
 
 // secretDates reads what a config in storage says of its secret. has reports whether there is one.
-func (s *store) secretDates(ctx context.Context, storage logical.Storage, name string) (dates api.SecretDates, has bool, err error) {
+func (s *store) secretDates(
+	ctx context.Context, storage logical.Storage, name string,
+) (dates api.SecretDates, has bool, err error) {
 	entry, err := storage.Get(ctx, s.key(name))
 	if err != nil || entry == nil {
 		return api.SecretDates{}, false, err
@@ -209,4 +211,5 @@ func (r *request) remove(ctx context.Context) error {
 const writeAttempts = 20
 
 // errChanged is the answer if it still was.
-var errChanged = logical.CodedError(http.StatusConflict, "the config was changed concurrently; nothing was stored, try again")
+var errChanged = logical.CodedError(http.StatusConflict, "the config was changed concurrently; nothing was stored, "+
+	"try again")

@@ -12,21 +12,22 @@ var (
 	// MinTTL is the field of APIs with tokens.
 	MinTTL = Field{
 		Name: "min_ttl", Kind: Seconds, Default: 600, Most: MaxMinTTL,
-		Help: "Minimum remaining lifetime for a cached token to be reused. If half of the token's life minus 90s is smaller, that " +
-			"is used instead.",
+		Help: "Minimum remaining lifetime for a cached token to be reused. If half of the token's life minus 90s is " +
+			"smaller, that is used instead.",
 	}
 
 	// CACert is the field of APIs that the engine calls.
 	CACert = Field{
-		Name: "ca_cert", Kind: Certificates, Bound: true, Account: true, Rules: []Rule{certificates}, Clean: cleanCertificates,
+		Name: "ca_cert", Kind: Certificates, Bound: true, Account: true,
+		Rules: []Rule{certificates}, Clean: cleanCertificates,
 		Help: "Certificates in PEM to trust beside the system's roots, for networks that intercept TLS.",
 	}
 
 	// SecretExpiresAt is the field of every API that says when the secret ends. Nobody but the operator knows.
 	SecretExpiresAt = Field{
 		Name: "secret_expires_at", OmitEmpty: true, Rules: []Rule{AtMost(MaxText), instant},
-		Help: "When the vendor stops accepting the secret, RFC 3339, such as 2026-03-01T00:00:00Z. Reads of the config and of its " +
-			"status warn from 14 days before. The engine itself goes on using the secret. Absent if it is empty.",
+		Help: "When the vendor stops accepting the secret, RFC 3339, such as 2026-03-01T00:00:00Z. Reads of the config and " +
+			"of its status warn from 14 days before. The engine itself goes on using the secret. Absent if it is empty.",
 	}
 
 	// SecretWrittenAt is the field of every API that says how old the secret is.
@@ -59,8 +60,8 @@ const AddressRule = baseurl.Rule
 func Region(regions []string) Field {
 	return Field{
 		Name: "region", OneOf: regions, FromName: true, Bound: true, Account: true, Address: true,
-		Help: "Region that the key belongs to. It sets the host. If it is left out, the config's name is the region where it is " +
-			"one of these; else base_url is required.",
+		Help: "Region that the key belongs to. It sets the host. If it is left out, the config's name is the region where " +
+			"it is one of these; else base_url is required.",
 	}
 }
 

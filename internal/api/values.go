@@ -106,7 +106,9 @@ func (v Values) Equal(other Values) bool { return maps.Equal(v.of, other.of) }
 
 // SameAccount reports whether a token that was got with the other config can be handed out for this one.
 func (v Values) SameAccount(other Values) bool {
-	return !slices.ContainsFunc(v.form.Fields, func(f Field) bool { return f.Account && v.of[f.place()] != other.of[f.place()] })
+	return !slices.ContainsFunc(v.form.Fields, func(f Field) bool {
+		return f.Account && v.of[f.place()] != other.of[f.place()]
+	})
 }
 
 // Open checks whether the values can be used, and makes an account of them. An error is an Invalid.

@@ -61,7 +61,8 @@ func (a *API) Apply(w Write) (Change, error) {
 	}
 	if err := next.checkComplete(); err != nil {
 		if restarted && w.Old.text(a.Document.Field) != "" {
-			err = Invalidf("%s; a write that changes %s starts over, so it must contain every secret and field", err, a.Document.Field.Name)
+			err = Invalidf("%s; a write that changes %s starts over, so it must contain every secret and "+
+				"field", err, a.Document.Field.Name)
 		}
 		return Change{}, err
 	}
@@ -88,7 +89,8 @@ func (a *API) Apply(w Write) (Change, error) {
 		}
 		change.Outlived = w.outlived(next)
 		if change.Relied = w.relied(); change.Relied != "" && account.SendsSecret {
-			return Change{}, Invalidf("this write relies on %s; name it again in the same write, because the secret itself is sent there",
+			return Change{}, Invalidf("this write relies on %s; name it again in the same write, because the secret itself is "+
+				"sent there",
 				change.Relied)
 		}
 	}
@@ -244,7 +246,8 @@ func (w Write) outlived(next Values) string {
 	if expires.IsZero() || w.names(SecretExpiresAt) {
 		return ""
 	}
-	return SecretExpiresAt.Name + " is still " + RFC3339(expires) + "; if the new secret expires at another time, or never, write that too"
+	return SecretExpiresAt.Name + " is still " + RFC3339(expires) + "; if the new secret expires at another time, or " +
+		"never, write that too"
 }
 
 // blanks warns of blanks at the ends of the credentials that the write names. They are kept, because a secret may have

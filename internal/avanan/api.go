@@ -19,8 +19,8 @@ func API() *api.API {
 			Fields: []api.Field{
 				region, appID, secretKey, baseURL, dateFormat, detectedFormat, api.MinTTL, requestTimeout, api.CACert,
 				api.SecretExpiresAt, api.SecretWrittenAt,
-				api.Verify(true, "Whether a write that changes what a handshake uses does one first. If it fails, nothing is stored. "+
-					"If given as true, any write does one. It is not stored itself."),
+				api.Verify(true, "Whether a write that changes what a handshake uses does one first. If it fails, nothing is "+
+					"stored. If given as true, any write does one. It is not stored itself."),
 			},
 			Open: open,
 		},
@@ -57,9 +57,9 @@ const requestString = "request_string"
 
 var inputs = []api.Input{{
 	Name: requestString,
-	Help: "Path and query of the call exactly as they will be sent, such as /v1.0/event/query. Required. It starts with / and is " +
-		"printable ASCII of at most 8 KiB, without #, \\, a comma (write %2C), // or a . or .. segment in its path, or a ? at its " +
-		"end. docs/reference.md lists all rules.",
+	Help: "Path and query of the call exactly as they will be sent, such as /v1.0/event/query. Required. It starts with " +
+		"/ and is printable ASCII of at most 8 KiB, without #, \\, a comma (write %2C), // or a . or .. segment in its " +
+		"path, or a ? at its end. docs/reference.md lists all rules.",
 }}
 
 // The fields of a config.
@@ -67,18 +67,19 @@ var (
 	region    = api.Region(Regions())
 	appID     = api.Public("app_id", "App id that Avanan gave. It is public: it is sent in the header x-av-app-id.")
 	secretKey = api.SecretField("secret_key", "Secret key that Avanan gave, which calls are signed with.")
-	baseURL   = api.BaseURL("Address of the API, instead of the region's: "+api.AddressRule+". Without /v1.0. A path in it must be "+
-		"one that a gateway removes, because it is not signed.",
+	baseURL   = api.BaseURL("Address of the API, instead of the region's: "+api.AddressRule+". Without /v1.0. A path in "+
+		"it must be one that a gateway removes, because it is not signed.",
 		api.EndsIn("which is part of each request string", "/v1.0", "/v1.0/auth"))
 	dateFormat = api.Field{
 		Name: "date_format", Default: api.FormatAuto, OneOf: formatNames(), Account: true,
 		Help: "How the header x-av-date is written: zoneless (2026-01-02T03:04:05.123456, what working clients send), zulu " +
-			"(2026-01-02T03:04:05.123Z, what Avanan's page says), or auto, which tries both in a handshake and keeps the one that " +
-			"worked.",
+			"(2026-01-02T03:04:05.123Z, what Avanan's page says), or auto, which tries both in a handshake and keeps the one " +
+			"that worked.",
 	}
 	detectedFormat = api.Field{
 		Name: "detected_date_format", Learned: true,
-		Help: "The date format that auto found in a check or a verified write; empty if none was found yet. It cannot be written.",
+		Help: "The date format that auto found in a check or a verified write; empty if none was found yet. It cannot be " +
+			"written.",
 	}
 	requestTimeout = api.RequestTimeout("Limit for one handshake, retries included.")
 )
@@ -154,7 +155,8 @@ func (a Account) Check(given api.Inputs) error {
 	target, has := given[requestString]
 	if !has {
 		// Vault policies treat a missing value and an empty one differently, so neither may mean anything.
-		return &api.InputError{Input: requestString, Fault: "is required: the path and query of the call exactly as they will be sent"}
+		return &api.InputError{Input: requestString, Fault: "is required: the path and query of the call exactly as they " +
+			"will be sent"}
 	}
 	if err := CheckRequestString(a.AppID, target); err != nil {
 		return &api.InputError{Input: requestString, Fault: err.Error()}
@@ -194,9 +196,9 @@ Returns a JWT of Avanan, leased:
 
     vault read apisig/creds/avanan/us
 
-Readers share a JWT while enough of its life remains. The lease ends a minute before the JWT, or a tenth of its remaining
-life where less than ten minutes are left, and cannot be renewed. Avanan cannot revoke a JWT: ending the lease changes
-nothing, there or for other readers.
+Readers share a JWT while enough of its life remains. The lease ends a minute before the JWT, or a tenth of its
+remaining life where less than ten minutes are left, and cannot be renewed. Avanan cannot revoke a JWT: ending the
+lease changes nothing, there or for other readers.
 
 A JWT alone opens nothing, because every call to Avanan is signed too. Read sign/avanan/<name> for that.
 `
@@ -206,8 +208,9 @@ Returns the five headers of one call to Avanan, for the path and query that it w
 
     vault read apisig/sign/avanan/us request_string=/v1.0/scopes
 
-Send the call to url, at once and unchanged: the signature fits no other request string. The signature covers neither the
-method nor the body, so GET and DELETE of one path have the same one.
+Send the call to url, at once and unchanged: the signature fits no other request string. The signature covers neither
+the method nor the body, so GET and DELETE of one path have the same one.
 
-A policy can limit the paths that an application signs, by required_parameters and allowed_parameters for request_string.
+A policy can limit the paths that an application signs, by required_parameters and allowed_parameters for
+request_string.
 `

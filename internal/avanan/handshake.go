@@ -40,7 +40,8 @@ func (a Account) Login(ctx context.Context, by api.Caller, learned string) (api.
 	}
 	a.DateFormat = other
 	got, err = a.handshake(ctx, by)
-	if second, is := errors.AsType[*exchange.Error](err); is && second.Kind == exchange.Unavailable && failure.Kind == exchange.Refused {
+	second, is := errors.AsType[*exchange.Error](err)
+	if is && second.Kind == exchange.Unavailable && failure.Kind == exchange.Refused {
 		return api.Report{}, failure
 	}
 	return got, err

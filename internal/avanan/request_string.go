@@ -38,7 +38,8 @@ func checkSignedOnce(appID, spelling string) error {
 	case appID != "" && strings.Contains(spelling, appID):
 		return errAppID
 	case strings.Contains(spelling[1:], "/v1.0/"):
-		return errors.New("contains /v1.0/ after its beginning: its signature could be valid for a second request, from there on")
+		return errors.New("contains /v1.0/ after its beginning: its signature could be valid for a second request, from " +
+			"there on")
 	default:
 		return nil
 	}

@@ -20,8 +20,8 @@ func API() *api.API {
 			Fields: []api.Field{
 				region, clientID, accessKey, baseURL, api.MinTTL, requestTimeout, api.CACert,
 				api.SecretExpiresAt, api.SecretWrittenAt,
-				api.Verify(true, "Whether a write that changes what a login uses does one first. If it fails, nothing is stored. If "+
-					"given as true, any write does one. It is not stored itself."),
+				api.Verify(true, "Whether a write that changes what a login uses does one first. If it fails, nothing is stored. "+
+					"If given as true, any write does one. It is not stored itself."),
 			},
 			Open: open,
 		},
@@ -54,8 +54,8 @@ var (
 )
 
 func baseURLField() api.Field {
-	f := api.BaseURL("Address of the gateway, instead of the region's: "+api.AddressRule+". The key's \"Authentication URL\" can be "+
-		"pasted as it is: /auth/external at its end is removed. Without /app/hec-api, which is added for calls.",
+	f := api.BaseURL("Address of the gateway, instead of the region's: "+api.AddressRule+". The key's \"Authentication "+
+		"URL\" can be pasted as it is: /auth/external at its end is removed. Without /app/hec-api, which is added for calls.",
 		api.EndsIn("which is added for calls", APIPath, APIPath+"/v1.0"))
 	f.Clean = func(value string) string { return TrimLoginPath(api.CleanAddress(value)) }
 	return f
@@ -128,8 +128,8 @@ Stores an API key of Check Point's Infinity Portal, for Harmony Email. Applicati
 
     vault write apisig/config/infinity/us client_id=... access_key=-
 
-A write that changes what a login uses does one first, and stores nothing if the portal rejects it. Because the key itself is
-sent, a write that contains it must also name base_url and ca_cert, if the config has them.
+A write that changes what a login uses does one first, and stores nothing if the portal rejects it. Because the key
+itself is sent, a write that contains it must also name base_url and ca_cert, if the config has them.
 `
 
 const credsHelp = `
@@ -138,7 +138,7 @@ Returns a bearer token of the Infinity Portal, leased, and the headers of a call
     vault read -format=table -field=header_lines apisig/creds/infinity/us |
         curl -fsS -H @- https://cloudinfra-gw-us.portal.checkpoint.com/app/hec-api/v1.0/scopes
 
-The token alone opens everything that its key may do, for about half an hour: nothing is signed, so a policy cannot limit a
-reader to some calls. Readers share it while enough of its life remains. The lease ends a minute before the token, and cannot
-be renewed or revoked at the portal.
+The token alone opens everything that its key may do, for about half an hour: nothing is signed, so a policy cannot
+limit a reader to some calls. Readers share it while enough of its life remains. The lease ends a minute before the
+token, and cannot be renewed or revoked at the portal.
 `

@@ -49,7 +49,8 @@ func (a Account) Login(ctx context.Context, by api.Caller, _ string) (api.Report
 
 // Refused is what to check.
 func (a Account) Refused() string {
-	return "check client_id, access_key, region or base_url, and whether the key has expired or allows this server's address"
+	return "check client_id, access_key, region or base_url, and whether the key has expired or allows this server's " +
+		"address"
 }
 
 const (

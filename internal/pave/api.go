@@ -19,8 +19,8 @@ func API() *api.API {
 			Fields: []api.Field{
 				username, apiKey, apiSecret, timestampFormat, detectedFormat, ttl, baseURL, requestTimeout, api.CACert,
 				api.SecretExpiresAt, api.SecretWrittenAt,
-				api.Verify(false, "Whether a write checks the credentials with PAVE first, by GET /v1/callbacks, whose answer is not "+
-					"read. If that fails, nothing is stored. It is not stored itself."),
+				api.Verify(false, "Whether a write checks the credentials with PAVE first, by GET /v1/callbacks, whose answer is "+
+					"not read. If that fails, nothing is stored. It is not stored itself."),
 			},
 			Open: open,
 		},
@@ -56,19 +56,19 @@ var (
 	timestampFormat = api.Field{
 		Name: "timestamp_format", Default: api.FormatAuto, OneOf: formatNames(), Account: true,
 		Absent: string(RFC3339), // an entry without the field is from a version that knew no auto
-		Help: "How the header API-Timestamp is written: rfc3339 (2026-01-02T03:04:05Z), rfc3339-ms (2026-01-02T03:04:05.123Z), " +
-			"http-date (Fri, 02 Jan 2026 03:04:05 GMT), unix (1767323045), or auto: what a check or a verified write found to work, " +
-			"and rfc3339 until then. PAVE's pages disagree about the format.",
+		Help: "How the header API-Timestamp is written: rfc3339 (2026-01-02T03:04:05Z), rfc3339-ms " +
+			"(2026-01-02T03:04:05.123Z), http-date (Fri, 02 Jan 2026 03:04:05 GMT), unix (1767323045), or auto: what a check " +
+			"or a verified write found to work, and rfc3339 until then. PAVE's pages disagree about the format.",
 	}
 	detectedFormat = api.Field{
 		Name: "detected_timestamp_format", Learned: true,
-		Help: "The timestamp format that auto found in a check or a verified write; empty if none was found yet. It cannot be " +
-			"written.",
+		Help: "The timestamp format that auto found in a check or a verified write; empty if none was found yet. It cannot " +
+			"be written.",
 	}
 	ttl = api.Field{
 		Name: "ttl", Kind: api.Seconds, Default: 150, Least: 1, Most: 240,
-		Help: "How long readers are told to use the headers before they read again. PAVE accepts them for five minutes; the rest " +
-			"is for retries and clocks that differ.",
+		Help: "How long readers are told to use the headers before they read again. PAVE accepts them for five minutes; " +
+			"the rest is for retries and clocks that differ.",
 	}
 	baseURL        = baseURLField()
 	requestTimeout = api.RequestTimeout("Limit for one call of a check.")
@@ -84,8 +84,8 @@ func formatNames() []string {
 
 // baseURLField is a field that is never empty.
 func baseURLField() api.Field {
-	f := api.BaseURL("Address of the API, " + api.AddressRule + ". Readers are told it; the engine itself calls PAVE only for a " +
-		"check or a verified write.")
+	f := api.BaseURL("Address of the API, " + api.AddressRule + ". Readers are told it; the engine itself calls PAVE " +
+		"only for a check or a verified write.")
 	f.Default = DefaultBaseURL
 	f.Clean = func(value string) string {
 		if value == "" {
@@ -173,6 +173,6 @@ Returns the three headers of a call to PAVE, signed now, as a map, as text and o
     vault read -format=table -field=header_lines apisig/creds/pave/main |
         curl -fsS -H @- https://openapi.paveapi.com/v1/sessions
 
-PAVE accepts them for five minutes and for every endpoint of the account: they cover neither method, path nor body. There
-is no lease. Read again after ttl seconds; Vault Agent and the Secrets Operator do so by themselves.
+PAVE accepts them for five minutes and for every endpoint of the account: they cover neither method, path nor body.
+There is no lease. Read again after ttl seconds; Vault Agent and the Secrets Operator do so by themselves.
 `

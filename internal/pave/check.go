@@ -95,8 +95,8 @@ func (a Account) call(ctx context.Context, client exchange.Client, format Timest
 // mayBeTheFormat reports whether a timestamp in the wrong format may get a status.
 func mayBeTheFormat(status int) bool {
 	return slices.Contains([]int{
-		http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity,
-		http.StatusInternalServerError,
+		http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
+		http.StatusUnprocessableEntity, http.StatusInternalServerError,
 	}, status)
 }
 

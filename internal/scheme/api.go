@@ -62,7 +62,8 @@ func API() *api.API {
 			Headers:  headers,
 			Outputs: append([]api.Output{{
 				Name: "url", Optional: true,
-				Help: "Where to send the call: base URL, request string and query parameters; absent if the scheme has no request_string.",
+				Help: "Where to send the call: base URL, request string and query parameters; absent if the scheme has no " +
+					"request_string.",
 			}}, outputs...),
 		},
 	}
@@ -72,16 +73,16 @@ func API() *api.API {
 var (
 	schemeField = api.Field{
 		Name: "scheme", Required: true, Bound: true, Account: true,
-		Help: "How the API signs, as YAML of at most 64 KiB. docs/schemes.md describes it, and schemes/ has some that are ready to " +
-			"use. The config has a parameter for each of its secrets and fields. A write that changes the scheme starts over: what was " +
-			"stored under the old one is erased.",
+		Help: "How the API signs, as YAML of at most 64 KiB. docs/schemes.md describes it, and schemes/ has some that are " +
+			"ready to use. The config has a parameter for each of its secrets and fields. A write that changes the scheme " +
+			"starts over: what was stored under the old one is erased.",
 	}
 	baseURL = baseURLField()
 )
 
 func baseURLField() api.Field {
-	f := api.BaseURL("Address of the API, " + api.AddressRule + ", and at most 512 bytes. Readers are told it; the engine itself " +
-		"calls nobody.")
+	f := api.BaseURL("Address of the API, " + api.AddressRule + ", and at most 512 bytes. Readers are told it; the " +
+		"engine itself calls nobody.")
 	f.Required = true
 	return f
 }
@@ -106,7 +107,8 @@ func form(text string) (api.Form, error) {
 	}
 	for _, name := range s.Secrets() {
 		f.Fields = append(f.Fields, api.Field{
-			Name: name, Kind: api.Secret, Required: true, Account: true, Group: api.GroupSecrets, Help: "A secret of the scheme.",
+			Name: name, Kind: api.Secret, Required: true, Account: true, Group: api.GroupSecrets,
+			Help:  "A secret of the scheme.",
 			Rules: []api.Rule{func(value string) string { return fault(s.CheckSecret(name, secret.Text(value))) }},
 		})
 	}
@@ -139,12 +141,12 @@ func fault(err error) string {
 func (s *Scheme) warnings() []string {
 	warnings := s.Lints()
 	if s.AllowStatic() {
-		warnings = append(warnings, "allow_static: a signature of this scheme can stay the same, so anyone who sees one can use it "+
-			"for as long as the API accepts the secret")
+		warnings = append(warnings, "allow_static: a signature of this scheme can stay the same, so anyone who sees one can "+
+			"use it for as long as the API accepts the secret")
 	}
 	if s.AllowExtension() {
-		warnings = append(warnings, "allow_extension: anyone who sees a signature of this scheme may be able to compute that of a "+
-			"longer request")
+		warnings = append(warnings, "allow_extension: anyone who sees a signature of this scheme may be able to compute "+
+			"that of a longer request")
 	}
 	return warnings
 }
@@ -207,8 +209,9 @@ func (a *account) Inputs() []api.Input {
 func (a *account) Check(given api.Inputs) error {
 	for _, name := range a.scheme.Request() {
 		if secret.NotUTF8(given[name]) {
-			return &api.InputError{Input: name, Fault: "contains U+FFFD, which stands in place of bytes that are not UTF-8, so its " +
-				"signature would be of something else; if the scheme takes the hash (body_sha256) or the base64 of such bytes, give that"}
+			return &api.InputError{Input: name, Fault: "contains U+FFFD, which stands in place of bytes that are not UTF-8, " +
+				"so its signature would be of something else; if the scheme takes the hash (body_sha256) or the base64 of such " +
+				"bytes, give that"}
 		}
 	}
 	return nil
@@ -284,8 +287,8 @@ func (a *account) explain(err error) error {
 }
 
 const configHelp = `
-Stores a scheme, which declares how an API signs its calls, together with the API's secrets. The scheme's secrets and fields are
-parameters of their own. Read the config to see which they are.
+Stores a scheme, which declares how an API signs its calls, together with the API's secrets. The scheme's secrets and
+fields are parameters of their own. Read the config to see which they are.
 
     vault write apisig/config/custom/ovh scheme=@schemes/ovhcloud.yml base_url=https://eu.api.ovh.com \
         application_key=... consumer_key=... application_secret=-
@@ -294,15 +297,15 @@ A scheme that could give a secret away is refused, and so is one that does not r
 `
 
 const credsHelp = `
-Returns headers, signed now, for a config whose scheme has no request. There is no lease. Read again after ttl seconds; Vault Agent and
-the Secrets Operator do so by themselves:
+Returns headers, signed now, for a config whose scheme has no request. There is no lease. Read again after ttl
+seconds; Vault Agent and the Secrets Operator do so by themselves:
 
     vault read apisig/creds/custom/<name>
 `
 
 const signHelp = `
-Returns the headers and query parameters of one call, and where to send it. The config's scheme says which parameters describe a call;
-read the config to see them:
+Returns the headers and query parameters of one call, and where to send it. The config's scheme says which parameters
+describe a call; read the config to see them:
 
     vault write apisig/sign/custom/<name> method=GET request_string=/1.0/me
 `
