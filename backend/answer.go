@@ -11,12 +11,15 @@ import (
 // perCallField is the field of an answer that names the headers which a client must not use twice.
 const perCallField = "per_call_headers"
 
+// noPerCall is what an answer says whose headers can all be used again.
+var noPerCall any = []string{}
+
 // answerData is an answer as Vault returns it. Headers are a map, and text too, which gives consumers that read one
 // field per request a consistent set of headers, and is what curl -H @- reads.
 func answerData(a api.Answer, now time.Time) map[string]any {
-	data := make(map[string]any, len(a.Texts)+7)
-	for name, text := range a.Texts {
-		data[name] = text
+	data := a.Fields
+	if data == nil {
+		data = map[string]any{}
 	}
 	if !a.ExpiresAt.IsZero() {
 		data["expires_at"] = api.RFC3339(a.ExpiresAt)
@@ -32,6 +35,38 @@ func answerData(a api.Answer, now time.Time) map[string]any {
 		data["last_vault_rotation"] = now.UTC().Format(time.RFC3339Nano)
 	}
 	return data
+}
+
+// answerSize is how many bytes an answer has as JSON, at most, apart from what only creds/ has.
+func answerSize(a api.Answer) int {
+	const perField = len(`"header_lines":"",`)
+	size := 10 * perField
+	for name, value := range a.Headers {
+		size += 2 * (perField + jsonSize(name) + jsonSize(value))
+	}
+	for name, value := range a.Query {
+		size += perField + jsonSize(name) + jsonSize(value)
+	}
+	for _, value := range a.Fields {
+		if text, is := value.(string); is {
+			size += jsonSize(text)
+		}
+	}
+	return size
+}
+
+// jsonSize is how many bytes a text has as JSON, at most.
+func jsonSize(text string) int {
+	size := len(text)
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '"', c == '\\':
+			size++
+		case c < ' ', c == '<', c == '>', c == '&', c > '~':
+			size += len(`\u0026`) - 1
+		}
+	}
+	return size
 }
 
 // headerLines are headers as text, sorted by name.

@@ -120,7 +120,7 @@ func (b *backend) paths() []*framework.Path {
 // open makes the entry of a config. It keeps the statistics of the entry before, and, if that is for the same account,
 // its history and its token.
 func (b *backend) open(s *store, name string, c opened, before *entry) *entry {
-	e := &entry{opened: c, history: &history{}}
+	e := &entry{opened: c, detected: c.values.Detected(), history: &history{}}
 	if before != nil {
 		e.stats = before.stats
 	} else {

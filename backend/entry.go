@@ -19,6 +19,8 @@ type opened struct {
 // never gets a token of another account than its config's.
 type entry struct {
 	opened
+	// detected is the format that a login found, "" for none.
+	detected string
 	// token is nil for an API without tokens.
 	token *token.Shared
 	// use is how readers get the token.

@@ -4,34 +4,45 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/hashicorp/vault/sdk/framework"
+
 	"github.com/apisig/vault-plugin-apisig/internal/api"
 )
 
 // inputs are what a reader gives, apart from the parameters that the path itself has.
 func (r *request) inputs(declared []api.Input) (api.Inputs, error) {
-	given := make(map[string]any, len(r.Data))
-	for name, value := range r.Data {
-		if isInput(declared, name) || r.data.Schema[name] == nil {
-			given[name] = value
-		}
-	}
-	return inputsOf(given, declared)
+	return inputsOf(r.Data, declared, r.data.Schema)
 }
 
-// inputsOf are texts by name. It refuses what is not declared, and what is no text.
-func inputsOf(given map[string]any, declared []api.Input) (api.Inputs, error) {
-	inputs := make(api.Inputs, len(given))
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if !isInput(declared, name) {
-			return nil, api.Invalidf("unknown parameter%s; %s", quoted(name), api.Accepts(inputNames(declared)))
+// inputsOf are texts by name. It refuses what is neither declared nor a parameter of the path, and an input that is no text.
+func inputsOf(
+	given map[string]any, declared []api.Input, path map[string]*framework.FieldSchema,
+) (api.Inputs, error) {
+	inputs := make(api.Inputs, len(declared))
+	for name, value := range given {
+		text, isText := value.(string)
+		switch known := isInput(declared, name); {
+		case known && isText:
+			inputs[name] = text
+		case known, path[name] == nil:
+			return nil, inputFault(given, declared, path)
 		}
-		text, is := given[name].(string)
-		if !is {
-			return nil, api.Invalidf("%s must be a string, given once", name)
-		}
-		inputs[name] = text
 	}
 	return inputs, nil
+}
+
+// inputFault is the error for the first name, in the order of the alphabet, that is wrong.
+func inputFault(given map[string]any, declared []api.Input, path map[string]*framework.FieldSchema) error {
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		known := isInput(declared, name)
+		if !known && path[name] == nil {
+			return api.Invalidf("unknown parameter%s; %s", quoted(name), api.Accepts(inputNames(declared)))
+		}
+		if _, isText := given[name].(string); known && !isText {
+			return api.Invalidf("%s must be a string, given once", name)
+		}
+	}
+	return nil
 }
 
 func isInput(declared []api.Input, name string) bool {

@@ -144,7 +144,7 @@ func (a madeUpAccount) Sign(m api.Moment, given api.Inputs) (api.Answer, error) 
 			"Authorization": "Bearer " + m.Token.Value.Reveal(),
 			"Signature":     hex.EncodeToString(mac.Sum(nil)),
 		},
-		Texts:     map[string]string{"url": a.baseURL + given["request_string"]},
+		Fields:    map[string]any{"url": a.baseURL + given["request_string"]},
 		ExpiresAt: m.Token.ExpiresAt,
 	}, nil
 }

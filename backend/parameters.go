@@ -116,7 +116,7 @@ func checkType(name string, value any, fields map[string]*framework.FieldSchema,
 			return api.Invalidf("%s must be a string, given once", name)
 		}
 	case framework.TypeStringSlice:
-		if _, is := textList(value); !is {
+		if !isTexts(value) {
 			return api.Invalidf("%s must be a list of strings", name)
 		}
 	case framework.TypeSlice:
@@ -140,22 +140,12 @@ func checkType(name string, value any, fields map[string]*framework.FieldSchema,
 	return nil
 }
 
-// textList returns a list of strings as it was sent, where the framework would trim each. One string by itself is what
-// the command line makes of a list of one. It says false of anything else.
-func textList(value any) ([]string, bool) {
-	if one, is := value.(string); is {
-		return []string{one}, true
-	}
+// isTexts reports whether a value is a list of strings. The framework would trim each. One string by itself is what the
+// command line makes of a list of one.
+func isTexts(value any) bool {
+	_, one := value.(string)
 	items, isList := value.([]any)
-	texts := make([]string, len(items))
-	for i, item := range items {
-		text, is := item.(string)
-		if !is {
-			return nil, false
-		}
-		texts[i] = text
-	}
-	return texts, isList
+	return one || (isList && !slices.ContainsFunc(items, func(item any) bool { _, isText := item.(string); return !isText }))
 }
 
 // isMaps reports whether a value is a list of maps.

@@ -83,7 +83,10 @@ func (b *backend) credsRead(ctx context.Context, r *request) (*logical.Response,
 				}
 				data := answerData(answer, m.Now)
 				if answer.Headers != nil {
-					data[perCallField] = append([]string{}, answer.PerCall...)
+					data[perCallField] = noPerCall
+					if answer.PerCall != nil {
+						data[perCallField] = answer.PerCall
+					}
 				}
 				if r.store.api.Lease == nil {
 					return &logical.Response{Data: data}, nil

@@ -2,9 +2,7 @@ package backend
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -75,25 +73,21 @@ func (b *backend) pathSignBatch(s *store) *framework.Path {
 type batch struct {
 	// field is the parameter that they are in.
 	field string
-	calls []map[string]any
+	// calls are a map of inputs each, or a string, which is a request string.
+	calls []any
 }
 
 // batchOf reads the parameters of a batch, whose types were checked.
 func batchOf(r *request) batch {
 	if _, given := r.data.Raw[requestsField]; given || !takesRequestStrings(r.store.api) {
 		requests, _ := r.data.Raw[requestsField].([]any)
-		calls := make([]map[string]any, len(requests))
-		for i, call := range requests {
-			calls[i], _ = call.(map[string]any)
-		}
-		return batch{requestsField, calls}
+		return batch{requestsField, requests}
 	}
-	requestStrings, _ := textList(r.data.Raw[requestStringsField])
-	calls := make([]map[string]any, len(requestStrings))
-	for i, requestString := range requestStrings {
-		calls[i] = map[string]any{requestStringInput: requestString}
+	if one, is := r.data.Raw[requestStringsField].(string); is {
+		return batch{requestStringsField, []any{one}}
 	}
-	return batch{requestStringsField, calls}
+	requestStrings, _ := r.data.Raw[requestStringsField].([]any)
+	return batch{requestStringsField, requestStrings}
 }
 
 // signBatch signs all of the calls or, if one of them is wrong, none.
@@ -136,7 +130,7 @@ func (b batch) check(ctx context.Context, signer api.Signer) ([]api.Inputs, erro
 			return nil, ctx.Err()
 		}
 		var err error
-		if given[i], err = inputsOf(call, declared); err == nil {
+		if given[i], err = callInputs(call, declared); err == nil {
 			err = signer.Check(given[i])
 		}
 		if err != nil {
@@ -146,13 +140,27 @@ func (b batch) check(ctx context.Context, signer api.Signer) ([]api.Inputs, erro
 	return given, nil
 }
 
+// callInputs are the inputs of one call.
+func callInputs(call any, declared []api.Input) (api.Inputs, error) {
+	if requestString, is := call.(string); is {
+		return api.Inputs{requestStringInput: requestString}, nil
+	}
+	inputs, _ := call.(map[string]any)
+	return inputsOf(inputs, declared, nil)
+}
+
 // bytes are those of all inputs.
 func (b batch) bytes() int {
 	total := 0
+	count := func(value any) {
+		text, _ := value.(string)
+		total += len(text)
+	}
 	for _, call := range b.calls {
-		for _, value := range call {
-			text, _ := value.(string)
-			total += len(text)
+		count(call)
+		inputs, _ := call.(map[string]any)
+		for _, value := range inputs {
+			count(value)
 		}
 	}
 	return total
@@ -173,14 +181,10 @@ func (b batch) sign(
 			return nil, b.explain(i, err)
 		}
 		expires, answer.ExpiresAt = answer.ExpiresAt, time.Time{}
-		results[i] = answerData(answer, m.Now)
-		encoded, err := json.Marshal(results[i])
-		if err != nil {
-			return nil, fmt.Errorf("encoding a result: %w", err)
-		}
-		if size += len(encoded); size > maxBatchAnswer {
+		if size += answerSize(answer); size > maxBatchAnswer {
 			return nil, api.Invalidf("the answer would have more than 8 MiB; sign fewer calls at once")
 		}
+		results[i] = answerData(answer, m.Now)
 	}
 	return &logical.Response{Data: map[string]any{"results": results, "expires_at": api.RFC3339(expires)}}, nil
 }

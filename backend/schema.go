@@ -100,9 +100,9 @@ func refreshFields(ttl string) map[string]*framework.FieldSchema {
 	return map[string]*framework.FieldSchema{
 		"ttl": always(framework.TypeInt, "Seconds after which to read again, "+ttl+". Vault Agent and the Secrets Operator "+
 			"refresh by it."),
-		"rotation_period": always(framework.TypeInt, "The same as ttl. Vault Agent and the Secrets Operator need it to refresh "+
-			"without a lease."),
-		"last_vault_rotation": always(framework.TypeString, "When the headers were signed, RFC 3339 with nanoseconds, for the "+
-			"Secrets Operator."),
+		"rotation_period": always(framework.TypeInt, "The same as ttl. Vault Agent and the Secrets Operator need it to "+
+			"refresh without a lease."),
+		"last_vault_rotation": always(framework.TypeString, "When the headers were signed, RFC 3339 with nanoseconds, for "+
+			"the Secrets Operator."),
 	}
 }

@@ -84,7 +84,7 @@ func (b *backend) serveWith(
 		Later:  func(unit time.Duration) (time.Time, error) { return r.store.entries.growing.next(r.name, now, unit) },
 		NewID:  b.newID,
 		Token:  shared,
-		Format: current.values.Detected(),
+		Format: current.detected,
 	})
 	if err != nil || failure == nil {
 		return resp, false, err

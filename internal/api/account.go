@@ -100,8 +100,8 @@ type Answer struct {
 	PerCall []string
 	// Query are query parameters by name, not encoded; nil for none.
 	Query map[string]string
-	// Texts are the other fields by name.
-	Texts map[string]string
+	// Fields are the others of the answer, a string each. The engine adds to them.
+	Fields map[string]any
 	// ExpiresAt is until when the answer is good.
 	ExpiresAt time.Time
 	// Refresh is after how many seconds a reader without a lease should read again; 0 if it is not told.

@@ -137,7 +137,7 @@ func open(v api.Values) (*api.Account, error) {
 // Creds returns the JWT.
 func (a Account) Creds(m api.Moment) (api.Answer, error) {
 	return api.Answer{
-		Texts: map[string]string{
+		Fields: map[string]any{
 			"token":    m.Token.Value.Reveal(),
 			"app_id":   a.AppID,
 			"region":   a.Region,
@@ -177,7 +177,7 @@ func (a Account) Sign(m api.Moment, given api.Inputs) (api.Answer, error) {
 			Token:         m.Token.Value,
 			RequestString: given[requestString],
 		}),
-		Texts:     map[string]string{"url": a.BaseURL + given[requestString]},
+		Fields:    map[string]any{"url": a.BaseURL + given[requestString]},
 		ExpiresAt: m.Token.ExpiresAt,
 	}, nil
 }

@@ -113,7 +113,7 @@ func (a Account) Creds(m api.Moment) (api.Answer, error) {
 	return api.Answer{
 		Headers: Headers(m.Token.Value, reqID),
 		PerCall: []string{HeaderReqID},
-		Texts: map[string]string{
+		Fields: map[string]any{
 			"token":    m.Token.Value.Reveal(),
 			"region":   a.Region,
 			"gateway":  a.Gateway,

@@ -145,7 +145,7 @@ func (a Account) Creds(m api.Moment) (api.Answer, error) {
 			HeaderAPIToken:     headers.APIToken,
 			HeaderAPITimestamp: headers.APITimestamp,
 		},
-		Texts: map[string]string{
+		Fields: map[string]any{
 			"api_key":       headers.APIKey,
 			"api_token":     headers.APIToken,
 			"api_timestamp": headers.APITimestamp,

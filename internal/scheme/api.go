@@ -238,11 +238,11 @@ func (a *account) Sign(m api.Moment, given api.Inputs) (api.Answer, error) {
 	answer := api.Answer{
 		Headers:   signed.Headers,
 		Query:     signed.Query,
-		Texts:     map[string]string{"base_url": a.values.BaseURL},
+		Fields:    map[string]any{"base_url": a.values.BaseURL},
 		ExpiresAt: m.Now.Add(a.scheme.TTL()),
 	}
 	if signed.URL != "" {
-		answer.Texts["url"] = signed.URL
+		answer.Fields["url"] = signed.URL
 	}
 	if len(signed.Headers) == 0 {
 		answer.Headers = nil
