@@ -2,14 +2,11 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"slices"
-	"strings"
 	"sync"
 
-	"github.com/hashicorp/vault/api"
+	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 const (
@@ -30,16 +27,10 @@ type batchedCall struct {
 	err           error
 }
 
-// batches says whether the path signs many calls at once: mount/sign/vendor/name/batch.
-func (s *Signer) batches() bool {
-	parts := s.parts()
-	return len(parts) >= 5 && parts[len(parts)-1] == "batch" && parts[len(parts)-4] == "sign" && parts[len(parts)-3] != "creds"
-}
-
 // signTogether has a call signed. If as many requests as may be are under way, the call waits until one of them ends, and the next
 // request is for all that wait.
 func (s *Signer) signTogether(ctx context.Context, call Call) (*Signed, error) {
-	requestString, is := call.Parameters["request_string"].(string)
+	requestString, is := call.Parameters[signing.RequestString].(string)
 	if !is || len(call.Parameters) != 1 {
 		return nil, fmt.Errorf("%s takes request_string, and no other parameter", s.Path)
 	}
@@ -104,14 +95,15 @@ func (s *Signer) take(most int) []*batchedCall {
 // Vault fails for another reason, so do the calls that wait: else, while Vault is down, they would wait for one failure after another.
 func (s *Signer) signAll(ctx context.Context, calls []*batchedCall) {
 	err := s.signBatch(ctx, calls)
-	if half := len(calls) / 2; half > 0 && refuses(err) {
+	refused := err != nil && Explain(err).OfTheCall()
+	if half := len(calls) / 2; half > 0 && refused {
 		var first sync.WaitGroup
 		first.Go(func() { s.signAll(ctx, calls[:half]) })
 		s.signAll(ctx, calls[half:])
 		first.Wait()
 		return
 	}
-	if err != nil && !refuses(err) {
+	if err != nil && !refused {
 		s.mu.Lock()
 		calls = slices.Concat(calls, s.take(len(s.waiting)))
 		s.mu.Unlock()
@@ -122,16 +114,6 @@ func (s *Signer) signAll(ctx context.Context, calls []*batchedCall) {
 		}
 		close(call.done)
 	}
-}
-
-// refuses says whether an error is an answer that depends on the calls: they may break a rule of the engine's or of a policy's. That the
-// token has ended does not depend on them, but only Vault tells it from a policy's refusal (ErrInvalidToken in sdk/logical/error.go).
-func refuses(err error) bool {
-	answer, is := errors.AsType[*api.ResponseError](err)
-	if !is || strings.Contains(err.Error(), "invalid token") {
-		return false
-	}
-	return answer.StatusCode == http.StatusBadRequest || answer.StatusCode == http.StatusForbidden
 }
 
 // signBatch makes one request, which reports a 401 if one of its calls does.
@@ -157,7 +139,7 @@ func (s *Signer) signBatch(ctx context.Context, calls []*batchedCall) error {
 	}
 	for i, call := range calls {
 		data, _ := answers[i].(map[string]any)
-		if call.signed, call.err = s.parseData(data); call.err == nil {
+		if call.signed, call.err = signing.Parse(s.Path, data); call.err == nil {
 			call.signed.Warnings = secret.Warnings
 		}
 	}

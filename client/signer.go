@@ -2,13 +2,15 @@ package client
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/vault/api"
+
+	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 // Signer gets the headers of calls from a path of the engine: on a sign path for each call by itself, on a batch path for calls that
@@ -22,45 +24,54 @@ type Signer struct {
 	Path string
 
 	mu        sync.Mutex
-	cached    *Signed        // of a creds path; nil: none
+	cached    *read          // of a creds path; nil: none
 	flight    *flight        // the read under way; nil: none
 	waiting   []*batchedCall // the calls of a batch path that are not yet in a request
 	sending   int            // how many requests to a batch path are under way
 	reporting bool           // the next request to Vault reports a 401
 }
 
-// Call is what a Signer signs.
-type Call struct {
-	// Parameters are those of a sign path, such as request_string, which is the only one on a batch path. A creds path takes none.
-	Parameters map[string]any
-	// Rejected is what Sign returned before, if the vendor answered 401 to it. Sign reports that to Vault (unauthorized=true).
-	Rejected *Signed
+// Call is what a Signer signs: the Parameters of a sign path (a creds path takes none), and what was Rejected with a 401 before.
+type Call = signing.Call
+
+// Signed is what Vault returned for a call: its Headers, the URL or BaseURL that they are for, the Query that Vault appended to URL, and
+// Vault's Warnings. Headers that are for one call alone are other ones after each Sign. It is shared: do not change it.
+type Signed = signing.Signed
+
+// read is what a creds path returned.
+type read struct {
+	*Signed
+	until time.Time // when it must be read again
 }
 
 // flight is a read of a creds path, which several calls wait for.
 type flight struct {
-	done    chan struct{} // closed when signed and err are set
+	done    chan struct{} // closed when read and err are set
 	reports bool          // it reports a 401
-	signed  *Signed
+	read    *read
 	err     error
 }
 
 // requestTimeout limits a request to Vault that several calls wait for: it must not end with the first of them.
 const requestTimeout = time.Minute
 
-// Sign returns the headers of a call. If it fails, it returns the error of package api, unchanged.
+// margin is how long before a lease ends its headers are read again.
+const margin = 10 * time.Second
+
+// Sign returns the headers of a call. If it fails, it returns the error of package api, unchanged; Explain says what it means.
 func (s *Signer) Sign(ctx context.Context, call Call) (*Signed, error) {
-	switch {
-	case s.signs():
+	switch kind, _ := signing.KindOf(s.Path); kind {
+	case signing.Sign:
 		return s.signCall(ctx, call)
-	case s.batches():
+	case signing.Batch:
 		return s.signTogether(ctx, call)
+	default:
+		kept, err := s.credentials(ctx, call.Rejected)
+		if err != nil {
+			return nil, err
+		}
+		return kept.ForOneCall(), nil
 	}
-	kept, err := s.credentials(ctx, call.Rejected)
-	if err != nil {
-		return nil, err
-	}
-	return kept.withReqID(), nil
 }
 
 // Reject says that the vendor answered 401 to what Sign returned, where the call is not made again: headers of a creds path are
@@ -73,7 +84,7 @@ func (s *Signer) Reject(signed *Signed) {
 
 // reject has the next request to Vault report a 401, unless headers were read since, or a read under way reports one.
 func (s *Signer) reject(signed *Signed) {
-	newer := s.usable() && s.cached != signed.origin
+	newer := s.usable() && !s.cached.Is(signed)
 	if newer || s.flight != nil && s.flight.reports {
 		return
 	}
@@ -87,14 +98,6 @@ func (s *Signer) Forget() {
 	defer s.mu.Unlock()
 	s.cached, s.flight = nil, nil
 }
-
-// signs says whether the path signs calls one by one: mount/sign/vendor/name. A mount may have slashes in its name.
-func (s *Signer) signs() bool {
-	parts := s.parts()
-	return len(parts) >= 4 && parts[len(parts)-3] == "sign"
-}
-
-func (s *Signer) parts() []string { return strings.Split(strings.Trim(s.Path, "/"), "/") }
 
 // signCall has one call signed. It is a write, because Vault's audit log has the query of a read as plain text.
 func (s *Signer) signCall(ctx context.Context, call Call) (*Signed, error) {
@@ -110,10 +113,22 @@ func (s *Signer) signCall(ctx context.Context, call Call) (*Signed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.parse(secret, time.Now())
+	return s.parse(secret)
 }
 
-// reports says whether the request to Vault that signs a call reports a 401.
+// parse reads an answer for one call, or for many.
+func (s *Signer) parse(secret *api.Secret) (*Signed, error) {
+	if secret == nil {
+		return nil, fmt.Errorf("the answer of %s is empty", s.Path)
+	}
+	signed, err := signing.Parse(s.Path, secret.Data)
+	if err == nil {
+		signed.Warnings = secret.Warnings
+	}
+	return signed, err
+}
+
+// reports reports whether the request to Vault that signs a call reports a 401.
 func (s *Signer) reports(call Call) bool {
 	reports := s.reporting || call.Rejected != nil
 	s.reporting = false
@@ -122,7 +137,7 @@ func (s *Signer) reports(call Call) bool {
 
 // credentials returns the headers of a creds path: those that were read before, or new ones. Headers that were rejected are not
 // used again, by any call.
-func (s *Signer) credentials(ctx context.Context, rejected *Signed) (*Signed, error) {
+func (s *Signer) credentials(ctx context.Context, rejected *Signed) (*read, error) {
 	s.mu.Lock()
 	if rejected != nil {
 		s.reject(rejected)
@@ -142,11 +157,11 @@ func (s *Signer) credentials(ctx context.Context, rejected *Signed) (*Signed, er
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-current.done:
-		return current.signed, current.err
+		return current.read, current.err
 	}
 }
 
-// usable says whether the headers that were read may still be used.
+// usable reports whether the headers that were read may still be used.
 func (s *Signer) usable() bool { return s.cached != nil && time.Now().Before(s.cached.until) }
 
 // fly reads the creds path.
@@ -160,13 +175,27 @@ func (s *Signer) fly(ctx context.Context, current *flight) {
 	asked := time.Now()
 	secret, err := s.Vault.Logical().ReadWithDataWithContext(ctx, s.Path, query)
 	if err == nil {
-		current.signed, err = s.parse(secret, asked)
+		var signed *Signed
+		if signed, err = s.parse(secret); err == nil {
+			current.read = &read{signed, asked.Add(lifeOf(secret))}
+		}
 	}
 	current.err = err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.flight == current { // else what was read has been forgotten
-		s.cached, s.flight = current.signed, nil
+		s.cached, s.flight = current.read, nil
 	}
 	close(current.done)
+}
+
+// lifeOf is how long headers may be used: the ttl in the answer, or what is left of the lease less a margin.
+func lifeOf(secret *api.Secret) time.Duration {
+	if number, is := secret.Data["ttl"].(interface{ Int64() (int64, error) }); is && secret.LeaseID == "" {
+		if seconds, err := number.Int64(); err == nil {
+			return time.Duration(seconds) * time.Second
+		}
+	}
+	life := time.Duration(secret.LeaseDuration) * time.Second
+	return life - min(margin, life/2)
 }

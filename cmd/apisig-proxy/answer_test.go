@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/apisig/vault-plugin-apisig/client"
 	"github.com/apisig/vault-plugin-apisig/internal/proxy"
 )
 
@@ -15,8 +16,8 @@ import (
 // refused, also if they are errors.
 func TestAnswersOfVaultAreBounded(t *testing.T) {
 	t.Parallel()
-	single := &proxy.Route{Path: "apisig/sign/avanan/us", Signs: true}
-	batch := &proxy.Route{Path: "apisig/sign/avanan/us/batch", Signs: true}
+	single := &proxy.Route{Path: "apisig/sign/avanan/us"}
+	batch := &proxy.Route{Path: "apisig/sign/avanan/us/batch"}
 	for name, test := range map[string]struct {
 		route          *proxy.Route
 		status, length int
@@ -42,7 +43,7 @@ func TestAnswersOfVaultAreBounded(t *testing.T) {
 			require.Len(t, v.body, test.length)
 			made, err := connect(proxy.Vault{Address: v.URL}, nil)
 			require.NoError(t, err)
-			got, err := made.Signer(test.route).Sign(t.Context(), proxy.Call{Parameters: map[string]any{"request_string": "/"}})
+			got, err := made.Signer(test.route).Sign(t.Context(), client.Call{Parameters: map[string]any{"request_string": "/"}})
 			if test.want != "" {
 				require.EqualError(t, err, test.want)
 				return

@@ -17,7 +17,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/apisig/vault-plugin-apisig/client"
 	"github.com/apisig/vault-plugin-apisig/internal/proxy"
+	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 func TestMain(m *testing.M) {
@@ -100,7 +102,7 @@ const headers = `{"data": {"headers": {"Authorization": "canary", "x-av-req-id":
 
 var creds = &proxy.Route{Path: "apisig/creds/pave/main"}
 
-func signerFor(t *testing.T, vault proxy.Vault) (proxy.Backend, proxy.Signer) {
+func signerFor(t *testing.T, vault proxy.Vault) (proxy.Backend, signing.Signer) {
 	t.Helper()
 	backend, err := connect(vault, &unwrapper{now: time.Now})
 	require.NoError(t, err)
@@ -122,12 +124,12 @@ func TestHeadersAreDroppedWhenTheTokenChanges(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	made, signer := signerFor(t, proxy.Vault{Address: v.URL, TokenFile: file, Namespace: "team"})
 	made.(*backend).now = later()
-	_, err := signer.Sign(t.Context(), proxy.Call{})
+	_, err := signer.Sign(t.Context(), client.Call{})
 	require.EqualError(t, err, "vault.token_file is missing, unreadable or empty")
 	ids := map[string]bool{}
 	for i, token := range []string{"one\n", "one", "", "two", "two"} {
 		require.NoError(t, os.WriteFile(file, []byte(token), 0o600))
-		signed, err := signer.Sign(t.Context(), proxy.Call{})
+		signed, err := signer.Sign(t.Context(), client.Call{})
 		require.NoError(t, err)
 		require.Equal(t, "canary", signed.Headers["Authorization"])
 		require.Equal(t, []string{"stale"}, signed.Warnings)
@@ -136,11 +138,11 @@ func TestHeadersAreDroppedWhenTheTokenChanges(t *testing.T) {
 		require.Len(t, ids, i+1, "each call has a request id of its own")
 	}
 	require.NoError(t, os.Remove(file))
-	signed, err := signer.Sign(t.Context(), proxy.Call{})
+	signed, err := signer.Sign(t.Context(), client.Call{})
 	require.NoError(t, err)
 	const path = " team /v1/apisig/creds/pave/main"
 	require.Equal(t, []string{"one" + path, "two" + path}, v.seen)
-	_, err = signer.Sign(t.Context(), proxy.Call{Rejected: signed})
+	_, err = signer.Sign(t.Context(), client.Call{Rejected: signed})
 	require.NoError(t, err)
 	require.Equal(t, []string{"one" + path, "two" + path, "two" + path + "?unauthorized=true"}, v.seen)
 }
@@ -160,15 +162,15 @@ func TestErrorsOfVaultAreExplained(t *testing.T) {
 		"no answer from Vault: TLS: the server does not speak TLS": {Server: &httptest.Server{URL: strings.Replace(newVault(t, 200, "").URL, "http:", "https:", 1)}},
 	} {
 		_, signer := signerFor(t, proxy.Vault{Address: made.URL})
-		_, err := signer.Sign(t.Context(), proxy.Call{})
+		_, err := signer.Sign(t.Context(), client.Call{})
 		require.EqualError(t, err, want)
-		_, is := errors.AsType[*proxy.VaultError](err)
+		_, is := errors.AsType[*client.Failure](err)
 		require.True(t, is)
 	}
 	_, signer := signerFor(t, proxy.Vault{Address: closed.URL})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := signer.Sign(ctx, proxy.Call{})
+	_, err := signer.Sign(ctx, client.Call{})
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -189,14 +191,14 @@ func TestEnvironmentHoldsWhereTheFileIsSilent(t *testing.T) {
 	t.Setenv("VAULT_TOKEN", "of the environment")
 	t.Setenv("VAULT_NAMESPACE", "of the environment")
 	_, signer := signerFor(t, proxy.Vault{})
-	_, err := signer.Sign(t.Context(), proxy.Call{})
+	_, err := signer.Sign(t.Context(), client.Call{})
 	require.NoError(t, err)
 	require.Equal(t, []string{"of the environment of the environment /v1/apisig/creds/pave/main"}, environment.seen)
 	t.Setenv("VAULT_AGENT_ADDR", environment.URL)
 	token := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(token, []byte("of-the-file"), 0o600))
 	_, signer = signerFor(t, proxy.Vault{Address: file.URL, Namespace: "file", TokenFile: token})
-	_, err = signer.Sign(t.Context(), proxy.Call{})
+	_, err = signer.Sign(t.Context(), client.Call{})
 	require.NoError(t, err)
 	require.Equal(t, []string{"of-the-file file /v1/apisig/creds/pave/main"}, file.seen)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"os"
 	"regexp"
 	"strings"
@@ -13,7 +12,7 @@ import (
 
 	"github.com/hashicorp/vault/api"
 
-	"github.com/apisig/vault-plugin-apisig/internal/proxy"
+	"github.com/apisig/vault-plugin-apisig/client"
 )
 
 // fileToken is what a token's file has.
@@ -28,7 +27,7 @@ var tokenForm = regexp.MustCompile(`^[!-~]+$`)
 // parseToken reads a token's file. Its errors quote nothing of it.
 func parseToken(content []byte) (fileToken, error) {
 	fault := func(text string) (fileToken, error) {
-		return fileToken{}, &proxy.VaultError{Reason: "vault.token_file " + text}
+		return fileToken{}, &client.Failure{Reason: "vault.token_file " + text}
 	}
 	text := strings.TrimSpace(string(content))
 	for _, mark := range []string{"\xef\xbb\xbf", "\xff\xfe", "\xfe\xff"} {
@@ -133,16 +132,18 @@ func unwrapToken(vault *api.Client, wrapping string) (string, error) {
 	defer cancel()
 	with, err := vault.CloneWithHeaders() // the token of vault may have ended
 	if err != nil {
-		return "", &proxy.VaultError{Reason: err.Error()}
+		return "", &client.Failure{Reason: err.Error()}
 	}
 	with.SetToken(wrapping)
 	secret, err := with.Logical().UnwrapWithContext(ctx, wrapping)
 	if err != nil {
-		err = explained(ctx, err, nil)
-		if failed, is := errors.AsType[*proxy.VaultError](err); is {
-			failed.Reason = "the wrapped token in vault.token_file was not unwrapped, which works once and until its ttl ends: " + failed.Reason
+		if ctx.Err() != nil {
+			return "", ctx.Err()
 		}
-		return "", err
+		failed := client.Explain(err)
+		failed.Reason = "the wrapped token in vault.token_file was not unwrapped, which works once and until its ttl ends: " +
+			failed.Reason
+		return "", failed
 	}
 	token := ""
 	if secret != nil {
@@ -152,7 +153,7 @@ func unwrapToken(vault *api.Client, wrapping string) (string, error) {
 		}
 	}
 	if found, err := parseToken([]byte(token)); err != nil || found.wraps {
-		return "", &proxy.VaultError{Reason: "what vault.token_file wraps is not a token"}
+		return "", &client.Failure{Reason: "what vault.token_file wraps is not a token"}
 	}
 	return token, nil
 }

@@ -14,7 +14,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/apisig/vault-plugin-apisig/client"
 	"github.com/apisig/vault-plugin-apisig/internal/proxy"
+	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 // wrappedFile is what Agent's sink writes with wrap_ttl (wrapToken in command/agentproxyshared/sink of Vault 1.21).
@@ -58,7 +60,7 @@ func TestTokenIsRead(t *testing.T) {
 				return
 			}
 			require.EqualError(t, err, row.fault)
-			_, is := err.(*proxy.VaultError) //nolint:errorlint // it is answered as one
+			_, is := err.(*client.Failure) //nolint:errorlint // it is answered as one
 			require.True(t, is)
 		})
 	}
@@ -160,7 +162,7 @@ func TestWrappedTokenIsUnwrappedOnce(t *testing.T) {
 	now := time.Now()
 	kept := &unwrapper{now: func() time.Time { return now }}
 	config := proxy.Vault{Address: v.URL, TokenFile: file, Namespace: "team"}
-	backendOf := func() (*backend, proxy.Signer) {
+	backendOf := func() (*backend, signing.Signer) {
 		made, err := connect(config, kept)
 		require.NoError(t, err)
 		made.(*backend).now = later()
@@ -170,7 +172,7 @@ func TestWrappedTokenIsUnwrappedOnce(t *testing.T) {
 	var calls sync.WaitGroup
 	for range 8 {
 		calls.Go(func() {
-			if _, err := signer.Sign(t.Context(), proxy.Call{}); err != nil {
+			if _, err := signer.Sign(t.Context(), client.Call{}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -181,21 +183,21 @@ func TestWrappedTokenIsUnwrappedOnce(t *testing.T) {
 	require.Equal(t, want, v.took())
 
 	_, signer = backendOf() // as a reload does
-	_, err := signer.Sign(t.Context(), proxy.Call{})
+	_, err := signer.Sign(t.Context(), client.Call{})
 	require.NoError(t, err)
 	want = append(want, "one team apisig/creds/pave/main")
 	require.Equal(t, want, v.took())
 
 	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, wrappedFile, "wrapping-two", "auth/approle/login"), 0o600))
 	again, signer := backendOf()
-	_, err = signer.Sign(t.Context(), proxy.Call{})
+	_, err = signer.Sign(t.Context(), client.Call{})
 	require.NoError(t, err)
 	want = append(want, "wrapping-two team sys/wrapping/unwrap", "two team apisig/creds/pave/main")
 	require.Equal(t, want, v.took())
 
 	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, wrappedFile, "wrapping-three", "sys/wrapping/wrap"), 0o600))
 	require.EqualError(t, again.renew(t.Context()), "what vault.token_file wraps is not a token")
-	_, err = signer.Sign(t.Context(), proxy.Call{})
+	_, err = signer.Sign(t.Context(), client.Call{})
 	require.NoError(t, err, "the last token is used")
 	require.Equal(t, "two", again.vault.Token())
 }
@@ -217,7 +219,7 @@ func TestFailedUnwrappingIsTriedAgainLater(t *testing.T) {
 	require.NoError(t, err)
 	signer := made.Signer(creds)
 	for range 3 {
-		_, err = signer.Sign(t.Context(), proxy.Call{})
+		_, err = signer.Sign(t.Context(), client.Call{})
 		require.EqualError(t, err, "Vault answered with status 503: "+
 			"the wrapped token in vault.token_file was not unwrapped, which works once and until its ttl ends: Vault is sealed")
 	}
@@ -228,7 +230,7 @@ func TestFailedUnwrappingIsTriedAgainLater(t *testing.T) {
 	mu.Lock()
 	now = now.Add(unwrapAgain)
 	mu.Unlock()
-	_, err = signer.Sign(t.Context(), proxy.Call{})
+	_, err = signer.Sign(t.Context(), client.Call{})
 	require.EqualError(t, err, "Vault answered with status 400: "+
 		"the wrapped token in vault.token_file was not unwrapped, which works once and until its ttl ends: wrapping token is not valid or does not exist")
 	v.mu.Lock()
@@ -237,7 +239,7 @@ func TestFailedUnwrappingIsTriedAgainLater(t *testing.T) {
 	mu.Lock()
 	now = now.Add(unwrapAgain)
 	mu.Unlock()
-	_, err = signer.Sign(t.Context(), proxy.Call{})
+	_, err = signer.Sign(t.Context(), client.Call{})
 	require.NoError(t, err)
 }
 
@@ -251,11 +253,11 @@ func TestDeniedTokenWithoutAnotherSaysWhy(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("one"), 0o600))
 	require.NoError(t, made.(*backend).look(t.Context()))
 	require.NoError(t, os.WriteFile(file, []byte("\ufefftwo"), 0o600))
-	_, err := signer.Sign(t.Context(), proxy.Call{})
+	_, err := signer.Sign(t.Context(), client.Call{})
 	require.EqualError(t, err, "Vault answered with status 403: permission denied; "+
 		"vault.token_file begins with a byte-order mark, as Windows PowerShell writes it: save it as ASCII")
 	require.NoError(t, os.WriteFile(file, []byte("one"), 0o600))
-	_, err = signer.Sign(t.Context(), proxy.Call{})
+	_, err = signer.Sign(t.Context(), client.Call{})
 	require.EqualError(t, err, "Vault answered with status 403: permission denied")
 }
 
@@ -273,9 +275,9 @@ func TestCallThatGivesUpDoesNotEndTheUnwrapping(t *testing.T) {
 	require.NotNil(t, underWay)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = signer.Sign(ctx, proxy.Call{})
+	_, err = signer.Sign(ctx, client.Call{})
 	require.ErrorIs(t, err, ctx.Err())
 	close(v.waits)
-	_, err = signer.Sign(t.Context(), proxy.Call{})
+	_, err = signer.Sign(t.Context(), client.Call{})
 	require.NoError(t, err)
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/apisig/vault-plugin-apisig/client"
 	"github.com/apisig/vault-plugin-apisig/internal/proxy"
+	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 // backend is Vault, by package client.
@@ -74,7 +73,7 @@ func connect(vault proxy.Vault, unwrapper *unwrapper) (proxy.Backend, error) {
 }
 
 // Signer returns a new signer for a route.
-func (b *backend) Signer(route *proxy.Route) proxy.Signer {
+func (b *backend) Signer(route *proxy.Route) signing.Signer {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	made := &client.Signer{Vault: b.vault, Path: route.Path}
@@ -160,60 +159,30 @@ type signer struct {
 
 // Sign has a call signed, with the token that is in the file. If Vault denies, and another token is there by now, it tries once more
 // with that. After any failure the next call looks at the file.
-func (s *signer) Sign(ctx context.Context, call proxy.Call) (*proxy.Signed, error) {
+func (s *signer) Sign(ctx context.Context, call client.Call) (*client.Signed, error) {
 	if err := s.backend.look(ctx); err != nil {
 		return nil, err
 	}
-	asked := client.Call{Parameters: call.Parameters}
-	if call.Rejected != nil {
-		asked.Rejected, _ = call.Rejected.Origin.(*client.Signed)
-	}
 	used := s.backend.vault.Token()
-	signed, err := s.Signer.Sign(ctx, asked)
+	signed, err := s.Signer.Sign(ctx, call)
+	if err == nil {
+		return signed, nil
+	}
 	var noOther error // why there is no other token
-	if denied(err) && s.backend.tokenFile != "" {
+	if s.backend.tokenFile != "" && client.Explain(err).Denied() {
 		if noOther = s.backend.renew(ctx); s.backend.vault.Token() != used {
-			signed, err = s.Signer.Sign(ctx, asked)
+			if signed, err = s.Signer.Sign(ctx, call); err == nil {
+				return signed, nil
+			}
 		}
 	}
-	if err != nil {
-		s.backend.looked.Store(nil)
-		return nil, explained(ctx, err, noOther)
-	}
-	return &proxy.Signed{
-		Headers: signed.Headers, URL: signed.URL, BaseURL: signed.BaseURL, Query: signed.Query, Warnings: signed.Warnings, Origin: signed,
-	}, nil
-}
-
-// Reject says that the vendor answered 401 to what Sign returned.
-func (s *signer) Reject(signed *proxy.Signed) {
-	if origin, is := signed.Origin.(*client.Signed); is {
-		s.Signer.Reject(origin)
-	}
-}
-
-func denied(err error) bool {
-	answer, is := errors.AsType[*api.ResponseError](err)
-	return is && answer.StatusCode == http.StatusForbidden
-}
-
-// explained is an error of Vault's client, in words that repeat nothing of the call. noOther is why there is no other token.
-func explained(ctx context.Context, err, noOther error) error {
+	s.backend.looked.Store(nil)
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
-	if answer, is := errors.AsType[*api.ResponseError](err); is {
-		reason := "no reason given"
-		if !answer.RawError && len(answer.Errors) > 0 { // the engine's and Vault's errors quote no values
-			reason = strings.Join(answer.Errors, "; ")
-		}
-		if noOther != nil {
-			reason += "; " + noOther.Error()
-		}
-		return &proxy.VaultError{Status: answer.StatusCode, Reason: reason}
+	failed := client.Explain(err)
+	if failed.Status != 0 && noOther != nil {
+		failed.Reason += "; " + noOther.Error()
 	}
-	if failed, is := errors.AsType[*url.Error](err); is {
-		return &proxy.VaultError{Reason: "no answer from Vault: " + proxy.Explain(failed.Err)}
-	}
-	return &proxy.VaultError{Reason: err.Error()}
+	return nil, failed
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/apisig/vault-plugin-apisig/client"
 	"github.com/apisig/vault-plugin-apisig/internal/proxy"
 )
 
@@ -43,7 +44,7 @@ func TestTokensFileIsNotReadAllTheTime(t *testing.T) {
 		require.Equal(t, step.want, b.vault.Token())
 	}
 	v.status = http.StatusForbidden
-	_, err := signer.Sign(t.Context(), proxy.Call{})
+	_, err := signer.Sign(t.Context(), client.Call{})
 	require.Error(t, err)
 	require.NoError(t, b.look(t.Context()))
 	require.Equal(t, "unread", b.vault.Token())
@@ -59,19 +60,19 @@ func TestDeniedTokenIsReplaced(t *testing.T) {
 	now := time.Now()
 	made.(*backend).now = func() time.Time { return now }
 	require.NoError(t, os.WriteFile(file, []byte("one"), 0o600))
-	_, err := signer.Sign(t.Context(), proxy.Call{})
+	_, err := signer.Sign(t.Context(), client.Call{})
 	require.Error(t, err)
-	_, err = signer.Sign(t.Context(), proxy.Call{})
+	_, err = signer.Sign(t.Context(), client.Call{})
 	require.Error(t, err, "the file has no other token")
 	require.Len(t, v.seen, 2)
 	require.NoError(t, os.WriteFile(file, []byte("two"), 0o600))
-	signed, err := signer.Sign(t.Context(), proxy.Call{})
+	signed, err := signer.Sign(t.Context(), client.Call{})
 	require.NoError(t, err)
 	require.Equal(t, "canary", signed.Headers["Authorization"])
 	require.Len(t, v.seen, 3)
 	v.revoked = "two"
 	require.NoError(t, os.WriteFile(file, []byte("three"), 0o600))
-	_, err = signer.Sign(t.Context(), proxy.Call{Rejected: signed})
+	_, err = signer.Sign(t.Context(), client.Call{Rejected: signed})
 	require.NoError(t, err)
 	require.Len(t, v.seen, 5)
 }
@@ -96,13 +97,13 @@ func TestConnectionsToVaultAreKept(t *testing.T) {
 	t.Cleanup(vault.Close)
 	made, err := connect(proxy.Vault{Address: vault.URL}, nil)
 	require.NoError(t, err)
-	signer := made.Signer(&proxy.Route{Path: "apisig/sign/avanan/us", Signs: true})
+	signer := made.Signer(&proxy.Route{Path: "apisig/sign/avanan/us"})
 	for range 3 {
 		var wave sync.WaitGroup
 		arrived.Add(calls)
 		for range calls {
 			wave.Go(func() {
-				_, err := signer.Sign(t.Context(), proxy.Call{Parameters: map[string]any{"request_string": "/"}})
+				_, err := signer.Sign(t.Context(), client.Call{Parameters: map[string]any{"request_string": "/"}})
 				if err != nil {
 					t.Error(err)
 				}
@@ -137,7 +138,7 @@ func TestTLSIsAsTheFileSays(t *testing.T) {
 		Address: vault.URL, CACert: certificate, ClientCert: certificate, ClientKey: file("key.pem", "PRIVATE KEY", key), TLSServerName: "example.com",
 	}
 	_, signer := signerFor(t, whole)
-	_, err = signer.Sign(t.Context(), proxy.Call{})
+	_, err = signer.Sign(t.Context(), client.Call{})
 	require.NoError(t, err)
 	require.Equal(t, "example.com", <-seen)
 	untrusted, anonymous := whole, whole
@@ -145,7 +146,7 @@ func TestTLSIsAsTheFileSays(t *testing.T) {
 	anonymous.ClientCert, anonymous.ClientKey = "", ""
 	for _, config := range []proxy.Vault{untrusted, anonymous} {
 		_, signer := signerFor(t, config)
-		_, err = signer.Sign(t.Context(), proxy.Call{})
+		_, err = signer.Sign(t.Context(), client.Call{})
 		require.ErrorContains(t, err, "no answer from Vault")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"runtime"
 	"strings"
 	"sync"
@@ -17,6 +18,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 // status answers with statuses in turn, the last one from there on.
@@ -47,8 +50,8 @@ func TestOneRetryAfter401(t *testing.T) {
 		"a body that streams":  {http.MethodPost, "/avanan/us/v1.0/event/query", "body", 200, 401, 1},
 	} {
 		r := newRig(t, status(http.StatusUnauthorized, test.second))
-		var first *Signed
-		r.stub.answer = func(route *Route, call Call) (*Signed, error) {
+		var first *signing.Signed
+		r.stub.answer = func(route *Route, call signing.Call) (*signing.Signed, error) {
 			signed, err := r.sign(route, call)
 			if first == nil {
 				first = signed
@@ -66,7 +69,7 @@ func TestOneRetryAfter401(t *testing.T) {
 			require.Equal(t, test.body, got.body, name)
 		}
 		if test.calls == 1 {
-			require.Equal(t, []*Signed{first}, r.stub.rejected, name)
+			require.Equal(t, []*signing.Signed{first}, r.stub.rejected, name)
 		} else {
 			require.Empty(t, r.stub.rejected, name)
 		}
@@ -92,48 +95,38 @@ func TestLocationLeadsThroughTheProxy(t *testing.T) {
 		require.Equal(t, want, response.Header.Get("Location"), location)
 	}
 	require.Len(t, r.vendorGot(), 11, "no redirect is followed")
-	r.stub.answer = func(*Route, Call) (*Signed, error) { return &Signed{BaseURL: r.vendor.URL + "/api"}, nil }
+	r.stub.answer = func(*Route, signing.Call) (*signing.Signed, error) {
+		return &signing.Signed{BaseURL: r.vendor.URL + "/api"}, nil
+	}
 	for location, want := range map[string]string{
 		"/api/x": "/pave/x", "/apix": r.vendor.URL + "/apix", "/x": r.vendor.URL + "/x", r.vendor.URL + "/api/../x": r.vendor.URL + "/x",
 	} {
 		require.Equal(t, want, r.get(t, "/pave/v1/sessions", "X-Location: "+location+"\r\n").Header.Get("Location"), location)
 	}
-	signed := &Signed{URL: "https://vendor.example/x?a=b&sig=s%2B&at=1", Query: map[string]string{"sig": "s+", "at": "1"}}
-	to, err := upstreamOf(signed, "/x?a=b")
-	require.NoError(t, err)
+	signed := &signing.Signed{URL: "https://vendor.example/x?a=b&sig=s%2B&at=1", Query: map[string]string{"sig": "s+", "at": "1"}}
+	to := wentTo(t, signed, "/x?a=b")
 	for location, want := range map[string]string{
 		"": "/x?a=b", "#f": "/x?a=b#f", signed.URL: "/x?a=b", "/y?sig=s%2B&c=d&at=1": "/y?c=d", "/y?s%69g=s": "/y",
 		"https://elsewhere.example/?at=2": "https://elsewhere.example/?at=2", "/y?a=b;sig=another;c": "/y?a=b;c", "/y?at=2&n=%3Fat%3D2": "/y?n=%3Fat%3D2",
 	} {
 		require.Equal(t, want, to.location("", location), location)
 	}
-	to, err = target("http://vendor.example", "/x")
-	require.NoError(t, err)
+	to = wentTo(t, &signing.Signed{BaseURL: "http://vendor.example"}, "/x")
 	require.Equal(t, "/y", to.location("", "http://vendor.example:80/y"))
 	require.Equal(t, "http://vendor.example:443/y", to.location("", "http://vendor.example:443/y"))
-	to, err = target("https://vendor.example", "/x")
-	require.NoError(t, err)
+	to = wentTo(t, &signing.Signed{BaseURL: "https://vendor.example"}, "/x")
 	require.NotEqual(t, "//evil.example/", to.location("", "https://vendor.example//evil.example/"))
 	require.Equal(t, "/y", to.location("", "https://vendor.example:443/y"))
 	require.Equal(t, "/", to.location("", "https://vendor.example"))
 }
 
-// Calls go to HTTPS, or to HTTP, at an address that names a host and a path, and nothing else.
-func TestAddressesOfTheVendor(t *testing.T) {
-	t.Parallel()
-	for base, want := range map[string]bool{
-		"https://vendor.example": true, "http://127.0.0.1:1/base": true, "ftp://vendor.example": false, "vendor.example": false, "https://": false,
-		"https:///x": false, "https://vendor.example?x": false, "https://vendor.example#x": false, "https://u:p@vendor.example": false,
-		"https://vendor.example:x": false, "https://vendor.example//x": false, "wss://vendor.example": false,
-	} {
-		to, err := target(base, "/p?q")
-		require.Equal(t, want, err == nil, base)
-		if want {
-			require.Equal(t, base+"/p?q", to.url.Scheme+"://"+to.url.Host+to.url.Opaque+"?"+to.url.RawQuery)
-		} else {
-			require.ErrorIs(t, err, errNoURL, base)
-		}
-	}
+// wentTo is where a call goes for which Vault answered so.
+func wentTo(t *testing.T, signed *signing.Signed, requestString string) *upstream {
+	t.Helper()
+	path, query, _ := strings.Cut(requestString, "?")
+	to, err := signed.Target(&url.URL{Opaque: path, RawQuery: query})
+	require.NoError(t, err)
+	return upstreamOf(&http.Request{URL: to}, requestString, signed.Query)
 }
 
 // An error says which side failed, and nothing else.
@@ -141,12 +134,12 @@ func TestProblemSaysWhichSideFailed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
 	for vault, want := range map[error]int{
-		&VaultError{Reason: "canary"}: 502, &VaultError{400, "canary"}: 502, &VaultError{403, "canary"}: 502, &VaultError{404, "canary"}: 502,
-		&VaultError{429, "canary"}: 503, &VaultError{500, "canary"}: 502, &VaultError{502, "canary"}: 502, &VaultError{503, "canary"}: 503,
-		&VaultError{412, "canary"}: 503, errors.New("canary"): 502,
+		&signing.Failure{Reason: "canary"}: 502, &signing.Failure{Status: 400, Reason: "canary"}: 502, &signing.Failure{Status: 403, Reason: "canary"}: 502, &signing.Failure{Status: 404, Reason: "canary"}: 502,
+		&signing.Failure{Status: 429, Reason: "canary"}: 503, &signing.Failure{Status: 500, Reason: "canary"}: 502, &signing.Failure{Status: 502, Reason: "canary"}: 502, &signing.Failure{Status: 503, Reason: "canary"}: 503,
+		&signing.Failure{Status: 412, Reason: "canary"}: 503, errors.New("canary"): 502,
 	} {
 		r.stub.mu.Lock()
-		r.stub.answer = func(*Route, Call) (*Signed, error) { return nil, vault }
+		r.stub.answer = func(*Route, signing.Call) (*signing.Signed, error) { return nil, vault }
 		r.stub.mu.Unlock()
 		response := r.get(t, "/avanan/us/v1.0/event/1")
 		require.Equal(t, want, response.StatusCode, vault)
@@ -175,7 +168,7 @@ func TestProblemSaysWhichSideFailed(t *testing.T) {
 	}()
 	for _, address := range []string{"http://" + closed.Addr().String(), "http://" + nonsense.Addr().String(), strings.Replace(r.vendor.URL, "http:", "https:", 1), "http://name.invalid"} {
 		r.stub.mu.Lock()
-		r.stub.answer = func(*Route, Call) (*Signed, error) { return &Signed{BaseURL: address}, nil }
+		r.stub.answer = func(*Route, signing.Call) (*signing.Signed, error) { return &signing.Signed{BaseURL: address}, nil }
 		r.stub.mu.Unlock()
 		response := r.get(t, "/pave/v1/sessions")
 		require.Equal(t, http.StatusBadGateway, response.StatusCode, address)
@@ -206,8 +199,8 @@ func TestLogHasNoQueriesHeadersOrBodies(t *testing.T) {
 		w.Header().Set("X-Canary", "canary")
 		_, _ = io.WriteString(w, "canary")
 	})
-	r.stub.answer = func(*Route, Call) (*Signed, error) {
-		return &Signed{Headers: map[string]string{"X-Canary": "canary"}, BaseURL: r.vendor.URL}, nil
+	r.stub.answer = func(*Route, signing.Call) (*signing.Signed, error) {
+		return &signing.Signed{Headers: map[string]string{"X-Canary": "canary"}, BaseURL: r.vendor.URL}, nil
 	}
 	require.Equal(t, 200, r.do(t, http.MethodPost, "/pave/v1/sessions?canary=canary", strings.NewReader("canary"), "X-Canary", "canary").StatusCode)
 	require.Equal(t, 403, r.do(t, http.MethodPost, "/pave/v1/canary?canary", strings.NewReader("canary")).StatusCode)
@@ -225,7 +218,7 @@ func TestWarningsOfVaultAreLoggedOnce(t *testing.T) {
 	r := newRig(t, nil)
 	for i, warnings := range [][]string{{"stale"}, {"stale"}, nil, {"stale"}, {"stale", "other"}} {
 		r.stub.mu.Lock()
-		r.stub.answer = func(route *Route, call Call) (*Signed, error) {
+		r.stub.answer = func(route *Route, call signing.Call) (*signing.Signed, error) {
 			signed, err := r.sign(route, call)
 			signed.Warnings = warnings
 			return signed, err
@@ -299,12 +292,12 @@ func TestMemoryIsFlatWithAGiBBothWays(t *testing.T) { //nolint:paralleltest // i
 func TestRetryDropsRejectedHeaders(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, status(http.StatusUnauthorized, http.StatusOK))
-	r.stub.answer = func(_ *Route, call Call) (*Signed, error) {
+	r.stub.answer = func(_ *Route, call signing.Call) (*signing.Signed, error) {
 		name := "x-first"
 		if call.Rejected != nil {
 			name = "x-second"
 		}
-		return &Signed{Headers: map[string]string{name: "of vault"}, BaseURL: r.vendor.URL}, nil
+		return &signing.Signed{Headers: map[string]string{name: "of vault"}, BaseURL: r.vendor.URL}, nil
 	}
 	require.Equal(t, http.StatusOK, r.do(t, http.MethodGet, "/pave/v1/sessions", nil, "X-Other", "kept").StatusCode)
 	first, second := r.vendorGot()[0].Header, r.vendorGot()[1].Header
@@ -534,8 +527,8 @@ func TestBytesOfTheClientPassOverHTTP2(t *testing.T) {
 	next.TLSClientConfig = vendor.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	t.Cleanup(next.CloseIdleConnections)
 	r.reverse.Transport.(*transport).next = next
-	r.stub.answer = func(_ *Route, call Call) (*Signed, error) {
-		return &Signed{Headers: map[string]string{"x-av-sig": "sig"}, URL: vendor.URL + "/base" + fmt.Sprint(call.Parameters["request_string"])}, nil
+	r.stub.answer = func(_ *Route, call signing.Call) (*signing.Signed, error) {
+		return &signing.Signed{Headers: map[string]string{"x-av-sig": "sig"}, URL: vendor.URL + "/base" + fmt.Sprint(call.Parameters["request_string"])}, nil
 	}
 	const target = `/v1.0/event/%41"{}?a=%7e&&b`
 	require.Equal(t, http.StatusOK, r.get(t, "/avanan/us"+target).StatusCode)
@@ -587,7 +580,7 @@ func TestMetricsShowRoutesMethodsAndStatuses(t *testing.T) {
 	r.get(t, "/canary")
 	r.raw(t, "CANARY /pave/v1/sessions HTTP/1.1\r\nHost: "+r.address+"\r\n\r\n")
 	r.stub.mu.Lock()
-	r.stub.answer = func(*Route, Call) (*Signed, error) { return nil, &VaultError{403, "denied"} }
+	r.stub.answer = func(*Route, signing.Call) (*signing.Signed, error) { return nil, &signing.Failure{Status: 403, Reason: "denied"} }
 	r.stub.mu.Unlock()
 	r.get(t, "/pave/v1/sessions")
 	scrape := func() string {
@@ -656,8 +649,8 @@ func TestReadyMeansThatVaultSigns(t *testing.T) {
 	require.Equal(t, 200, code, text)
 	seen := r.stub.seen()
 	require.Len(t, seen, 3)
-	require.Contains(t, seen, Call{Parameters: map[string]any{"request_string": "/v1.0/event/0"}})
-	require.Contains(t, seen, Call{Parameters: map[string]any{
+	require.Contains(t, seen, signing.Call{Parameters: map[string]any{"request_string": "/v1.0/event/0"}})
+	require.Contains(t, seen, signing.Call{Parameters: map[string]any{
 		// printf '' | sha256sum
 		"method": "POST", "request_string": "/upload", "body_sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 	}})
@@ -676,7 +669,7 @@ func TestReadyMeansThatVaultSigns(t *testing.T) {
 	require.Equal(t, "Vault does not answer, or is sealed\n", text)
 	r.stub.health = nil
 	r.stub.mu.Lock()
-	r.stub.answer = func(*Route, Call) (*Signed, error) { return nil, &VaultError{403, "canary"} }
+	r.stub.answer = func(*Route, signing.Call) (*signing.Signed, error) { return nil, &signing.Failure{Status: 403, Reason: "canary"} }
 	r.stub.mu.Unlock()
 	later()
 	code, text = ready()

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 const signature = "YWJjZGVmZ2hpamtsbW5v+/cHFy=="
@@ -92,8 +94,8 @@ func TestAppendedSignatureDoesNotComeBack(t *testing.T) {
 		w.Header().Set("X-Echo", self)
 		w.WriteHeader(http.StatusCreated)
 	})
-	r.stub.answer = func(_ *Route, call Call) (*Signed, error) {
-		return &Signed{
+	r.stub.answer = func(_ *Route, call signing.Call) (*signing.Signed, error) {
+		return &signing.Signed{
 			URL:   r.vendor.URL + fmt.Sprint(call.Parameters["request_string"]) + "&sig=" + url.QueryEscape(signature),
 			Query: map[string]string{"sig": signature},
 		}, nil

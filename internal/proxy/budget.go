@@ -2,8 +2,6 @@ package proxy
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
@@ -124,13 +122,4 @@ func (b *body) reader() io.Reader {
 		readers[i] = bytes.NewReader(part)
 	}
 	return io.MultiReader(readers...)
-}
-
-// sum is the body's SHA-256, in lower-case hex.
-func (b *body) sum() string {
-	hash := sha256.New()
-	for _, part := range b.parts {
-		_, _ = hash.Write(part) // never fails
-	}
-	return hex.EncodeToString(hash.Sum(nil))
 }

@@ -3,8 +3,6 @@ package proxy
 import (
 	"bufio"
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"net"
@@ -99,8 +97,6 @@ func TestBodiesAreReadWithinTheBudget(t *testing.T) {
 			require.NoError(t, err, size)
 			require.GreaterOrEqual(t, b.used, int64(size), "what is in memory counts")
 			require.EqualValues(t, size, read.length)
-			sum := sha256.Sum256(content)
-			require.Equal(t, hex.EncodeToString(sum[:]), read.sum())
 			for range 2 { // a call is sent again after a 401
 				again, err := io.ReadAll(read.reader())
 				require.NoError(t, err)

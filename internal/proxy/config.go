@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 // Config is the content of a configuration file.
@@ -226,13 +228,6 @@ var (
 	credsForm  = regexp.MustCompile(`^[\w.-]+(/[\w.-]+)*/creds/[\w-]+/\w([\w.-]*\w)?$`)
 )
 
-// The parameters that a route can send to Vault.
-const (
-	sendMethod        = "method"
-	sendRequestString = "request_string"
-	sendBodySHA256    = "body_sha256"
-)
-
 func (d document) route(key, node *yaml.Node) (*Route, error) {
 	what := fmt.Sprintf("route %s", key.Value)
 	route := &Route{Prefix: key.Value}
@@ -250,7 +245,7 @@ func (d document) route(key, node *yaml.Node) (*Route, error) {
 		return nil, d.errorf(key.Line, "%s must have one of sign and creds", what)
 	}
 	kind, form, shape := "creds", credsForm, "<mount>/creds/<vendor>/<name>"
-	if route.Signs = fields["sign"] != nil; route.Signs {
+	if fields["sign"] != nil {
 		kind, form, shape = "sign", signForm, "<mount>/sign/<vendor>/<name>, or that and /batch"
 	}
 	if route.Path, err = d.text(fields[kind], kind); err != nil {
@@ -262,6 +257,7 @@ func (d document) route(key, node *yaml.Node) (*Route, error) {
 	if !form.MatchString(route.Path) || strings.Contains(route.Path, "..") || slices.Contains(strings.Split(route.Path, "/"), ".") {
 		return nil, d.errorf(fields[kind].Line, "%s must be a path of the engine: %s", kind, shape)
 	}
+	route.kind, route.vendor = signing.KindOf(route.Path)
 	if route.QueriesAsSent, err = d.chosen(fields["queries"], "queries", "as-sent"); err != nil {
 		return nil, err
 	}
@@ -293,14 +289,13 @@ func isDots(segment string) bool { return segment == "." || segment == ".." }
 
 func (d document) send(route *Route, node *yaml.Node) ([]string, error) {
 	switch {
-	case node == nil && route.Signs:
-		return []string{sendRequestString}, nil
-	case node == nil:
+	case node == nil && route.kind == signing.Creds:
 		return nil, nil
-	case !route.Signs:
+	case node == nil:
+		return []string{signing.RequestString}, nil
+	case route.kind == signing.Creds:
 		return nil, d.errorf(node.Line, "send is for sign: a creds path takes no parameters")
-	}
-	if route.batches() {
+	case route.kind == signing.Batch:
 		return nil, d.errorf(node.Line, "send is for a path that signs one call: a batch path takes request strings alone")
 	}
 	items, err := d.list(node, "send")
@@ -313,7 +308,7 @@ func (d document) send(route *Route, node *yaml.Node) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !slices.Contains([]string{sendMethod, sendRequestString, sendBodySHA256}, name) {
+		if !slices.Contains([]string{signing.Method, signing.RequestString, signing.BodySHA256}, name) {
 			return nil, d.errorf(item.Line, "send has %q: it can have method, request_string and body_sha256", name)
 		}
 		if slices.Contains(names, name) {
@@ -324,7 +319,7 @@ func (d document) send(route *Route, node *yaml.Node) ([]string, error) {
 	if route.signPath().requestStringAlone && len(names) > 1 {
 		return nil, d.errorf(node.Line, "send can only have request_string: %s takes no other parameter", route.Path)
 	}
-	if !slices.Contains(names, sendRequestString) {
+	if !slices.Contains(names, signing.RequestString) {
 		return nil, d.errorf(node.Line, "send must have request_string: without it, the signature is not for the path that is called")
 	}
 	return names, nil

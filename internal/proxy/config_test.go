@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 const whole = `
@@ -59,11 +61,11 @@ func TestConfigIsRead(t *testing.T) {
 	require.Equal(t, "farm:customer", first.Scopes)
 	require.True(t, first.QueriesAsSent && first.EncodedSlashes)
 	require.False(t, second.QueriesAsSent || second.EncodedSlashes)
-	require.True(t, second.Signs)
+	require.Equal(t, signing.Sign, second.kind)
 	require.Equal(t, []string{"request_string"}, second.Send)
 	require.Equal(t, "apisig/sign/avanan/us", second.Path)
 	require.Equal(t, "/v1.0/event/0", second.allow.sample())
-	require.False(t, last.Signs)
+	require.Equal(t, signing.Creds, last.kind)
 	require.Empty(t, last.Send)
 	_, err = Load(filepath.Join(t.TempDir(), "none"))
 	require.ErrorIs(t, err, os.ErrNotExist)

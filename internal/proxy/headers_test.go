@@ -10,18 +10,27 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 // Vault's headers and the route's replace the client's headers and trailers of those names, in any spelling. Others stay.
-func TestDressReplacesHeadersAndTrailers(t *testing.T) {
+func TestVaultsHeadersReplaceHeadersAndTrailers(t *testing.T) {
 	t.Parallel()
-	out := &http.Request{
-		Header:  http.Header{"X_sig": {"client"}, "SCOPES": {"client"}, "Accept": {"*/*"}},
-		Trailer: http.Header{"X-Sig": nil, "Scopes": nil, "X-Sum": nil},
+	r := newRig(t, nil)
+	r.stub.answer = func(*Route, signing.Call) (*signing.Signed, error) {
+		return &signing.Signed{Headers: map[string]string{"x-sig": "vault"}, BaseURL: r.vendor.URL}, nil
 	}
-	(&Route{Scopes: "farm:customer"}).dress(out, map[string]string{"x-sig": "vault"})
-	require.Equal(t, http.Header{"x-sig": {"vault"}, "Scopes": {"farm:customer"}, "Accept": {"*/*"}}, out.Header)
-	require.Equal(t, http.Header{"X-Sum": nil}, out.Trailer)
+	require.Equal(t, http.StatusOK, r.raw(t, "POST /pave/v1/sessions HTTP/1.1\r\nHost: "+r.address+"\r\nTransfer-Encoding: chunked\r\n"+
+		"X_sig: client\r\nSCOPES: client\r\nAccept: */*\r\nTrailer: X-Sig, X_Sig, Scopes, X-Sum\r\n\r\n"+
+		"4\r\nbody\r\n0\r\nX-Sig: client\r\nX_Sig: client\r\nScopes: client\r\nX-Sum: sum\r\n\r\n").StatusCode)
+	got := r.vendorGot()[0]
+	require.Equal(t, "body", got.body)
+	require.Equal(t, []string{"vault"}, got.Header["X-Sig"])
+	require.Equal(t, []string{"farm:customer"}, got.Header["Scopes"])
+	require.Equal(t, []string{"*/*"}, got.Header["Accept"])
+	require.Empty(t, got.Header["X_sig"])
+	require.Equal(t, http.Header{"X-Sum": {"sum"}}, got.trailer)
 }
 
 // On the wire, Vault's headers have the names that Vault gave them, each once. Those that net/http has a name for have that one.
@@ -49,8 +58,8 @@ func TestVaultsHeadersKeepTheirSpelling(t *testing.T) {
 		_, _ = io.WriteString(connection, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 		wire <- lines.String()
 	}()
-	r.stub.answer = func(*Route, Call) (*Signed, error) {
-		return &Signed{BaseURL: "http://" + vendor.Addr().String(), Headers: map[string]string{
+	r.stub.answer = func(*Route, signing.Call) (*signing.Signed, error) {
+		return &signing.Signed{BaseURL: "http://" + vendor.Addr().String(), Headers: map[string]string{
 			"FX-ACCESS-SIGN": "vault", "apikey": "vault", "user-agent": "vault", "accept-encoding": "vault", "range": "vault",
 		}}, nil
 	}

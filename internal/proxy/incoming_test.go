@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 // deadlines is a ResponseWriter that records the deadlines of its connection.
@@ -97,7 +99,7 @@ func TestBodiesThatNeverComeEnd(t *testing.T) {
 		"refused":               {"/avanan/us/v1.0/action", func(r *rig) { r.send = time.Millisecond }, http.StatusForbidden},
 		"not signed": {"/pave/v1/sessions", func(r *rig) {
 			r.send = time.Millisecond
-			r.stub.answer = func(*Route, Call) (*Signed, error) { return nil, errors.New("no") }
+			r.stub.answer = func(*Route, signing.Call) (*signing.Signed, error) { return nil, errors.New("no") }
 		}, http.StatusBadGateway},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 func TestOnlyLoopbackIsListenedOn(t *testing.T) {
@@ -386,7 +388,7 @@ type countingBackend struct {
 	made atomic.Int64
 }
 
-func (b *countingBackend) Signer(route *Route) Signer {
+func (b *countingBackend) Signer(route *Route) signing.Signer {
 	b.made.Add(1)
 	return b.Backend.Signer(route)
 }

@@ -2,8 +2,8 @@
 // unix socket, Vault signs the call, and the proxy sends it to the vendor. The proxy never has the vendor's secret, and the
 // application sees neither headers nor token.
 //
-// What passes is decided by admit, where it goes by upstreamOf, and what it carries by filter and Route.dress. The package
-// knows Vault by the interface Signer only.
+// What passes is decided by admit, and what it carries by filter. How it is signed, where it goes and what happens after a 401 is in
+// package signing, which package client has in common with this one.
 package proxy
 
 import (
@@ -15,15 +15,19 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 // Backend is Vault, as a configuration describes it.
 type Backend interface {
-	// Signer returns a new signer for a route.
-	Signer(route *Route) Signer
+	// Signer returns a new signer for a route. The errors of its Sign are a *signing.Failure, or the context's.
+	Signer(route *Route) signing.Signer
 	// Health returns nil if Vault answers and is unsealed.
 	Health(ctx context.Context) error
 }
@@ -50,19 +54,9 @@ type Proxy struct {
 // setup is what a reload replaces. Requests keep the one that they began with.
 type setup struct {
 	routes  []*Route
-	signers map[*Route]*signing
+	signers map[*Route]*routeSigner
 	backend Backend
 	ready   readiness
-}
-
-// signing is a route's signer.
-type signing struct {
-	Signer
-	log   *slog.Logger
-	route string
-
-	mu     sync.Mutex
-	warned string // the warnings that the last answer had
 }
 
 // New makes a proxy that listens on an address.
@@ -88,9 +82,9 @@ func New(options Options, listen Listening) *Proxy {
 
 // Use has later requests take a configuration. Headers that were cached are dropped.
 func (p *Proxy) Use(config *Config, backend Backend) {
-	next := &setup{routes: config.Routes, signers: map[*Route]*signing{}, backend: backend}
+	next := &setup{routes: config.Routes, signers: map[*Route]*routeSigner{}, backend: backend}
 	for _, route := range config.Routes {
-		next.signers[route] = &signing{Signer: backend.Signer(route), log: p.Log, route: route.Name()}
+		next.signers[route] = &routeSigner{Signer: backend.Signer(route), log: p.Log, route: route.Name()}
 	}
 	p.bodies.allow(config.BodyMemory)
 	p.current.Store(next)
@@ -103,7 +97,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	client.takes()
 	recorded := &statusRecorder{ResponseWriter: w, client: client}
 	taken, refused := admit(r, p.hosts, using.routes)
-	e := &exchange{admitted: taken, signing: using.signers[taken.route], failed: refused}
+	e := &exchange{admitted: taken, signer: using.signers[taken.route], failed: refused}
 	request := r.WithContext(context.WithValue(r.Context(), exchangeKey{}, e))
 	if r.Body != http.NoBody {
 		e.incoming = &incoming{ReadCloser: r.Body, peer: client}
@@ -180,10 +174,14 @@ func shortened(method string) string {
 	return method
 }
 
-// rewrite makes the call to the vendor of a request, except where it goes and Vault's headers, which transport adds.
+// rewrite makes the call to the vendor of a request, except for the vendor's address and Vault's headers, which transport adds.
 func rewrite(pr *httputil.ProxyRequest) {
+	e := exchangeOf(pr.In.Context())
+	path, query, _ := strings.Cut(e.requestString, "?")
+	pr.Out.URL, pr.Out.Host = &url.URL{Opaque: path, RawQuery: query}, ""
 	filter(pr.Out.Header)
 	filter(pr.Out.Trailer)
+	e.route.fixScopes(pr.Out)
 	if len(pr.Out.Trailer) == 0 {
 		pr.Out.Trailer = nil
 	} else if pr.Out.Body != nil {
@@ -211,28 +209,6 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	e.failed = failed
 	failed.write(w)
-}
-
-// Sign has the call signed, and logs Vault's warnings: once, until an answer comes without.
-func (s *signing) Sign(ctx context.Context, call Call) (*Signed, error) {
-	signed, err := s.Signer.Sign(ctx, call)
-	if err != nil {
-		return nil, err
-	}
-	warning := ""
-	for _, text := range signed.Warnings {
-		warning += text + "\n"
-	}
-	s.mu.Lock()
-	changed := warning != s.warned
-	s.warned = warning
-	s.mu.Unlock()
-	if changed {
-		for _, text := range signed.Warnings {
-			s.log.Warn("Vault warns", "route", s.route, "warning", text)
-		}
-	}
-	return signed, nil
 }
 
 // statusRecorder keeps the status of an answer. A client that takes nothing of it for too long ends it.

@@ -17,26 +17,28 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 // stub signs in Vault's place. By default it answers as sign/avanan does, or as creds does on a creds route.
 type stub struct {
 	mu       sync.Mutex
-	calls    []Call
-	rejected []*Signed
-	answer   func(route *Route, call Call) (*Signed, error)
+	calls    []signing.Call
+	rejected []*signing.Signed
+	answer   func(route *Route, call signing.Call) (*signing.Signed, error)
 	health   error
 	waits    func(ctx context.Context) // before it answers; nil: not at all
 }
 
 func (s *stub) Health(context.Context) error { return s.health }
 
-func (s *stub) Signer(route *Route) Signer { return &stubSigner{s, route} }
+func (s *stub) Signer(route *Route) signing.Signer { return &stubSigner{s, route} }
 
-func (s *stub) seen() []Call {
+func (s *stub) seen() []signing.Call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]Call(nil), s.calls...)
+	return append([]signing.Call(nil), s.calls...)
 }
 
 type stubSigner struct {
@@ -44,7 +46,7 @@ type stubSigner struct {
 	route *Route
 }
 
-func (s *stubSigner) Sign(ctx context.Context, call Call) (*Signed, error) {
+func (s *stubSigner) Sign(ctx context.Context, call signing.Call) (*signing.Signed, error) {
 	if s.stub.waits != nil {
 		s.stub.waits(ctx)
 	}
@@ -55,7 +57,7 @@ func (s *stubSigner) Sign(ctx context.Context, call Call) (*Signed, error) {
 	return answer(s.route, call)
 }
 
-func (s *stubSigner) Reject(signed *Signed) {
+func (s *stubSigner) Reject(signed *signing.Signed) {
 	s.stub.mu.Lock()
 	defer s.stub.mu.Unlock()
 	s.stub.rejected = append(s.stub.rejected, signed)
@@ -151,11 +153,11 @@ func newRig(t *testing.T, answer http.HandlerFunc) *rig {
 }
 
 // sign is what Vault returns: a signature for one call, or headers for all of them.
-func (r *rig) sign(route *Route, call Call) (*Signed, error) {
-	if !route.Signs {
-		return &Signed{Headers: map[string]string{"API-Token": "token of vault", "x-av-req-id": "id of vault"}, BaseURL: r.vendor.URL}, nil
+func (r *rig) sign(route *Route, call signing.Call) (*signing.Signed, error) {
+	if route.kind == signing.Creds {
+		return &signing.Signed{Headers: map[string]string{"API-Token": "token of vault", "x-av-req-id": "id of vault"}, BaseURL: r.vendor.URL}, nil
 	}
-	return &Signed{
+	return &signing.Signed{
 		Headers: map[string]string{"x-av-sig": "signature of vault", "x-av-token": "token of vault"},
 		URL:     r.vendor.URL + fmt.Sprint(call.Parameters["request_string"]),
 	}, nil
@@ -404,7 +406,7 @@ func TestHeadersThatNeverPass(t *testing.T) {
 		}
 	}
 	for _, name := range never {
-		require.True(t, neverPassed(plainName(name)), name)
+		require.True(t, neverPassed(signing.PlainName(name)), name)
 	}
 }
 
@@ -412,7 +414,7 @@ func TestHeadersThatNeverPass(t *testing.T) {
 func TestVaultsHeadersReplaceTheClients(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	r.stub.answer = func(route *Route, call Call) (*Signed, error) {
+	r.stub.answer = func(route *Route, call signing.Call) (*signing.Signed, error) {
 		signed, _ := r.sign(route, call)
 		signed.Headers = map[string]string{"X-Sign": "vault", "Accept": "vault"}
 		return signed, nil
@@ -473,7 +475,7 @@ func TestSendNamesParameters(t *testing.T) {
 func TestAnswerForAnotherCallIs502(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	for _, signed := range []Signed{
+	for _, signed := range []signing.Signed{
 		{URL: r.vendor.URL + "/v1.0/event/2?a=b"},
 		{URL: r.vendor.URL + "/v1.0/event/1"},
 		{URL: r.vendor.URL + "/v1.0/event/1?a=b&c=d"},
@@ -498,15 +500,15 @@ func TestAnswerForAnotherCallIs502(t *testing.T) {
 		{URL: r.vendor.URL + "/v1.0/event/2?a=b&c=d", Query: map[string]string{"c": "d"}},
 	} {
 		r.stub.mu.Lock()
-		r.stub.answer = func(*Route, Call) (*Signed, error) { return &signed, nil }
+		r.stub.answer = func(*Route, signing.Call) (*signing.Signed, error) { return &signed, nil }
 		r.stub.mu.Unlock()
 		response := r.get(t, "/avanan/us/v1.0/event/1?a=b")
 		require.Equal(t, http.StatusBadGateway, response.StatusCode, "%+v", signed)
 		require.Equal(t, "vault", problemOf(t, response).Side)
 	}
 	require.Empty(t, r.vendorGot())
-	r.stub.answer = func(*Route, Call) (*Signed, error) {
-		return &Signed{
+	r.stub.answer = func(*Route, signing.Call) (*signing.Signed, error) {
+		return &signing.Signed{
 			URL: r.vendor.URL + "/base/v1.0/event/1?a=b&sig=x%2F+y&n=1", BaseURL: r.vendor.URL + "/base/", Query: map[string]string{"sig": "x/ y", "n": "1"},
 		}, nil
 	}
@@ -518,8 +520,8 @@ func TestAnswerForAnotherCallIs502(t *testing.T) {
 func TestCredsCallsGoBelowTheBaseURL(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	r.stub.answer = func(*Route, Call) (*Signed, error) {
-		return &Signed{Headers: map[string]string{"Authorization": "Bearer vault"}, BaseURL: r.vendor.URL + "/app/hec-api/"}, nil
+	r.stub.answer = func(*Route, signing.Call) (*signing.Signed, error) {
+		return &signing.Signed{Headers: map[string]string{"Authorization": "Bearer vault"}, BaseURL: r.vendor.URL + "/app/hec-api/"}, nil
 	}
 	require.Equal(t, http.StatusOK, r.get(t, "/pave/v1/sessions?x=y", "Authorization: Bearer client\r\n").StatusCode)
 	require.Equal(t, "/app/hec-api/v1/sessions?x=y", r.vendorGot()[0].RequestURI)

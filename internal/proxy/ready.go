@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"sync"
 	"time"
+
+	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 const (
@@ -68,18 +72,12 @@ func (s *setup) probe(ctx context.Context) error {
 		return errors.New("Vault does not answer, or is sealed")
 	}
 	for _, route := range s.routes {
-		sample := map[string]any{}
-		for _, name := range route.Send {
-			switch name {
-			case sendMethod:
-				sample[name] = route.allow.sampleMethod()
-			case sendRequestString:
-				sample[name] = route.allow.sample()
-			case sendBodySHA256:
-				sample[name] = (&body{}).sum()
-			}
+		sample := &http.Request{Method: route.allow.sampleMethod(), URL: &url.URL{Opaque: route.allow.sample()}}
+		parameters, err := signing.Parameters(sample, route.Send)
+		if err == nil {
+			_, err = s.signers[route].Sign(ctx, signing.Call{Parameters: parameters})
 		}
-		if _, err := s.signers[route].Sign(ctx, Call{Parameters: sample}); err != nil {
+		if err != nil {
 			return fmt.Errorf("Vault does not sign for the route %s", route.Name())
 		}
 	}

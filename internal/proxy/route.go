@@ -1,6 +1,10 @@
 package proxy
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/apisig/vault-plugin-apisig/internal/signing"
+)
 
 // Route is a prefix of paths, and how calls below it are signed.
 type Route struct {
@@ -8,8 +12,6 @@ type Route struct {
 	Prefix string
 	// Path is the engine's path that signs.
 	Path string
-	// Signs says that Path is sign/, not creds/. It may be a batch's, for calls that come in at the same time.
-	Signs bool
 	// Send names the parameters that Path is sent.
 	Send []string
 	// Scopes is the value of the header scopes; "" to pass the client's.
@@ -19,7 +21,9 @@ type Route struct {
 	// EncodedSlashes says that paths may have %2F, which allow matches as a part of its segment.
 	EncodedSlashes bool
 
-	allow *allowList
+	kind   signing.Kind // of Path
+	vendor string       // of Path
+	allow  *allowList
 }
 
 // Name is the route's key in the configuration.
@@ -28,12 +32,6 @@ func (r *Route) Name() string {
 		return "/"
 	}
 	return r.Prefix
-}
-
-// batches says whether Path is sign/<vendor>/<name>/batch.
-func (r *Route) batches() bool {
-	parts := strings.Split(r.Path, "/")
-	return r.Signs && parts[len(parts)-3] != "sign"
 }
 
 // find returns the first route whose prefix a path has, up to the end of a segment, and what follows. The routes are sorted, the

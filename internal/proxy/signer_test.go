@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 // What the engine says is wrong with a call is the application's mistake, and it gets to know what. Other refusals are not: those are of
@@ -33,7 +35,9 @@ func TestRefusalOfTheCallIs400(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r.stub.mu.Lock()
-			r.stub.answer = func(*Route, Call) (*Signed, error) { return nil, &VaultError{row.status, row.reason} }
+			r.stub.answer = func(*Route, signing.Call) (*signing.Signed, error) {
+				return nil, &signing.Failure{Status: row.status, Reason: row.reason}
+			}
 			r.stub.mu.Unlock()
 			got := problemOf(t, r.do(t, http.MethodPost, "/hashed/upload", http.NoBody))
 			want := problem{Type: "about:blank", Title: "Bad Request", Status: 400, Detail: "Vault refused the call: " + row.want}

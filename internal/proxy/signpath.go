@@ -2,7 +2,8 @@ package proxy
 
 import (
 	"fmt"
-	"strings"
+
+	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 // signPath is what the engine's sign path of a vendor can do.
@@ -20,36 +21,26 @@ var signPaths = map[string]signPath{
 	"pave":     {none: true},
 }
 
-// vendor is that of a route's path.
-func (r *Route) vendor() string {
-	parts := strings.Split(r.Path, "/")
-	if r.batches() {
-		return parts[len(parts)-3]
-	}
-	return parts[len(parts)-2]
-}
-
 // signPath is that of a route; one that can do everything where nothing is known of it.
 func (r *Route) signPath() signPath {
-	known, is := signPaths[r.vendor()]
-	if !is {
-		return signPath{batches: true}
+	if known, is := signPaths[r.vendor]; is {
+		return known
 	}
-	return known
+	return signPath{batches: true}
 }
 
 // cannotSign says why a route's sign path cannot work; "" if it may, or for a creds path.
 func (r *Route) cannotSign() string {
 	can := r.signPath()
 	switch {
-	case !r.Signs:
+	case r.kind == signing.Creds:
 		return ""
 	case can.none:
-		return fmt.Sprintf("%s has no sign path: write creds: <mount>/creds/%[1]s/<name>", r.vendor())
-	case r.batches() && !can.batches:
-		return fmt.Sprintf("%s has no batch path: leave out /batch", r.vendor())
+		return fmt.Sprintf("%s has no sign path: write creds: <mount>/creds/%[1]s/<name>", r.vendor)
+	case r.kind == signing.Batch && !can.batches:
+		return r.vendor + " has no batch path: leave out /batch"
 	case r.QueriesAsSent && can.requestStringAlone:
-		return fmt.Sprintf("%s takes no commas, so the route cannot have queries: as-sent", r.Path)
+		return r.Path + " takes no commas, so the route cannot have queries: as-sent"
 	default:
 		return ""
 	}

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"maps"
@@ -10,12 +9,14 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 // exchange is one request of an application, from when it is admitted until its answer.
 type exchange struct {
 	admitted
-	signing  *signing
+	signer   *routeSigner
 	incoming *incoming // the body as it comes; nil: there is none
 	body     *body     // the body, if it was read; else nil
 	failed   *problem  // why there is no answer of the vendor's; nil: there is one
@@ -30,8 +31,7 @@ func exchangeOf(ctx context.Context) *exchange {
 	return e
 }
 
-// transport signs calls and sends them. A vendor's 401 is reported to Vault, and the call sent once more, if its body is there to
-// be sent again.
+// transport has calls signed and sent.
 type transport struct {
 	next        http.RoundTripper
 	metrics     *Metrics
@@ -41,140 +41,92 @@ type transport struct {
 	readTimeout time.Duration // for bodies that are read
 }
 
+// RoundTrip makes the call that rewrite has made of a request. Its errors are a *problem, or the context's.
 func (t *transport) RoundTrip(out *http.Request) (*http.Response, error) {
 	e := exchangeOf(out.Context())
-	parameters, err := t.parameters(out, e)
-	if err != nil {
-		return nil, err
-	}
-	signed, err := t.sign(out.Context(), e, Call{Parameters: parameters})
-	if err != nil {
-		return nil, err
-	}
-	response, err := t.send(out, e, signed)
-	if err != nil || response.StatusCode != http.StatusUnauthorized {
-		return response, err
-	}
-	if out.Body != nil && out.Body != http.NoBody && e.body == nil {
-		e.signing.Reject(signed)
-		return response, nil
-	}
-	// A short answer is read, so that its connection can be used again.
-	_, _ = io.CopyN(io.Discard, response.Body, 16<<10)
-	_ = response.Body.Close()
-	e.retried = true
-	rejected := signed
-	if signed, err = t.sign(out.Context(), e, Call{Parameters: parameters, Rejected: rejected}); err != nil {
-		return nil, err
-	}
-	again := out.Clone(out.Context()) // next may still be sending the first
-	for name := range rejected.Headers {
-		drop(again.Header, name) // the config may have changed: these may be for another vendor
-	}
-	return t.send(again, e, signed)
-}
-
-// parameters are what the route sends to Vault. The body is read, if one of them is for it.
-func (t *transport) parameters(out *http.Request, e *exchange) (parameters map[string]any, err error) {
-	parameters = map[string]any{}
-	for _, name := range e.route.Send {
-		switch name {
-		case sendMethod:
-			parameters[name] = out.Method
-		case sendRequestString:
-			parameters[name] = e.requestString
-		case sendBodySHA256:
-			if err := t.readBody(out, e); err != nil {
-				return nil, err
-			}
-			parameters[name] = e.body.sum()
+	if slices.Contains(e.route.Send, signing.BodySHA256) && out.Body != nil && out.Body != http.NoBody {
+		if err := t.readBody(out, e); err != nil {
+			return nil, err
 		}
 	}
-	return parameters, nil
+	call := &call{transport: t, exchange: e}
+	response, _, err := (&signing.Transport{Signer: call, Send: e.route.Send, Next: call}).Do(out)
+	if other, is := errors.AsType[*signing.TargetError](err); is {
+		err = failure(http.StatusBadGateway, sideVault, "Vault's answer is for another call", other.Error())
+	}
+	return response, err
 }
 
-// readBody reads the body of a request, unless it was read already.
+// readBody reads the body of a request. From then on it can be sent again.
 func (t *transport) readBody(out *http.Request, e *exchange) (err error) {
-	switch {
-	case e.body != nil:
-	case out.Body == nil || out.Body == http.NoBody:
-		e.body = &body{budget: t.bodies}
-	default:
-		e.incoming.within(t.readTimeout)
-		e.body, err = t.bodies.read(out.Body, out.ContentLength)
+	e.incoming.within(t.readTimeout)
+	if e.body, err = t.bodies.read(out.Body, out.ContentLength); err != nil {
+		return err
+	}
+	out.Body, out.ContentLength, out.Trailer, out.TransferEncoding = http.NoBody, e.body.length, nil, nil
+	out.Header.Del("Expect") // the client was told to go on
+	if e.body.length > 0 {
+		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(e.body.reader()), nil }
+		out.Body, err = out.GetBody()
 	}
 	return err
 }
 
-// sign has a call signed, and finds out where it goes.
-func (t *transport) sign(ctx context.Context, e *exchange, call Call) (*Signed, error) {
-	started := t.now()
-	signed, err := e.signing.Sign(ctx, call)
+// call is the call of an exchange: what has it signed, and what sends it.
+type call struct {
+	*transport
+	*exchange
+	signed *signing.Signed // what it is sent with
+}
+
+// Sign has the call signed.
+func (c *call) Sign(ctx context.Context, call signing.Call) (signed *signing.Signed, err error) {
+	c.retried = call.Rejected != nil
+	started := c.now()
+	c.signed, err = c.signer.Sign(ctx, call)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	t.metrics.signed(e.route, t.now().Sub(started), err != nil)
+	c.metrics.signed(c.route, c.now().Sub(started), err != nil)
 	if err != nil {
 		return nil, unsigned(err, call)
 	}
-	if e.to, err = upstreamOf(signed, e.requestString); err != nil {
-		return nil, failure(http.StatusBadGateway, sideVault, "Vault's answer is for another call", err.Error())
-	}
-	return signed, nil
+	return c.signed, nil
 }
 
-// send sends a call once. The request is ReverseProxy's copy, for this call alone: send changes it.
-func (t *transport) send(request *http.Request, e *exchange, signed *Signed) (*http.Response, error) {
-	request.URL, request.Host = e.to.url, e.to.url.Host
-	if e.body != nil {
-		request.Body, request.ContentLength, request.Trailer, request.TransferEncoding = http.NoBody, e.body.length, nil, nil
-		request.Header.Del("Expect") // the client was told to go on when its body was read
-		if e.body.length > 0 {
-			request.Body = io.NopCloser(e.body.reader())
-		}
+// Reject reports a 401 of a call that is not made again.
+func (c *call) Reject(signed *signing.Signed) { c.signer.Reject(signed) }
+
+// RoundTrip sends the call.
+func (c *call) RoundTrip(request *http.Request) (*http.Response, error) {
+	c.to = upstreamOf(request, c.requestString, c.signed.Query)
+	for name := range c.signed.Headers {
+		signing.Drop(request.Trailer, name)
 	}
-	e.route.dress(request, signed.Headers)
-	started := t.now()
-	response, err := t.next.RoundTrip(request)
+	started := c.now()
+	response, err := c.next.RoundTrip(request)
 	broken, is := errors.AsType[*problem](err)
 	switch {
 	case err == nil:
-		t.metrics.answered(e.route, t.now().Sub(started))
-		response.Body = &answer{ReadCloser: response.Body, stall: t.stall}
+		c.metrics.answered(c.route, c.now().Sub(started))
+		response.Body = &answer{ReadCloser: response.Body, stall: c.stall}
 		return response, nil
 	case is: // the client's body
 		return nil, broken
-	case e.incoming.late(): // the server ended the context, before the transport returned the body's error
+	case c.incoming.late(): // the server ended the context, before the transport returned the body's error
 		return nil, errLate
 	case request.Context().Err() != nil:
 		return nil, request.Context().Err()
 	case isTimeout(err):
 		return nil, failure(http.StatusGatewayTimeout, sideVendor, "the vendor did not answer in time", "timeout")
 	default:
-		return nil, failure(http.StatusBadGateway, sideVendor, "the vendor did not answer", Explain(err))
+		return nil, failure(http.StatusBadGateway, sideVendor, "the vendor did not answer", signing.Explain(err))
 	}
 }
 
 func isTimeout(err error) bool {
 	timeout, is := errors.AsType[net.Error](err)
 	return is && timeout.Timeout()
-}
-
-// Explain words an error of a transport by its type. It does not quote the error, which may repeat what the other side sent.
-func Explain(err error) string {
-	if _, is := errors.AsType[*tls.CertificateVerificationError](err); is {
-		return "TLS: the certificate is not trusted, has expired or is for another name"
-	}
-	if _, is := errors.AsType[tls.RecordHeaderError](err); is || errors.Is(err, http.ErrSchemeMismatch) {
-		return "TLS: the server does not speak TLS"
-	}
-	if _, is := errors.AsType[*net.DNSError](err); is {
-		return "DNS: the name could not be resolved"
-	}
-	if operation, is := errors.AsType[*net.OpError](err); is && operation.Op == "dial" {
-		return "could not connect"
-	}
-	return "the connection broke, or the server does not speak HTTP"
 }
 
 // trailing passes the trailers of a body on once it is read. Only those that are announced in out, which has been filtered, pass.
