@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	// maxBatch is how many calls are signed by one request. A hundred of the longest request strings are within the engine's limit
-	// of 1 MiB, and more calls at once cost hardly less for each.
+	// maxBatch is how many calls are signed by one request. A hundred of the longest request strings are within the
+	// engine's limit of 1 MiB, and more calls at once cost hardly less for each.
 	maxBatch = 100
-	// maxSending is how many requests to Vault are under way at the same time, besides halves of those that Vault refused. More of them
-	// have fewer calls each, and cost Vault more; with one alone, a call that just missed it waits for two.
+	// maxSending is how many requests to Vault are under way at the same time, besides halves of those that Vault refused.
+	// More of them have fewer calls each, and cost Vault more; with one alone, a call that just missed it waits for two.
 	maxSending = 2
 )
 
@@ -27,8 +27,8 @@ type batchedCall struct {
 	err           error
 }
 
-// signTogether has a call signed. If as many requests as may be are under way, the call waits until one of them ends, and the next
-// request is for all that wait.
+// signTogether has a call signed. If as many requests as may be are under way, the call waits until one of them ends,
+// and the next request is for all that wait.
 func (s *Signer) signTogether(ctx context.Context, call Call) (*Signed, error) {
 	requestString, is := call.Parameters[signing.RequestString].(string)
 	if !is || len(call.Parameters) != 1 {
@@ -90,9 +90,10 @@ func (s *Signer) take(most int) []*batchedCall {
 	return taken
 }
 
-// signAll has calls signed by one request. Vault signs all of them or none: where it refuses the request, each half is asked for by
-// itself, so that no call fails because of another; both at once, because Vault may refuse every call, such as for an old token. If
-// Vault fails for another reason, so do the calls that wait: else, while Vault is down, they would wait for one failure after another.
+// signAll has calls signed by one request. Vault signs all of them or none: where it refuses the request, each half is
+// asked for by itself, so that no call fails because of another; both at once, because Vault may refuse every call,
+// such as for an old token. If Vault fails for another reason, so do the calls that wait: else, while Vault is down,
+// they would wait for one failure after another.
 func (s *Signer) signAll(ctx context.Context, calls []*batchedCall) {
 	err := s.signBatch(ctx, calls)
 	refused := err != nil && Explain(err).OfTheCall()

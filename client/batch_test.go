@@ -20,8 +20,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/client"
 )
 
-// batchVault answers as sign/avanan/:name/batch does, one request at a time: each waits until the test lets it go. Request strings
-// that begin with /wrong are refused, /down fails with 404, and /hold is not answered.
+// batchVault answers as sign/avanan/:name/batch does, one request at a time: each waits until the test lets it go.
+// Request strings that begin with /wrong are refused, /down fails with 404, and /hold is not answered.
 type batchVault struct {
 	let chan struct{}
 
@@ -40,7 +40,8 @@ type batchRequest struct {
 	Unauthorized bool     `json:"unauthorized"`
 }
 
-// newBatching returns a signer for a batch path, and what stands in Vault's place. Both are for use in a bubble of synctest.
+// newBatching returns a signer for a batch path, and what stands in Vault's place. Both are for use in a bubble of
+// synctest.
 func newBatching(t *testing.T) (*client.Signer, *batchVault) {
 	t.Helper()
 	vault := &batchVault{let: make(chan struct{}), refusal: http.StatusBadRequest}
@@ -182,7 +183,8 @@ func TestBatchesAreLimited(t *testing.T) {
 	})
 }
 
-// A call that the engine or a policy refuses costs the others nothing. What has nothing to do with the calls is not tried with fewer.
+// A call that the engine or a policy refuses costs the others nothing. What has nothing to do with the calls is not
+// tried with fewer.
 func TestWrongCallFailsAlone(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound} {
@@ -253,7 +255,8 @@ func TestResultsAreForTheirCalls(t *testing.T) {
 	})
 }
 
-// A 401 is reported by the request that signs the call again, and by no other. One whose call is not made again is reported by the next.
+// A 401 is reported by the request that signs the call again, and by no other. One whose call is not made again is
+// reported by the next.
 func TestBatchReports401(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -411,7 +414,8 @@ func TestVaultFailsForOneHalf(t *testing.T) {
 	})
 }
 
-// A call that gives up does not end the request that others wait for. A Vault that does not answer does, after a minute.
+// A call that gives up does not end the request that others wait for. A Vault that does not answer does, after a
+// minute.
 func TestCallThatGivesUpDoesNotEndTheBatch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -10,13 +10,13 @@
 // Path is a path of the engine:
 //
 //   - sign/<vendor>/<name>: each call is signed by itself, over its path and query.
-//   - sign/avanan/<name>/batch: the same, but calls that come in at the same time are signed by one request to Vault. Other
-//     vendors have no batch path.
-//   - creds/<vendor>/<name>: the headers that Vault returns are used for every call, until Vault's answer says that they are
-//     old. Many concurrent calls wait for one read.
+//   - sign/avanan/<name>/batch: the same, but calls that come in at the same time are signed by one request to Vault.
+//     Other vendors have no batch path.
+//   - creds/<vendor>/<name>: the headers that Vault returns are used for every call, until Vault's answer says that
+//     they are old. Many concurrent calls wait for one read.
 //
-// It sends a call only where Vault's answer says that the headers are for, and follows no redirect: signed headers would go to
-// a host that somebody else chose. After a 401 it reports that to Vault and tries once more.
+// It sends a call only where Vault's answer says that the headers are for, and follows no redirect: signed headers
+// would go to a host that somebody else chose. After a 401 it reports that to Vault and tries once more.
 package client
 
 import (
@@ -30,18 +30,21 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
-// Transport is an http.RoundTripper that gets the headers of each call from Vault. Its fields must not change once it is used. It
-// is safe for concurrent use.
+// Transport is an http.RoundTripper that gets the headers of each call from Vault. Its fields must not change once it
+// is used. It is safe for concurrent use.
 type Transport struct {
-	// Vault is the client that reads the headers. Its token needs update on a sign or batch path, or read on a creds path; and with
-	// allowed_parameters in its policy, the parameter unauthorized. If many calls are signed at once, set MaxIdleConnsPerHost
-	// of its transport: by default it keeps one connection more than there are processors, and opens others for each call. Required.
+	// Vault is the client that reads the headers. Its token needs update on a sign or batch path, or read on a creds path;
+	// and with allowed_parameters in its policy, the parameter unauthorized. If many calls are signed at once, set
+	// MaxIdleConnsPerHost of its transport: by default it keeps one connection more than there are processors, and opens
+	// others for each call. Required.
 	Vault *api.Client
-	// Path is the engine's path: its mount, sign or creds, the vendor, the config's name, and batch for a batch path. Required.
+	// Path is the engine's path: its mount, sign or creds, the vendor, the config's name, and batch for a batch path.
+	// Required.
 	Path string
-	// Send names what a sign path is sent of a call: "request_string", "method", "body_sha256"; nil is request_string alone. A declared
-	// API says in its config's request which of them it takes. body_sha256 needs a body that can be read twice: one with GetBody, which
-	// http.NewRequest makes for buffers and strings. The hash is in lower-case hex, that of no body is the hash of nothing.
+	// Send names what a sign path is sent of a call: "request_string", "method", "body_sha256"; nil is request_string
+	// alone. A declared API says in its config's request which of them it takes. body_sha256 needs a body that can be read
+	// twice: one with GetBody, which http.NewRequest makes for buffers and strings. The hash is in lower-case hex, that of
+	// no body is the hash of nothing.
 	Send []string
 	// Next sends the calls; nil is http.DefaultTransport.
 	Next http.RoundTripper
@@ -50,11 +53,11 @@ type Transport struct {
 	signed signing.Transport
 }
 
-// RoundTrip sends a call with the headers from Vault, which replace those of the same names. It sends nothing, and returns an
-// error, if Vault's answer is for another address, or if the call is a redirect that an http.Client follows.
+// RoundTrip sends a call with the headers from Vault, which replace those of the same names. It sends nothing, and
+// returns an error, if Vault's answer is for another address, or if the call is a redirect that an http.Client follows.
 //
-// If the vendor answers 401, it reports that to Vault and sends the call once more. If the call has a body that cannot be sent
-// again (GetBody is nil), the 401 is returned, and reported when the next call is signed.
+// If the vendor answers 401, it reports that to Vault and sends the call once more. If the call has a body that cannot
+// be sent again (GetBody is nil), the 401 is returned, and reported when the next call is signed.
 func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	t.once.Do(func() { t.signed = t.transport() })
 	response, sent, err := t.do(request)

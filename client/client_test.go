@@ -21,8 +21,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/client"
 )
 
-// vaultStub answers as Vault does. What Vault itself does with the engine's answers is tested in e2e, where the transport runs
-// against the real one.
+// vaultStub answers as Vault does. What Vault itself does with the engine's answers is tested in e2e, where the
+// transport runs against the real one.
 type vaultStub struct {
 	*api.Client
 	mu       sync.Mutex
@@ -58,7 +58,8 @@ func (v *vaultStub) seen() []string {
 	return append([]string(nil), v.requests...)
 }
 
-// vendor is a server that records the calls that reach it, and answers with what status says, the last one from there on.
+// vendor is a server that records the calls that reach it, and answers with what status says, the last one from there
+// on.
 type vendor struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -114,7 +115,8 @@ func credentials(base string, ttl int, leased int) func(map[string]any) any {
 	}
 }
 
-// On the wire, headers have the names that Vault gave them, each once. Those that net/http has a name for have that one.
+// On the wire, headers have the names that Vault gave them, each once. Those that net/http has a name for have that
+// one.
 func TestHeadersKeepTheirSpelling(t *testing.T) {
 	t.Parallel()
 	vendor, err := net.Listen("tcp", "127.0.0.1:0")
@@ -197,8 +199,8 @@ func TestEachCallIsSigned(t *testing.T) {
 	}, vault.seen())
 }
 
-// After a 401 the call is signed once more, with a report, and sent once more with its body; a second 401 is the answer. A body
-// that cannot be sent again is not.
+// After a 401 the call is signed once more, with a report, and sent once more with its body; a second 401 is the
+// answer. A body that cannot be sent again is not.
 func TestOneRetryAfter401(t *testing.T) {
 	t.Parallel()
 	for _, second := range []int{http.StatusOK, http.StatusUnauthorized} {
@@ -216,8 +218,8 @@ func TestOneRetryAfter401(t *testing.T) {
 	}
 }
 
-// A body that cannot be sent again is not: the 401 is the answer, and reported with the next call, once. Headers that were refused
-// are not used again.
+// A body that cannot be sent again is not: the 401 is the answer, and reported with the next call, once. Headers that
+// were refused are not used again.
 func TestRefusalOfBodyThatStreamsIsReportedWithNextCall(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string][]string{
@@ -258,7 +260,8 @@ func TestRefusalIsReportedIfNewerHeadersAreOld(t *testing.T) {
 	require.Equal(t, "GET /v1/apisig/creds/x/main?unauthorized=true", vault.seen()[2])
 }
 
-// A call that reports a 401 does not wait for a read that began without a report: what it returns may be what was refused.
+// A call that reports a 401 does not wait for a read that began without a report: what it returns may be what was
+// refused.
 func TestReportDoesNotJoinReadWithoutOne(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, http.StatusOK)
@@ -337,8 +340,8 @@ func TestErrorDoesNotNameSignatureInQuery(t *testing.T) {
 	}
 }
 
-// What a declared API signs is sent to Vault: the method, and the hash of the body, which is sent all the same. The hashes are those of
-// sha256sum.
+// What a declared API signs is sent to Vault: the method, and the hash of the body, which is sent all the same. The
+// hashes are those of sha256sum.
 func TestMethodAndBodyAreSigned(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, http.StatusUnauthorized, http.StatusOK)
@@ -446,8 +449,8 @@ func TestConcurrentCallsShareOneRead(t *testing.T) {
 	require.Len(t, ids, 1000)
 }
 
-// Headers are read again when Vault's answer says: at once with a ttl of 0 or a lease that is over, and after a 401, which is
-// reported.
+// Headers are read again when Vault's answer says: at once with a ttl of 0 or a lease that is over, and after a 401,
+// which is reported.
 func TestHeadersAreReadAgain(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -10,8 +10,9 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
-// Failure is why Vault did not sign a call: the status of Vault's answer, if there was one, and a reason that contains nothing of the
-// call. Its methods are what that means: whether another token may be let, whether it is about the call, whether it may pass soon.
+// Failure is why Vault did not sign a call: the status of Vault's answer, if there was one, and a reason that contains
+// nothing of the call. Its methods are what that means: whether another token may be let, whether it is about the call,
+// whether it may pass soon.
 type Failure = signing.Failure
 
 // Explain returns why Vault did not sign a call, from an error of Signer.Sign.

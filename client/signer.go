@@ -13,14 +13,15 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
-// Signer gets the headers of calls from a path of the engine: on a sign path for each call by itself, on a batch path for calls that
-// come in at the same time, on a creds path once for many calls. It sends no call: Transport does, and so do proxies and clients of
-// another kind. Its fields must not change once it is used. It is safe for concurrent use.
+// Signer gets the headers of calls from a path of the engine: on a sign path for each call by itself, on a batch path
+// for calls that come in at the same time, on a creds path once for many calls. It sends no call: Transport does, and
+// so do proxies and clients of another kind. Its fields must not change once it is used. It is safe for concurrent use.
 type Signer struct {
-	// Vault is the client that reads the headers. Its token needs update on a sign or batch path, or read on a creds path; and with
-	// allowed_parameters in its policy, the parameter unauthorized. Required.
+	// Vault is the client that reads the headers. Its token needs update on a sign or batch path, or read on a creds path;
+	// and with allowed_parameters in its policy, the parameter unauthorized. Required.
 	Vault *api.Client
-	// Path is the engine's path: its mount, sign or creds, the vendor, the config's name, and batch for a batch path. Required.
+	// Path is the engine's path: its mount, sign or creds, the vendor, the config's name, and batch for a batch path.
+	// Required.
 	Path string
 
 	mu        sync.Mutex
@@ -31,11 +32,13 @@ type Signer struct {
 	reporting bool           // the next request to Vault reports a 401
 }
 
-// Call is what a Signer signs: the Parameters of a sign path (a creds path takes none), and what was Rejected with a 401 before.
+// Call is what a Signer signs: the Parameters of a sign path (a creds path takes none), and what was Rejected with a
+// 401 before.
 type Call = signing.Call
 
-// Signed is what Vault returned for a call: its Headers, the URL or BaseURL that they are for, the Query that Vault appended to URL, and
-// Vault's Warnings. Headers that are for one call alone are other ones after each Sign. It is shared: do not change it.
+// Signed is what Vault returned for a call: its Headers, the URL or BaseURL that they are for, the Query that Vault
+// appended to URL, and Vault's Warnings. Headers that are for one call alone are other ones after each Sign. It is
+// shared: do not change it.
 type Signed = signing.Signed
 
 // read is what a creds path returned.
@@ -58,7 +61,8 @@ const requestTimeout = time.Minute
 // margin is how long before a lease ends its headers are read again.
 const margin = 10 * time.Second
 
-// Sign returns the headers of a call. If it fails, it returns the error of package api, unchanged; Explain says what it means.
+// Sign returns the headers of a call. If it fails, it returns the error of package api, unchanged; Explain says what it
+// means.
 func (s *Signer) Sign(ctx context.Context, call Call) (*Signed, error) {
 	switch kind, _ := signing.KindOf(s.Path); kind {
 	case signing.Sign:
@@ -74,8 +78,8 @@ func (s *Signer) Sign(ctx context.Context, call Call) (*Signed, error) {
 	}
 }
 
-// Reject says that the vendor answered 401 to what Sign returned, where the call is not made again: headers of a creds path are
-// not used for later calls, and the next Sign reports the 401 to Vault. Otherwise use Call.Rejected.
+// Reject says that the vendor answered 401 to what Sign returned, where the call is not made again: headers of a creds
+// path are not used for later calls, and the next Sign reports the 401 to Vault. Otherwise use Call.Rejected.
 func (s *Signer) Reject(signed *Signed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,8 +95,8 @@ func (s *Signer) reject(signed *Signed) {
 	s.cached, s.reporting = nil, true
 }
 
-// Forget drops the headers of a creds path, and those of a read under way: later calls do not use them. It is for a Vault client
-// that has got another token.
+// Forget drops the headers of a creds path, and those of a read under way: later calls do not use them. It is for a
+// Vault client that has got another token.
 func (s *Signer) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,8 +139,8 @@ func (s *Signer) reports(call Call) bool {
 	return reports
 }
 
-// credentials returns the headers of a creds path: those that were read before, or new ones. Headers that were rejected are not
-// used again, by any call.
+// credentials returns the headers of a creds path: those that were read before, or new ones. Headers that were rejected
+// are not used again, by any call.
 func (s *Signer) credentials(ctx context.Context, rejected *Signed) (*read, error) {
 	s.mu.Lock()
 	if rejected != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
-// The transport of package client makes calls that the vendors accept, with nothing but a Vault token: signed one by one, and with
-// headers that a hundred concurrent calls share.
+// The transport of package client makes calls that the vendors accept, with nothing but a Vault token: signed one by
+// one, and with headers that a hundred concurrent calls share.
 func TestClientCallsEveryVendor(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)

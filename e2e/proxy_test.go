@@ -56,8 +56,8 @@ func startProxy(t *testing.T, m *harness.Mount) *harness.Proxy {
 	return p
 }
 
-// Applications that know a base URL, and nothing of Vault, tokens or signatures, call every vendor: curl, Python and Go, over TCP
-// and a unix socket.
+// Applications that know a base URL, and nothing of Vault, tokens or signatures, call every vendor: curl, Python and
+// Go, over TCP and a unix socket.
 func TestApplicationsWithABaseURLCallThroughTheProxy(t *testing.T) {
 	t.Parallel()
 	m := harness.Start(t).MountApisig(t)
@@ -129,8 +129,8 @@ func TestApplicationsWithABaseURLCallThroughTheProxy(t *testing.T) {
 	require.NotContains(t, metrics, harness.Canary)
 }
 
-// With a batch path, calls that come in at the same time are signed by one request to Vault. One that Vault's policy denies costs the
-// others nothing.
+// With a batch path, calls that come in at the same time are signed by one request to Vault. One that Vault's policy
+// denies costs the others nothing.
 func TestProxyHasCallsSignedTogether(t *testing.T) {
 	t.Parallel()
 	m := harness.Start(t).MountApisig(t)
@@ -309,8 +309,8 @@ func (l *load) allWell(t *testing.T) {
 	require.Equal(t, before, l.failures())
 }
 
-// Under load, a Vault that is killed costs the calls that need it, with an answer that says so, and a proxy that is killed those
-// under way. Everything works again once they are back.
+// Under load, a Vault that is killed costs the calls that need it, with an answer that says so, and a proxy that is
+// killed those under way. Everything works again once they are back.
 func TestProxySurvivesKilledVaultAndIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	harness.NeedsProc(t)
@@ -339,8 +339,8 @@ func TestProxySurvivesKilledVaultAndIsStartedAgain(t *testing.T) {
 	}
 }
 
-// Agent of examples/proxy writes the token that the proxy uses. One that is killed under load costs no call: the token that it wrote is
-// used. One that is started again writes another, which takes the place of one that has ended.
+// Agent of examples/proxy writes the token that the proxy uses. One that is killed under load costs no call: the token
+// that it wrote is used. One that is started again writes another, which takes the place of one that has ended.
 func TestProxySurvivesKilledAgent(t *testing.T) {
 	t.Parallel()
 	m := harness.Start(t).MountApisig(t)
@@ -468,7 +468,8 @@ func TestProxyNeedsNoTokenWithVaultProxy(t *testing.T) {
 	require.Equal(t, http.StatusOK, p.Status(t, p.URL+"/pave/v1/sessions"))
 }
 
-// A request that is under way at SIGHUP and SIGTERM is finished, by the configuration that it began with. Then the process ends well.
+// A request that is under way at SIGHUP and SIGTERM is finished, by the configuration that it began with. Then the
+// process ends well.
 func TestProxyFinishesRequestsUnderWay(t *testing.T) {
 	t.Parallel()
 	m := harness.Start(t).MountApisig(t)
@@ -500,8 +501,8 @@ func TestProxyFinishesRequestsUnderWay(t *testing.T) {
 	require.Contains(t, p.Log(t), `"msg":"draining"`)
 }
 
-// What passes over loopback, in both directions, has nothing that signs or authenticates: no header that Vault set, no token, no secret.
-// Sent to the vendor, the same request is refused.
+// What passes over loopback, in both directions, has nothing that signs or authenticates: no header that Vault set, no
+// token, no secret. Sent to the vendor, the same request is refused.
 func TestStolenLoopbackRequestGivesNoHeaderTokenOrSecret(t *testing.T) {
 	t.Parallel()
 	m := harness.Start(t).MountApisig(t)

@@ -12,8 +12,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/proxy"
 )
 
-// An answer of Vault's is read up to 1 MiB, and that of a batch up to what the engine answers, 8 MiB, and a little more. Longer ones are
-// refused, also if they are errors.
+// An answer of Vault's is read up to 1 MiB, and that of a batch up to what the engine answers, 8 MiB, and a little
+// more. Longer ones are refused, also if they are errors.
 func TestAnswersOfVaultAreBounded(t *testing.T) {
 	t.Parallel()
 	single := &proxy.Route{Path: "apisig/sign/avanan/us"}

@@ -1,7 +1,8 @@
-// Command apisig-proxy is a reverse proxy for applications that cannot sign. An application calls it on loopback or on a unix
-// socket; Vault signs the call, and the proxy sends it to the vendor. It never has the vendor's secret.
+// Command apisig-proxy is a reverse proxy for applications that cannot sign. An application calls it on loopback or on
+// a unix socket; Vault signs the call, and the proxy sends it to the vendor. It never has the vendor's secret.
 //
-// Its configuration is a YAML file, named by -config. With -check it reads the file, says what is wrong with it, and exits; with
+// Its configuration is a YAML file, named by -config. With -check it reads the file, says what is wrong with it, and
+// exits; with
 // -version it prints its version. It reads the file again at SIGHUP, and ends at SIGTERM or SIGINT, after the requests under
 // way. docs/proxy.md has more.
 package main
@@ -65,7 +66,8 @@ func run(args []string) error {
 		fmt.Println(*file, "is valid")
 		return nil
 	}
-	// With a few connections, what lives in memory is so little that Go's default of 100 collects garbage tens of times a second.
+	// With a few connections, what lives in memory is so little that Go's default of 100 collects garbage tens of times a
+	// second.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}
@@ -97,7 +99,8 @@ func run(args []string) error {
 	return program.Run(ctx, applications, monitoring)
 }
 
-// besidesBodies is what the program may have in memory beside the bodies that it reads, before it collects garbage more often.
+// besidesBodies is what the program may have in memory beside the bodies that it reads, before it collects garbage more
+// often.
 const besidesBodies = 192 << 20
 
 // load reads the configuration, and has the process keep to its memory. GOMEMLIMIT keeps its meaning.

@@ -116,8 +116,8 @@ func later() func() time.Time {
 	return func() time.Time { return started.Add(time.Duration(reads.Add(1)) * time.Second) }
 }
 
-// Headers are read with the token that is in the file, cached, and read again with another token. A file that cannot be read for a
-// moment changes nothing.
+// Headers are read with the token that is in the file, cached, and read again with another token. A file that cannot be
+// read for a moment changes nothing.
 func TestHeadersAreDroppedWhenTheTokenChanges(t *testing.T) {
 	t.Parallel()
 	v := newVault(t, http.StatusOK, headers)

@@ -77,7 +77,8 @@ func checkTokenFile(file string) error {
 // unwrapAgain is how long after a failure a token is not unwrapped again.
 const unwrapAgain = time.Second
 
-// unwrapper unwraps tokens. It keeps the last one: a wrapping token can be used once, and a reload must not lose what it gave.
+// unwrapper unwraps tokens. It keeps the last one: a wrapping token can be used once, and a reload must not lose what
+// it gave.
 type unwrapper struct {
 	now func() time.Time
 

@@ -31,11 +31,11 @@ type backend struct {
 }
 
 const (
-	// maxIdle is how many connections to Vault are kept. Vault's client keeps one more than there are processors, and opens one for
-	// each further call that is signed at the same time.
+	// maxIdle is how many connections to Vault are kept. Vault's client keeps one more than there are processors, and
+	// opens one for each further call that is signed at the same time.
 	maxIdle = 256
-	// lookEvery is how long the token's file is not read again, unless a call fails. Looking at it for each call costs a call to a vendor
-	// nearby two percent of its time.
+	// lookEvery is how long the token's file is not read again, unless a call fails. Looking at it for each call costs a
+	// call to a vendor nearby two percent of its time.
 	lookEvery = 100 * time.Millisecond
 )
 
@@ -90,8 +90,8 @@ func (b *backend) Health(ctx context.Context) error {
 	return err
 }
 
-// look reads the token again, unless it did so a moment ago. An Agent may be writing the file, or Vault may be down when a token must
-// be unwrapped: until there is another token, the last is used.
+// look reads the token again, unless it did so a moment ago. An Agent may be writing the file, or Vault may be down
+// when a token must be unwrapped: until there is another token, the last is used.
 func (b *backend) look(ctx context.Context) error {
 	now := b.now()
 	if last := b.looked.Load(); b.tokenFile == "" || last != nil && now.Sub(*last) < lookEvery {
@@ -157,8 +157,8 @@ type signer struct {
 	*client.Signer
 }
 
-// Sign has a call signed, with the token that is in the file. If Vault denies, and another token is there by now, it tries once more
-// with that. After any failure the next call looks at the file.
+// Sign has a call signed, with the token that is in the file. If Vault denies, and another token is there by now, it
+// tries once more with that. After any failure the next call looks at the file.
 func (s *signer) Sign(ctx context.Context, call client.Call) (*client.Signed, error) {
 	if err := s.backend.look(ctx); err != nil {
 		return nil, err

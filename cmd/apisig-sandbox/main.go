@@ -1,10 +1,12 @@
-// Command apisig-sandbox stands in for the APIs of PAVE, Avanan and Check Point's Infinity Portal, and for one that an operator
-// declares, on loopback: PAVE under /v1/, Avanan under /v1.0/, the portal at /auth/external and under /app/hec-api/v1.0/, and the
-// declared API under /custom/. Set a config's base_url to its address. It prints a line for each call, with the status and the reason.
+// Command apisig-sandbox stands in for the APIs of PAVE, Avanan and Check Point's Infinity Portal, and for one that an
+// operator declares, on loopback: PAVE under /v1/, Avanan under /v1.0/, the portal at /auth/external and under
+// /app/hec-api/v1.0/, and the declared API under /custom/. Set a config's base_url to its address. It prints a line for
+// each call, with the status and the reason.
 //
-// By default it takes every form of timestamp that PAVE's clients send. With -pave-timestamp it takes only one and answers
-// 401 to the others; -avanan-date does the same for Avanan's dates. The flags -refuse, -limit and -break make every call
-// fail, -latency sets how slow the vendors are, and -token-life and -infinity-token-life how long their tokens live.
+// By default it takes every form of timestamp that PAVE's clients send. With -pave-timestamp it takes only one and
+// answers 401 to the others; -avanan-date does the same for Avanan's dates. The flags -refuse, -limit and -break make
+// every call fail, -latency sets how slow the vendors are, and -token-life and -infinity-token-life how long their
+// tokens live.
 package main
 
 import (

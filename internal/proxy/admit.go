@@ -64,8 +64,8 @@ func admit(r *http.Request, listener hosts, routes []*Route) (admitted, *problem
 
 var (
 	malformedEscape = regexp.MustCompile(`%(?:[^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)`)
-	// refusedInPath are a slash, a backslash, a percent sign and a dot, encoded, and what begins a parameter: the matcher and the
-	// vendor may read them in different ways.
+	// refusedInPath are a slash, a backslash, a percent sign and a dot, encoded, and what begins a parameter: the matcher
+	// and the vendor may read them in different ways.
 	refusedInPath = regexp.MustCompile(`(?i)%2f|%5c|%25|%2e|;`)
 	encodedSlash  = regexp.MustCompile(`(?i)%2f`)
 )
@@ -93,7 +93,8 @@ func checkPath(path string, encodedSlashes bool) *problem {
 	return nil
 }
 
-// fromBrowser refuses what a web page can send: a page that the user visits can call loopback, also under a name of its own.
+// fromBrowser refuses what a web page can send: a page that the user visits can call loopback, also under a name of its
+// own.
 func fromBrowser(r *http.Request, listener hosts) *problem {
 	if listener == nil {
 		return nil
@@ -126,7 +127,7 @@ func (h hosts) have(host string) bool {
 	return false
 }
 
-// hasToken says whether a comma-separated header has a token.
+// hasToken reports whether a comma-separated header has a token.
 func hasToken(values []string, token string) bool {
 	for _, value := range values {
 		for part := range strings.SplitSeq(value, ",") {

@@ -94,8 +94,8 @@ func (l *allowList) match(method, escapedPath string) bool {
 	return allowed
 }
 
-// bySegment is an escaped path in the one spelling in which the mux is sure to take it, so that %2F stays in its segment: another one,
-// such as with a raw quote, would be decoded and encoded again as a whole.
+// bySegment is an escaped path in the one spelling in which the mux is sure to take it, so that %2F stays in its
+// segment: another one, such as with a raw quote, would be decoded and encoded again as a whole.
 func bySegment(escapedPath string) string {
 	if !strings.Contains(escapedPath, "%") {
 		return escapedPath
@@ -107,7 +107,8 @@ func bySegment(escapedPath string) string {
 	return strings.Join(segments, "/")
 }
 
-// escaped is a segment with each character that needs it escaped once. A % that begins no escape stands for itself, as in the mux.
+// escaped is a segment with each character that needs it escaped once. A % that begins no escape stands for itself, as
+// in the mux.
 func escaped(segment string) string {
 	if plain, err := url.PathUnescape(segment); err == nil {
 		segment = plain

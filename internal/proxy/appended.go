@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// appended are the query parameters that Vault appended to a call, decoded. The application must not see them, so they are taken out
-// of the vendor's answer, which may repeat the address that was called.
+// appended are the query parameters that Vault appended to a call, decoded. The application must not see them, so they
+// are taken out of the vendor's answer, which may repeat the address that was called.
 type appended map[string]string
 
-// addressed are the headers that have addresses. The parameters are taken out of these; a line of another header that shows one of their
-// values is dropped.
+// addressed are the headers that have addresses. The parameters are taken out of these; a line of another header that
+// shows one of their values is dropped.
 var addressed = []string{"Location", "Content-Location", "Link", "Refresh"}
 
 // leave takes the parameters out of the headers of an answer.
@@ -40,8 +40,8 @@ func (a appended) leave(header http.Header) {
 	}
 }
 
-// separator is what stands between the parts of a header with addresses, also within an address that is a parameter of another, and so
-// is percent-encoded, once or more.
+// separator is what stands between the parts of a header with addresses, also within an address that is a parameter of
+// another, and so is percent-encoded, once or more.
 var separator = regexp.MustCompile(`(?i)[?&;#<>"',\s]|%(?:25)*(?:3F|26|3B|23|3C|3E|22|27|2C|20)`)
 
 // cut takes parameters out of a text. They are the parts between separators that drop says true of.
@@ -99,8 +99,8 @@ func (a appended) named(part string) bool {
 	return false
 }
 
-// shortest is the length of the shortest value that is looked for by itself. Shorter ones stand in headers by chance, and are no
-// signatures.
+// shortest is the length of the shortest value that is looked for by itself. Shorter ones stand in headers by chance,
+// and are no signatures.
 const shortest = 16
 
 // shows reports whether a text has one of the values in it.
@@ -114,14 +114,16 @@ func (a appended) shows(text string) bool {
 	return false
 }
 
-// plainValue is a text in one spelling, for comparing: servers decode and encode it again, change its case, and drop padding.
+// plainValue is a text in one spelling, for comparing: servers decode and encode it again, change its case, and drop
+// padding.
 func plainValue(text string) string {
 	return strings.TrimRight(strings.ToLower(strings.ReplaceAll(percentDecoded(text), "+", " ")), "=")
 }
 
 var escape = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 
-// percentDecoded decodes a text until nothing is left to decode, eight times at most. A % that does not begin an escape stays.
+// percentDecoded decodes a text until nothing is left to decode, eight times at most. A % that does not begin an escape
+// stays.
 func percentDecoded(text string) string {
 	for range 8 {
 		if !strings.Contains(text, "%") {

@@ -15,8 +15,8 @@ import (
 
 const signature = "YWJjZGVmZ2hpamtsbW5v+/cHFy=="
 
-// What Vault appended to a call is taken out of an address, whatever host that names, and wherever in it the parameter stands. The
-// rest stays as it is.
+// What Vault appended to a call is taken out of an address, whatever host that names, and wherever in it the parameter
+// stands. The rest stays as it is.
 func TestAppendedParametersAreCut(t *testing.T) {
 	t.Parallel()
 	given := appended{"sig": signature, "at": "1700000000"}

@@ -45,7 +45,8 @@ type body struct {
 	taken  int64 // of the budget; not less than length
 }
 
-// read reads a body. length is -1 for one whose length is not known. The room for all others is taken before the first byte comes.
+// read reads a body. length is -1 for one whose length is not known. The room for all others is taken before the first
+// byte comes.
 func (b *budget) read(in io.Reader, length int64) (*body, error) {
 	tooLong := refusal(http.StatusRequestEntityTooLarge, "the body is longer than 10 MiB, which is what this route can sign")
 	if length > maxBuffered {
@@ -96,8 +97,8 @@ func (b *body) part(in io.Reader, length int64) (int64, error) {
 	return int64(filled), err
 }
 
-// discard releases a body that was not read to its end. Its parts can be used for another: no call was sent with it. (One that was sent
-// may be read by the transport for a moment after its answer.)
+// discard releases a body that was not read to its end. Its parts can be used for another: no call was sent with it.
+// (One that was sent may be read by the transport for a moment after its answer.)
 func (b *body) discard() {
 	for _, part := range b.parts {
 		if cap(part) == bufferSize {

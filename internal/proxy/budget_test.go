@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Sixty clients that each hold back the end of a body of 10 MiB take no more memory than the budget. Those that it has no room for are
-// asked to try again. When the others end, there is room again.
+// Sixty clients that each hold back the end of a body of 10 MiB take no more memory than the budget. Those that it has
+// no room for are asked to try again. When the others end, there is room again.
 func TestHeldBackBodiesStayWithinTheBudget(t *testing.T) { //nolint:paralleltest // it measures the process's memory
 	const clients, fit, length = 60, 6, 10 << 20 // six are 60 MiB, of the 64 MiB that are the default
 	r := newRig(t, func(_ http.ResponseWriter, req *http.Request) { _, _ = io.Copy(io.Discard, req.Body) })

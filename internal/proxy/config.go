@@ -185,7 +185,8 @@ const defaultBodyMemory = 64 << 20
 
 var bodyMemoryForm = regexp.MustCompile(`^([1-9]\d{0,5})(MiB|GiB)$`)
 
-// bodyMemory reads a size. Less than the longest body would refuse that one always, with an answer that says to try again.
+// bodyMemory reads a size. Less than the longest body would refuse that one always, with an answer that says to try
+// again.
 func (d document) bodyMemory(node *yaml.Node) (int64, error) {
 	text, err := d.text(node, "body_memory")
 	if err != nil {

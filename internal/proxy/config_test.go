@@ -71,125 +71,235 @@ func TestConfigIsRead(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
+// someRoutes end a configuration that is about something else.
+const someRoutes = "\nroutes: {/a: {creds: m/creds/pave/x, allow: [GET /]}}"
+
 func TestSocketModeIsRead(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]os.FileMode{"": 0o600, "socket_mode: 0660": 0o660, `socket_mode: "0666"`: 0o666} {
-		config, err := Parse("f", []byte("listen: unix:///run/apisig.sock\n"+text+"\nroutes: {/a: {creds: m/creds/pave/x, allow: [GET /]}}"))
-		require.NoError(t, err)
-		require.Equal(t, Address{Socket: "/run/apisig.sock", Mode: want}, config.Listen)
-		require.EqualValues(t, 64<<20, config.BodyMemory)
+	for name, row := range map[string]struct {
+		text string
+		want os.FileMode
+	}{
+		"the default": {"", 0o600},
+		"a number":    {"\nsocket_mode: 0660", 0o660},
+		"a text":      {"\nsocket_mode: \"0666\"", 0o666},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config, err := Parse("f", []byte("listen: unix:///run/apisig.sock"+row.text+someRoutes))
+			require.NoError(t, err)
+			require.Equal(t, Address{Socket: "/run/apisig.sock", Mode: row.want}, config.Listen)
+			require.EqualValues(t, 64<<20, config.BodyMemory)
+		})
 	}
 }
 
-// Each mistake is an error with the file and the line.
-func TestConfigMistakesNameFileAndLine(t *testing.T) {
-	t.Parallel()
-	const start = "listen: 127.0.0.1:8410\nroutes:\n  /a:\n    sign: m/sign/avanan/us\n    allow:\n      - GET /x\n"
-	route := func(from, to string) string { return strings.Replace(start, from, to, 1) }
-	for text, want := range map[string]string{
-		"":                            "f.yml:1: the file is empty",
-		"a: [":                        "f.yml:1: did not find expected node content",
-		"listen: [x\n":                "f.yml:1:",
-		"a: &x 1\nb: *y":              "f.yml: unknown anchor 'y' referenced",
-		"- a":                         "f.yml:1: the configuration must be a mapping",
-		"listen: 127.0.0.1:1":         "f.yml:1: routes is missing",
-		"routes: {}":                  "f.yml:1: listen is missing",
-		start + "---\na: b":           "f.yml:7: a second document begins here",
-		start + "metrics: a:1\nx: 1":  `f.yml:8: unknown key "x" in the configuration`,
-		start + "listen: 127.0.0.1:2": `f.yml:7: "listen" is here twice: first on line 1`,
-		start + "  /a: {}":            `f.yml:7: "/a" is here twice: first on line 3`,
-		start + "metrics: 127.0.0.1":  "f.yml:7: metrics must be an address with a port",
-		start + "metrics: :http":      "f.yml:7: metrics must be an address",
-		start + "metrics: ~":          "f.yml:7: metrics must be a text",
-		start + "body_memory: 9MiB":   "f.yml:7: body_memory must be at least 10MiB, such as 64MiB or 1GiB",
-		start + "body_memory: 64":     "f.yml:7: body_memory must be",
-		start + "body_memory: 64 MB":  "f.yml:7: body_memory must be",
-		start + "body_memory: -1GiB":  "f.yml:7: body_memory must be",
-		start + "body_memory: []":     "f.yml:7: body_memory must be a text",
-		start + "vault: x":            "f.yml:7: vault must be a mapping",
-		start + "vault: {token: x}":   `f.yml:7: unknown key "token" in vault`,
-		start + "vault: {address: vault.example.com}":               "f.yml:7: address must be a URL",
-		start + "vault: {address: \"https://\"}":                    "f.yml:7: address must be a URL",
-		start + "vault: {address: \"ftp://vault.example.com\"}":     "f.yml:7: address must be a URL",
-		start + "vault: {address: \"https://a@vault.example.com\"}": "f.yml:7: address must be a URL",
-		start + "vault: {address: \"https://vault.example.com:x\"}": "f.yml:7: address must be a URL",
-		start + "vault: {address: \"https://[::1\"}":                "f.yml:7: address must be a URL",
-		start + "vault: {address: \"https://u:p@vault\"}":           "f.yml:7: address must be a URL",
+// mistaken is a configuration that is refused.
+type mistaken struct{ name, text, want string }
 
-		start + "vault: {client_cert: /x}":                                                          "f.yml:7: client_cert and client_key",
-		start + "socket_mode: 0600":                                                                 "f.yml:7: socket_mode is for a unix socket",
-		start + "  /b: &b {}\n  /c: *b":                                                             "f.yml:7: route /b must have one of sign and creds",
-		start + "  /b: {<<: {}}":                                                                    `f.yml:7: unknown key "<<" in route /b`,
-		route("GET /x", "&x GET /x"):                                                                "f.yml:6: a pattern of allow must be a text",
-		"listen: 127.0.0.1:1\nroutes: {}":                                                           "f.yml:2: routes must have at least one",
-		"listen: 127.0.0.1:1\nroutes: [a]":                                                          "f.yml:2: routes must be a mapping",
-		route("/a:", "a:"):                                                                          "f.yml:3: route a must begin with /",
-		route("/a:", "/a/:"):                                                                        "f.yml:3: route /a/ must begin with / and not end in it",
-		route("/a:", "/a//b:"):                                                                      "f.yml:3: route /a//b must",
-		route("/a:", "/a/../b:"):                                                                    "f.yml:3: route /a/../b must",
-		route("/a:", "/a%2fb:"):                                                                     "f.yml:3: route /a%2fb must",
-		route("sign: m", "creds: m"):                                                                "f.yml:4: creds must be a path of the engine: <mount>/creds/<vendor>/<name>",
-		route("m/sign/avanan/us", "m/creds/avanan/u"):                                               "f.yml:4: sign must be a path of the engine",
-		route("m/sign/avanan/us", "sign/avanan/us"):                                                 "f.yml:4: sign must be a path of the engine",
-		route("m/sign/avanan/us", "m/sign/avanan/.."):                                               "f.yml:4: sign must be a path of the engine",
-		route("m/sign/avanan/us", "m/sign/avanan/us/batches"):                                       "f.yml:4: sign must be a path of the engine: <mount>/sign/<vendor>/<name>, or",
-		route("m/sign/avanan/us", "m/sign/avanan/us/batch/batch"):                                   "f.yml:4: sign must be a path of the engine",
-		route("sign: m/sign/avanan/us", "creds: m/creds/a/b/batch"):                                 "f.yml:4: creds must be a path of the engine",
-		route("m/sign/avanan/us\n", "m/sign/a/b/batch\n    send: [request_string]\n"):               "f.yml:5: send is for a path that signs one call",
-		route("m/sign/avanan/us", "v1/m/sign/avanan/us"):                                            "f.yml:4: sign must be without v1/, as the vault command takes it: <mount>/sign/",
-		route("m/sign/avanan/us", "/v1/m/sign/avanan/us"):                                           "f.yml:4: sign must be without v1/",
-		route("sign: m/sign/avanan/us", "creds: v1/m/creds/pave/x"):                                 "f.yml:4: creds must be without v1/, as the vault command takes it: <mount>/creds/",
-		route("m/sign/avanan/us", "m/sign/pave/main"):                                               "f.yml:4: pave has no sign path: write creds: <mount>/creds/pave/<name>",
-		route("m/sign/avanan/us", "m/sign/infinity/us/batch"):                                       "f.yml:4: infinity has no sign path: write creds: <mount>/creds/infinity/<name>",
-		route("m/sign/avanan/us", "m/sign/custom/x/batch"):                                          "f.yml:4: custom has no batch path: leave out /batch",
-		route("m/sign/avanan/us", "m/sign/avanan/us-"):                                              "f.yml:4: sign must be a path of the engine",
-		route("m/sign/avanan/us", "m/sign/avanan/u..s"):                                             "f.yml:4: sign must be a path of the engine",
-		route("m/sign/avanan/us", "m/./sign/avanan/us"):                                             "f.yml:4: sign must be a path of the engine",
-		route("    allow", "    send: [request_string, method]\n    allow"):                         "f.yml:5: send can only have request_string: m/sign/avanan/us takes no other parameter",
-		route("    allow", "    queries: as-sent\n    allow"):                                       "f.yml:4: m/sign/avanan/us takes no commas, so the route cannot have queries: as-sent",
-		route("    allow", "    queries: encoded\n    allow"):                                       "f.yml:5: queries can only be as-sent",
-		route("    allow", "    queries: [as-sent]\n    allow"):                                     "f.yml:5: queries can only be as-sent",
-		route("    allow", "    paths: as-sent\n    allow"):                                         "f.yml:5: paths can only be encoded-slashes",
-		route("GET /x", "GET /v1/*"):                                                                `f.yml:6: the pattern "GET /v1/*" has *, which is no wildcard here`,
-		route("GET /x", "GET /a%2Fb"):                                                               `f.yml:6: no call can match the pattern "GET /a%2Fb"`,
-		route("sign: m/sign/avanan/us", "x: 1"):                                                     `f.yml:4: unknown key "x" in route /a`,
-		route("    allow", "    creds: m/creds/a/b\n    allow"):                                     "f.yml:3: route /a must have one of sign and creds",
-		route("    allow:\n      - GET /x", "    scopes: a"):                                        "f.yml:3: route /a has no allow",
-		route("\n      - GET /x", " []"):                                                            "f.yml:5: allow must be a list that is not empty",
-		route("\n      - GET /x", " GET /x"):                                                        "f.yml:5: allow must be a list",
-		route("    allow", "    scopes: a b\n    allow"):                                            "f.yml:5: scopes must be printable ASCII",
-		route("    allow", "    send: request_string\n    allow"):                                   "f.yml:5: send must be a list",
-		route("    allow", "    send: [method]\n    allow"):                                         "f.yml:5: send must have request_string",
-		route("    allow", "    send: [body]\n    allow"):                                           `f.yml:5: send has "body"`,
-		route("    allow", "    send: [method, method]\n    allow"):                                 "f.yml:5: send has method twice",
-		"listen: 127.0.0.1:1\nroutes: {/a: {creds: m/creds/a/b,\n send: [method], allow: [GET /]}}": "f.yml:3: send is for sign",
-		route("GET /x", "/x"):                                                                       `f.yml:6: the pattern "/x" must have a method and a path`,
-		route("GET /x", "get /x"):                                                                   `f.yml:6: the pattern "get /x" must have a method`,
-		route("GET /x", "GET example.com/x"):                                                        `f.yml:6: the pattern "GET example.com/x" must have a path that begins with /, and no host`,
-		route("GET /x", "CONNECT /x"):                                                               `f.yml:6: the pattern "CONNECT /x" has a method that is always refused`,
-		route("GET /x", "TRACE /x"):                                                                 `f.yml:6: the pattern "TRACE /x" has a method that is always refused`,
-		route("GET /x", "GET /{"):                                                                   `f.yml:6: the pattern "GET /{" is malformed: at offset`,
-		route("GET /x", "GET /a//b"):                                                                `f.yml:6: the pattern "GET /a//b" is malformed`,
-		route("GET /x", "GET /{a}/{a}"):                                                             `f.yml:6: the pattern "GET /{a}/{a}" is malformed`,
-		start + "      - GET /x":                                                                    `f.yml:7: the pattern "GET /x" conflicts with "GET /x"`,
-		start + "      - GET /y\n      - GET /{a}/b\n      - GET /c/{d}":                            `f.yml:9: the pattern "GET /c/{d}" conflicts with "GET /{a}/b"`,
-		start + "      - {a: b}":                                                                    "f.yml:7: a pattern of allow must be a text",
+// refuses tests that each of them is an error with the file and the line.
+func refuses(t *testing.T, rows []mistaken) {
+	t.Helper()
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Parse("f.yml", []byte(row.text))
+			require.ErrorContains(t, err, "f.yml:"+row.want)
+			require.NotContains(t, err.Error(), ".go:")
+		})
+	}
+}
+
+const oneRoute = "listen: 127.0.0.1:8410\nroutes:\n  /a:\n    sign: m/sign/avanan/us\n    allow:\n      - GET /x\n"
+
+func TestMistakesOfTheFile(t *testing.T) {
+	t.Parallel()
+	refuses(t, []mistaken{
+		{"empty", "", "1: the file is empty"},
+		{"no YAML", "a: [", "1: did not find expected node content"},
+		{"no YAML, later", "listen: [x\n", "1:"},
+		{"an unknown anchor", "a: &x 1\nb: *y", " unknown anchor 'y' referenced"},
+		{"a list", "- a", "1: the configuration must be a mapping"},
+		{"no routes", "listen: 127.0.0.1:1", "1: routes is missing"},
+		{"no listen", "routes: {}", "1: listen is missing"},
+		{"two documents", oneRoute + "---\na: b", "7: a second document begins here"},
+		{"an unknown key", oneRoute + "metrics: a:1\nx: 1", `8: unknown key "x" in the configuration`},
+		{"a key twice", oneRoute + "listen: 127.0.0.1:2", `7: "listen" is here twice: first on line 1`},
+		{"a route twice", oneRoute + "  /a: {}", `7: "/a" is here twice: first on line 3`},
+		{"no port", oneRoute + "metrics: 127.0.0.1", "7: metrics must be an address with a port"},
+		{"a port by name", oneRoute + "metrics: :http", "7: metrics must be an address"},
+		{"null", oneRoute + "metrics: ~", "7: metrics must be a text"},
+		{"too little memory", oneRoute + "body_memory: 9MiB", "7: body_memory must be at least 10MiB, such as 64MiB or 1GiB"},
+		{"memory, no unit", oneRoute + "body_memory: 64", "7: body_memory must be"},
+		{"memory, another unit", oneRoute + "body_memory: 64 MB", "7: body_memory must be"},
+		{"memory, negative", oneRoute + "body_memory: -1GiB", "7: body_memory must be"},
+		{"memory, a list", oneRoute + "body_memory: []", "7: body_memory must be a text"},
+		{"a mode without a socket", oneRoute + "socket_mode: 0600", "7: socket_mode is for a unix socket"},
+		{"routes, empty", "listen: 127.0.0.1:1\nroutes: {}", "2: routes must have at least one"},
+		{"routes, a list", "listen: 127.0.0.1:1\nroutes: [a]", "2: routes must be a mapping"},
+		{"an alias", oneRoute + "  /b: &b {}\n  /c: *b", "7: route /b must have one of sign and creds"},
+		{"a merge", oneRoute + "  /b: {<<: {}}", `7: unknown key "<<" in route /b`},
+	})
+}
+
+func TestMistakesOfVault(t *testing.T) {
+	t.Parallel()
+	address := func(text string) string { return oneRoute + `vault: {address: "` + text + `"}` }
+	const want = "7: address must be a URL"
+	refuses(t, []mistaken{
+		{"no mapping", oneRoute + "vault: x", "7: vault must be a mapping"},
+		{"an unknown key", oneRoute + "vault: {token: x}", `7: unknown key "token" in vault`},
+		{"no scheme", address("vault.example.com"), want},
+		{"no host", address("https://"), want},
+		{"another scheme", address("ftp://vault.example.com"), want},
+		{"a user", address("https://a@vault.example.com"), want},
+		{"no number for a port", address("https://vault.example.com:x"), want},
+		{"no address", address("https://[::1"), want},
+		{"a password", address("https://u:p@vault"), want},
+		{"a certificate without a key", oneRoute + "vault: {client_cert: /x}", "7: client_cert and client_key"},
+	})
+}
+
+func TestMistakesOfARoute(t *testing.T) {
+	t.Parallel()
+	route := func(from, to string) string { return strings.Replace(oneRoute, from, to, 1) }
+	path := func(to string) string { return route("m/sign/avanan/us", to) }
+	creds := func(to string) string { return route("sign: m/sign/avanan/us", "creds: "+to) }
+	with := func(line string) string { return route("    allow", "    "+line+"\n    allow") }
+	refuses(t, []mistaken{
+		{"a prefix without a slash", route("/a:", "a:"), "3: route a must begin with /"},
+		{"a slash at the end", route("/a:", "/a/:"), "3: route /a/ must begin with / and not end in it"},
+		{"two slashes", route("/a:", "/a//b:"), "3: route /a//b must"},
+		{"dots in a prefix", route("/a:", "/a/../b:"), "3: route /a/../b must"},
+		{"an escape in a prefix", route("/a:", "/a%2fb:"), "3: route /a%2fb must"},
+		{"neither sign nor creds", route("sign: m/sign/avanan/us", "x: 1"), `4: unknown key "x" in route /a`},
+		{"both", with("creds: m/creds/a/b"), "3: route /a must have one of sign and creds"},
+		{
+			"a sign path for creds", route("sign: m", "creds: m"),
+			"4: creds must be a path of the engine: <mount>/creds/<vendor>/<name>",
+		},
+		{"a creds path for sign", path("m/creds/avanan/u"), "4: sign must be a path of the engine"},
+		{"no mount", path("sign/avanan/us"), "4: sign must be a path of the engine"},
+		{"dots for a name", path("m/sign/avanan/.."), "4: sign must be a path of the engine"},
+		{
+			"no batch path", path("m/sign/avanan/us/batches"),
+			"4: sign must be a path of the engine: <mount>/sign/<vendor>/<name>, or",
+		},
+		{"batch twice", path("m/sign/avanan/us/batch/batch"), "4: sign must be a path of the engine"},
+		{"a batch of creds", creds("m/creds/a/b/batch"), "4: creds must be a path of the engine"},
+		{"a name that ends in a dash", path("m/sign/avanan/us-"), "4: sign must be a path of the engine"},
+		{"dots in a name", path("m/sign/avanan/u..s"), "4: sign must be a path of the engine"},
+		{"a dot in a mount", path("m/./sign/avanan/us"), "4: sign must be a path of the engine"},
+		{"v1", path("v1/m/sign/avanan/us"), "4: sign must be without v1/, as the vault command takes it: <mount>/sign/"},
+		{"v1 after a slash", path("/v1/m/sign/avanan/us"), "4: sign must be without v1/"},
+		{
+			"v1 for creds", creds("v1/m/creds/pave/x"),
+			"4: creds must be without v1/, as the vault command takes it: <mount>/creds/",
+		},
+		{
+			"no sign path", path("m/sign/pave/main"),
+			"4: pave has no sign path: write creds: <mount>/creds/pave/<name>",
+		},
+		{
+			"no sign path, a batch", path("m/sign/infinity/us/batch"),
+			"4: infinity has no sign path: write creds: <mount>/creds/infinity/<name>",
+		},
+		{"no batch path of the vendor", path("m/sign/custom/x/batch"), "4: custom has no batch path: leave out /batch"},
+		{
+			"a parameter too many", with("send: [request_string, method]"),
+			"5: send can only have request_string: m/sign/avanan/us takes no other parameter",
+		},
+		{
+			"commas that are not signed", with("queries: as-sent"),
+			"4: m/sign/avanan/us takes no commas, so the route cannot have queries: as-sent",
+		},
+		{"queries, another value", with("queries: encoded"), "5: queries can only be as-sent"},
+		{"queries, a list", with("queries: [as-sent]"), "5: queries can only be as-sent"},
+		{"paths, another value", with("paths: as-sent"), "5: paths can only be encoded-slashes"},
+		{"scopes with a space", with("scopes: a b"), "5: scopes must be printable ASCII"},
+		{"send, a text", with("send: request_string"), "5: send must be a list"},
+		{"send without the path", with("send: [method]"), "5: send must have request_string"},
+		{"send, an unknown name", with("send: [body]"), `5: send has "body"`},
+		{"send, twice", with("send: [method, method]"), "5: send has method twice"},
+		{
+			"send for a batch", path("m/sign/a/b/batch\n    send: [request_string]"),
+			"5: send is for a path that signs one call",
+		},
+		{
+			"send for creds", creds("m/creds/a/b\n    send: [method]"),
+			"5: send is for sign: a creds path takes no parameters",
+		},
+	})
+}
+
+func TestMistakesOfAllow(t *testing.T) {
+	t.Parallel()
+	pattern := func(to string) string { return strings.Replace(oneRoute, "GET /x", to, 1) }
+	allow := func(from, to string) string { return strings.Replace(oneRoute, from, to, 1) }
+	refuses(t, []mistaken{
+		{"none", allow("    allow:\n      - GET /x", "    scopes: a"), "3: route /a has no allow"},
+		{"empty", allow("\n      - GET /x", " []"), "5: allow must be a list that is not empty"},
+		{"a text", allow("\n      - GET /x", " GET /x"), "5: allow must be a list"},
+		{"an anchor", pattern("&x GET /x"), "6: a pattern of allow must be a text"},
+		{"a mapping", oneRoute + "      - {a: b}", "7: a pattern of allow must be a text"},
+		{"a star", pattern("GET /v1/*"), `6: the pattern "GET /v1/*" has *, which is no wildcard here`},
+		{"an encoded slash", pattern("GET /a%2Fb"), `6: no call can match the pattern "GET /a%2Fb"`},
+		{"no method", pattern("/x"), `6: the pattern "/x" must have a method and a path`},
+		{"a small method", pattern("get /x"), `6: the pattern "get /x" must have a method`},
+		{
+			"a host", pattern("GET example.com/x"),
+			`6: the pattern "GET example.com/x" must have a path that begins with /, and no host`,
+		},
+		{"CONNECT", pattern("CONNECT /x"), `6: the pattern "CONNECT /x" has a method that is always refused`},
+		{"TRACE", pattern("TRACE /x"), `6: the pattern "TRACE /x" has a method that is always refused`},
+		{"half a wildcard", pattern("GET /{"), `6: the pattern "GET /{" is malformed: at offset`},
+		{"two slashes", pattern("GET /a//b"), `6: the pattern "GET /a//b" is malformed`},
+		{"a name twice", pattern("GET /{a}/{a}"), `6: the pattern "GET /{a}/{a}" is malformed`},
+		{"twice", oneRoute + "      - GET /x", `7: the pattern "GET /x" conflicts with "GET /x"`},
+		{
+			"a conflict", oneRoute + "      - GET /y\n      - GET /{a}/b\n      - GET /c/{d}",
+			`9: the pattern "GET /c/{d}" conflicts with "GET /{a}/b"`,
+		},
+	})
+}
+
+func TestMistakesOfListen(t *testing.T) {
+	t.Parallel()
+	var rows []mistaken
+	for name, listen := range map[string]string{
+		"everywhere":              "0.0.0.0:8410",
+		"a port alone":            ":8410",
+		"a name":                  "localhost:8410",
+		"another address":         "192.0.2.1:8410",
+		"no port":                 "127.0.0.1",
+		"everywhere, IPv6":        "[::]:1",
+		"a zone":                  "[fe80::1%lo]:1",
+		"IPv4 in IPv6":            "[::ffff:127.0.0.1]:1",
+		"a number":                "8410",
+		"a socket's name":         "unix:x",
+		"a relative socket":       "unix://run/x",
+		"an abstract socket":      "unix://@x",
+		"a socket with dots":      "unix:///run/../x",
+		"a socket that is a root": "unix:///",
+		"a socket that is none":   "unix://",
+		"a URL":                   "http://127.0.0.1:1",
 	} {
-		_, err := Parse("f.yml", []byte(text))
-		require.ErrorContains(t, err, want, text)
-		require.NotContains(t, err.Error(), ".go:", text)
+		rows = append(rows, mistaken{name, strings.Replace(oneRoute, "127.0.0.1:8410", `"`+listen+`"`, 1), "1: listen must"})
 	}
-	for _, listen := range []string{
-		"0.0.0.0:8410", ":8410", "localhost:8410", "192.0.2.1:8410", "127.0.0.1", "[::]:1", "[fe80::1%lo]:1", "[::ffff:127.0.0.1]:1", "8410", "unix:x",
-		"unix://run/x", "unix://@x", "unix:///run/../x", "unix:///", "unix://", "http://127.0.0.1:1",
+	for name, mode := range map[string]string{
+		"the owner cannot write": "0400",
+		"it is executed":         "0700",
+		"no number":              "660x",
+		"a prefix":               "0o600",
+		"a blank":                "600 ",
+		"a sticky bit":           "1600",
+		"without the owner":      "0060",
+		"negative":               "-1",
 	} {
-		_, err := Parse("f.yml", []byte(strings.Replace(start, "127.0.0.1:8410", `"`+listen+`"`, 1)))
-		require.ErrorContains(t, err, "f.yml:1: listen must", listen)
+		text := strings.Replace(oneRoute, "127.0.0.1:8410", "unix:///run/x\nsocket_mode: \""+mode+`"`, 1)
+		rows = append(rows, mistaken{"mode, " + name, text, "2: socket_mode must be octal"})
 	}
-	for _, mode := range []string{"0400", "0700", "660x", "0o600", "600 ", "1600", "0060", "-1"} {
-		_, err := Parse("f.yml", []byte(strings.Replace(start, "127.0.0.1:8410", "unix:///run/x\nsocket_mode: \""+mode+`"`, 1)))
-		require.ErrorContains(t, err, "f.yml:2: socket_mode must be octal", mode)
-	}
+	refuses(t, rows)
 }
 
 // What may work is not refused: other vendors, whose paths a later engine may have, and a Vault on a socket.
@@ -222,17 +332,24 @@ func TestConfigMustBeAText(t *testing.T) {
 // Vault may be reached by HTTPS, by HTTP, and by a unix socket, such as an Agent's.
 func TestAddressesOfVault(t *testing.T) {
 	t.Parallel()
-	for _, address := range []string{"https://vault.example.com:8200", "http://127.0.0.1:8200", "unix:///run/vault.sock"} {
-		config, err := Parse("f", []byte("listen: 127.0.0.1:1\nvault: {address: \""+address+"\"}\nroutes: {/a: {creds: m/creds/pave/x, allow: [GET /]}}"))
-		require.NoError(t, err)
-		require.Equal(t, address, config.Vault.Address)
+	for name, address := range map[string]string{
+		"https":    "https://vault.example.com:8200",
+		"http":     "http://127.0.0.1:8200",
+		"a socket": "unix:///run/vault.sock",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config, err := Parse("f", []byte("listen: 127.0.0.1:1\nvault: {address: \""+address+"\"}"+someRoutes))
+			require.NoError(t, err)
+			require.Equal(t, address, config.Vault.Address)
+		})
 	}
 }
 
 // The longest body that is read must fit.
 func TestSmallestBodyMemory(t *testing.T) {
 	t.Parallel()
-	config, err := Parse("f", []byte("listen: 127.0.0.1:1\nbody_memory: 10MiB\nroutes: {/a: {creds: m/creds/pave/x, allow: [GET /]}}"))
+	config, err := Parse("f", []byte("listen: 127.0.0.1:1\nbody_memory: 10MiB"+someRoutes))
 	require.NoError(t, err)
 	require.EqualValues(t, maxBuffered, config.BodyMemory)
 }
@@ -255,18 +372,37 @@ func TestLongestPrefixAtSegmentBoundaryIsTheRoute(t *testing.T) {
 	config, err := Parse("f", []byte("listen: 127.0.0.1:1\nroutes:\n  /a: &r {creds: m/creds/x/y, allow: [GET /]}\n"+
 		"  /a/b: {creds: m/creds/x/y, allow: [GET /]}\n  /a/b/c: {creds: m/creds/x/y, allow: [GET /]}"))
 	require.NoError(t, err)
-	for path, want := range map[string][2]string{
-		"/a": {"/a", ""}, "/a/": {"/a", "/"}, "/a/x": {"/a", "/x"}, "/a/bc/x": {"/a", "/bc/x"}, "/a/b/x": {"/a/b", "/x"}, "/a/b/c/x": {"/a/b/c", "/x"},
-		"/a/b//c": {"/a/b", "//c"}, "/ab": {}, "/": {}, "": {}, "/A/x": {}, "/%61/x": {},
+	for name, row := range map[string]struct{ path, route, rest string }{
+		"the prefix":             {"/a", "/a", ""},
+		"and a slash":            {"/a/", "/a", "/"},
+		"below it":               {"/a/x", "/a", "/x"},
+		"a longer segment":       {"/a/bc/x", "/a", "/bc/x"},
+		"a longer prefix":        {"/a/b/x", "/a/b", "/x"},
+		"the longest":            {"/a/b/c/x", "/a/b/c", "/x"},
+		"an empty segment":       {"/a/b//c", "/a/b", "//c"},
+		"a longer first segment": {"/ab", "", ""},
+		"the root":               {"/", "", ""},
+		"nothing":                {"", "", ""},
+		"another case":           {"/A/x", "", ""},
+		"another spelling":       {"/%61/x", "", ""},
 	} {
-		route, rest := find(config.Routes, path)
-		if want[0] == "" {
-			require.Nil(t, route, path)
-			continue
-		}
-		require.Equal(t, want, [2]string{route.Name(), rest}, path)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			route, rest := find(config.Routes, row.path)
+			if row.route == "" {
+				require.Nil(t, route)
+				return
+			}
+			require.Equal(t, row.route, route.Name())
+			require.Equal(t, row.rest, rest)
+		})
 	}
-	config, err = Parse("f", []byte(whole))
+}
+
+// A route for / has all paths that no other has.
+func TestRootRouteHasTheOtherPaths(t *testing.T) {
+	t.Parallel()
+	config, err := Parse("f", []byte(whole))
 	require.NoError(t, err)
 	route, rest := find(config.Routes, "/v1/x")
 	require.Equal(t, [2]string{"/", "/v1/x"}, [2]string{route.Name(), rest})

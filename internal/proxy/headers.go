@@ -7,8 +7,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
-// neverPassed reports whether a header of the client's is dropped on every route: it may authenticate to the vendor or to Vault,
-// change the method or the path that was allowed, or say who the client is.
+// neverPassed reports whether a header of the client's is dropped on every route: it may authenticate to the vendor or
+// to Vault, change the method or the path that was allowed, or say who the client is.
 func neverPassed(plain string) bool {
 	switch plain {
 	case "authorization", "proxy-authorization", "cookie", "x-method-override", "forwarded", "x-real-ip":

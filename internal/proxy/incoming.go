@@ -9,17 +9,18 @@ import (
 )
 
 const (
-	// stallTimeout is how long an exchange may wait for the next bytes: those that a client sends or takes, and those of a vendor's
-	// answer. What moves may take as long as it does.
+	// stallTimeout is how long an exchange may wait for the next bytes: those that a client sends or takes, and those of a
+	// vendor's answer. What moves may take as long as it does.
 	stallTimeout = 2 * time.Minute
 	// readTimeout is how long a body may take that is read before the call is signed.
 	readTimeout = 30 * time.Second
-	// lingerTimeout is how long an answer waits for the rest of a body that nobody needs any more. Without that rest, the connection
-	// cannot have another request.
+	// lingerTimeout is how long an answer waits for the rest of a body that nobody needs any more. Without that rest, the
+	// connection cannot have another request.
 	lingerTimeout = time.Second
 )
 
-// peer is a client's end of a connection. Without deadlines, net/http's server waits for a client as long as the connection lasts.
+// peer is a client's end of a connection. Without deadlines, net/http's server waits for a client as long as the
+// connection lasts.
 type peer struct {
 	connection *http.ResponseController
 	now        func() time.Time
@@ -47,7 +48,8 @@ type incoming struct {
 	over  bool      // it ended, or was closed: the connection's deadline is not this body's any more
 }
 
-// within has the whole body end in a time, for all that reads it. net/http reads what is left of it, before it sends the answer.
+// within has the whole body end in a time, for all that reads it. net/http reads what is left of it, before it sends
+// the answer.
 func (b *incoming) within(limit time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

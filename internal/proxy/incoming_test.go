@@ -34,8 +34,9 @@ func (d *deadlines) SetWriteDeadline(until time.Time) error {
 func (*deadlines) WriteHeader(int)             {}
 func (*deadlines) Write(p []byte) (int, error) { return len(p), nil }
 
-// Each read and each write has the whole time again. A body that is read before the call is signed has an end, too. After the body
-// there is no deadline, and after Close the body sets none: the connection may have another request by then.
+// Each read and each write has the whole time again. A body that is read before the call is signed has an end, too.
+// After the body there is no deadline, and after Close the body sets none: the connection may have another request by
+// then.
 func TestDeadlinesMoveWithProgress(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -84,8 +85,8 @@ func TestDeadlinesMoveWithProgress(t *testing.T) {
 	require.Equal(t, []time.Time{at(5), at(11)}, connection.write)
 }
 
-// A client that sends the beginning of a body and no more gets 408, whether the body streams or is read first. One whose request is
-// refused gets the refusal.
+// A client that sends the beginning of a body and no more gets 408, whether the body streams or is read first. One
+// whose request is refused gets the refusal.
 func TestBodiesThatNeverComeEnd(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -165,7 +166,8 @@ func TestAnswerThatNeverComesBreaksOff(t *testing.T) {
 	eventually(t, func() bool { return strings.Contains(r.log.String(), "the connection broke during the answer") }, "a line in the log")
 }
 
-// Without a configuration of these limits in the tests' way, a stream may rest for two minutes, and a body that is read for 30 seconds.
+// Without a configuration of these limits in the tests' way, a stream may rest for two minutes, and a body that is read
+// for 30 seconds.
 func TestTimeLimits(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)

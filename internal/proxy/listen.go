@@ -10,8 +10,8 @@ import (
 // Listening is a listener for applications.
 type Listening struct{ net.Listener }
 
-// Listen listens on an address. Call it before the program has other goroutines: for a unix socket it changes the process's umask
-// for a moment, so that the socket never has another mode than its own.
+// Listen listens on an address. Call it before the program has other goroutines: for a unix socket it changes the
+// process's umask for a moment, so that the socket never has another mode than its own.
 func Listen(address Address) (Listening, error) {
 	if address.Socket == "" {
 		if !address.TCP.Addr().IsLoopback() {
@@ -23,8 +23,8 @@ func Listen(address Address) (Listening, error) {
 	return listenUnix(address)
 }
 
-// hosts are the values of Host that requests may have: the address with its port, and localhost. Without a port, Host means 80. On
-// a unix socket they are nil: no web page can reach one.
+// hosts are the values of Host that requests may have: the address with its port, and localhost. Without a port, Host
+// means 80. On a unix socket they are nil: no web page can reach one.
 func (l Listening) hosts() hosts {
 	address, is := l.Addr().(*net.TCPAddr)
 	if !is {

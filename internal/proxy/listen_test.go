@@ -201,7 +201,8 @@ func TestEndGivesUpOnRequestsUnderWay(t *testing.T) {
 	}
 }
 
-// A server has so many connections at once, and no more. The next waits until one of them ends, but not longer than the server runs.
+// A server has so many connections at once, and no more. The next waits until one of them ends, but not longer than the
+// server runs.
 func TestConnectionsAreLimited(t *testing.T) {
 	t.Parallel()
 	served := make(chan string, 1000)
@@ -340,8 +341,8 @@ func TestConnectionsToVendorsAreKept(t *testing.T) {
 	require.EqualValues(t, calls, opened.Load())
 }
 
-// Requests that come in while the configuration is reloaded are answered, by the old one or by the new one, and headers that were
-// cached are read again.
+// Requests that come in while the configuration is reloaded are answered, by the old one or by the new one, and headers
+// that were cached are read again.
 func TestReloadLosesNoRequest(t *testing.T) {
 	t.Parallel()
 	rig := newRig(t, nil)

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// unixSockets says whether the proxy can listen on a unix socket.
+// unixSockets reports whether the proxy can listen on a unix socket.
 const unixSockets = true
 
 // listenUnix listens on a unix socket, which has its mode from the beginning.
@@ -27,7 +27,8 @@ func listenUnix(address Address) (Listening, error) {
 	return Listening{listener}, err
 }
 
-// removeStale removes a socket that a process left behind. It removes nothing that is not a socket, or that somebody answers on.
+// removeStale removes a socket that a process left behind. It removes nothing that is not a socket, or that somebody
+// answers on.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	switch {

@@ -65,8 +65,8 @@ func (m *Metrics) signed(route *Route, took time.Duration, failed bool) {
 	}
 }
 
-// Monitor serves /metrics, /healthz and /readyz on a listener, and no web page. On loopback a request must name the listener's own
-// address. Elsewhere the proxy cannot know by which names it is called.
+// Monitor serves /metrics, /healthz and /readyz on a listener, and no web page. On loopback a request must name the
+// listener's own address. Elsewhere the proxy cannot know by which names it is called.
 func (p *Proxy) Monitor(listener net.Listener) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.Metrics.registry, promhttp.HandlerOpts{}))

@@ -1,9 +1,9 @@
-// Package proxy is apisig-proxy: a reverse proxy for applications that cannot sign. An application calls it on loopback or on a
-// unix socket, Vault signs the call, and the proxy sends it to the vendor. The proxy never has the vendor's secret, and the
-// application sees neither headers nor token.
+// Package proxy is apisig-proxy: a reverse proxy for applications that cannot sign. An application calls it on loopback
+// or on a unix socket, Vault signs the call, and the proxy sends it to the vendor. The proxy never has the vendor's
+// secret, and the application sees neither headers nor token.
 //
-// What passes is decided by admit, and what it carries by filter. How it is signed, where it goes and what happens after a 401 is in
-// package signing, which package client has in common with this one.
+// What passes is decided by admit, and what it carries by filter. How it is signed, where it goes and what happens
+// after a 401 is in package signing, which package client has in common with this one.
 package proxy
 
 import (
@@ -120,8 +120,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.reverse.ServeHTTP(recorded, request)
 }
 
-// flushAfter is how long a part of an answer may wait for the next. Most answers end sooner, so that they are sent at once. What has
-// no length, or is a stream of events, never waits.
+// flushAfter is how long a part of an answer may wait for the next. Most answers end sooner, so that they are sent at
+// once. What has no length, or is a stream of events, never waits.
 const flushAfter = 10 * time.Millisecond
 
 // statusClientGone is what is logged and counted of a request whose client went away.
@@ -174,7 +174,8 @@ func shortened(method string) string {
 	return method
 }
 
-// rewrite makes the call to the vendor of a request, except for the vendor's address and Vault's headers, which transport adds.
+// rewrite makes the call to the vendor of a request, except for the vendor's address and Vault's headers, which
+// transport adds.
 func rewrite(pr *httputil.ProxyRequest) {
 	e := exchangeOf(pr.In.Context())
 	path, query, _ := strings.Cut(e.requestString, "?")
@@ -189,8 +190,8 @@ func rewrite(pr *httputil.ProxyRequest) {
 	}
 }
 
-// modify takes out of an answer what Vault appended to the call, and has a redirect, or the address of what was created, lead through
-// the proxy.
+// modify takes out of an answer what Vault appended to the call, and has a redirect, or the address of what was
+// created, lead through the proxy.
 func modify(response *http.Response) error {
 	e := exchangeOf(response.Request.Context())
 	e.to.appended.leave(response.Header)
@@ -257,7 +258,8 @@ func (b *Buffers) Put(buffer []byte) { b.pool.Put(&buffer) }
 // dialer connects to vendors.
 var dialer = &net.Dialer{Timeout: 10 * time.Second}
 
-// NewTransport makes the transport to vendors. It passes bodies as they are, and waits for headers, not for bodies, with a limit.
+// NewTransport makes the transport to vendors. It passes bodies as they are, and waits for headers, not for bodies,
+// with a limit.
 func NewTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,

@@ -34,8 +34,8 @@ func (r *Route) Name() string {
 	return r.Prefix
 }
 
-// find returns the first route whose prefix a path has, up to the end of a segment, and what follows. The routes are sorted, the
-// longest prefix first.
+// find returns the first route whose prefix a path has, up to the end of a segment, and what follows. The routes are
+// sorted, the longest prefix first.
 func find(routes []*Route, path string) (route *Route, rest string) {
 	for _, route := range routes {
 		if rest, found := strings.CutPrefix(path, route.Prefix); found && (rest == "" || rest[0] == '/') {

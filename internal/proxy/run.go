@@ -11,15 +11,16 @@ import (
 )
 
 const (
-	// headerTimeout and idleTimeout limit how long a client may take for its headers, and may keep a connection without a request.
+	// headerTimeout and idleTimeout limit how long a client may take for its headers, and may keep a connection without a
+	// request.
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
 	// maxHeaders is the most that the headers of a request may have, in bytes.
 	maxHeaders = 64 << 10
 	// maxConnections is how many connections a listener has at once. Others wait until one of them ends.
 	maxConnections = 1024
-	// drainTimeout is how long requests under way may take after the program is told to end. It is less than what Kubernetes and
-	// systemd wait before they kill.
+	// drainTimeout is how long requests under way may take after the program is told to end. It is less than what
+	// Kubernetes and systemd wait before they kill.
 	drainTimeout = 25 * time.Second
 )
 
@@ -37,8 +38,8 @@ type Program struct {
 	Now    func() time.Time
 }
 
-// Run serves applications on a listener, and metrics on another, which may be nil. When the context ends, it takes no more
-// requests, waits for those under way, and returns nil.
+// Run serves applications on a listener, and metrics on another, which may be nil. When the context ends, it takes no
+// more requests, waits for those under way, and returns nil.
 func (p *Program) Run(ctx context.Context, applications Listening, monitoring net.Listener) error {
 	backend, err := p.Connect(p.Config.Vault)
 	if err != nil {
@@ -104,8 +105,8 @@ func limit(server *http.Server, connections int) {
 	}
 }
 
-// drain ends servers, with the requests under way when the context ends. The first server is that of the applications; the others
-// answer until it has ended.
+// drain ends servers, with the requests under way when the context ends. The first server is that of the applications;
+// the others answer until it has ended.
 func drain(ctx context.Context, servers []*http.Server) error {
 	var failures error
 	for _, server := range servers {

@@ -42,8 +42,8 @@ func (s *routeSigner) Sign(ctx context.Context, call signing.Call) (*signing.Sig
 	return signed, nil
 }
 
-// unsigned is the answer to an application whose call Vault did not sign: 400 if that is for what the application sent, 503 if another
-// try may succeed soon, else 502.
+// unsigned is the answer to an application whose call Vault did not sign: 400 if that is for what the application sent,
+// 503 if another try may succeed soon, else 502.
 func unsigned(err error, call signing.Call) *problem {
 	status := http.StatusBadGateway
 	if failed, is := errors.AsType[*signing.Failure](err); is {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -9,8 +10,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
-// What the engine says is wrong with a call is the application's mistake, and it gets to know what. Other refusals are not: those are of
-// the route, of Vault's config or of the vendor.
+// What the engine says is wrong with a call is the application's mistake, and it gets to know what. Other refusals are
+// not: those are of the route, of Vault's config or of the vendor.
 func TestRefusalOfTheCallIs400(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
@@ -48,4 +49,21 @@ func TestRefusalOfTheCallIs400(t *testing.T) {
 		})
 	}
 	require.Empty(t, r.vendorGot())
+}
+
+// A warning of Vault's is logged once, and again after an answer without it.
+func TestWarningsOfVaultAreLoggedOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	for i, warnings := range [][]string{{"stale"}, {"stale"}, nil, {"stale"}, {"stale", "other"}} {
+		r.stub.mu.Lock()
+		r.stub.answer = func(route *Route, call signing.Call) (*signing.Signed, error) {
+			signed, err := r.sign(route, call)
+			signed.Warnings = warnings
+			return signed, err
+		}
+		r.stub.mu.Unlock()
+		require.Equal(t, http.StatusOK, r.get(t, "/avanan/us/v1.0/event/1").StatusCode)
+		require.Equal(t, []int{1, 1, 1, 2, 3}[i], strings.Count(r.log.String(), `"warning":"stale"`))
+	}
 }

@@ -129,7 +129,8 @@ func isTimeout(err error) bool {
 	return is && timeout.Timeout()
 }
 
-// trailing passes the trailers of a body on once it is read. Only those that are announced in out, which has been filtered, pass.
+// trailing passes the trailers of a body on once it is read. Only those that are announced in out, which has been
+// filtered, pass.
 type trailing struct {
 	io.ReadCloser
 	in, out http.Header

@@ -23,8 +23,8 @@ func upstreamOf(sent *http.Request, requestString string, query map[string]strin
 	return &upstream{sent.URL, strings.TrimSuffix(sent.URL.Opaque, path), query}
 }
 
-// location is the value of Location for the client: one that is below the API's address leads below the route. One that leads
-// elsewhere is absolute, so that no client takes it for another path of the proxy.
+// location is the value of Location for the client: one that is below the API's address leads below the route. One that
+// leads elsewhere is absolute, so that no client takes it for another path of the proxy.
 func (u *upstream) location(prefix, value string) string {
 	reference, err := url.Parse(value)
 	if err != nil {
@@ -62,8 +62,8 @@ func (u *upstream) location(prefix, value string) string {
 
 var betweenParameters = regexp.MustCompile(`^\?|[&;]`)
 
-// withoutAppended is a query below the API's address without the parameters that Vault appends, also with other values: Vault would
-// not sign a call that has them.
+// withoutAppended is a query below the API's address without the parameters that Vault appends, also with other values:
+// Vault would not sign a call that has them.
 func (u *upstream) withoutAppended(query string) string {
 	if len(u.appended) == 0 || query == "" {
 		return query

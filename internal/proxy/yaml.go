@@ -105,7 +105,7 @@ func (d document) list(node *yaml.Node, what string) ([]*yaml.Node, error) {
 	return node.Content, nil
 }
 
-// chosen says whether a key is there. It has one value, which chooses what is not the default.
+// chosen reports whether a key is there. It has one value, which chooses what is not the default.
 func (d document) chosen(node *yaml.Node, what, value string) (bool, error) {
 	if node == nil {
 		return false, nil

@@ -103,7 +103,7 @@ func avananSig(parts ...string) string {
 	return fmt.Sprintf("%x", hash.Sum(nil))
 }
 
-// replayed says whether a request id was seen before, and remembers it.
+// replayed reports whether a request id was seen before, and remembers it.
 func (s *Sandbox) replayed(reqID string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,8 +10,8 @@ const (
 	avananNoData   = avananEnvelope + `[]}`
 )
 
-// avananEndpoints are those of Avanan's pages and public clients, except the handshake and the public key. Where sources
-// name two methods for a path with or without an id, both take both.
+// avananEndpoints are those of Avanan's pages and public clients, except the handshake and the public key. Where
+// sources name two methods for a path with or without an id, both take both.
 var avananEndpoints = []endpoint{
 	{"GET", "/v1.0/scopes", avananEnvelope + `["` + avananScope + `"]}`},
 	{"GET", "/v1.0/event/*", avananNoData},

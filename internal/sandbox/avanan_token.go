@@ -23,7 +23,8 @@ type signingKey struct {
 	jwk string
 }
 
-// avananKey is generated at its first use. Every sandbox of the process shares it, because generating an RSA key is slow.
+// avananKey is generated at its first use. Every sandbox of the process shares it, because generating an RSA key is
+// slow.
 var avananKey = sync.OnceValue(func() signingKey {
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -54,12 +55,12 @@ func (s *Sandbox) issue(life time.Duration) answer {
 	return answer{http.StatusOK, token, "a JWT"}
 }
 
-// Living says whether Avanan issued a JWT, or the portal a token, that has not expired.
+// Living reports whether Avanan issued a JWT, or the portal a token, that has not expired.
 func (s *Sandbox) Living(token string) bool {
 	return s.living(s.jwts, token) || s.living(s.bearers, token)
 }
 
-// living says whether a token is among those that a vendor issued and has not expired.
+// living reports whether a token is among those that a vendor issued and has not expired.
 func (s *Sandbox) living(issued map[string]time.Time, token string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

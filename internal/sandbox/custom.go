@@ -17,8 +17,8 @@ var customEndpoints = []endpoint{
 	{"GET DELETE", "/custom/v1/orders/*", `{"order":{}}`},
 }
 
-// custom plays an API of no vendor's, which stands for those that an operator declares. A call has two headers: X-Time, in Unix seconds,
-// and X-Signature, the HMAC-SHA256 in lower-case hex of
+// custom plays an API of no vendor's, which stands for those that an operator declares. A call has two headers: X-Time,
+// in Unix seconds, and X-Signature, the HMAC-SHA256 in lower-case hex of
 //
 //	<X-Time> \n <method> \n <path and query> \n <SHA-256 of the body in lower-case hex>
 //

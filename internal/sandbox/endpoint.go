@@ -27,7 +27,8 @@ func serve(endpoints []endpoint, r *http.Request) answer {
 	return message(http.StatusNotFound, "Not Found", "no such endpoint")
 }
 
-// takes says whether the endpoint takes a request. It splits the path as sent, because an id may contain an escaped slash.
+// takes reports whether the endpoint takes a request. It splits the path as sent, because an id may contain an escaped
+// slash.
 func (e endpoint) takes(r *http.Request) bool {
 	if !slices.Contains(strings.Fields(e.methods), r.Method) {
 		return false

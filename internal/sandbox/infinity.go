@@ -17,7 +17,8 @@ const (
 	infinityAPI   = "/app/hec-api"
 )
 
-// infinity plays Check Point's Infinity Portal: the login, and Harmony Email's API, which has the endpoints of Avanan's.
+// infinity plays Check Point's Infinity Portal: the login, and Harmony Email's API, which has the endpoints of
+// Avanan's.
 func (s *Sandbox) infinity(r *http.Request, behaviour Behaviour) answer {
 	if r.URL.Path == infinityLogin {
 		s.mu.Lock()

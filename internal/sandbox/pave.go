@@ -13,8 +13,9 @@ import (
 // paveLeeway, for a caller whose clock is ahead, is a guess: PAVE publishes none.
 const paveLeeway = 30 * time.Second
 
-// PAVEWebhookToken is the bearer token in the customer's webhook headers, which PAVE's callbacks endpoints return. A client
-// that only wants to know whether its credentials work must drop that answer, so the token must appear nowhere else.
+// PAVEWebhookToken is the bearer token in the customer's webhook headers, which PAVE's callbacks endpoints return. A
+// client that only wants to know whether its credentials work must drop that answer, so the token must appear nowhere
+// else.
 //
 // It is random, so that a search for it finds nothing else.
 var PAVEWebhookToken = rand.Text()

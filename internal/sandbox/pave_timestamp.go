@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Timestamps says which form of API-Timestamp PAVE's stand-in takes: one of those that PAVE's pages and public clients use,
-// or all of them.
+// Timestamps says which form of API-Timestamp PAVE's stand-in takes: one of those that PAVE's pages and public clients
+// use, or all of them.
 type Timestamps string
 
 // The forms of API-Timestamp, each with an example.
@@ -25,7 +25,8 @@ const (
 	AllTimestamps Timestamps = "all"
 )
 
-// paveLayouts are the forms that package time can read. What follows the seconds is literal, so other zones are rejected.
+// paveLayouts are the forms that package time can read. What follows the seconds is literal, so other zones are
+// rejected.
 var paveLayouts = map[Timestamps]string{
 	RFC3339:       "2006-01-02T15:04:05Z",
 	RFC3339Millis: "2006-01-02T15:04:05.000Z",

@@ -106,7 +106,8 @@ func TestSignatureLifeSetsAgeOfHeaders(t *testing.T) {
 		status, _ := send(short, http.MethodGet, "/v1/sessions", headers, "")
 		require.Equal(t, sent.status, status, sent.timestamp)
 	}
-	// Of the declared API, five minutes ago: hmac.new(b"sandbox-custom-secret", b"1767322745\nGET\n/custom/v1/orders\n", "sha256").
+	// Of the declared API, five minutes ago: hmac.new(b"sandbox-custom-secret", b"1767322745\nGET\n/custom/v1/orders\n",
+	// "sha256").
 	const early, signature = "1767322745", "2f6ad940249aba3558cb48b565e15e37c92d3f21d2494484b4547614e665f5e4"
 	headers := map[string]string{"X-Time": early, "X-Signature": signature}
 	for on, want := range map[*sandbox.Sandbox]int{start(nil): http.StatusOK, short: http.StatusUnauthorized} {

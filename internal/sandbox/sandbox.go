@@ -1,19 +1,19 @@
-// Package sandbox stands in for the APIs of PAVE, Avanan and Check Point's Infinity Portal, and for one that an operator declares. One
-// handler serves them all: PAVE under /v1/, Avanan under /v1.0/, the portal at /auth/external and under /app/hec-api/v1.0/, and the
-// declared API under /custom/.
+// Package sandbox stands in for the APIs of PAVE, Avanan and Check Point's Infinity Portal, and for one that an
+// operator declares. One handler serves them all: PAVE under /v1/, Avanan under /v1.0/, the portal at /auth/external
+// and under /app/hec-api/v1.0/, and the declared API under /custom/.
 //
-// The sandbox knows one account of each vendor. It serves the endpoints that the vendors' pages and public clients name,
-// checks every header of every call, and answers errors as the vendors do, as far as that is known:
+// The sandbox knows one account of each vendor. It serves the endpoints that the vendors' pages and public clients
+// name, checks every header of every call, and answers errors as the vendors do, as far as that is known:
 //
 //   - PAVE takes API-Timestamp in each of the five forms that PAVE's pages and clients use, or in only one of them.
-//   - Avanan takes x-av-date without a zone, with a Z, or both. Its JWTs are signed with RS256, and GET /v1.0/public_key
-//     publishes the key.
+//   - Avanan takes x-av-date without a zone, with a Z, or both. Its JWTs are signed with RS256, and GET
+//     /v1.0/public_key publishes the key.
 //   - The portal takes a client id and an access key, and its bearer token in calls. A login that fails has status 200.
 //   - The declared API takes an HMAC of the time, method, path, query and body.
 //
-// The demo and the tests use it, and it lets you try the engine by hand. It computes signatures itself and shares no code
-// with the packages that sign, so a mistake in one shows in the other. It is not known to behave as the vendors' servers
-// do where their pages are silent.
+// The demo and the tests use it, and it lets you try the engine by hand. It computes signatures itself and shares no
+// code with the packages that sign, so a mistake in one shows in the other. It is not known to behave as the vendors'
+// servers do where their pages are silent.
 package sandbox
 
 import (
@@ -35,7 +35,8 @@ type Fault string
 const (
 	// None behaves well.
 	None Fault = ""
-	// Refuse answers that the credentials are wrong: 401 from PAVE, 403 from Avanan, 401 from the portal or, to a login, 200.
+	// Refuse answers that the credentials are wrong: 401 from PAVE, 403 from Avanan, 401 from the portal or, to a login,
+	// 200.
 	Refuse Fault = "refuse"
 	// Limit answers 429 with the Retry-After of Behaviour.
 	Limit Fault = "limit"
@@ -105,8 +106,8 @@ type Sandbox struct {
 	seen       map[string]bool      // request ids of calls to Avanan or the portal
 }
 
-// New makes a sandbox with a clock. For each call it writes a line to log: vendor, method, path, status, and why. A line
-// contains no header and no query.
+// New makes a sandbox with a clock. For each call it writes a line to log: vendor, method, path, status, and why. A
+// line contains no header and no query.
 func New(behaviour Behaviour, now func() time.Time, log io.Writer) *Sandbox {
 	s := &Sandbox{now: now, log: log, jwts: map[string]time.Time{}, bearers: map[string]time.Time{}, seen: map[string]bool{}}
 	s.Change(func(b *Behaviour) { *b = behaviour })

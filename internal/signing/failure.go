@@ -27,8 +27,9 @@ func (f *Failure) Error() string {
 // Denied reports whether Vault denied the request to its token: another token may be let.
 func (f *Failure) Denied() bool { return f.Status == http.StatusForbidden }
 
-// OfTheCall reports whether the failure depends on the call: it may break a rule of the engine's or of a policy's. That the token has
-// ended does not depend on it, but only Vault tells it from a policy's refusal (ErrInvalidToken in sdk/logical/error.go).
+// OfTheCall reports whether the failure depends on the call: it may break a rule of the engine's or of a policy's. That
+// the token has ended does not depend on it, but only Vault tells it from a policy's refusal (ErrInvalidToken in
+// sdk/logical/error.go).
 func (f *Failure) OfTheCall() bool {
 	return f.Status == http.StatusBadRequest || f.Denied() && !strings.Contains(f.Reason, "invalid token")
 }
@@ -39,9 +40,9 @@ func (f *Failure) Passes() bool {
 		f.Status == http.StatusPreconditionFailed
 }
 
-// Fault is what is wrong with a call, if that is what Vault's reason for a 400 is about. The engine's reasons for those quote no
-// values. They begin with the name of a parameter, or end in a list of those that its scheme takes; one that is unknown or missing there
-// is not the caller's fault. "" for all others, such as that there is no such config.
+// Fault is what is wrong with a call, if that is what Vault's reason for a 400 is about. The engine's reasons for those
+// quote no values. They begin with the name of a parameter, or end in a list of those that its scheme takes; one that
+// is unknown or missing there is not the caller's fault. "" for all others, such as that there is no such config.
 func (f *Failure) Fault(call Call) string {
 	if f.Status != http.StatusBadRequest {
 		return ""
@@ -59,7 +60,8 @@ func (f *Failure) Fault(call Call) string {
 	return ""
 }
 
-// Explain words an error of a transport by its type. It does not quote the error, which may repeat what the other side sent.
+// Explain words an error of a transport by its type. It does not quote the error, which may repeat what the other side
+// sent.
 func Explain(err error) string {
 	if _, is := errors.AsType[*tls.CertificateVerificationError](err); is {
 		return "TLS: the certificate is not trusted, has expired or is for another name"

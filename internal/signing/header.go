@@ -27,8 +27,8 @@ func (s *Signed) dress(header http.Header) {
 	}
 }
 
-// spelled is the name that a header of Vault's is sent with: as it is, because some vendors compare it, unless net/http looks for the
-// header under its canonical name, and would send one of its own beside it.
+// spelled is the name that a header of Vault's is sent with: as it is, because some vendors compare it, unless net/http
+// looks for the header under its canonical name, and would send one of its own beside it.
 func spelled(name string) string {
 	switch canonical := http.CanonicalHeaderKey(name); canonical {
 	case "User-Agent", "Accept-Encoding", "Range":

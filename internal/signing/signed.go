@@ -25,8 +25,8 @@ type Signed struct {
 	origin  *Signed  // what Vault returned: this, or what this is a copy of
 }
 
-// perCallOfOlderEngines are the headers that are used once only where an answer does not say which: engines before per_call_headers
-// had no other.
+// perCallOfOlderEngines are the headers that are used once only where an answer does not say which: engines before
+// per_call_headers had no other.
 var perCallOfOlderEngines = []string{"x-av-req-id"}
 
 // Parse reads what an answer of a path says of one call.
@@ -74,8 +74,8 @@ func stringsOf(value any) (texts map[string]string, all bool) {
 	return texts, true
 }
 
-// ForOneCall returns headers that many calls may use with those that are used once only made anew: each is a fresh UUID. They are a
-// copy only if there are such.
+// ForOneCall returns headers that many calls may use with those that are used once only made anew: each is a fresh
+// UUID. They are a copy only if there are such.
 func (s *Signed) ForOneCall() *Signed {
 	signed := s
 	for name := range s.Headers {

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The answer says which headers are for one call alone: each call gets other ones. An answer of an older engine does not say it.
+// The answer says which headers are for one call alone: each call gets other ones. An answer of an older engine does
+// not say it.
 func TestHeadersForOneCallAreMadeAnew(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {

@@ -1,6 +1,6 @@
-// Package signing makes calls that Vault signs: it asks a Signer for a call's headers, checks what call they are for, sends the call
-// with them, and after a 401 has it signed and sent once more. Package client and the proxy both make their calls with it. It does
-// not know Vault, which package client does.
+// Package signing makes calls that Vault signs: it asks a Signer for a call's headers, checks what call they are for,
+// sends the call with them, and after a 401 has it signed and sent once more. Package client and the proxy both make
+// their calls with it. It does not know Vault, which package client does.
 package signing
 
 import (
@@ -12,15 +12,18 @@ import (
 type Signer interface {
 	// Sign returns the headers of a call.
 	Sign(ctx context.Context, call Call) (*Signed, error)
-	// Reject says that the vendor answered 401 to what Sign returned, where the call is not made again: the next Sign reports it.
+	// Reject says that the vendor answered 401 to what Sign returned, where the call is not made again: the next Sign
+	// reports it.
 	Reject(signed *Signed)
 }
 
 // Call is what a Signer signs.
 type Call struct {
-	// Parameters are those of a sign path, such as request_string, which is the only one on a batch path. A creds path takes none.
+	// Parameters are those of a sign path, such as request_string, which is the only one on a batch path. A creds path
+	// takes none.
 	Parameters map[string]any
-	// Rejected is what Sign returned before, if the vendor answered 401 to it. Sign reports that to Vault (unauthorized=true).
+	// Rejected is what Sign returned before, if the vendor answered 401 to it. Sign reports that to Vault
+	// (unauthorized=true).
 	Rejected *Signed
 }
 

@@ -24,9 +24,10 @@ var (
 	errOther    = errors.New("Vault's answer is for another address")
 )
 
-// Target returns where a call goes that was to go to an address: there, with the parameters that Vault appended to its query. An
-// address without a host stands for that path and query below the API's address in the answer; its Opaque has the bytes of the path,
-// and so has that of what is returned: they are not decoded and encoded again. A *TargetError says that the answer is for another call.
+// Target returns where a call goes that was to go to an address: there, with the parameters that Vault appended to its
+// query. An address without a host stands for that path and query below the API's address in the answer; its Opaque has
+// the bytes of the path, and so has that of what is returned: they are not decoded and encoded again. A *TargetError
+// says that the answer is for another call.
 func (s *Signed) Target(address *url.URL) (*url.URL, error) {
 	to, err := s.target(address)
 	if err != nil {
@@ -98,7 +99,8 @@ func (s *Signed) appended(query string) bool {
 	return true
 }
 
-// parseBase reads an API's address: scheme, host and path, without a slash at its end. The path of what it returns has its bytes.
+// parseBase reads an API's address: scheme, host and path, without a slash at its end. The path of what it returns has
+// its bytes.
 func parseBase(text string) (*url.URL, error) {
 	parsed, err := url.Parse(text)
 	if err != nil || parsed.Scheme != "https" && parsed.Scheme != "http" || parsed.Host == "" || parsed.RawQuery != "" ||

@@ -18,8 +18,9 @@ type Transport struct {
 	Next http.RoundTripper
 }
 
-// Do has a call signed, and sends it where it goes; see Target. After a 401 it does both once more, if the call's body can be sent
-// again; else the 401 is the answer, and rejected. sent reports whether Next has got the call's body, which it closes.
+// Do has a call signed, and sends it where it goes; see Target. After a 401 it does both once more, if the call's body
+// can be sent again; else the 401 is the answer, and rejected. sent reports whether Next has got the call's body, which
+// it closes.
 func (t *Transport) Do(request *http.Request) (response *http.Response, sent bool, err error) {
 	parameters, err := Parameters(request, t.Send)
 	if err != nil {
