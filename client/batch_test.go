@@ -74,13 +74,15 @@ func (v *batchVault) RoundTrip(r *http.Request) (*http.Response, error) {
 	case slices.Equal(request.Strings, []string{"/down"}):
 		status, answer = http.StatusNotFound, map[string]any{"errors": []string{}}
 	case v.ended:
-		status, answer = http.StatusForbidden, map[string]any{"errors": []string{"2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"}}
+		const reason = "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"
+		status, answer = http.StatusForbidden, map[string]any{"errors": []string{reason}}
 	case wrong || request.Unauthorized && v.denies:
 		status, answer = v.refusal, map[string]any{"errors": []string{"request_strings[0] is wrong"}}
 	default:
 		results := []any{}
 		for _, s := range request.Strings {
-			results = append(results, map[string]any{"headers": map[string]string{"x-av-sig": "of " + s}, "url": "https://vendor.example" + s})
+			headers := map[string]string{"x-av-sig": "of " + s}
+			results = append(results, map[string]any{"headers": headers, "url": "https://vendor.example" + s})
 		}
 		if v.results != nil {
 			results = v.results(results)
@@ -127,7 +129,8 @@ func sign(t *testing.T, signer *client.Signer, rejected *client.Signed, requestS
 		got := &signed{}
 		all = append(all, got)
 		go func() {
-			got.Signed, got.err = signer.Sign(t.Context(), client.Call{Parameters: map[string]any{"request_string": s}, Rejected: rejected})
+			parameters := map[string]any{"request_string": s}
+			got.Signed, got.err = signer.Sign(t.Context(), client.Call{Parameters: parameters, Rejected: rejected})
 		}()
 		synctest.Wait()
 	}
@@ -187,26 +190,33 @@ func TestBatchesAreLimited(t *testing.T) {
 // tried with fewer.
 func TestWrongCallFailsAlone(t *testing.T) {
 	t.Parallel()
-	for _, status := range []int{http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound} {
-		synctest.Test(t, func(t *testing.T) {
-			signer, vault := newBatching(t)
-			vault.refusal = status
-			calls := sign(t, signer, nil, "/0", "/1", "/2", "/3", "/wrong", "/5", "/6")
-			close(vault.let)
-			synctest.Wait()
-			want := []string{"/0", "/1", "/2 /3 /wrong /5 /6"}
-			if status != http.StatusNotFound {
-				want = append(want, "/2 /3", "/wrong /5 /6", "/wrong", "/5 /6")
-			}
-			require.ElementsMatch(t, want, vault.seen())
-			for i, call := range calls {
-				if i == 4 || i > 1 && status == http.StatusNotFound {
-					require.ErrorContains(t, call.err, "request_strings[0] is wrong")
-					continue
+	for name, status := range map[string]int{
+		"the engine":  http.StatusBadRequest,
+		"a policy":    http.StatusForbidden,
+		"not a mount": http.StatusNotFound,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				signer, vault := newBatching(t)
+				vault.refusal = status
+				calls := sign(t, signer, nil, "/0", "/1", "/2", "/3", "/wrong", "/5", "/6")
+				close(vault.let)
+				synctest.Wait()
+				want := []string{"/0", "/1", "/2 /3 /wrong /5 /6"}
+				if status != http.StatusNotFound {
+					want = append(want, "/2 /3", "/wrong /5 /6", "/wrong", "/5 /6")
 				}
-				require.NoError(t, call.err)
-				require.Equal(t, fmt.Sprint("https://vendor.example/", i), call.URL)
-			}
+				require.ElementsMatch(t, want, vault.seen())
+				for i, call := range calls {
+					if i == 4 || i > 1 && status == http.StatusNotFound {
+						require.ErrorContains(t, call.err, "request_strings[0] is wrong")
+						continue
+					}
+					require.NoError(t, call.err)
+					require.Equal(t, fmt.Sprint("https://vendor.example/", i), call.URL)
+				}
+			})
 		})
 	}
 }
@@ -280,7 +290,9 @@ func TestDeniedReportFailsAlone(t *testing.T) {
 		signer, vault := newBatching(t)
 		vault.denies, vault.refusal = true, http.StatusForbidden
 		sign(t, signer, nil, "/1", "/2")
-		calls := slices.Concat(sign(t, signer, nil, "/3", "/4"), sign(t, signer, &client.Signed{}, "/5"), sign(t, signer, nil, "/6"))
+		calls := sign(t, signer, nil, "/3", "/4")
+		calls = append(calls, sign(t, signer, &client.Signed{}, "/5")...)
+		calls = append(calls, sign(t, signer, nil, "/6")...)
 		close(vault.let)
 		synctest.Wait()
 		require.ElementsMatch(t, []string{
@@ -333,7 +345,8 @@ func TestCallThatGivesUpIsNotSigned(t *testing.T) {
 			hasty, hangUp := context.WithCancel(t.Context())
 			hangUps = append(hangUps, hangUp)
 			go func() {
-				_, err := signer.Sign(hasty, client.Call{Parameters: map[string]any{"request_string": "/hasty"}, Rejected: rejected})
+				parameters := map[string]any{"request_string": "/hasty"}
+				_, err := signer.Sign(hasty, client.Call{Parameters: parameters, Rejected: rejected})
 				gaveUp <- err
 			}()
 			synctest.Wait()
@@ -377,17 +390,20 @@ func TestWaitingCallsFailWithVault(t *testing.T) {
 // A call that Vault refuses does not fail those that wait.
 func TestWaitingCallsDoNotFailWithARefusedOne(t *testing.T) {
 	t.Parallel()
-	for _, status := range []int{http.StatusBadRequest, http.StatusForbidden} {
-		synctest.Test(t, func(t *testing.T) {
-			signer, vault := newBatching(t)
-			vault.refusal = status
-			calls := sign(t, signer, nil, "/wrong", "/1", "/2", "/3")
-			close(vault.let)
-			synctest.Wait()
-			require.Error(t, calls[0].err)
-			for _, call := range calls[1:] {
-				require.NoError(t, call.err)
-			}
+	for name, status := range map[string]int{"the engine": http.StatusBadRequest, "a policy": http.StatusForbidden} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				signer, vault := newBatching(t)
+				vault.refusal = status
+				calls := sign(t, signer, nil, "/wrong", "/1", "/2", "/3")
+				close(vault.let)
+				synctest.Wait()
+				require.Error(t, calls[0].err)
+				for _, call := range calls[1:] {
+					require.NoError(t, call.err)
+				}
+			})
 		})
 	}
 }
@@ -446,12 +462,19 @@ func TestCallThatGivesUpDoesNotEndTheBatch(t *testing.T) {
 // A batch path takes a request string alone.
 func TestBatchTakesRequestStringAlone(t *testing.T) {
 	t.Parallel()
-	signer, vault := newBatching(t)
-	for _, parameters := range []map[string]any{nil, {"request_string": 1}, {"request_string": "/", "method": "GET"}} {
-		_, err := signer.Sign(t.Context(), client.Call{Parameters: parameters})
-		require.EqualError(t, err, "apisig/sign/avanan/us/batch takes request_string, and no other parameter")
+	for name, parameters := range map[string]map[string]any{
+		"nothing":      nil,
+		"no string":    {"request_string": 1},
+		"and a method": {"request_string": "/", "method": "GET"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			signer, vault := newBatching(t)
+			_, err := signer.Sign(t.Context(), client.Call{Parameters: parameters})
+			require.EqualError(t, err, "apisig/sign/avanan/us/batch takes request_string, and no other parameter")
+			require.Empty(t, vault.seen())
+		})
 	}
-	require.Empty(t, vault.seen())
 }
 
 // The path says how calls are signed, whatever its mount and its config are called.
@@ -470,10 +493,13 @@ func TestPathSaysHowCallsAreSigned(t *testing.T) {
 		"sign/creds/pave/main":      `GET /v1/sign/creds/pave/main`,
 		"m/creds/pave/sign":         `GET /v1/m/creds/pave/sign`,
 	} {
-		vault := newVault(t, func(map[string]any) any { return map[string]any{} })
-		signer := &client.Signer{Vault: vault.Client, Path: path}
-		_, err := signer.Sign(t.Context(), client.Call{Parameters: map[string]any{"request_string": "/"}})
-		require.Error(t, err)
-		require.Equal(t, []string{want}, vault.seen())
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			vault := newVault(t, func(map[string]any) any { return map[string]any{} })
+			signer := &client.Signer{Vault: vault.Client, Path: path}
+			_, err := signer.Sign(t.Context(), client.Call{Parameters: map[string]any{"request_string": "/"}})
+			require.Error(t, err)
+			require.Equal(t, []string{want}, vault.seen())
+		})
 	}
 }

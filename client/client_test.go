@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -36,7 +37,8 @@ func newVault(t *testing.T, answer func(body map[string]any) any) *vaultStub {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sent, _ := io.ReadAll(r.Body)
 		stub.mu.Lock()
-		stub.requests = append(stub.requests, strings.TrimSpace(fmt.Sprint(r.Method, " ", r.URL.RequestURI(), " ", string(sent))))
+		line := strings.TrimSpace(fmt.Sprint(r.Method, " ", r.URL.RequestURI(), " ", string(sent)))
+		stub.requests = append(stub.requests, line)
 		stub.mu.Unlock()
 		body := map[string]any{}
 		_ = json.Unmarshal(sent, &body)
@@ -90,8 +92,11 @@ func signing(base string) func(map[string]any) any {
 	var signatures atomic.Int64
 	return func(body map[string]any) any {
 		return map[string]any{"data": map[string]any{
-			"headers": map[string]any{"x-av-sig": fmt.Sprint("signature ", signatures.Add(1)), "x-av-req-id": "of the signature"},
-			"url":     base + fmt.Sprint(body["request_string"]),
+			"headers": map[string]any{
+				"x-av-sig":    fmt.Sprint("signature ", signatures.Add(1)),
+				"x-av-req-id": "of the signature",
+			},
+			"url": base + fmt.Sprint(body["request_string"]),
 		}}
 	}
 }
@@ -113,6 +118,14 @@ func credentials(base string, ttl int, leased int) func(map[string]any) any {
 		}
 		return answer
 	}
+}
+
+// answering answers as a path does.
+func answering(path, base string) func(map[string]any) any {
+	if strings.Contains(path, "/creds/") {
+		return credentials(base, 100, 0)
+	}
+	return signing(base)
 }
 
 // On the wire, headers have the names that Vault gave them, each once. Those that net/http has a name for have that
@@ -140,7 +153,13 @@ func TestHeadersKeepTheirSpelling(t *testing.T) {
 		_, _ = io.WriteString(connection, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 		wire <- lines.String()
 	}()
-	names := map[string]string{"FX-ACCESS-SIGN": "FX-ACCESS-SIGN", "apikey": "apikey", "user-agent": "User-Agent", "accept-encoding": "Accept-Encoding", "range": "Range"}
+	names := map[string]string{
+		"FX-ACCESS-SIGN":  "FX-ACCESS-SIGN",
+		"apikey":          "apikey",
+		"user-agent":      "User-Agent",
+		"accept-encoding": "Accept-Encoding",
+		"range":           "Range",
+	}
 	vault := newVault(t, func(map[string]any) any {
 		headers := map[string]any{}
 		for name := range names {
@@ -151,7 +170,8 @@ func TestHeadersKeepTheirSpelling(t *testing.T) {
 	next := &http.Transport{}
 	t.Cleanup(next.CloseIdleConnections)
 	transport := &client.Transport{Vault: vault.Client, Path: "apisig/creds/pave/main", Next: next}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+vendor.Addr().String()+"/v1", http.NoBody)
+	target := "http://" + vendor.Addr().String() + "/v1"
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target, http.NoBody)
 	require.NoError(t, err)
 	for _, name := range []string{"Fx-Access-Sign", "fx-access-SIGN", "Apikey", "User-Agent", "Accept-Encoding"} {
 		request.Header[name] = []string{"client"}
@@ -161,7 +181,8 @@ func TestHeadersKeepTheirSpelling(t *testing.T) {
 	require.NoError(t, response.Body.Close())
 	got := <-wire
 	for _, name := range names {
-		require.Equal(t, []string{"\r\n" + name + ": vault\r\n"}, regexp.MustCompile(`(?i)\r\n`+name+`:.*\r\n`).FindAllString(got, -1), got)
+		lines := regexp.MustCompile(`(?i)\r\n`+name+`:.*\r\n`).FindAllString(got, -1)
+		require.Equal(t, []string{"\r\n" + name + ": vault\r\n"}, lines, got)
 	}
 	require.NotContains(t, got, "client")
 }
@@ -200,21 +221,25 @@ func TestEachCallIsSigned(t *testing.T) {
 }
 
 // After a 401 the call is signed once more, with a report, and sent once more with its body; a second 401 is the
-// answer. A body that cannot be sent again is not.
+// answer.
 func TestOneRetryAfter401(t *testing.T) {
 	t.Parallel()
-	for _, second := range []int{http.StatusOK, http.StatusUnauthorized} {
-		v := newVendor(t, http.StatusUnauthorized, second)
-		vault := newVault(t, signing(v.URL))
-		transport := &client.Transport{Vault: vault.Client, Path: "apisig/sign/avanan/us"}
-		status, err := call(t, transport, http.MethodPost, v.URL+"/a", strings.NewReader("body"))
-		require.NoError(t, err)
-		require.Equal(t, second, status)
-		require.Equal(t, []string{"body", "body"}, v.sent)
-		require.Equal(t, "signature 2", v.calls[1].Header.Get("x-av-sig"))
-		require.Equal(t, []string{
-			`PUT /v1/apisig/sign/avanan/us {"request_string":"/a"}`, `PUT /v1/apisig/sign/avanan/us {"request_string":"/a","unauthorized":true}`,
-		}, vault.seen())
+	for name, second := range map[string]int{"a second try": http.StatusOK, "a second 401": http.StatusUnauthorized} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newVendor(t, http.StatusUnauthorized, second)
+			vault := newVault(t, signing(v.URL))
+			transport := &client.Transport{Vault: vault.Client, Path: "apisig/sign/avanan/us"}
+			status, err := call(t, transport, http.MethodPost, v.URL+"/a", strings.NewReader("body"))
+			require.NoError(t, err)
+			require.Equal(t, second, status)
+			require.Equal(t, []string{"body", "body"}, v.sent)
+			require.Equal(t, "signature 2", v.calls[1].Header.Get("x-av-sig"))
+			require.Equal(t, []string{
+				`PUT /v1/apisig/sign/avanan/us {"request_string":"/a"}`,
+				`PUT /v1/apisig/sign/avanan/us {"request_string":"/a","unauthorized":true}`,
+			}, vault.seen())
+		})
 	}
 }
 
@@ -222,27 +247,33 @@ func TestOneRetryAfter401(t *testing.T) {
 // were refused are not used again.
 func TestRefusalOfBodyThatStreamsIsReportedWithNextCall(t *testing.T) {
 	t.Parallel()
-	for path, want := range map[string][]string{
-		"apisig/sign/avanan/us": {
-			`PUT /v1/apisig/sign/avanan/us {"request_string":"/a"}`, `PUT /v1/apisig/sign/avanan/us {"request_string":"/a","unauthorized":true}`,
+	for name, row := range map[string]struct {
+		path string
+		want []string
+	}{
+		"sign": {"apisig/sign/avanan/us", []string{
 			`PUT /v1/apisig/sign/avanan/us {"request_string":"/a"}`,
-		},
-		"apisig/creds/x/main": {"GET /v1/apisig/creds/x/main", "GET /v1/apisig/creds/x/main?unauthorized=true"},
+			`PUT /v1/apisig/sign/avanan/us {"request_string":"/a","unauthorized":true}`,
+			`PUT /v1/apisig/sign/avanan/us {"request_string":"/a"}`,
+		}},
+		"creds": {"apisig/creds/x/main", []string{
+			"GET /v1/apisig/creds/x/main",
+			"GET /v1/apisig/creds/x/main?unauthorized=true",
+		}},
 	} {
-		v := newVendor(t, http.StatusUnauthorized, http.StatusOK)
-		answer := signing(v.URL)
-		if strings.Contains(path, "creds") {
-			answer = credentials(v.URL, 100, 0)
-		}
-		vault := newVault(t, answer)
-		transport := &client.Transport{Vault: vault.Client, Path: path}
-		for _, want := range []int{http.StatusUnauthorized, http.StatusOK, http.StatusOK} {
-			status, err := call(t, transport, http.MethodPost, v.URL+"/a", io.MultiReader(strings.NewReader("body")))
-			require.NoError(t, err)
-			require.Equal(t, want, status)
-		}
-		require.Len(t, v.calls, 3)
-		require.Equal(t, want, vault.seen())
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newVendor(t, http.StatusUnauthorized, http.StatusOK)
+			vault := newVault(t, answering(row.path, v.URL))
+			transport := &client.Transport{Vault: vault.Client, Path: row.path}
+			for _, want := range []int{http.StatusUnauthorized, http.StatusOK, http.StatusOK} {
+				status, err := call(t, transport, http.MethodPost, v.URL+"/a", io.MultiReader(strings.NewReader("body")))
+				require.NoError(t, err)
+				require.Equal(t, want, status)
+			}
+			require.Len(t, v.calls, 3)
+			require.Equal(t, row.want, vault.seen())
+		})
 	}
 }
 
@@ -283,7 +314,8 @@ func TestReportDoesNotJoinReadWithoutOne(t *testing.T) {
 	<-reading
 	_, err := signer.Sign(t.Context(), client.Call{Rejected: &client.Signed{}})
 	require.NoError(t, err)
-	require.Equal(t, []string{"GET /v1/apisig/creds/x/main", "GET /v1/apisig/creds/x/main?unauthorized=true"}, vault.seen())
+	const read = "GET /v1/apisig/creds/x/main"
+	require.Equal(t, []string{read, read + "?unauthorized=true"}, vault.seen())
 	close(let)
 	require.NoError(t, <-waiting)
 }
@@ -291,52 +323,86 @@ func TestReportDoesNotJoinReadWithoutOne(t *testing.T) {
 // Headers are sent nowhere but where Vault's answer says.
 func TestHeadersAreSentOnlyWhereTheyAreFor(t *testing.T) {
 	t.Parallel()
-	v := newVendor(t, http.StatusOK)
-	for name, test := range map[string]struct {
+	const sign, creds = "m/sign/avanan/us", "m/creds/pave/main"
+	below := func(suffix string) func(string) any {
+		return func(base string) any { return credentials(base+suffix, 9, 0)(nil) }
+	}
+	always := func(data map[string]any) func(string) any {
+		return func(base string) any {
+			if data["url"] != nil {
+				data["url"] = base + "/a"
+			}
+			return map[string]any{"data": data}
+		}
+	}
+	for name, row := range map[string]struct {
 		path   string
-		answer func(map[string]any) any
+		answer func(base string) any
 		target string
 		sent   bool
 	}{
-		"another host":         {"m/sign/avanan/us", signing("https://other.example"), "/a", false},
-		"another port":         {"m/creds/pave/main", credentials("http://127.0.0.1:1", 9, 0), "/a", false},
-		"another scheme":       {"m/creds/pave/main", credentials(strings.Replace(v.URL, "http:", "https:", 1), 9, 0), "/a", false},
-		"below the base":       {"m/creds/pave/main", credentials(v.URL+"/api", 9, 0), "/api/a", true},
-		"beside the base":      {"m/creds/pave/main", credentials(v.URL+"/api", 9, 0), "/apix/a", false},
-		"above the base":       {"m/creds/pave/main", credentials(v.URL+"/api", 9, 0), "/a", false},
-		"out of the base":      {"m/creds/pave/main", credentials(v.URL+"/api", 9, 0), "/api/../a", false},
-		"out of it, encoded":   {"m/creds/pave/main", credentials(v.URL+"/api", 9, 0), "/api/%2e%2e/a", false},
-		"out of it, backslash": {"m/creds/pave/main", credentials(v.URL+"/api", 9, 0), "/api/..%5ca", false},
-		"no base at all":       {"m/creds/pave/main", credentials("", 9, 0), "/a", false},
-		"a config named sign":  {"m/creds/sign/x", credentials(v.URL, 9, 0), "/a", true},
-		"signed for another":   {"m/sign/avanan/us", func(map[string]any) any { return signing(v.URL)(map[string]any{"request_string": "/b"}) }, "/a", false},
-		"an answer of nothing": {"m/sign/avanan/us", func(map[string]any) any { return map[string]any{"data": map[string]any{"url": v.URL + "/a"}} }, "/a", false},
-		"a header no string": {"m/sign/avanan/us", func(map[string]any) any {
-			return map[string]any{"data": map[string]any{"url": v.URL + "/a", "headers": map[string]any{"a": 1}}}
+		"another host": {sign, func(string) any { return signing("https://other.example")(requestA) }, "/a", false},
+		"another port": {creds, func(string) any { return credentials("http://127.0.0.1:1", 9, 0)(nil) }, "/a", false},
+		"another scheme": {creds, func(base string) any {
+			return credentials(strings.Replace(base, "http:", "https:", 1), 9, 0)(nil)
 		}, "/a", false},
-		"an answer without any": {"m/sign/avanan/us", func(map[string]any) any { return nil }, "/a", false},
+		"below the base":       {creds, below("/api"), "/api/a", true},
+		"beside the base":      {creds, below("/api"), "/apix/a", false},
+		"above the base":       {creds, below("/api"), "/a", false},
+		"out of the base":      {creds, below("/api"), "/api/../a", false},
+		"out of it, encoded":   {creds, below("/api"), "/api/%2e%2e/a", false},
+		"out of it, backslash": {creds, below("/api"), "/api/..%5ca", false},
+		"no base at all":       {creds, func(string) any { return credentials("", 9, 0)(nil) }, "/a", false},
+		"a config named sign":  {"m/creds/sign/x", below(""), "/a", true},
+		"signed":               {sign, func(base string) any { return signing(base)(requestA) }, "/a", true},
+		"signed for another":   {sign, func(base string) any { return signing(base)(requestA) }, "/b", false},
+		"an answer of nothing": {sign, always(map[string]any{"url": "/a"}), "/a", false},
+		"a header no string": {
+			sign, always(map[string]any{"url": "/a", "headers": map[string]any{"a": 1}}), "/a", false,
+		},
+		"an answer without any": {sign, func(string) any { return nil }, "/a", false},
 	} {
-		before := len(v.calls)
-		_, err := call(t, &client.Transport{Vault: newVault(t, test.answer).Client, Path: test.path}, http.MethodGet, v.URL+test.target, nil)
-		require.Equal(t, test.sent, err == nil, "%s: %v", name, err)
-		require.Len(t, v.calls, before+map[bool]int{true: 1}[test.sent], name)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newVendor(t, http.StatusOK)
+			vault := newVault(t, func(map[string]any) any { return row.answer(v.URL) })
+			transport := &client.Transport{Vault: vault.Client, Path: row.path}
+			_, err := call(t, transport, http.MethodGet, v.URL+row.target, nil)
+			if row.sent {
+				require.NoError(t, err)
+				require.Len(t, v.calls, 1)
+				return
+			}
+			require.Error(t, err)
+			require.Empty(t, v.calls)
+		})
 	}
 }
+
+// requestA is what Vault is sent to sign a call of /a.
+var requestA = map[string]any{"request_string": "/a"}
 
 // The error says what address the headers are for. It does not say what Vault appended to the query.
 func TestErrorDoesNotNameSignatureInQuery(t *testing.T) {
 	t.Parallel()
-	for query, want := range map[string]string{"": "is for https://other.example/a?b=c,", "canary": "is for https://other.example/a,"} {
-		vault := newVault(t, func(map[string]any) any {
-			data := map[string]any{"url": "https://other.example/a?b=c" + query, "headers": map[string]any{"a": "b"}}
-			if query != "" {
-				data["query"] = map[string]any{"sig": query}
-			}
-			return map[string]any{"data": data}
+	for name, row := range map[string]struct{ appended, want string }{
+		"nothing appended": {"", "is for https://other.example/a?b=c,"},
+		"a signature":      {"canary", "is for https://other.example/a,"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			vault := newVault(t, func(map[string]any) any {
+				data := map[string]any{"url": "https://other.example/a?b=c" + row.appended, "headers": map[string]any{"a": "b"}}
+				if row.appended != "" {
+					data["query"] = map[string]any{"sig": row.appended}
+				}
+				return map[string]any{"data": data}
+			})
+			transport := &client.Transport{Vault: vault.Client, Path: "apisig/sign/custom/x"}
+			_, err := call(t, transport, http.MethodGet, "https://vendor.example/a", nil)
+			require.ErrorContains(t, err, row.want)
+			require.NotContains(t, err.Error(), "canary")
 		})
-		_, err := call(t, &client.Transport{Vault: vault.Client, Path: "apisig/sign/custom/x"}, http.MethodGet, "https://vendor.example/a", nil)
-		require.ErrorContains(t, err, want)
-		require.NotContains(t, err.Error(), "canary")
 	}
 }
 
@@ -354,11 +420,14 @@ func TestMethodAndBodyAreSigned(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	_, err = call(t, transport, http.MethodGet, v.URL+"/a", nil)
 	require.NoError(t, err)
-	const hello = `"body_sha256":"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824","method":"POST","request_string":"/a"`
+	const hello = `"body_sha256":"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",` +
+		`"method":"POST","request_string":"/a"`
+	const nothing = `"body_sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",` +
+		`"method":"GET","request_string":"/a"`
 	require.Equal(t, []string{
 		`PUT /v1/m/sign/custom/x {` + hello + `}`,
 		`PUT /v1/m/sign/custom/x {` + hello + `,"unauthorized":true}`,
-		`PUT /v1/m/sign/custom/x {"body_sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","method":"GET","request_string":"/a"}`,
+		`PUT /v1/m/sign/custom/x {` + nothing + `}`,
 	}, vault.seen())
 	require.Equal(t, []string{"hello", "hello", ""}, v.sent)
 	_, err = call(t, transport, http.MethodPost, v.URL+"/a", struct{ io.Reader }{strings.NewReader("once")})
@@ -372,49 +441,55 @@ func TestMethodAndBodyAreSigned(t *testing.T) {
 // Parameters that Vault appended to the query are sent, and nothing else that its answer's url may have.
 func TestAppendedQueryIsSent(t *testing.T) {
 	t.Parallel()
-	v := newVendor(t, http.StatusOK)
-	for answered, test := range map[string]struct {
-		target, sent string
-		query        map[string]any
+	sig := map[string]any{"sig": "x"}
+	for name, row := range map[string]struct {
+		answered, target string
+		query            map[string]any
+		sent             bool
 	}{
-		"/a?sig=x%2By":       {"/a", "/a?sig=x%2By", map[string]any{"sig": "x+y"}},
-		"/a?b=%2F&t=1&sig=x": {"/a?b=%2F", "/a?b=%2F&t=1&sig=x", map[string]any{"t": "1", "sig": "x"}},
-		"/a?b=1&sig=x":       {"/a", "", map[string]any{"sig": "x"}},
-		"/a?sig=x&sig=x":     {"/a", "", map[string]any{"sig": "x"}},
-		"/a?sig=y":           {"/a", "", map[string]any{"sig": "x"}},
-		"/a?t=1":             {"/a", "", map[string]any{"sig": "x", "t": "1"}},
-		"/ab?sig=x":          {"/a", "", map[string]any{"sig": "x"}},
-		"/a&sig=x":           {"/a", "", map[string]any{"sig": "x"}},
+		"as the only query":      {"/a?sig=x%2By", "/a", map[string]any{"sig": "x+y"}, true},
+		"after another":          {"/a?b=%2F&t=1&sig=x", "/a?b=%2F", map[string]any{"t": "1", "sig": "x"}, true},
+		"and one that is not":    {"/a?b=1&sig=x", "/a", sig, false},
+		"twice":                  {"/a?sig=x&sig=x", "/a", sig, false},
+		"another value":          {"/a?sig=y", "/a", sig, false},
+		"fewer":                  {"/a?t=1", "/a", map[string]any{"sig": "x", "t": "1"}, false},
+		"to another path":        {"/ab?sig=x", "/a", sig, false},
+		"after another's":        {"/a&sig=x", "/a", sig, false},
+		"and nothing behind it":  {"/a?sig=x&", "/a", sig, false},
+		"to a call without path": {"/?sig=x", "", sig, true},
 	} {
-		vault := newVault(t, func(map[string]any) any {
-			return map[string]any{"data": map[string]any{"url": v.URL + answered, "query": test.query}}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newVendor(t, http.StatusOK)
+			vault := newVault(t, func(map[string]any) any {
+				return map[string]any{"data": map[string]any{"url": v.URL + row.answered, "query": row.query}}
+			})
+			transport := &client.Transport{Vault: vault.Client, Path: "m/sign/custom/x"}
+			_, err := call(t, transport, http.MethodGet, v.URL+row.target, nil)
+			if !row.sent {
+				require.Error(t, err)
+				require.Empty(t, v.calls)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, row.answered, v.calls[0].RequestURI)
 		})
-		before := len(v.calls)
-		_, err := call(t, &client.Transport{Vault: vault.Client, Path: "m/sign/custom/x"}, http.MethodGet, v.URL+test.target, nil)
-		if test.sent == "" {
-			require.Error(t, err, answered)
-			require.Len(t, v.calls, before)
-			continue
-		}
-		require.NoError(t, err, answered)
-		require.Equal(t, test.sent, v.calls[before].RequestURI)
 	}
 }
 
 // An http.Client that follows redirects gets an error, and nothing is signed for where the vendor points.
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"m/sign/avanan/us", "m/creds/pave/main"} {
-		v := newVendor(t, http.StatusFound)
-		answer := signing(v.URL)
-		if path == "m/creds/pave/main" {
-			answer = credentials(v.URL, 9, 0)
-		}
-		vault := newVault(t, answer)
-		_, err := call(t, &client.Transport{Vault: vault.Client, Path: path}, http.MethodGet, v.URL+"/v1.0/a", nil)
-		require.ErrorContains(t, err, "redirect, which is not followed")
-		require.Len(t, v.calls, 1)
-		require.Len(t, vault.seen(), 1)
+	for name, path := range map[string]string{"sign": "m/sign/avanan/us", "creds": "m/creds/pave/main"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newVendor(t, http.StatusFound)
+			vault := newVault(t, answering(path, v.URL))
+			_, err := call(t, &client.Transport{Vault: vault.Client, Path: path}, http.MethodGet, v.URL+"/v1.0/a", nil)
+			require.ErrorContains(t, err, "redirect, which is not followed")
+			require.Len(t, v.calls, 1)
+			require.Len(t, vault.seen(), 1)
+		})
 	}
 }
 
@@ -449,25 +524,32 @@ func TestConcurrentCallsShareOneRead(t *testing.T) {
 	require.Len(t, ids, 1000)
 }
 
-// Headers are read again when Vault's answer says: at once with a ttl of 0 or a lease that is over, and after a 401,
-// which is reported.
+// Headers are read again when Vault's answer says: at once with a ttl of 0 or a lease that is over.
 func TestHeadersAreReadAgain(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct {
-		ttl, lease int
-		reads      int
-	}{
-		"a ttl": {100, 0, 1}, "no ttl": {0, 0, 3}, "a lease": {0, 100, 1}, "a lease, and a ttl that is not for it": {0, 60, 1},
+	for name, row := range map[string]struct{ ttl, lease, reads int }{
+		"a ttl":                                 {100, 0, 1},
+		"no ttl":                                {0, 0, 3},
+		"a lease":                               {0, 100, 1},
+		"a lease, and a ttl that is not for it": {0, 60, 1},
 	} {
-		v := newVendor(t, http.StatusOK)
-		vault := newVault(t, credentials(v.URL, test.ttl, test.lease))
-		transport := &client.Transport{Vault: vault.Client, Path: "apisig/creds/x/main"}
-		for range 3 {
-			_, err := call(t, transport, http.MethodGet, v.URL+"/a", nil)
-			require.NoError(t, err)
-		}
-		require.Len(t, vault.seen(), test.reads, name)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newVendor(t, http.StatusOK)
+			vault := newVault(t, credentials(v.URL, row.ttl, row.lease))
+			transport := &client.Transport{Vault: vault.Client, Path: "apisig/creds/x/main"}
+			for range 3 {
+				_, err := call(t, transport, http.MethodGet, v.URL+"/a", nil)
+				require.NoError(t, err)
+			}
+			require.Len(t, vault.seen(), row.reads)
+		})
 	}
+}
+
+// Headers are read again after a 401, which is reported.
+func TestHeadersAreReadAgainAfter401(t *testing.T) {
+	t.Parallel()
 	v := newVendor(t, http.StatusOK, http.StatusUnauthorized, http.StatusOK)
 	vault := newVault(t, credentials(v.URL, 100, 0))
 	transport := &client.Transport{Vault: vault.Client, Path: "apisig/creds/x/main"}
@@ -476,7 +558,8 @@ func TestHeadersAreReadAgain(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, status)
 	}
-	require.Equal(t, []string{"GET /v1/apisig/creds/x/main", "GET /v1/apisig/creds/x/main?unauthorized=true"}, vault.seen())
+	const read = "GET /v1/apisig/creds/x/main"
+	require.Equal(t, []string{read, read + "?unauthorized=true"}, vault.seen())
 	require.Equal(t, "Bearer 2", v.calls[3].Header.Get("Authorization"))
 }
 
@@ -526,17 +609,33 @@ func TestVaultsErrorIsReturned(t *testing.T) {
 	config.Address, config.MaxRetries = "http://127.0.0.1:1", 0
 	vault, err := api.NewClient(config)
 	require.NoError(t, err)
-	for _, path := range []string{"m/sign/avanan/us", "m/creds/pave/main"} {
-		body := &closed{Reader: strings.NewReader("body")}
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://vendor.example/a", body)
-		require.NoError(t, err)
-		response, err := (&client.Transport{Vault: vault, Path: path}).RoundTrip(request)
-		if err == nil {
-			_ = response.Body.Close()
-		}
-		require.ErrorContains(t, err, "127.0.0.1:1")
-		require.True(t, body.done.Load())
+	for name, path := range map[string]string{"sign": "m/sign/avanan/us", "creds": "m/creds/pave/main"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			body := &closed{Reader: strings.NewReader("body")}
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://vendor.example/a", body)
+			require.NoError(t, err)
+			response, err := (&client.Transport{Vault: vault, Path: path}).RoundTrip(request)
+			if err == nil {
+				_ = response.Body.Close()
+			}
+			require.ErrorContains(t, err, "127.0.0.1:1")
+			require.True(t, body.done.Load())
+		})
 	}
+}
+
+// A call without a host is not sent to whatever host Vault's answer names.
+func TestCallNeedsAHost(t *testing.T) {
+	t.Parallel()
+	vault := newVault(t, signing("https://vendor.example"))
+	request := &http.Request{URL: &url.URL{Scheme: "https", Path: "/a"}}
+	response, err := (&client.Transport{Vault: vault.Client, Path: "m/sign/avanan/us"}).RoundTrip(request)
+	if err == nil {
+		_ = response.Body.Close()
+	}
+	require.EqualError(t, err, "the call's URL has no host")
+	require.Empty(t, vault.seen())
 }
 
 // Headers that were forgotten are not used again, not even those of a read that was under way.

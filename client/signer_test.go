@@ -75,7 +75,11 @@ func TestSharedRequestsReleaseTheirContext(t *testing.T) {
 // An answer without a body, such as 204, has no headers to send a call with.
 func TestEmptyAnswerIsAnError(t *testing.T) {
 	t.Parallel()
-	for name, path := range map[string]string{"creds": "m/creds/pave/main", "sign": "m/sign/avanan/us", "batch": "m/sign/avanan/us/batch"} {
+	for name, path := range map[string]string{
+		"creds": "m/creds/pave/main",
+		"sign":  "m/sign/avanan/us",
+		"batch": "m/sign/avanan/us/batch",
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			signer := signerOver(t, path, func(r *http.Request) (*http.Response, error) {
@@ -93,10 +97,11 @@ func TestCallsGoThroughNext(t *testing.T) {
 	vault := newVault(t, signing("https://vendor.example"))
 	var sent []string
 	signature := "x-av-sig" // which keeps its spelling
-	transport := &client.Transport{Vault: vault.Client, Path: "m/sign/avanan/us", Next: transportFunc(func(r *http.Request) (*http.Response, error) {
+	next := transportFunc(func(r *http.Request) (*http.Response, error) {
 		sent = append(sent, r.URL.String()+" "+strings.Join(r.Header[signature], ","))
 		return &http.Response{StatusCode: http.StatusTeapot, Body: http.NoBody, Request: r}, nil
-	})}
+	})
+	transport := &client.Transport{Vault: vault.Client, Path: "m/sign/avanan/us", Next: next}
 	status, err := call(t, transport, http.MethodPost, "https://vendor.example/v1.0/x", strings.NewReader("body"))
 	require.NoError(t, err)
 	require.Equal(t, http.StatusTeapot, status)
@@ -113,5 +118,6 @@ func TestCallsAreSentAsTheyAreSigned(t *testing.T) {
 	_, err := call(t, transport, http.MethodGet, v.URL+target, nil)
 	require.NoError(t, err)
 	require.Equal(t, target, v.calls[0].RequestURI)
-	require.Equal(t, []string{`PUT /v1/m/sign/custom/camera {"request_string":"/a%2Fb?move=-25,0;speed=1\u0026x"}`}, vault.seen())
+	const want = `PUT /v1/m/sign/custom/camera {"request_string":"/a%2Fb?move=-25,0;speed=1\u0026x"}`
+	require.Equal(t, []string{want}, vault.seen())
 }

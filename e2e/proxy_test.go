@@ -40,9 +40,45 @@ func proxyToken(t *testing.T, m *harness.Mount, more string) string {
 	rules, err := os.ReadFile("../examples/policies/proxy.hcl")
 	require.NoError(t, err)
 	require.NoError(t, m.Client.Sys().PutPolicyWithContext(t.Context(), "proxy", string(rules)+more))
-	token, err := m.Client.Auth().Token().CreateWithContext(t.Context(), &api.TokenCreateRequest{Policies: []string{"proxy"}})
+	request := &api.TokenCreateRequest{Policies: []string{"proxy"}}
+	token, err := m.Client.Auth().Token().CreateWithContext(t.Context(), request)
 	require.NoError(t, err)
 	return token.Auth.ClientToken
+}
+
+// event is a call that every proxy of these tests passes.
+const event = "/avanan/us/v1.0/event/1"
+
+// ready waits until the proxy says that it is ready, or not.
+func ready(t *testing.T, p *harness.Proxy, status int) {
+	t.Helper()
+	is := func() bool { return p.Status(t, p.Monitor+"/readyz") == status }
+	harness.Eventually(t, is, fmt.Sprint("/readyz: ", status))
+}
+
+// answers waits until a call through the proxy has a status; 0: no answer.
+func answers(t *testing.T, p *harness.Proxy, target string, status int) {
+	t.Helper()
+	harness.Eventually(t, func() bool { return p.Status(t, p.URL+target) == status }, fmt.Sprint(target, ": ", status))
+}
+
+// logs waits until the proxy's log has a text.
+func logs(t *testing.T, p *harness.Proxy, text string) {
+	t.Helper()
+	harness.Eventually(t, func() bool { return strings.Contains(p.Log(t), text) }, text)
+}
+
+// bodyOf makes a call, as applications do, and returns its status and its answer.
+func bodyOf(t *testing.T, method, address, body string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
+	require.NoError(t, err)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	content, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode, string(content)
 }
 
 // startProxy starts the example proxy with both vendors' configs and a token.
@@ -72,58 +108,94 @@ func TestApplicationsWithABaseURLCallThroughTheProxy(t *testing.T) {
 `))
 	p.SetToken(t, proxyToken(t, m, `path "apisig/creds/infinity/us" { capabilities = ["read"] }`))
 	p.Start(t)
-	harness.Eventually(t, func() bool { return p.Status(t, p.Monitor+"/readyz") == http.StatusOK }, "ready")
+	ready(t, p, http.StatusOK)
 	over := filepath.Join(t.TempDir(), "s")
-	q := harness.NewProxy(t, m, strings.Replace(exampleProxy(t, ""), "listen: 127.0.0.1:8410", "listen: unix://"+over+"\nsocket_mode: \"0660\"", 1))
+	onSocket := "listen: unix://" + over + "\nsocket_mode: \"0660\""
+	q := harness.NewProxy(t, m, strings.Replace(exampleProxy(t, ""), "listen: 127.0.0.1:8410", onSocket, 1))
 	q.SetToken(t, proxyToken(t, m, ""))
 	q.Start(t)
 	info, err := os.Lstat(over)
 	require.NoError(t, err)
 	require.Equal(t, os.ModeSocket|0o660, info.Mode())
-
-	for path, want := range map[string]string{
-		"/avanan/us/v1.0/event/1?scopes=mt-prod-3%3Aacme": `"responseText":"Success"`, "/pave/v1/sessions": `{"data":[]}`, "/infinity/v1.0/scopes": `"responseText":"Success"`,
-		"/infinity/v1.0/event/1": `"responseText":"Success"`, "/pave/v1/sessions/1?expand=a&b=c+d": `{"data":[]}`,
-	} {
-		commands := [][]string{
-			{"curl", "-fsS", p.URL + path},
-			{"curl", "-fsS", "-H", "Authorization: Bearer mine", "-H", "x-av-sig: mine", "-H", "API-Token: mine", p.URL + path},
-			{"python3", "-c", "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())", p.URL + path},
-		}
-		if !strings.HasPrefix(path, "/infinity") {
-			commands = append(commands, []string{"curl", "-fsS", "--unix-socket", over, "http://anything" + path})
-		}
-		for _, command := range commands {
-			if _, err := exec.LookPath(command[0]); err != nil {
-				continue
+	t.Run("calls", func(t *testing.T) { //nolint:paralleltest // what follows is for after all of them
+		const success = `"responseText":"Success"`
+		for name, row := range map[string]struct{ path, want string }{
+			"Avanan":             {event + "?scopes=mt-prod-3%3Aacme", success},
+			"PAVE":               {"/pave/v1/sessions", `{"data":[]}`},
+			"PAVE, with a query": {"/pave/v1/sessions/1?expand=a&b=c+d", `{"data":[]}`},
+			"the portal":         {"/infinity/v1.0/scopes", success},
+			"the portal's event": {"/infinity/v1.0/event/1", success},
+		} {
+			address := p.URL + row.path
+			python := "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())"
+			commands := map[string][]string{
+				"curl": {"curl", "-fsS", address},
+				"curl, with headers": {
+					"curl", "-fsS", "-H", "Authorization: Bearer mine", "-H", "x-av-sig: mine", "-H", "API-Token: mine", address,
+				},
+				"Python": {"python3", "-c", python, address},
 			}
-			for range 2 { // Avanan and the portal take a request id once only
-				require.Contains(t, harness.Run(t, harness.Command(command[0], command[1:]...)), want, command)
+			if !strings.HasPrefix(row.path, "/infinity") {
+				commands["curl, by a socket"] = []string{"curl", "-fsS", "--unix-socket", over, "http://anything" + row.path}
 			}
+			for by, command := range commands {
+				t.Run(name+" by "+by, func(t *testing.T) {
+					t.Parallel()
+					if _, err := exec.LookPath(command[0]); err != nil {
+						t.Skip(err)
+					}
+					for range 2 { // Avanan and the portal take a request id once only
+						require.Contains(t, harness.Run(t, harness.Command(command[0], command[1:]...)), row.want)
+					}
+				})
+			}
+			t.Run(name+" by Go", func(t *testing.T) {
+				t.Parallel()
+				require.Equal(t, http.StatusOK, p.Status(t, address))
+			})
 		}
-		require.Equal(t, http.StatusOK, p.Status(t, p.URL+path))
-	}
-	for _, application := range [][]string{{"curl", "sh", "application.sh"}, {"python3", "python3", "application.py"}} {
-		if _, err := exec.LookPath(application[0]); err != nil {
-			continue
+		for name, application := range map[string][2]string{
+			"curl":   {"sh", "application.sh"},
+			"Python": {"python3", "application.py"},
+		} {
+			t.Run("the example with "+name, func(t *testing.T) {
+				t.Parallel()
+				if _, err := exec.LookPath(strings.ToLower(name)); name == "curl" && err != nil {
+					t.Skip(err)
+				}
+				if _, err := exec.LookPath(application[0]); err != nil {
+					t.Skip(err)
+				}
+				run := harness.Command(application[0], harness.Path("examples/proxy/"+application[1]))
+				run.Env = []string{
+					"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(),
+					"AVANAN_URL=" + p.URL + "/avanan/us", "PAVE_URL=" + p.URL + "/pave",
+				}
+				printed := harness.Run(t, run)
+				require.Equal(t, 2, strings.Count(printed, success))
+				require.Contains(t, printed, `{"data":[]}`)
+			})
 		}
-		run := harness.Command(application[1], harness.Path("examples/proxy/"+application[2]))
-		run.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "AVANAN_URL=" + p.URL + "/avanan/us", "PAVE_URL=" + p.URL + "/pave"}
-		printed := harness.Run(t, run)
-		require.Equal(t, 2, strings.Count(printed, `"responseText":"Success"`), application)
-		require.Contains(t, printed, `{"data":[]}`)
-	}
-	response, err := http.Post(p.URL+"/avanan/us/v1.0/event/query", "application/json", strings.NewReader(`{"requestData":{}}`)) //nolint:noctx // as applications do
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	require.Equal(t, http.StatusOK, response.StatusCode)
-	for path, want := range map[string]int{
-		"/avanan/us/v1.0/scopes": 403, "/pave/v1/callbacks": 403, "/pave/v1/sessions/1/notes": 403, "/pave/v1/sessions/..%2fcallbacks": 403, "/other": 404,
-	} {
-		require.Equal(t, want, p.Status(t, p.URL+path), path)
-	}
-	status := m.Read("status/pave/main").Data
-	require.Equal(t, json.Number("2"), status["reads"], "the headers are read once by each proxy, and used for every call")
+		for name, row := range map[string]struct {
+			method, path string
+			want         int
+		}{
+			"a body":          {http.MethodPost, "/avanan/us/v1.0/event/query", 200},
+			"another path":    {http.MethodGet, "/avanan/us/v1.0/scopes", 403},
+			"PAVE's webhooks": {http.MethodGet, "/pave/v1/callbacks", 403},
+			"a segment more":  {http.MethodGet, "/pave/v1/sessions/1/notes", 403},
+			"encoded dots":    {http.MethodGet, "/pave/v1/sessions/..%2fcallbacks", 403},
+			"no route":        {http.MethodGet, "/other", 404},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				status, _ := bodyOf(t, row.method, p.URL+row.path, `{"requestData":{}}`)
+				require.Equal(t, row.want, status)
+			})
+		}
+	})
+	reads := m.Read("status/pave/main").Data["reads"]
+	require.Equal(t, json.Number("2"), reads, "the headers are read once by each proxy, and used for every call")
 	metrics := harness.Run(t, harness.Command("curl", "-fsS", p.Monitor+"/metrics"))
 	require.Contains(t, metrics, `apisig_proxy_requests_total{method="GET",route="/pave",status="200"}`)
 	require.NotContains(t, metrics, harness.Canary)
@@ -136,7 +208,8 @@ func TestProxyHasCallsSignedTogether(t *testing.T) {
 	m := harness.Start(t).MountApisig(t)
 	m.Write("config/avanan/us", m.AvananValues())
 	config := strings.Replace(exampleProxy(t, ""), "sign: apisig/sign/avanan/us", "sign: apisig/sign/avanan/us/batch", 1)
-	p := harness.NewProxy(t, m, strings.Replace(config, "- GET /v1.0/event/{id}", "- GET /v1.0/event/{id}\n      - GET /v1.0/scopes", 1))
+	const first = "- GET /v1.0/event/{id}"
+	p := harness.NewProxy(t, m, strings.Replace(config, first, first+"\n      - GET /v1.0/scopes", 1))
 	policy, denied := `path "apisig/sign/avanan/us/batch" { capabilities = ["update"] }`, http.StatusOK
 	if !m.Server.Kind.ComparesWholeValues() {
 		rules, err := os.ReadFile("../examples/policies/avanan-batch-signer-events-only.hcl")
@@ -178,10 +251,12 @@ func TestProxyRetriesAfter401(t *testing.T) {
 	t.Cleanup(standIn.Close)
 	m.URL = standIn.URL
 	p := startProxy(t, m)
-	for _, target := range []string{"/avanan/us/v1.0/event/1", "/pave/v1/sessions"} {
+	for name, target := range map[string]string{"sign": event, "creds": "/pave/v1/sessions"} {
 		for refused, want := range []int{http.StatusOK, http.StatusOK, http.StatusUnauthorized} {
-			refusals.Store(int64(refused))
-			require.Equal(t, want, p.Status(t, p.URL+target), "%s with %d refusals", target, refused)
+			t.Run(fmt.Sprint(name, ", ", refused), func(t *testing.T) { //nolint:paralleltest // they share the vendor's refusals
+				refusals.Store(int64(refused))
+				require.Equal(t, want, p.Status(t, p.URL+target))
+			})
 		}
 	}
 }
@@ -193,21 +268,19 @@ func TestProxyTakesANewTokenFromItsFile(t *testing.T) {
 	p := startProxy(t, m)
 	first, err := os.ReadFile(p.TokenFile())
 	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, p.Status(t, p.URL+"/avanan/us/v1.0/event/1"))
+	require.Equal(t, http.StatusOK, p.Status(t, p.URL+event))
 	require.NoError(t, m.Client.Auth().Token().RevokeTreeWithContext(t.Context(), strings.TrimSpace(string(first))))
-	response, err := http.Get(p.URL + "/avanan/us/v1.0/event/1") //nolint:noctx // as applications do
-	require.NoError(t, err)
-	body, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	require.Equal(t, http.StatusBadGateway, response.StatusCode)
-	require.JSONEq(t, `{"type":"about:blank","title":"Bad Gateway","status":502,"side":"vault","detail":"Vault did not sign the call"}`, string(body))
-	harness.Eventually(t, func() bool { return p.Status(t, p.Monitor+"/readyz") == http.StatusServiceUnavailable }, "not ready")
+	status, body := bodyOf(t, http.MethodGet, p.URL+event, "")
+	require.Equal(t, http.StatusBadGateway, status)
+	const problem = `{"type":"about:blank","title":"Bad Gateway","status":502,"side":"vault",` +
+		`"detail":"Vault did not sign the call"}`
+	require.JSONEq(t, problem, body)
+	ready(t, p, http.StatusServiceUnavailable)
 	require.Equal(t, http.StatusOK, p.Status(t, p.Monitor+"/healthz"))
 	p.SetToken(t, proxyToken(t, m, ""))
-	require.Equal(t, http.StatusOK, p.Status(t, p.URL+"/avanan/us/v1.0/event/1"))
+	require.Equal(t, http.StatusOK, p.Status(t, p.URL+event))
 	require.Equal(t, http.StatusOK, p.Status(t, p.URL+"/pave/v1/sessions"))
-	harness.Eventually(t, func() bool { return p.Status(t, p.Monitor+"/readyz") == http.StatusOK }, "ready")
+	ready(t, p, http.StatusOK)
 }
 
 // SIGHUP takes a new configuration, or keeps the old one and says why. -check says the same before.
@@ -220,13 +293,13 @@ func TestProxyReloadsItsConfiguration(t *testing.T) {
 	require.Error(t, err)
 	require.Regexp(t, `apisig-proxy\.yml:\d+: route /x must have one of sign and creds\n$`, string(printed))
 	p.Signal(t, syscall.SIGHUP)
-	harness.Eventually(t, func() bool { return strings.Contains(p.Log(t), "route /x must have one of sign and creds") }, "the reason in the log")
+	logs(t, p, "route /x must have one of sign and creds")
 	require.Equal(t, http.StatusOK, p.Status(t, p.URL+"/pave/v1/sessions"))
 	p.Configure(t, strings.Replace(exampleProxy(t, ""), "/pave:", "/pave/two:", 1))
 	require.Contains(t, harness.Run(t, harness.Command(p.Binary, "-config", p.ConfigFile(), "-check")), "is valid")
 	require.Equal(t, json.Number("1"), m.Read("status/pave/main").Data["reads"])
 	p.Signal(t, syscall.SIGHUP)
-	harness.Eventually(t, func() bool { return p.Status(t, p.URL+"/pave/two/v1/sessions") == http.StatusOK }, "the new route")
+	answers(t, p, "/pave/two/v1/sessions", http.StatusOK)
 	require.Equal(t, http.StatusNotFound, p.Status(t, p.URL+"/pave/v1/sessions"))
 	require.Equal(t, json.Number("2"), m.Read("status/pave/main").Data["reads"], "headers are read again after a reload")
 	p.Signal(t, syscall.SIGTERM)
@@ -324,13 +397,13 @@ func TestProxySurvivesKilledVaultAndIsStartedAgain(t *testing.T) {
 	l.more(t, http.StatusBadGateway)
 	require.Equal(t, http.StatusOK, p.Status(t, p.URL+"/pave/v1/sessions"), "headers that are still good need no Vault")
 	server.Start(t)
-	harness.Eventually(t, func() bool { return p.Status(t, p.URL+"/avanan/us/v1.0/event/1") == http.StatusOK }, "calls after Vault is back")
+	answers(t, p, event, http.StatusOK)
 	l.allWell(t)
 	require.Zero(t, l.count(0), "every call has an answer while the proxy runs")
 	p.Kill(t)
 	l.more(t, 0)
 	p.Start(t)
-	harness.Eventually(t, func() bool { return p.Status(t, p.URL+"/avanan/us/v1.0/event/1") == http.StatusOK }, "calls after the proxy is back")
+	answers(t, p, event, http.StatusOK)
 	l.allWell(t)
 	l.end()
 	require.Empty(t, l.wrong)
@@ -353,7 +426,7 @@ func TestProxySurvivesKilledAgent(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode())
 	p.Start(t)
-	harness.Eventually(t, func() bool { return p.Status(t, p.Monitor+"/readyz") == http.StatusOK }, "ready")
+	ready(t, p, http.StatusOK)
 	l := startLoad(t, p)
 	l.allWell(t)
 	agent.Kill(t)
@@ -364,7 +437,7 @@ func TestProxySurvivesKilledAgent(t *testing.T) {
 	require.NoError(t, m.Client.Auth().Token().RevokeTreeWithContext(t.Context(), strings.TrimSpace(string(token))))
 	l.more(t, http.StatusBadGateway)
 	agent.StartAgain(t, m)
-	harness.Eventually(t, func() bool { return p.Status(t, p.URL+"/avanan/us/v1.0/event/1") == http.StatusOK }, "calls after Agent is back")
+	answers(t, p, event, http.StatusOK)
 	l.allWell(t)
 	l.end()
 	require.Empty(t, l.wrong)
@@ -384,17 +457,17 @@ func TestProxyUnwrapsAgentsToken(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(wrapped), `"creation_path":"sys/wrapping/wrap"`)
 	p.Start(t)
-	require.Equal(t, http.StatusOK, p.Status(t, p.URL+"/avanan/us/v1.0/event/1"))
+	require.Equal(t, http.StatusOK, p.Status(t, p.URL+event))
 	p.Signal(t, syscall.SIGHUP)
-	harness.Eventually(t, func() bool { return strings.Contains(p.Log(t), "the configuration was reloaded") }, "the reload")
-	require.Equal(t, http.StatusOK, p.Status(t, p.URL+"/avanan/us/v1.0/event/1"))
+	logs(t, p, "the configuration was reloaded")
+	require.Equal(t, http.StatusOK, p.Status(t, p.URL+event))
 	p.Stop()
 	p.Start(t)
-	require.Equal(t, http.StatusBadGateway, p.Status(t, p.URL+"/avanan/us/v1.0/event/1"), "a wrapped token is for one process")
+	require.Equal(t, http.StatusBadGateway, p.Status(t, p.URL+event), "a wrapped token is for one process")
 	require.Contains(t, p.Log(t), "the wrapped token in vault.token_file was not unwrapped")
 	agent.Kill(t)
 	agent.StartAgain(t, m)
-	harness.Eventually(t, func() bool { return p.Status(t, p.URL+"/avanan/us/v1.0/event/1") == http.StatusOK }, "calls with Agent's next token")
+	answers(t, p, event, http.StatusOK)
 }
 
 // What the engine refuses in a call is the application's mistake; what a route does not send is not.
@@ -424,28 +497,29 @@ func TestProxyAnswers400ForWhatTheEngineRefuses(t *testing.T) {
 path "apisig/sign/avanan/us/batch" { capabilities = ["update"] }`
 	p.SetToken(t, proxyToken(t, m, paths))
 	p.Start(t)
+	const refused = "Vault refused the call: "
+	const twice = refused + "request_string contains /v1.0/ after its beginning"
 	for name, row := range map[string]struct {
 		method, target string
 		status         int
 		detail         string
 	}{
-		"a second /v1.0/":         {http.MethodGet, "/avanan/us/v1.0/event/1?a=/v1.0/", 400, "Vault refused the call: request_string contains /v1.0/ after its beginning"},
-		"the same, in a batch":    {http.MethodGet, "/batch/v1.0/event/1?a=/v1.0/", 400, "Vault refused the call: request_string contains /v1.0/ after its beginning"},
-		"a method":                {"PROPFIND", "/orders/custom/v1/orders/1", 400, "Vault refused the call: method "},
-		"a comma":                 {http.MethodGet, "/orders/custom/v1/orders/1?a=1,2", 400, "Vault refused the call: request_string contains a comma"},
+		"a second /v1.0/":      {http.MethodGet, event + "?a=/v1.0/", 400, twice},
+		"the same, in a batch": {http.MethodGet, "/batch/v1.0/event/1?a=/v1.0/", 400, twice},
+		"a method":             {"PROPFIND", "/orders/custom/v1/orders/1", 400, refused + "method "},
+		"a comma": {
+			http.MethodGet, "/orders/custom/v1/orders/1?a=1,2", 400, refused + "request_string contains a comma",
+		},
 		"a parameter is not sent": {http.MethodGet, "/half/custom/v1/orders/1", 502, "Vault did not sign the call"},
 		"no config":               {http.MethodGet, "/none/custom/v1/orders/1", 502, "Vault did not sign the call"},
 		"an encoded slash":        {http.MethodGet, "/batch/v1.0/event/a%2Fb", 200, ""},
 	} {
-		request, err := http.NewRequestWithContext(t.Context(), row.method, p.URL+row.target, http.NoBody)
-		require.NoError(t, err)
-		response, err := http.DefaultClient.Do(request)
-		require.NoError(t, err)
-		body, err := io.ReadAll(response.Body)
-		require.NoError(t, err)
-		require.NoError(t, response.Body.Close())
-		require.Equal(t, row.status, response.StatusCode, "%s: %s", name, body)
-		require.Contains(t, string(body), row.detail, name)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			status, body := bodyOf(t, row.method, p.URL+row.target, "")
+			require.Equal(t, row.status, status, body)
+			require.Contains(t, body, row.detail)
+		})
 	}
 }
 
@@ -459,12 +533,13 @@ func TestProxyNeedsNoTokenWithVaultProxy(t *testing.T) {
 	require.Contains(t, config, "vault:\n  token_file: /run/apisig-agent/token\n")
 	p := harness.NewProxy(t, m, strings.Replace(config, "vault:\n  token_file: /run/apisig-agent/token\n", "", 1))
 	p.Start(t)
-	require.Equal(t, http.StatusBadGateway, p.Status(t, p.URL+"/pave/v1/sessions"), "Vault itself takes no request without a token")
+	status := p.Status(t, p.URL+"/pave/v1/sessions")
+	require.Equal(t, http.StatusBadGateway, status, "Vault itself takes no request without a token")
 	p.Stop()
 	p.UseVaultProxy(harness.StartVaultProxy(t, m, "proxy"))
 	p.Start(t)
-	harness.Eventually(t, func() bool { return p.Status(t, p.Monitor+"/readyz") == http.StatusOK }, "ready")
-	require.Equal(t, http.StatusOK, p.Status(t, p.URL+"/avanan/us/v1.0/event/1"))
+	ready(t, p, http.StatusOK)
+	require.Equal(t, http.StatusOK, p.Status(t, p.URL+event))
 	require.Equal(t, http.StatusOK, p.Status(t, p.URL+"/pave/v1/sessions"))
 }
 
@@ -491,9 +566,9 @@ func TestProxyFinishesRequestsUnderWay(t *testing.T) {
 	<-arrived
 	p.Configure(t, strings.Replace(exampleProxy(t, ""), "/pave:", "/pave/two:", 1))
 	p.Signal(t, syscall.SIGHUP)
-	harness.Eventually(t, func() bool { return p.Status(t, p.URL+"/pave/two/v1/sessions") == http.StatusOK }, "the new route")
+	answers(t, p, "/pave/two/v1/sessions", http.StatusOK)
 	p.Signal(t, syscall.SIGTERM)
-	harness.Eventually(t, func() bool { return p.Status(t, p.URL+"/pave/two/v1/sessions") == 0 }, "no more requests")
+	answers(t, p, "/pave/two/v1/sessions", 0)
 	require.Empty(t, got)
 	release()
 	require.Equal(t, http.StatusOK, <-got)
@@ -508,11 +583,16 @@ func TestStolenLoopbackRequestGivesNoHeaderTokenOrSecret(t *testing.T) {
 	m := harness.Start(t).MountApisig(t)
 	var mu sync.Mutex
 	set := map[string]bool{} // the values of headers that the vendor got and the application did not send
-	status := map[string]int{"/v1/sessions/refused": http.StatusUnauthorized, "/v1/sessions/moved": http.StatusFound, "/v1/sessions/broken": http.StatusInternalServerError}
+	status := map[string]int{
+		"/v1/sessions/refused": http.StatusUnauthorized,
+		"/v1/sessions/moved":   http.StatusFound,
+		"/v1/sessions/broken":  http.StatusInternalServerError,
+	}
 	standIn := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		for name, values := range r.Header {
-			if name = strings.ToLower(name); name == "authorization" || strings.HasPrefix(name, "x-av-") || strings.HasPrefix(name, "api-") {
+			name = strings.ToLower(name)
+			if name == "authorization" || strings.HasPrefix(name, "x-av-") || strings.HasPrefix(name, "api-") {
 				set[strings.TrimPrefix(values[0], "Bearer ")] = true
 			}
 		}
@@ -539,7 +619,8 @@ func TestStolenLoopbackRequestGivesNoHeaderTokenOrSecret(t *testing.T) {
 	p.Start(t)
 	host := strings.TrimPrefix(p.URL, "http://")
 	seen := ""
-	pass := func(target string) string {
+	pass := func(t *testing.T, target string) string {
+		t.Helper()
 		connection, err := net.Dial("tcp", host)
 		require.NoError(t, err)
 		defer connection.Close()
@@ -552,29 +633,37 @@ func TestStolenLoopbackRequestGivesNoHeaderTokenOrSecret(t *testing.T) {
 		return string(answer[:len("HTTP/1.1 200")])
 	}
 	for target, want := range map[string]string{
-		"/avanan/us/v1.0/event/1": "200", "/pave/v1/sessions/1": "200", "/infinity/v1.0/event/1": "200", "/pave/v1/sessions/refused": "401",
-		"/pave/v1/sessions/moved": "302", "/pave/v1/sessions/broken": "500", "/avanan/us/v1.0/scopes": "403", "/other": "404", "/pave/v1/sessions?;": "400",
+		event:                       "200",
+		"/pave/v1/sessions/1":       "200",
+		"/infinity/v1.0/event/1":    "200",
+		"/pave/v1/sessions/refused": "401",
+		"/pave/v1/sessions/moved":   "302",
+		"/pave/v1/sessions/broken":  "500",
+		"/avanan/us/v1.0/scopes":    "403",
+		"/other":                    "404",
+		"/pave/v1/sessions?;":       "400",
 	} {
-		require.Equal(t, "HTTP/1.1 "+want, pass(target), target)
+		t.Run(target, func(t *testing.T) { //nolint:paralleltest // what all of them show is looked at together
+			require.Equal(t, "HTTP/1.1 "+want, pass(t, target))
+		})
 	}
-	for path, want := range map[string]int{"/v1.0/event/1": http.StatusUnauthorized, "/v1/sessions/1": http.StatusUnauthorized} {
-		require.Equal(t, want, p.Status(t, m.URL+path), "the vendor refuses the request without what Vault adds")
+	for _, path := range []string{"/v1.0/event/1", "/v1/sessions/1"} {
+		require.Equal(t, http.StatusUnauthorized, p.Status(t, m.URL+path), "the vendor refuses it without what Vault adds")
 	}
 	require.NoError(t, m.Client.Auth().Token().RevokeTreeWithContext(t.Context(), token))
-	require.Equal(t, "HTTP/1.1 502", pass("/avanan/us/v1.0/event/2"))
+	require.Equal(t, "HTTP/1.1 502", pass(t, "/avanan/us/v1.0/event/2"))
 	for _, path := range []string{"/metrics", "/healthz", "/readyz"} {
-		response, err := http.Get(p.Monitor + path) //nolint:noctx // as a scraper does
-		require.NoError(t, err)
-		content, err := io.ReadAll(response.Body)
-		require.NoError(t, err)
-		require.NoError(t, response.Body.Close())
-		seen += string(content)
+		_, content := bodyOf(t, http.MethodGet, p.Monitor+path, "")
+		seen += content
 	}
 	seen += p.Log(t)
 	delete(set, "") // x-av-token, until there is one
 	require.Greater(t, len(set), 8)
-	set[token], set[harness.Canary] = true, true
-	set[m.PaveValues()["api_key"].(string)], set[m.AvananValues()["app_id"].(string)], set[m.InfinityValues()["client_id"].(string)] = true, true, true
+	for _, value := range []any{
+		token, harness.Canary, m.PaveValues()["api_key"], m.AvananValues()["app_id"], m.InfinityValues()["client_id"],
+	} {
+		set[value.(string)] = true
+	}
 	for value := range set {
 		if strings.Contains(seen, value) {
 			t.Error("loopback shows what only Vault, the proxy and the vendor may know") // without the value
@@ -589,38 +678,51 @@ func TestProxyServicesAreHardened(t *testing.T) {
 		"apisig-proxy": "/usr/local/bin/apisig-proxy -config /etc/apisig-proxy/apisig-proxy.yml",
 		"apisig-agent": "/usr/local/bin/vault agent -config=/etc/apisig-agent/agent.hcl",
 	} {
-		content, err := os.ReadFile("../examples/proxy/" + name + ".service")
-		require.NoError(t, err)
-		settings := map[string]string{}
-		for line := range strings.Lines(string(content)) {
-			line = strings.TrimSpace(line)
-			if line == "" || line[0] == '#' || line[0] == '[' {
-				continue
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			content, err := os.ReadFile("../examples/proxy/" + name + ".service")
+			require.NoError(t, err)
+			settings := map[string]string{}
+			for line := range strings.Lines(string(content)) {
+				line = strings.TrimSpace(line)
+				if line == "" || line[0] == '#' || line[0] == '[' {
+					continue
+				}
+				key, value, found := strings.Cut(line, "=")
+				require.True(t, found, line)
+				require.Regexp(t, `^[A-Z][A-Za-z]+$`, key)
+				settings[key] = value
 			}
-			key, value, found := strings.Cut(line, "=")
-			require.True(t, found, line)
-			require.Regexp(t, `^[A-Z][A-Za-z]+$`, key)
-			settings[key] = value
-		}
-		require.Equal(t, start, settings["ExecStart"])
-		require.Equal(t, "apisig", settings["User"])
-		for key, want := range map[string]string{
-			"NoNewPrivileges": "yes", "CapabilityBoundingSet": "", "ProtectSystem": "strict", "ProtectHome": "yes", "PrivateTmp": "yes", "MemoryDenyWriteExecute": "yes",
-			"SystemCallFilter": "@system-service", "RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX", "LimitCORE": "0", "UMask": "0077", "RestrictNamespaces": "yes",
-		} {
-			require.Equal(t, want, settings[key], key)
-		}
-		if name == "apisig-agent" {
-			require.Equal(t, "0700", settings["RuntimeDirectoryMode"])
-		}
-		if _, err := exec.LookPath("systemd-analyze"); err != nil {
-			continue
-		}
-		installed := regexp.MustCompile(`/usr/local/bin/[a-z-]+`).ReplaceAll(content, []byte("/bin/true")) // a program that is on this machine
-		unit := filepath.Join(t.TempDir(), name+".service")
-		require.NoError(t, os.WriteFile(unit, installed, 0o600))
-		printed, _ := harness.Command("systemd-analyze", "verify", unit).CombinedOutput()
-		require.NotContains(t, string(printed), name+".service:", "a setting that systemd does not know")
+			require.Equal(t, start, settings["ExecStart"])
+			require.Equal(t, "apisig", settings["User"])
+			for key, want := range map[string]string{
+				"NoNewPrivileges":         "yes",
+				"CapabilityBoundingSet":   "",
+				"ProtectSystem":           "strict",
+				"ProtectHome":             "yes",
+				"PrivateTmp":              "yes",
+				"MemoryDenyWriteExecute":  "yes",
+				"SystemCallFilter":        "@system-service",
+				"RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX",
+				"LimitCORE":               "0",
+				"UMask":                   "0077",
+				"RestrictNamespaces":      "yes",
+			} {
+				require.Equal(t, want, settings[key], key)
+			}
+			if name == "apisig-agent" {
+				require.Equal(t, "0700", settings["RuntimeDirectoryMode"])
+			}
+			if _, err := exec.LookPath("systemd-analyze"); err != nil {
+				return
+			}
+			// a program that is on this machine
+			installed := regexp.MustCompile(`/usr/local/bin/[a-z-]+`).ReplaceAll(content, []byte("/bin/true"))
+			unit := filepath.Join(t.TempDir(), name+".service")
+			require.NoError(t, os.WriteFile(unit, installed, 0o600))
+			printed, _ := harness.Command("systemd-analyze", "verify", unit).CombinedOutput()
+			require.NotContains(t, string(printed), name+".service:", "a setting that systemd does not know")
+		})
 	}
 }
 

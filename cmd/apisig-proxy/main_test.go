@@ -153,13 +153,15 @@ func TestErrorsOfVaultAreExplained(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
 	for want, made := range map[string]*vault{
-		"Vault answered with status 403: permission denied":        newVault(t, 403, `{"errors": ["permission denied"]}`),
-		"Vault answered with status 503: Vault is sealed":          newVault(t, 503, `{"errors": ["Vault is sealed"]}`),
-		"Vault answered with status 502: no reason given":          newVault(t, 502, `<html>canary`),
-		"the answer of apisig/creds/pave/main has no headers":      newVault(t, 200, `{"data": {"canary": 1}}`),
-		"the answer of apisig/creds/pave/main is empty":            newVault(t, 404, `{"errors": []}`),
-		"no answer from Vault: could not connect":                  {Server: closed},
-		"no answer from Vault: TLS: the server does not speak TLS": {Server: &httptest.Server{URL: strings.Replace(newVault(t, 200, "").URL, "http:", "https:", 1)}},
+		"Vault answered with status 403: permission denied":   newVault(t, 403, `{"errors": ["permission denied"]}`),
+		"Vault answered with status 503: Vault is sealed":     newVault(t, 503, `{"errors": ["Vault is sealed"]}`),
+		"Vault answered with status 502: no reason given":     newVault(t, 502, `<html>canary`),
+		"the answer of apisig/creds/pave/main has no headers": newVault(t, 200, `{"data": {"canary": 1}}`),
+		"the answer of apisig/creds/pave/main is empty":       newVault(t, 404, `{"errors": []}`),
+		"no answer from Vault: could not connect":             {Server: closed},
+		"no answer from Vault: TLS: the server does not speak TLS": {
+			Server: &httptest.Server{URL: strings.Replace(newVault(t, 200, "").URL, "http:", "https:", 1)},
+		},
 	} {
 		_, signer := signerFor(t, proxy.Vault{Address: made.URL})
 		_, err := signer.Sign(t.Context(), client.Call{})

@@ -31,25 +31,44 @@ func TestTokenIsRead(t *testing.T) {
 		want    fileToken
 		fault   string
 	}{
-		"a token":             {"hvs.CAES-canary_1\n", fileToken{text: "hvs.CAES-canary_1"}, ""},
-		"blanks around it":    {"\r\n root \r\n", fileToken{text: "root"}, ""},
-		"a wrapped one":       {fmt.Sprintf(wrappedFile, "hvs.canary", "sys/wrapping/wrap"), fileToken{"hvs.canary", true}, ""},
-		"a wrapped login":     {fmt.Sprintf(wrappedFile, "hvs.canary", "auth/approle/login"), fileToken{"hvs.canary", true}, ""},
-		"nothing":             {" \n", fileToken{}, "vault.token_file is missing, unreadable or empty"},
-		"a mark of UTF-8":     {"\ufeffhvs.canary", fileToken{}, "vault.token_file begins with a byte-order mark, as Windows PowerShell writes it: save it as ASCII"},
-		"a mark before JSON":  {"\ufeff{}", fileToken{}, "vault.token_file begins with a byte-order mark, as Windows PowerShell writes it: save it as ASCII"},
-		"UTF-16, little":      {"\xff\xfeh\x00v\x00s\x00.\x00", fileToken{}, "vault.token_file begins with a byte-order mark, as Windows PowerShell writes it: save it as ASCII"},
-		"UTF-16, big":         {"\xfe\xff\x00h\x00v\x00s\x00.", fileToken{}, "vault.token_file begins with a byte-order mark, as Windows PowerShell writes it: save it as ASCII"},
-		"two words":           {"token hvs.canary", fileToken{}, "vault.token_file must have a token and nothing else"},
-		"two lines":           {"hvs.canary\nhvs.canary", fileToken{}, "vault.token_file must have a token and nothing else"},
-		"not ASCII":           {"hvs.canary\u00a0", fileToken{text: "hvs.canary"}, ""},
-		"invisible":           {"hvs.canary\u200b", fileToken{}, "vault.token_file must have a token and nothing else"},
-		"a string of JSON":    {`"hvs.canary"`, fileToken{}, notAgents},
-		"a login":             {`{"auth":{"client_token":"hvs.canary"}}`, fileToken{}, notAgents},
-		"another document":    {`{"token":"hvs.canary"}`, fileToken{}, notAgents},
-		"JSON of two words":   {fmt.Sprintf(wrappedFile, "hvs canary", "sys/wrapping/wrap"), fileToken{}, notAgents},
-		"half a wrapped one":  {wrappedFile[:40], fileToken{}, notAgents},
-		"encrypted, by Agent": {`{"curve25519_public_key":"a2V5","nonce":"bm9uY2U=","encrypted_payload":"Y2FuYXJ5"}`, fileToken{}, "vault.token_file is encrypted: use a sink without dh_type; wrap_ttl is supported"},
+		"a token":          {"hvs.CAES-canary_1\n", fileToken{text: "hvs.CAES-canary_1"}, ""},
+		"blanks around it": {"\r\n root \r\n", fileToken{text: "root"}, ""},
+		"a wrapped one": {
+			fmt.Sprintf(wrappedFile, "hvs.canary", "sys/wrapping/wrap"), fileToken{"hvs.canary", true}, "",
+		},
+		"a wrapped login": {
+			fmt.Sprintf(wrappedFile, "hvs.canary", "auth/approle/login"), fileToken{"hvs.canary", true}, "",
+		},
+		"nothing": {" \n", fileToken{}, "vault.token_file is missing, unreadable or empty"},
+		"a mark of UTF-8": {
+			"\ufeffhvs.canary", fileToken{},
+			"vault.token_file begins with a byte-order mark, as Windows PowerShell writes it: save it as ASCII",
+		},
+		"a mark before JSON": {
+			"\ufeff{}", fileToken{},
+			"vault.token_file begins with a byte-order mark, as Windows PowerShell writes it: save it as ASCII",
+		},
+		"UTF-16, little": {
+			"\xff\xfeh\x00v\x00s\x00.\x00", fileToken{},
+			"vault.token_file begins with a byte-order mark, as Windows PowerShell writes it: save it as ASCII",
+		},
+		"UTF-16, big": {
+			"\xfe\xff\x00h\x00v\x00s\x00.", fileToken{},
+			"vault.token_file begins with a byte-order mark, as Windows PowerShell writes it: save it as ASCII",
+		},
+		"two words":          {"token hvs.canary", fileToken{}, "vault.token_file must have a token and nothing else"},
+		"two lines":          {"hvs.canary\nhvs.canary", fileToken{}, "vault.token_file must have a token and nothing else"},
+		"not ASCII":          {"hvs.canary\u00a0", fileToken{text: "hvs.canary"}, ""},
+		"invisible":          {"hvs.canary\u200b", fileToken{}, "vault.token_file must have a token and nothing else"},
+		"a string of JSON":   {`"hvs.canary"`, fileToken{}, notAgents},
+		"a login":            {`{"auth":{"client_token":"hvs.canary"}}`, fileToken{}, notAgents},
+		"another document":   {`{"token":"hvs.canary"}`, fileToken{}, notAgents},
+		"JSON of two words":  {fmt.Sprintf(wrappedFile, "hvs canary", "sys/wrapping/wrap"), fileToken{}, notAgents},
+		"half a wrapped one": {wrappedFile[:40], fileToken{}, notAgents},
+		"encrypted, by Agent": {
+			`{"curve25519_public_key":"a2V5","nonce":"bm9uY2U=","encrypted_payload":"Y2FuYXJ5"}`, fileToken{},
+			"vault.token_file is encrypted: use a sink without dh_type; wrap_ttl is supported",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

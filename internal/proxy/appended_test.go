@@ -40,7 +40,10 @@ func TestAppendedParametersAreCut(t *testing.T) {
 			"nested, alone", "https://login.example/?next=" + url.QueryEscape("https://v.example/x?"+sig) + "&c=d",
 			"https://login.example/?next=" + url.QueryEscape("https://v.example/x") + "&c=d",
 		},
-		{"nested, first", "https://login.example/?next=" + url.QueryEscape("/x?"+sig+"&a=b"), "https://login.example/?next=" + url.QueryEscape("/x?a=b")},
+		{
+			"nested, first", "https://login.example/?next=" + url.QueryEscape("/x?"+sig+"&a=b"),
+			"https://login.example/?next=" + url.QueryEscape("/x?a=b"),
+		},
 		{
 			"nested twice", "/l?n=" + url.QueryEscape("/m?n="+url.QueryEscape("/x?a=b&"+sig)+"&c=d"),
 			"/l?n=" + url.QueryEscape("/m?n="+url.QueryEscape("/x?a=b")+"&c=d"),
@@ -49,18 +52,27 @@ func TestAppendedParametersAreCut(t *testing.T) {
 		{"a plus for a plus", "/x?sig=" + signature + "&a=b", "/x?a=b"},
 		{"another case", "/x?sig=" + strings.ToUpper(url.QueryEscape(signature)), "/x"},
 		{"without padding", "/x?sig=" + strings.TrimRight(signature, "="), "/x"},
-		{"a link", "</x?p=2&" + sig + `>; rel="next", </x?` + sig + `&p=9>; rel="last"`, `</x?p=2>; rel="next", </x?p=9>; rel="last"`},
+		{
+			"a link", "</x?p=2&" + sig + `>; rel="next", </x?` + sig + `&p=9>; rel="last"`,
+			`</x?p=2>; rel="next", </x?p=9>; rel="last"`,
+		},
 		{"a refresh", "5; url='/x?" + sig + "'", "5; url='/x'"},
 		{"a refresh without quotes", "5;url=/x?a=b&" + sig, "5;url=/x?a=b"},
 		{"by itself", `</x>; title="` + sig + `"`, `</x>; title=""`},
 		{"between separators of two kinds", "/x?a=b;" + sig + "&c=d", "/x?a=b;c=d"},
-		{"the vendor's own", "https://storage.example/x?sig=another&at=2&a=b", "https://storage.example/x?sig=another&at=2&a=b"},
+		{
+			"the vendor's own", "https://storage.example/x?sig=another&at=2&a=b",
+			"https://storage.example/x?sig=another&at=2&a=b",
+		},
 		{"nothing", "https://other.example/x?&&a=b;;%zz#?&", "https://other.example/x?&&a=b;;%zz#?&"},
 		{"empty", "", ""},
 	} {
-		got := cut(test.from, separator, given.is)
-		require.Equal(t, test.want, got, test.name)
-		require.Equal(t, test.name == "as a path parameter", given.shows(got), test.name)
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got := cut(test.from, separator, given.is)
+			require.Equal(t, test.want, got)
+			require.Equal(t, test.name == "as a path parameter", given.shows(got))
+		})
 	}
 }
 
@@ -76,7 +88,8 @@ func TestHeadersThatShowAValueAreDropped(t *testing.T) {
 		"Content-Type": {"text/plain"},
 	}
 	given.leave(header)
-	require.Equal(t, http.Header{"X-Twice": {"1700000000"}, "Link": {"</x>; rel=self"}, "Content-Type": {"text/plain"}}, header)
+	want := http.Header{"X-Twice": {"1700000000"}, "Link": {"</x>; rel=self"}, "Content-Type": {"text/plain"}}
+	require.Equal(t, want, header)
 	none := http.Header{"Location": {"/x?sig=1"}, "Empty": {}}
 	appended(nil).leave(none)
 	require.Equal(t, http.Header{"Location": {"/x?sig=1"}, "Empty": {}}, none)

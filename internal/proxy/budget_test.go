@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -22,7 +23,8 @@ import (
 func TestHeldBackBodiesStayWithinTheBudget(t *testing.T) { //nolint:paralleltest // it measures the process's memory
 	const clients, fit, length = 60, 6, 10 << 20 // six are 60 MiB, of the 64 MiB that are the default
 	r := newRig(t, func(_ http.ResponseWriter, req *http.Request) { _, _ = io.Copy(io.Discard, req.Body) })
-	head := "POST /hashed/upload HTTP/1.1\r\nHost: " + r.address + "\r\nX-Unread: yes\r\nContent-Length: " + strconv.Itoa(length) + "\r\n\r\n"
+	head := "POST /hashed/upload HTTP/1.1\r\nHost: " + r.address + "\r\nX-Unread: yes\r\n" +
+		"Content-Length: " + strconv.Itoa(length) + "\r\n\r\n"
 	sent := bytes.Repeat([]byte("x"), length-1)
 	heap := func() uint64 {
 		var stats runtime.MemStats
@@ -89,21 +91,25 @@ func TestHeldBackBodiesStayWithinTheBudget(t *testing.T) { //nolint:paralleltest
 func TestBodiesAreReadWithinTheBudget(t *testing.T) {
 	t.Parallel()
 	const limit = 11 << 20
-	for _, size := range []int{0, 1, bufferSize - 1, bufferSize, bufferSize + 1, 3 * bufferSize, 5<<20 + 7, maxBuffered} {
+	sizes := []int{0, 1, bufferSize - 1, bufferSize, bufferSize + 1, 3 * bufferSize, 5<<20 + 7, maxBuffered}
+	for _, size := range sizes {
 		content := bytes.Repeat([]byte("0123456789"), size/10+1)[:size]
-		for _, length := range []int64{int64(size), -1} {
-			b := &budget{limit: limit}
-			read, err := b.read(bytes.NewReader(content), length)
-			require.NoError(t, err, size)
-			require.GreaterOrEqual(t, b.used, int64(size), "what is in memory counts")
-			require.EqualValues(t, size, read.length)
-			for range 2 { // a call is sent again after a 401
-				again, err := io.ReadAll(read.reader())
+		for name, length := range map[string]int64{"with a length": int64(size), "without": -1} {
+			t.Run(fmt.Sprint(size, " bytes, ", name), func(t *testing.T) {
+				t.Parallel()
+				b := &budget{limit: limit}
+				read, err := b.read(bytes.NewReader(content), length)
 				require.NoError(t, err)
-				require.True(t, bytes.Equal(content, again), size)
-			}
-			read.release()
-			require.Zero(t, b.used)
+				require.GreaterOrEqual(t, b.used, int64(size), "what is in memory counts")
+				require.EqualValues(t, size, read.length)
+				for range 2 { // a call is sent again after a 401
+					again, err := io.ReadAll(read.reader())
+					require.NoError(t, err)
+					require.True(t, bytes.Equal(content, again))
+				}
+				read.release()
+				require.Zero(t, b.used)
+			})
 		}
 	}
 	long := strings.Repeat("x", maxBuffered+1)
@@ -113,22 +119,31 @@ func TestBodiesAreReadWithinTheBudget(t *testing.T) {
 		limit  int64
 		want   int
 	}{
-		"no room":                    {strings.NewReader("12345"), 5, 4, http.StatusServiceUnavailable},
-		"no room, without a length":  {strings.NewReader("12345"), -1, bufferSize - 1, http.StatusServiceUnavailable},
-		"no more room":               {strings.NewReader(long), -1, 1 << 20, http.StatusServiceUnavailable},
-		"announced too long":         {strings.NewReader(""), maxBuffered + 1, 1 << 40, http.StatusRequestEntityTooLarge},
-		"too long":                   {strings.NewReader(long), -1, 1 << 40, http.StatusRequestEntityTooLarge},
-		"shorter than its length":    {strings.NewReader("1234"), 5, limit, http.StatusBadRequest},
-		"broken off":                 {iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader(long))), -1, limit, http.StatusBadRequest},
-		"broken off, with a length":  {io.MultiReader(strings.NewReader("123"), iotest.ErrReader(io.ErrUnexpectedEOF)), 5, limit, http.StatusBadRequest},
-		"broken off without a sound": {io.MultiReader(strings.NewReader("123"), iotest.ErrReader(io.ErrUnexpectedEOF)), -1, limit, http.StatusBadRequest},
+		"no room":                   {strings.NewReader("12345"), 5, 4, http.StatusServiceUnavailable},
+		"no room, without a length": {strings.NewReader("12345"), -1, bufferSize - 1, http.StatusServiceUnavailable},
+		"no more room":              {strings.NewReader(long), -1, 1 << 20, http.StatusServiceUnavailable},
+		"announced too long":        {strings.NewReader(""), maxBuffered + 1, 1 << 40, http.StatusRequestEntityTooLarge},
+		"too long":                  {strings.NewReader(long), -1, 1 << 40, http.StatusRequestEntityTooLarge},
+		"shorter than its length":   {strings.NewReader("1234"), 5, limit, http.StatusBadRequest},
+		"broken off": {
+			iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader(long))), -1, limit, http.StatusBadRequest,
+		},
+		"broken off, with a length": {
+			io.MultiReader(strings.NewReader("123"), iotest.ErrReader(io.ErrUnexpectedEOF)), 5, limit, http.StatusBadRequest,
+		},
+		"broken off without a sound": {
+			io.MultiReader(strings.NewReader("123"), iotest.ErrReader(io.ErrUnexpectedEOF)), -1, limit, http.StatusBadRequest,
+		},
 	} {
-		b := &budget{limit: test.limit}
-		_, err := b.read(test.in, test.length)
-		failed, is := errors.AsType[*problem](err)
-		require.True(t, is, name)
-		require.Equal(t, test.want, failed.Status, name)
-		require.Zero(t, b.used, name)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := &budget{limit: test.limit}
+			_, err := b.read(test.in, test.length)
+			failed, is := errors.AsType[*problem](err)
+			require.True(t, is)
+			require.Equal(t, test.want, failed.Status)
+			require.Zero(t, b.used)
+		})
 	}
 }
 
@@ -156,7 +171,8 @@ func TestReloadChangesTheBudget(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, r.bodies.take(11<<20))
 	r.Use(config, r.stub)
-	require.Equal(t, http.StatusServiceUnavailable, r.do(t, http.MethodPost, "/hashed/upload", strings.NewReader("body")).StatusCode)
+	upload := func() int { return r.do(t, http.MethodPost, "/hashed/upload", strings.NewReader("body")).StatusCode }
+	require.Equal(t, http.StatusServiceUnavailable, upload())
 	(&body{budget: r.bodies, taken: 11 << 20}).release()
-	require.Equal(t, http.StatusOK, r.do(t, http.MethodPost, "/hashed/upload", strings.NewReader("body")).StatusCode)
+	require.Equal(t, http.StatusOK, upload())
 }

@@ -306,7 +306,8 @@ func TestMistakesOfListen(t *testing.T) {
 func TestConfigPassesWhatMayWork(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
-		"a vendor to come":         "{sign: m/sign/other/us, queries: as-sent, send: [request_string, method], allow: [GET /]}",
+		"a vendor to come": "{sign: m/sign/other/us, queries: as-sent, send: [request_string, method], " +
+			"allow: [GET /]}",
 		"a vendor to come's batch": "{sign: m/sign/other/us/batch, allow: [GET /]}",
 		"a config named batch":     "{sign: m/sign/custom/batch, queries: as-sent, allow: [GET /]}",
 		"a mount named sign":       "{sign: sign/sign/avanan/us/batch, paths: encoded-slashes, allow: [GET /]}",

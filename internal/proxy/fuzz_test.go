@@ -12,12 +12,16 @@ import (
 
 // What passes stays below the pattern's prefix, however it is decoded and cleaned, and is the client's bytes.
 func FuzzAdmittedPathStaysBelowItsPrefix(f *testing.F) {
-	for _, seed := range []string{"/r/v1.0/event/1?a=b", "/r/v1.0/event/..%2f", "/r/v1.0/event/%2e%2e/x", "/r/v1.0/event/a;b", "/r/v1.0/event/1?a;b", "/r//", "/R/x", "/r/v1.0/event/a%2Fb?a,b;c"} {
+	for _, seed := range []string{
+		"/r/v1.0/event/1?a=b", "/r/v1.0/event/..%2f", "/r/v1.0/event/%2e%2e/x", "/r/v1.0/event/a;b", "/r/v1.0/event/1?a;b",
+		"/r//", "/R/x", "/r/v1.0/event/a%2Fb?a,b;c",
+	} {
 		f.Add(seed)
 	}
 	var routes [][]*Route
 	for _, options := range []string{"", "paths: encoded-slashes, queries: as-sent, "} {
-		config, err := Parse("f", []byte("listen: 127.0.0.1:1\nroutes: {/r: {sign: m/sign/custom/x, "+options+"allow: [\"GET /v1.0/event/{rest...}\"]}}"))
+		config, err := Parse("f", []byte("listen: 127.0.0.1:1\nroutes: {/r: {sign: m/sign/custom/x, "+options+
+			"allow: [\"GET /v1.0/event/{rest...}\"]}}"))
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -42,7 +42,11 @@ func TestDeadlinesMoveWithProgress(t *testing.T) {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	now, at := start, func(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
 	connection := &deadlines{}
-	client := &peer{http.NewResponseController(connection), func() time.Time { return now }, patience{2 * time.Minute, 2 * time.Minute, time.Second}}
+	client := &peer{
+		connection: http.NewResponseController(connection),
+		now:        func() time.Time { return now },
+		patience:   patience{send: 2 * time.Minute, take: 2 * time.Minute, linger: time.Second},
+	}
 	body := func(text string) *incoming {
 		connection.read = nil
 		return &incoming{ReadCloser: io.NopCloser(iotest.OneByteReader(strings.NewReader(text))), peer: client}
@@ -94,8 +98,13 @@ func TestBodiesThatNeverComeEnd(t *testing.T) {
 		limit  func(*rig)
 		want   int
 	}{
-		"streaming":             {"/avanan/us/v1.0/event/query", func(r *rig) { r.send = time.Millisecond }, http.StatusRequestTimeout},
-		"read first":            {"/hashed/upload", func(r *rig) { r.reverse.Transport.(*transport).readTimeout = time.Millisecond }, http.StatusRequestTimeout},
+		"streaming": {
+			"/avanan/us/v1.0/event/query", func(r *rig) { r.send = time.Millisecond }, http.StatusRequestTimeout,
+		},
+		"read first": {
+			"/hashed/upload", func(r *rig) { r.reverse.Transport.(*transport).readTimeout = time.Millisecond },
+			http.StatusRequestTimeout,
+		},
 		"read first, and stuck": {"/hashed/upload", func(r *rig) { r.send = time.Millisecond }, http.StatusRequestTimeout},
 		"refused":               {"/avanan/us/v1.0/action", func(r *rig) { r.send = time.Millisecond }, http.StatusForbidden},
 		"not signed": {"/pave/v1/sessions", func(r *rig) {
@@ -112,7 +121,7 @@ func TestBodiesThatNeverComeEnd(t *testing.T) {
 			require.Equal(t, test.want, response.StatusCode)
 			if test.want == http.StatusRequestTimeout {
 				require.Equal(t, "the body of the request did not come in time", problemOf(t, response).Detail)
-				eventually(t, func() bool { return strings.Contains(r.log.String(), `"status":408,"reason":"the body`) }, "a line in the log")
+				r.logs(t, `"status":408,"reason":"the body`, 1)
 			}
 			for _, got := range r.vendorGot() {
 				require.NotEqual(t, int64(len(got.body)), got.ContentLength, "the vendor got no whole body")
@@ -124,13 +133,23 @@ func TestBodiesThatNeverComeEnd(t *testing.T) {
 // A body that breaks off is the client's fault, and not the vendor's.
 func TestBodyThatBreaksOffIs400(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, nil)
-	for _, target := range []string{"/avanan/us/v1.0/event/query", "/hashed/upload"} {
-		response := r.raw(t, "POST "+target+" HTTP/1.1\r\nHost: "+r.address+"\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\nnonsense\r\n")
-		require.Equal(t, http.StatusBadRequest, response.StatusCode, target)
-		require.Empty(t, problemOf(t, response).Side)
+	for name, row := range map[string]struct {
+		target string
+		signed int
+	}{
+		"streaming":  {"/avanan/us/v1.0/event/query", 1},
+		"read first": {"/hashed/upload", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, nil)
+			response := r.raw(t, "POST "+row.target+" HTTP/1.1\r\nHost: "+r.address+
+				"\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\nnonsense\r\n")
+			require.Equal(t, http.StatusBadRequest, response.StatusCode)
+			require.Empty(t, problemOf(t, response).Side)
+			require.Len(t, r.stub.seen(), row.signed, "a body that was not read whole is not signed")
+		})
 	}
-	require.Len(t, r.stub.seen(), 1, "a body that was not read whole is not signed")
 }
 
 // A client that takes nothing of an answer ends the call.
@@ -163,7 +182,7 @@ func TestAnswerThatNeverComesBreaksOff(t *testing.T) {
 	response := r.get(t, "/avanan/us/v1.0/event/1")
 	_, err := io.ReadAll(response.Body)
 	require.Error(t, err)
-	eventually(t, func() bool { return strings.Contains(r.log.String(), "the connection broke during the answer") }, "a line in the log")
+	r.logs(t, "the connection broke during the answer", 1)
 }
 
 // Without a configuration of these limits in the tests' way, a stream may rest for two minutes, and a body that is read

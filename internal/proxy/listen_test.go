@@ -44,9 +44,13 @@ func (l on) Addr() net.Addr { return l.address }
 func TestHostNeedsNoPortOn80(t *testing.T) {
 	t.Parallel()
 	for ip, want := range map[string]hosts{
-		"127.0.0.1": {"127.0.0.1:80", "localhost:80", "127.0.0.1", "localhost"}, "::1": {"[::1]:80", "localhost:80", "[::1]", "localhost"},
+		"127.0.0.1": {"127.0.0.1:80", "localhost:80", "127.0.0.1", "localhost"},
+		"::1":       {"[::1]:80", "localhost:80", "[::1]", "localhost"},
 	} {
-		require.Equal(t, want, Listening{on{address: &net.TCPAddr{IP: net.ParseIP(ip), Port: 80}}}.hosts())
+		t.Run(ip, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, want, Listening{on{address: &net.TCPAddr{IP: net.ParseIP(ip), Port: 80}}}.hosts())
+		})
 	}
 }
 
@@ -69,7 +73,12 @@ func start(t *testing.T, backend Backend, routes string) *running {
 	}
 	config, err := parse(routes)
 	require.NoError(t, err)
-	r := &running{ended: make(chan struct{}), signals: make(chan os.Signal), log: &syncBuffer{}, config: make(chan func() (*Config, error), 1)}
+	r := &running{
+		ended:   make(chan struct{}),
+		signals: make(chan os.Signal),
+		log:     &syncBuffer{},
+		config:  make(chan func() (*Config, error), 1),
+	}
 	applications, err := Listen(Address{TCP: netip.MustParseAddrPort("127.0.0.1:0")})
 	require.NoError(t, err)
 	monitoring, err := net.Listen("tcp", "127.0.0.1:0")
@@ -114,8 +123,10 @@ func TestReloadTakesNewRoutesOrKeepsTheOld(t *testing.T) {
 	require.Equal(t, 200, r.get(t, r.address+"/a/v1.0/a"))
 	require.Equal(t, 404, r.get(t, r.address+"/b/v1.0/a"))
 	for text, config := range map[string]func() (*Config, error){
-		"f.yml:3: routes must be a mapping": func() (*Config, error) { return Parse("f.yml", []byte("listen: 127.0.0.1:1\nroutes:\n  x")) },
-		"no such certificate":               func() (*Config, error) { return &Config{Vault: Vault{Address: "broken"}}, nil },
+		"f.yml:3: routes must be a mapping": func() (*Config, error) {
+			return Parse("f.yml", []byte("listen: 127.0.0.1:1\nroutes:\n  x"))
+		},
+		"no such certificate": func() (*Config, error) { return &Config{Vault: Vault{Address: "broken"}}, nil },
 	} {
 		r.config <- config
 		r.signals <- syscall.SIGHUP
@@ -149,7 +160,8 @@ func TestEndWaitsForRequestsUnderWay(t *testing.T) {
 	r := start(t, rig.stub, "  /a: {sign: m/sign/avanan/us, allow: [GET /v1.0/a]}")
 	got := make(chan string)
 	go func() {
-		request, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+r.address+"/a/v1.0/a", http.NoBody)
+		target := "http://" + r.address + "/a/v1.0/a"
+		request, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, target, http.NoBody)
 		response, err := http.DefaultTransport.RoundTrip(request)
 		if err != nil {
 			got <- err.Error()
@@ -206,7 +218,10 @@ func TestEndGivesUpOnRequestsUnderWay(t *testing.T) {
 func TestConnectionsAreLimited(t *testing.T) {
 	t.Parallel()
 	served := make(chan string, 1000)
-	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { served <- r.URL.Path })}
+	server := &http.Server{
+		ReadHeaderTimeout: time.Minute,
+		Handler:           http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { served <- r.URL.Path }),
+	}
 	limit(server, 1)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -264,8 +279,10 @@ func TestReloadSaysWhatNeedsARestart(t *testing.T) {
 			before, err := Parse("f.yml", []byte(old))
 			require.NoError(t, err)
 			program := &Program{
-				Config: before, Connect: func(Vault) (Backend, error) { return rig.stub, nil }, Log: slog.New(slog.NewJSONHandler(rig.log, nil)),
-				Load: func() (*Config, error) { return Parse("f.yml", []byte(strings.Replace(old, test.from, test.to, 1))) },
+				Config:  before,
+				Connect: func(Vault) (Backend, error) { return rig.stub, nil },
+				Log:     slog.New(slog.NewJSONHandler(rig.log, nil)),
+				Load:    func() (*Config, error) { return Parse("f.yml", []byte(strings.Replace(old, test.from, test.to, 1))) },
 			}
 			program.reload(rig.Proxy)
 			require.Contains(t, rig.log.String(), "the configuration was reloaded")
@@ -356,7 +373,8 @@ func TestReloadLosesNoRequest(t *testing.T) {
 	for range 8 {
 		calls.Go(func() {
 			for ctx.Err() == nil {
-				request, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+r.address+"/a/v1.0/a", http.NoBody)
+				target := "http://" + r.address + "/a/v1.0/a"
+				request, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, target, http.NoBody)
 				response, err := http.DefaultTransport.RoundTrip(request)
 				if err != nil {
 					t.Error(err)

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -17,7 +16,7 @@ func TestLogWritesWarningsAtOnce(t *testing.T) {
 	made := NewLog(out)
 	log := slog.New(made)
 	log.Info("first")
-	require.Eventually(t, func() bool { return strings.Contains(out.String(), `"msg":"first"`) }, 10*time.Second, time.Millisecond)
+	eventually(t, func() bool { return strings.Contains(out.String(), `"msg":"first"`) }, "the first line")
 	log.Info("second")
 	log.Warn("third")
 	require.Regexp(t, `(?s)"first".*\n.*"second".*\n.*"third".*\n$`, out.String())

@@ -29,8 +29,10 @@ func TestMetricsShowRoutesMethodsAndStatuses(t *testing.T) {
 	}
 	eventually(t, func() bool { return strings.Count(scrape(), "apisig_proxy_requests_total{") == 4 }, "four series")
 	for _, line := range []string{
-		`apisig_proxy_requests_total{method="GET",route="/avanan/us",status="200"} 1`, `apisig_proxy_requests_total{method="GET",route="",status="404"} 1`,
-		`apisig_proxy_requests_total{method="other",route="/pave",status="403"} 1`, `apisig_proxy_requests_total{method="GET",route="/pave",status="502"} 1`,
+		`apisig_proxy_requests_total{method="GET",route="/avanan/us",status="200"} 1`,
+		`apisig_proxy_requests_total{method="GET",route="",status="404"} 1`,
+		`apisig_proxy_requests_total{method="other",route="/pave",status="403"} 1`,
+		`apisig_proxy_requests_total{method="GET",route="/pave",status="502"} 1`,
 		`apisig_proxy_signing_failures_total{route="/pave"} 1`, `apisig_proxy_signing_seconds_count{route="/avanan/us"} 1`,
 		`apisig_proxy_upstream_seconds_count{route="/avanan/us"} 1`,
 	} {

@@ -16,7 +16,9 @@ func TestRefusalIsAProblemDocument(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
 	got := problemOf(t, r.get(t, "/avanan/us/v1.0/canary?canary"))
-	require.Equal(t, problem{Type: "about:blank", Title: "Forbidden", Status: 403, Detail: "the route does not allow this method and path"}, got)
+	require.Equal(t, problem{
+		Type: "about:blank", Title: "Forbidden", Status: 403, Detail: "the route does not allow this method and path",
+	}, got)
 	require.NotContains(t, r.log.String(), "canary")
 }
 

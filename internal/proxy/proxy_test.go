@@ -68,10 +68,12 @@ func TestLogHasNoQueriesHeadersOrBodies(t *testing.T) {
 	r.stub.answer = func(*Route, signing.Call) (*signing.Signed, error) {
 		return &signing.Signed{Headers: map[string]string{"X-Canary": "canary"}, BaseURL: r.vendor.URL}, nil
 	}
-	require.Equal(t, 200, r.do(t, http.MethodPost, "/pave/v1/sessions?canary=canary", strings.NewReader("canary"), "X-Canary", "canary").StatusCode)
+	canary := strings.NewReader("canary")
+	passes := r.do(t, http.MethodPost, "/pave/v1/sessions?canary=canary", canary, "X-Canary", "canary")
+	require.Equal(t, 200, passes.StatusCode)
 	require.Equal(t, 403, r.do(t, http.MethodPost, "/pave/v1/canary?canary", strings.NewReader("canary")).StatusCode)
 	require.Equal(t, 400, r.get(t, "/pave/v1/sessions?canary;").StatusCode)
-	eventually(t, func() bool { return strings.Count(r.log.String(), `"msg":"request"`) == 3 }, "three lines")
+	r.logs(t, `"msg":"request"`, 3)
 	require.NotContains(t, r.log.String(), "canary")
 	for line := range strings.Lines(r.log.String()) {
 		require.Regexp(t, `^\{"time":.*"method":"(GET|POST)","ms":\d+,"route":"/pave","status":\d+.*\}\n$`, line)
@@ -101,7 +103,8 @@ func TestMemoryIsFlatWithAGiBBothWays(t *testing.T) { //nolint:paralleltest // i
 	runtime.GC()
 	measure()
 	before := peak
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+r.address+"/avanan/us/v1.0/event/query", &generated{gib})
+	target := "http://" + r.address + "/avanan/us/v1.0/event/query"
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, target, &generated{gib})
 	require.NoError(t, err)
 	request.Header.Set("X-Unread", "yes") // by the rig: the vendor above reads it
 	response, err := http.DefaultTransport.RoundTrip(request)
@@ -130,8 +133,9 @@ func TestLongMethodIsCutInTheLog(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
 	method := strings.Repeat("M", 60000)
-	require.Equal(t, http.StatusForbidden, r.raw(t, method+" /pave/v1/sessions HTTP/1.1\r\nHost: "+r.address+"\r\n\r\n").StatusCode)
-	eventually(t, func() bool { return strings.Contains(r.log.String(), `"status":403`) }, "a line in the log")
+	response := r.raw(t, method+" /pave/v1/sessions HTTP/1.1\r\nHost: "+r.address+"\r\n\r\n")
+	require.Equal(t, http.StatusForbidden, response.StatusCode)
+	r.logs(t, `"status":403`, 1)
 	require.Contains(t, r.log.String(), `"method":"`+strings.Repeat("M", 32)+`…","ms"`)
 	require.NotContains(t, r.monitor(t, "/metrics").Body.String(), "MM")
 	require.Equal(t, "CONNECT-AND-SOME-MORE-THIRTY-TWO", shortened("CONNECT-AND-SOME-MORE-THIRTY-TWO"))
@@ -163,7 +167,8 @@ func (*ending) Close() error { return nil }
 func TestLogSaysHowARequestEnded(t *testing.T) {
 	t.Parallel()
 	answering := func(end func() error) (*http.Response, error) {
-		return &http.Response{StatusCode: http.StatusCreated, Header: http.Header{}, Body: &ending{strings.NewReader("part"), end}, ContentLength: -1}, nil
+		body := &ending{strings.NewReader("part"), end}
+		return &http.Response{StatusCode: http.StatusCreated, Header: http.Header{}, Body: body, ContentLength: -1}, nil
 	}
 	broken := errors.New("canary")
 	for name, test := range map[string]struct {
@@ -171,11 +176,16 @@ func TestLogSaysHowARequestEnded(t *testing.T) {
 		want   string
 		aborts bool
 	}{
-		"answered": {func(func()) (*http.Response, error) { return answering(func() error { return io.EOF }) }, `"INFO" 201`, false},
+		"answered": {
+			func(func()) (*http.Response, error) { return answering(func() error { return io.EOF }) }, `"INFO" 201`, false,
+		},
 		"answered, then gone": {func(leave func()) (*http.Response, error) {
 			return answering(func() error { leave(); return io.EOF })
 		}, `"INFO" 201`, false},
-		"gone before the answer": {func(leave func()) (*http.Response, error) { leave(); return nil, broken }, `"INFO" 499,"reason":"the client went away"`, false},
+		"gone before the answer": {
+			func(leave func()) (*http.Response, error) { leave(); return nil, broken },
+			`"INFO" 499,"reason":"the client went away"`, false,
+		},
 		"gone during the answer": {func(leave func()) (*http.Response, error) {
 			return answering(func() error { leave(); return broken })
 		}, `"INFO" 499,"reason":"the client went away"`, true},
@@ -186,14 +196,19 @@ func TestLogSaysHowARequestEnded(t *testing.T) {
 			func(func()) (*http.Response, error) { return nil, broken },
 			`"WARN" 502,"reason":"the connection broke, or the server does not speak HTTP","side":"vendor"`, false,
 		},
-		"a panic":               {func(func()) (*http.Response, error) { panic("canary") }, `"ERROR" 0,"reason":"internal error"`, true},
-		"a panic with an error": {func(func()) (*http.Response, error) { panic(broken) }, `"ERROR" 0,"reason":"internal error"`, true},
+		"a panic": {
+			func(func()) (*http.Response, error) { panic("canary") }, `"ERROR" 0,"reason":"internal error"`, true,
+		},
+		"a panic with an error": {
+			func(func()) (*http.Response, error) { panic(broken) }, `"ERROR" 0,"reason":"internal error"`, true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, nil)
 			r.hosts = nil
-			ctx, leave := context.WithCancel(context.WithValue(t.Context(), http.ServerContextKey, &http.Server{ReadHeaderTimeout: time.Minute}))
+			served := context.WithValue(t.Context(), http.ServerContextKey, &http.Server{ReadHeaderTimeout: time.Minute})
+			ctx, leave := context.WithCancel(served)
 			defer leave()
 			r.reverse.Transport.(*transport).next = roundTrip(func(request *http.Request) (*http.Response, error) {
 				response, err := test.vendor(leave)
@@ -213,7 +228,8 @@ func TestLogSaysHowARequestEnded(t *testing.T) {
 			} else {
 				require.Nil(t, aborted)
 			}
-			line := regexp.MustCompile(`^\{"time":"[^"]*","level":("[A-Z]+"),"msg":"request","method":"GET","ms":\d+,"route":"/avanan/us","status":(.*)\}\n$`)
+			line := regexp.MustCompile(`^\{"time":"[^"]*","level":("[A-Z]+"),"msg":"request","method":"GET","ms":\d+,` +
+				`"route":"/avanan/us","status":(.*)\}\n$`)
 			require.Equal(t, test.want, line.ReplaceAllString(r.log.String(), "$1 $2"))
 		})
 	}

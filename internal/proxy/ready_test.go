@@ -33,7 +33,8 @@ func TestReadyMeansThatVaultSigns(t *testing.T) {
 	require.Contains(t, seen, signing.Call{Parameters: map[string]any{"request_string": "/v1.0/event/0"}})
 	require.Contains(t, seen, signing.Call{Parameters: map[string]any{
 		// printf '' | sha256sum
-		"method": "POST", "request_string": "/upload", "body_sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+		"method": "POST", "request_string": "/upload",
+		"body_sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 	}})
 	require.Empty(t, r.vendorGot())
 	r.stub.health = errors.New("canary")

@@ -163,7 +163,8 @@ func newRig(t *testing.T, answer http.HandlerFunc) *rig {
 // sign is what Vault returns: a signature for one call, or headers for all of them.
 func (r *rig) sign(route *Route, call signing.Call) (*signing.Signed, error) {
 	if route.kind == signing.Creds {
-		return &signing.Signed{Headers: map[string]string{"API-Token": "token of vault", "x-av-req-id": "id of vault"}, BaseURL: r.vendor.URL}, nil
+		headers := map[string]string{"API-Token": "token of vault", "x-av-req-id": "id of vault"}
+		return &signing.Signed{Headers: headers, BaseURL: r.vendor.URL}, nil
 	}
 	return &signing.Signed{
 		Headers: map[string]string{"x-av-sig": "signature of vault", "x-av-token": "token of vault"},
@@ -196,6 +197,12 @@ func (r *rig) raw(t *testing.T, request string) reply {
 	return reply{response}
 }
 
+// logs waits until lines of the log have a text so many times.
+func (r *rig) logs(t *testing.T, text string, times int) {
+	t.Helper()
+	eventually(t, func() bool { return strings.Count(r.log.String(), text) == times }, text)
+}
+
 // get is a request as curl sends it, with more headers, each ending in a line break.
 func (r *rig) get(t *testing.T, target string, headers ...string) reply {
 	t.Helper()
@@ -224,7 +231,9 @@ func (r *rig) monitor(t *testing.T, target string) *httptest.ResponseRecorder {
 }
 
 // monitorOn asks for a page of the metrics as they are served on a listener, with more headers.
-func (r *rig) monitorOn(t *testing.T, on net.Listener, target, host string, headers ...string) *httptest.ResponseRecorder {
+func (r *rig) monitorOn(
+	t *testing.T, on net.Listener, target, host string, headers ...string,
+) *httptest.ResponseRecorder {
 	t.Helper()
 	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, http.NoBody)
 	request.Host = host

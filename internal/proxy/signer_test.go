@@ -14,8 +14,7 @@ import (
 // not: those are of the route, of Vault's config or of the vendor.
 func TestRefusalOfTheCallIs400(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, nil)
-	for name, row := range map[string]struct { //nolint:paralleltest // they share a rig
+	for name, row := range map[string]struct {
 		status       int
 		reason, want string // "": 502
 	}{
@@ -23,10 +22,16 @@ func TestRefusalOfTheCallIs400(t *testing.T) {
 			400, "request_string contains the app id: its signature would be valid for a second request",
 			"request_string contains the app id: its signature would be valid for a second request",
 		},
-		"that of a batch":              {400, "request_strings[0] contains a comma: write it as %2C", "request_string contains a comma: write it as %2C"},
-		"a method":                     {400, "method does not match its pattern; this takes method, request_string", "method does not match its pattern"},
-		"a requirement of the scheme":  {400, "GET has no body; this takes method, request_string", "GET has no body"},
-		"a header":                     {400, "headers.X cannot be sent: too long; this takes method, request_string", "headers.X cannot be sent: too long"},
+		"that of a batch": {
+			400, "request_strings[0] contains a comma: write it as %2C", "request_string contains a comma: write it as %2C",
+		},
+		"a method": {
+			400, "method does not match its pattern; this takes method, request_string", "method does not match its pattern",
+		},
+		"a requirement of the scheme": {400, "GET has no body; this takes method, request_string", "GET has no body"},
+		"a header": {
+			400, "headers.X cannot be sent: too long; this takes method, request_string", "headers.X cannot be sent: too long",
+		},
 		"a parameter that is not sent": {400, "body is required; this takes body, method", ""},
 		"a parameter that is unknown":  {400, `unknown parameter "method"; this takes request_string`, ""},
 		"no config":                    {400, "there is no config at config/custom/x; write one first: vault write", ""},
@@ -35,20 +40,19 @@ func TestRefusalOfTheCallIs400(t *testing.T) {
 		"a policy":                     {403, "request_string contains a comma", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r.stub.mu.Lock()
-			r.stub.answer = func(*Route, signing.Call) (*signing.Signed, error) {
-				return nil, &signing.Failure{Status: row.status, Reason: row.reason}
-			}
-			r.stub.mu.Unlock()
+			t.Parallel()
+			r := newRig(t, nil)
+			r.stub.say(nil, &signing.Failure{Status: row.status, Reason: row.reason})
 			got := problemOf(t, r.do(t, http.MethodPost, "/hashed/upload", http.NoBody))
-			want := problem{Type: "about:blank", Title: "Bad Request", Status: 400, Detail: "Vault refused the call: " + row.want}
-			if row.want == "" {
-				want = problem{Type: "about:blank", Title: "Bad Gateway", Status: 502, Side: "vault", Detail: "Vault did not sign the call"}
+			want := problem{Type: "about:blank", Title: "Bad Request", Status: 400}
+			if want.Detail = "Vault refused the call: " + row.want; row.want == "" {
+				want = problem{Type: "about:blank", Title: "Bad Gateway", Status: 502, Side: "vault"}
+				want.Detail = "Vault did not sign the call"
 			}
 			require.Equal(t, want, got)
+			require.Empty(t, r.vendorGot())
 		})
 	}
-	require.Empty(t, r.vendorGot())
 }
 
 // A warning of Vault's is logged once, and again after an answer without it.

@@ -64,8 +64,12 @@ func TestSendNamesParameters(t *testing.T) {
 		sum  string // "": not looked at
 	}{
 		// echo -n abc | sha256sum
-		"a body":                        {streams("abc"), "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
-		"with a length":                 {strings.NewReader("abc"), "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+		"a body": {
+			streams("abc"), "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+		},
+		"with a length": {
+			strings.NewReader("abc"), "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+		},
 		"the longest":                   {strings.NewReader(long), long, ""},
 		"the longest, without a length": {streams(long), long, ""},
 		"too long":                      {strings.NewReader(long + "x"), "", ""},
@@ -87,7 +91,8 @@ func TestSendNamesParameters(t *testing.T) {
 			require.True(t, row.sent == got.body, "the vendor gets the body")
 			require.Equal(t, int64(len(row.sent)), got.ContentLength)
 			if row.sum != "" {
-				require.Equal(t, map[string]any{"method": "POST", "request_string": "/upload?a=b", "body_sha256": row.sum}, parameters)
+				want := map[string]any{"method": "POST", "request_string": "/upload?a=b", "body_sha256": row.sum}
+				require.Equal(t, want, parameters)
 			}
 		})
 	}
@@ -96,7 +101,8 @@ func TestSendNamesParameters(t *testing.T) {
 		r := newRig(t, nil)
 		require.Equal(t, http.StatusOK, r.do(t, http.MethodPost, "/hashed/upload", nil).StatusCode)
 		// echo -n | sha256sum
-		require.Equal(t, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", r.stub.seen()[0].Parameters["body_sha256"])
+		const want = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+		require.Equal(t, want, r.stub.seen()[0].Parameters["body_sha256"])
 	})
 	t.Run("announced too long", func(t *testing.T) {
 		t.Parallel()
@@ -180,7 +186,8 @@ func TestCredsCallsGoBelowTheBaseURL(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
 	r.stub.answer = func(*Route, signing.Call) (*signing.Signed, error) {
-		return &signing.Signed{Headers: map[string]string{"Authorization": "Bearer vault"}, BaseURL: r.vendor.URL + "/app/hec-api/"}, nil
+		headers := map[string]string{"Authorization": "Bearer vault"}
+		return &signing.Signed{Headers: headers, BaseURL: r.vendor.URL + "/app/hec-api/"}, nil
 	}
 	require.Equal(t, http.StatusOK, r.get(t, "/pave/v1/sessions?x=y", "Authorization: Bearer client\r\n").StatusCode)
 	require.Equal(t, "/app/hec-api/v1/sessions?x=y", r.vendorGot()[0].RequestURI)
@@ -316,7 +323,8 @@ func TestBodiesStream(t *testing.T) {
 	body, writer := io.Pipe()
 	done := make(chan *http.Response)
 	go func() {
-		request, _ := http.NewRequest(http.MethodPost, "http://"+r.address+"/avanan/us/v1.0/event/query", body) //nolint:noctx // ends with the body
+		target := "http://" + r.address + "/avanan/us/v1.0/event/query"
+		request, _ := http.NewRequest(http.MethodPost, target, body) //nolint:noctx // ends with the body
 		request.Header.Set("X-Unread", "yes")
 		response, err := http.DefaultTransport.RoundTrip(request) //nolint:bodyclose // the test closes it
 		if err != nil {
@@ -352,7 +360,7 @@ func TestClientThatGoesAwayEndsTheCall(t *testing.T) {
 	<-arrived
 	require.NoError(t, connection.Close())
 	<-ended
-	eventually(t, func() bool { return strings.Contains(r.log.String(), `"status":499,"reason":"the client went away"`) }, "a line in the log")
+	r.logs(t, `"status":499,"reason":"the client went away"`, 1)
 	require.NotContains(t, r.log.String(), "vendor did not answer")
 
 	asked, left := make(chan struct{}), make(chan struct{})
@@ -368,7 +376,7 @@ func TestClientThatGoesAwayEndsTheCall(t *testing.T) {
 	<-asked
 	require.NoError(t, connection.Close())
 	<-left
-	eventually(t, func() bool { return strings.Count(r.log.String(), "the client went away") == 2 }, "another line in the log")
+	r.logs(t, "the client went away", 2)
 	require.Len(t, r.vendorGot(), 1)
 }
 
@@ -383,7 +391,7 @@ func TestBrokenAnswerIsNotAShortOne(t *testing.T) {
 	response := r.get(t, "/avanan/us/v1.0/event/1")
 	_, err := io.ReadAll(response.Body)
 	require.Error(t, err)
-	eventually(t, func() bool { return strings.Contains(r.log.String(), "the connection broke during the answer") }, "a line in the log")
+	r.logs(t, "the connection broke during the answer", 1)
 }
 
 // A client that expects 100 gets it when the vendor gives it, and a refusal without sending its body.
@@ -497,7 +505,8 @@ func TestBytesOfTheClientPassOverHTTP2(t *testing.T) {
 	t.Cleanup(next.CloseIdleConnections)
 	r.reverse.Transport.(*transport).next = next
 	r.stub.answer = func(_ *Route, call signing.Call) (*signing.Signed, error) {
-		return &signing.Signed{Headers: map[string]string{"x-av-sig": "sig"}, URL: vendor.URL + "/base" + fmt.Sprint(call.Parameters["request_string"])}, nil
+		to := vendor.URL + "/base" + fmt.Sprint(call.Parameters["request_string"])
+		return &signing.Signed{Headers: map[string]string{"x-av-sig": "sig"}, URL: to}, nil
 	}
 	const target = `/v1.0/event/%41"{}?a=%7e&&b`
 	require.Equal(t, http.StatusOK, r.get(t, "/avanan/us"+target).StatusCode)
@@ -514,7 +523,8 @@ func TestThousandConcurrentRequests(t *testing.T) {
 	for i := range 1000 {
 		calls.Go(func() {
 			want := fmt.Sprint("/v1.0/event/", i)
-			request, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.address+"/avanan/us"+want, http.NoBody)
+			target := "http://" + r.address + "/avanan/us" + want
+			request, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, target, http.NoBody)
 			response, err := next.RoundTrip(request)
 			if err != nil {
 				t.Error(err)

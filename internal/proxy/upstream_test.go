@@ -36,14 +36,18 @@ func TestLocationLeadsThroughTheProxy(t *testing.T) {
 		prefix         string
 		location, want string
 	}{
-		"a path":                       {event, "/avanan/us", "/v1.0/x?a=b#c", "/avanan/us/v1.0/x?a=b#c"},
-		"relative":                     {event, "/avanan/us", "x", "/avanan/us/v1.0/event/x"},
-		"relative, upwards":            {event, "/avanan/us", "../x", "/avanan/us/v1.0/x"},
-		"a query":                      {event, "/avanan/us", "?q=1", "/avanan/us/v1.0/event/1?q=1"},
-		"absolute":                     {event, "/avanan/us", r.vendor.URL + "/v1.0/a%2Fb", "/avanan/us/v1.0/a%2Fb"},
-		"absolute, without a path":     {event, "/avanan/us", r.vendor.URL, "/avanan/us"},
-		"without a scheme":             {event, "/avanan/us", strings.TrimPrefix(r.vendor.URL, "http:") + "/y", "/avanan/us/y"},
-		"elsewhere":                    {event, "/avanan/us", "https://elsewhere.example/v1.0/x", "https://elsewhere.example/v1.0/x"},
+		"a path":                   {event, "/avanan/us", "/v1.0/x?a=b#c", "/avanan/us/v1.0/x?a=b#c"},
+		"relative":                 {event, "/avanan/us", "x", "/avanan/us/v1.0/event/x"},
+		"relative, upwards":        {event, "/avanan/us", "../x", "/avanan/us/v1.0/x"},
+		"a query":                  {event, "/avanan/us", "?q=1", "/avanan/us/v1.0/event/1?q=1"},
+		"absolute":                 {event, "/avanan/us", r.vendor.URL + "/v1.0/a%2Fb", "/avanan/us/v1.0/a%2Fb"},
+		"absolute, without a path": {event, "/avanan/us", r.vendor.URL, "/avanan/us"},
+		"without a scheme": {
+			event, "/avanan/us", strings.TrimPrefix(r.vendor.URL, "http:") + "/y", "/avanan/us/y",
+		},
+		"elsewhere": {
+			event, "/avanan/us", "https://elsewhere.example/v1.0/x", "https://elsewhere.example/v1.0/x",
+		},
 		"elsewhere, without a scheme":  {event, "/avanan/us", "//elsewhere.example/x", "http://elsewhere.example/x"},
 		"another scheme":               {event, "/avanan/us", otherScheme, otherScheme},
 		"malformed":                    {event, "/avanan/us", "%zz", "%zz"},

@@ -116,9 +116,11 @@ func TestAvananHandshakeRefuses(t *testing.T) {
 		headers map[string]string
 		status  int
 	}{
-		"a token":         {http.MethodGet, with(handshakeHeaders(), "x-av-token", "a.b.c"), http.StatusBadRequest},
-		"another method":  {http.MethodPost, handshakeHeaders(), http.StatusNotFound},
-		"wrong signature": {http.MethodGet, with(handshakeHeaders(), "x-av-sig", tamper(handshakeHeaders()["x-av-sig"])), http.StatusForbidden},
+		"a token":        {http.MethodGet, with(handshakeHeaders(), "x-av-token", "a.b.c"), http.StatusBadRequest},
+		"another method": {http.MethodPost, handshakeHeaders(), http.StatusNotFound},
+		"wrong signature": {
+			http.MethodGet, with(handshakeHeaders(), "x-av-sig", tamper(handshakeHeaders()["x-av-sig"])), http.StatusForbidden,
+		},
 	} {
 		s := start(nil)
 		status, _ := send(s, test.method, "/v1.0/auth", test.headers, "")

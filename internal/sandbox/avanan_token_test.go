@@ -90,8 +90,14 @@ func TestAvananTokenEndsWithItsLifetime(t *testing.T) {
 		date, sig string
 		status    int
 	}{
-		{time.Hour - time.Second, "2026-01-02T04:04:04", "faf734ab584c3f75d7d8a9676bb4cd1ac071c3fe9a48c24d65c110da0f172b36", http.StatusOK},
-		{time.Hour, "2026-01-02T04:04:05", "878bc4a5a9143018187d43b35611d7073da0d51404f24bc971020ecd0dd0d2e0", http.StatusUnauthorized},
+		{
+			time.Hour - time.Second, "2026-01-02T04:04:04", "faf734ab584c3f75d7d8a9676bb4cd1ac071c3fe9a48c24d65c110da0f172b36",
+			http.StatusOK,
+		},
+		{
+			time.Hour, "2026-01-02T04:04:05", "878bc4a5a9143018187d43b35611d7073da0d51404f24bc971020ecd0dd0d2e0",
+			http.StatusUnauthorized,
+		},
 	} {
 		clock := now
 		s := sandbox.New(sandbox.Default(), func() time.Time { return clock }, io.Discard)

@@ -29,11 +29,13 @@ func TestCustomChecksSignatures(t *testing.T) {
 		method, target, time, sign, body string
 		status                           int
 	}{
-		"no body":          {s, http.MethodGet, path, "1767323045", list, "", http.StatusOK},
-		"hash of no body":  {s, http.MethodGet, path, "1767323045", listHash, "", http.StatusOK},
-		"body":             {s, http.MethodPost, "/custom/v1/orders", "1767323045", create, "hello", http.StatusOK},
-		"a long key":       {long, http.MethodGet, path, "1767323045", longKey, "", http.StatusOK},
-		"another body":     {s, http.MethodPost, "/custom/v1/orders", "1767323045", create, "hello!", http.StatusUnauthorized},
+		"no body":         {s, http.MethodGet, path, "1767323045", list, "", http.StatusOK},
+		"hash of no body": {s, http.MethodGet, path, "1767323045", listHash, "", http.StatusOK},
+		"body":            {s, http.MethodPost, "/custom/v1/orders", "1767323045", create, "hello", http.StatusOK},
+		"a long key":      {long, http.MethodGet, path, "1767323045", longKey, "", http.StatusOK},
+		"another body": {
+			s, http.MethodPost, "/custom/v1/orders", "1767323045", create, "hello!", http.StatusUnauthorized,
+		},
 		"body not covered": {s, http.MethodPost, "/custom/v1/orders", "1767323045", noHash, "hello", http.StatusUnauthorized},
 		"another method":   {s, http.MethodPost, path, "1767323045", list, "", http.StatusUnauthorized},
 		"another path":     {s, http.MethodGet, "/custom/v1/orders/1", "1767323045", list, "", http.StatusUnauthorized},
@@ -44,7 +46,10 @@ func TestCustomChecksSignatures(t *testing.T) {
 		"no signature":     {s, http.MethodGet, path, "1767323045", "", "", http.StatusUnauthorized},
 		"another secret":   {long, http.MethodGet, path, "1767323045", list, "", http.StatusUnauthorized},
 		"unknown endpoint": {s, http.MethodGet, "/custom/v2", "1767323045", list, "", http.StatusUnauthorized},
-		"told to refuse":   {start(func(b *sandbox.Behaviour) { b.Fault = sandbox.Refuse }), http.MethodGet, path, "1767323045", list, "", http.StatusUnauthorized},
+		"told to refuse": {
+			start(func(b *sandbox.Behaviour) { b.Fault = sandbox.Refuse }), http.MethodGet, path, "1767323045", list, "",
+			http.StatusUnauthorized,
+		},
 	} {
 		status, _ := send(test.on, test.method, test.target, map[string]string{"X-Time": test.time, "X-Signature": test.sign}, test.body)
 		require.Equal(t, test.status, status, name)

@@ -72,20 +72,41 @@ func TestInfinityLoginRefuses(t *testing.T) {
 		status                     int
 		body                       string
 	}{
-		"another client":   {http.MethodPost, "application/json", `{"clientId":"other","accessKey":"sandbox-infinity-key"}`, http.StatusOK, failed},
-		"no client":        {http.MethodPost, "application/json", `{"accessKey":"sandbox-infinity-key"}`, http.StatusOK, failed},
-		"a wrong key":      {http.MethodPost, "application/json", `{"clientId":"sandbox-client","accessKey":"sandbox-infinity-kez"}`, http.StatusOK, failed},
-		"part of the key":  {http.MethodPost, "application/json", `{"clientId":"sandbox-client","accessKey":"sandbox-infinity-ke"}`, http.StatusOK, failed},
-		"no key":           {http.MethodPost, "application/json", `{"clientId":"sandbox-client"}`, http.StatusOK, failed},
-		"an empty body":    {http.MethodPost, "application/json", ``, http.StatusBadRequest, `{"message":"Bad Request"}`},
-		"a key in no text": {http.MethodPost, "application/json", `{"clientId":"sandbox-client","accessKey":1}`, http.StatusBadRequest, `{"message":"Bad Request"}`},
+		"another client": {
+			http.MethodPost, "application/json", `{"clientId":"other","accessKey":"sandbox-infinity-key"}`, http.StatusOK,
+			failed,
+		},
+		"no client": {
+			http.MethodPost, "application/json", `{"accessKey":"sandbox-infinity-key"}`, http.StatusOK, failed,
+		},
+		"a wrong key": {
+			http.MethodPost, "application/json", `{"clientId":"sandbox-client","accessKey":"sandbox-infinity-kez"}`,
+			http.StatusOK, failed,
+		},
+		"part of the key": {
+			http.MethodPost, "application/json", `{"clientId":"sandbox-client","accessKey":"sandbox-infinity-ke"}`,
+			http.StatusOK, failed,
+		},
+		"no key":        {http.MethodPost, "application/json", `{"clientId":"sandbox-client"}`, http.StatusOK, failed},
+		"an empty body": {http.MethodPost, "application/json", ``, http.StatusBadRequest, `{"message":"Bad Request"}`},
+		"a key in no text": {
+			http.MethodPost, "application/json", `{"clientId":"sandbox-client","accessKey":1}`, http.StatusBadRequest,
+			`{"message":"Bad Request"}`,
+		},
 		"a body too large": {
 			http.MethodPost, "application/json", `{"clientId":"` + strings.Repeat("x", 1<<16) + `"}`, http.StatusBadRequest, `{"message":"Bad Request"}`,
 		},
-		"a form":            {http.MethodPost, "application/x-www-form-urlencoded", portalLogin, http.StatusBadRequest, `{"message":"Bad Request"}`},
-		"no content type":   {http.MethodPost, "", portalLogin, http.StatusBadRequest, `{"message":"Bad Request"}`},
-		"another method":    {http.MethodPut, "application/json", portalLogin, http.StatusMethodNotAllowed, `{"message":"Method Not Allowed"}`},
-		"a GET with a body": {http.MethodGet, "application/json", portalLogin, http.StatusMethodNotAllowed, `{"message":"Method Not Allowed"}`},
+		"a form": {
+			http.MethodPost, "application/x-www-form-urlencoded", portalLogin, http.StatusBadRequest,
+			`{"message":"Bad Request"}`,
+		},
+		"no content type": {http.MethodPost, "", portalLogin, http.StatusBadRequest, `{"message":"Bad Request"}`},
+		"another method": {
+			http.MethodPut, "application/json", portalLogin, http.StatusMethodNotAllowed, `{"message":"Method Not Allowed"}`,
+		},
+		"a GET with a body": {
+			http.MethodGet, "application/json", portalLogin, http.StatusMethodNotAllowed, `{"message":"Method Not Allowed"}`,
+		},
 	} {
 		s := start(nil)
 		status, body := send(s, test.method, "/auth/external", map[string]string{"Content-Type": test.contentType}, test.login)
@@ -107,12 +128,14 @@ func TestInfinityCallRefuses(t *testing.T) {
 		status  int
 		body    string
 	}{
-		"no token":                {without(good, "Authorization"), http.StatusUnauthorized, unauthorized},
-		"an empty token":          {with(good, "Authorization", "Bearer "), http.StatusUnauthorized, unauthorized},
-		"an unknown token":        {with(good, "Authorization", "Bearer "+token+"A"), http.StatusUnauthorized, unauthorized},
-		"a token without Bearer":  {with(good, "Authorization", token), http.StatusUnauthorized, unauthorized},
-		"another scheme":          {with(good, "Authorization", "Basic "+token), http.StatusUnauthorized, unauthorized},
-		"a JWT of Avanan's":       {with(good, "Authorization", "Bearer "+login(t, s)), http.StatusUnauthorized, unauthorized},
+		"no token":               {without(good, "Authorization"), http.StatusUnauthorized, unauthorized},
+		"an empty token":         {with(good, "Authorization", "Bearer "), http.StatusUnauthorized, unauthorized},
+		"an unknown token":       {with(good, "Authorization", "Bearer "+token+"A"), http.StatusUnauthorized, unauthorized},
+		"a token without Bearer": {with(good, "Authorization", token), http.StatusUnauthorized, unauthorized},
+		"another scheme":         {with(good, "Authorization", "Basic "+token), http.StatusUnauthorized, unauthorized},
+		"a JWT of Avanan's": {
+			with(good, "Authorization", "Bearer "+login(t, s)), http.StatusUnauthorized, unauthorized,
+		},
 		"no request id":           {without(good, "x-av-req-id"), http.StatusBadRequest, `{"message":"Bad Request"}`},
 		"a request id of no UUID": {with(good, "x-av-req-id", "rid-1"), http.StatusBadRequest, `{"message":"Bad Request"}`},
 	} {

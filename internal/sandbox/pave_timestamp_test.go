@@ -22,9 +22,16 @@ var paveTimestamps = []struct {
 	timestamp, token string
 }{
 	{sandbox.RFC3339, "2026-01-02T03:04:05Z", "56ca75d9d3e557966d16fee2529a85c6f51a4cb898d85aea90b077454e606976"},
-	{sandbox.RFC3339Millis, "2026-01-02T03:04:05.123Z", "daf5b8a1a7ef1e886285323af02ae33f385d37f83ad893c8857fe66a5225bfda"},
-	{sandbox.RFC3339Micros, "2026-01-02T03:04:05.607380+00:00", "915b5ea5d1e722b7ff59691e5acb6ec7be5cc9dbf41a2f1b5b4f52e51394054e"},
-	{sandbox.HTTPDate, "Fri, 02 Jan 2026 03:04:05 GMT", "7697154ac64e755bfb658c3fe7413191652b1ae83f3a65fca9a53c28857d227b"},
+	{
+		sandbox.RFC3339Millis, "2026-01-02T03:04:05.123Z", "daf5b8a1a7ef1e886285323af02ae33f385d37f83ad893c8857fe66a5225bfda",
+	},
+	{
+		sandbox.RFC3339Micros, "2026-01-02T03:04:05.607380+00:00",
+		"915b5ea5d1e722b7ff59691e5acb6ec7be5cc9dbf41a2f1b5b4f52e51394054e",
+	},
+	{
+		sandbox.HTTPDate, "Fri, 02 Jan 2026 03:04:05 GMT", "7697154ac64e755bfb658c3fe7413191652b1ae83f3a65fca9a53c28857d227b",
+	},
 	{sandbox.UnixSeconds, "1767323045", "2db39fd5fd0d758bab2ac7c70a741aae1fa51690c40844bfd55a96cc11b86544"},
 }
 

@@ -50,25 +50,33 @@ func TestTargetIsWhereTheAnswerSays(t *testing.T) {
 		signed  Signed
 		want    string // "": refused
 	}{
-		"signed":                      {vendor + "/a?b", Signed{URL: vendor + "/a?b"}, vendor + "/a?b"},
-		"signed, without a path":      {vendor, Signed{URL: vendor + "/"}, vendor},
-		"signed, with its base":       {vendor + "/a", Signed{URL: vendor + "/a", BaseURL: vendor + "/"}, vendor + "/a"},
-		"signed for another base":     {vendor + "/a", Signed{URL: vendor + "/a", BaseURL: "https://other.example"}, ""},
-		"signed for another host":     {vendor + "/a", Signed{URL: "https://other.example/a"}, ""},
-		"signed for another scheme":   {vendor + "/a", Signed{URL: "http://vendor.example/a"}, ""},
-		"signed for another path":     {vendor + "/a", Signed{URL: vendor + "/b/a"}, ""},
-		"signed for another query":    {vendor + "/a?b", Signed{URL: vendor + "/a?B"}, ""},
-		"signed, with a user":         {"https://u:p@vendor.example/a", Signed{URL: vendor + "/a"}, ""},
-		"appended":                    {vendor + "/a", Signed{URL: vendor + "/a?s=x", Query: map[string]string{"s": "x"}}, vendor + "/a?s=x"},
-		"appended, for another host":  {vendor + "/a", Signed{URL: "https://other.example/a?s=x", Query: map[string]string{"s": "x"}}, ""},
-		"appended, and an empty one":  {vendor + "/a", Signed{URL: vendor + "/a?s=x&", Query: map[string]string{"s": "x"}}, ""},
-		"below the base":              {vendor + "/api/a", Signed{BaseURL: vendor + "/api/"}, vendor + "/api/a"},
-		"above the base":              {vendor + "/a", Signed{BaseURL: vendor + "/api"}, ""},
-		"out of the base":             {vendor + "/api/../a", Signed{BaseURL: vendor + "/api"}, ""},
-		"another case of the host":    {"https://VENDOR.example/a", Signed{BaseURL: vendor}, "https://VENDOR.example/a"},
-		"without a host":              {"/a?b", Signed{URL: vendor + "/api/a?b"}, vendor + "/api/a?b"},
-		"without a host, below":       {"/a?b", Signed{BaseURL: vendor + "/api/"}, vendor + "/api/a?b"},
-		"without a host, appended":    {"/a?b", Signed{URL: vendor + "/a?b&s=x%2F", Query: map[string]string{"s": "x/"}}, vendor + "/a?b&s=x%2F"},
+		"signed":                    {vendor + "/a?b", Signed{URL: vendor + "/a?b"}, vendor + "/a?b"},
+		"signed, without a path":    {vendor, Signed{URL: vendor + "/"}, vendor},
+		"signed, with its base":     {vendor + "/a", Signed{URL: vendor + "/a", BaseURL: vendor + "/"}, vendor + "/a"},
+		"signed for another base":   {vendor + "/a", Signed{URL: vendor + "/a", BaseURL: "https://other.example"}, ""},
+		"signed for another host":   {vendor + "/a", Signed{URL: "https://other.example/a"}, ""},
+		"signed for another scheme": {vendor + "/a", Signed{URL: "http://vendor.example/a"}, ""},
+		"signed for another path":   {vendor + "/a", Signed{URL: vendor + "/b/a"}, ""},
+		"signed for another query":  {vendor + "/a?b", Signed{URL: vendor + "/a?B"}, ""},
+		"signed, with a user":       {"https://u:p@vendor.example/a", Signed{URL: vendor + "/a"}, ""},
+		"appended": {
+			vendor + "/a", Signed{URL: vendor + "/a?s=x", Query: map[string]string{"s": "x"}}, vendor + "/a?s=x",
+		},
+		"appended, for another host": {
+			vendor + "/a", Signed{URL: "https://other.example/a?s=x", Query: map[string]string{"s": "x"}}, "",
+		},
+		"appended, and an empty one": {
+			vendor + "/a", Signed{URL: vendor + "/a?s=x&", Query: map[string]string{"s": "x"}}, "",
+		},
+		"below the base":           {vendor + "/api/a", Signed{BaseURL: vendor + "/api/"}, vendor + "/api/a"},
+		"above the base":           {vendor + "/a", Signed{BaseURL: vendor + "/api"}, ""},
+		"out of the base":          {vendor + "/api/../a", Signed{BaseURL: vendor + "/api"}, ""},
+		"another case of the host": {"https://VENDOR.example/a", Signed{BaseURL: vendor}, "https://VENDOR.example/a"},
+		"without a host":           {"/a?b", Signed{URL: vendor + "/api/a?b"}, vendor + "/api/a?b"},
+		"without a host, below":    {"/a?b", Signed{BaseURL: vendor + "/api/"}, vendor + "/api/a?b"},
+		"without a host, appended": {
+			"/a?b", Signed{URL: vendor + "/a?b&s=x%2F", Query: map[string]string{"s": "x/"}}, vendor + "/a?b&s=x%2F",
+		},
 		"without a host, for another": {"/a?b", Signed{URL: vendor + "/a?c"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
