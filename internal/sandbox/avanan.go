@@ -23,14 +23,6 @@ var uuid4 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9
 // avanan stands in for smart-api-production-*.avanan.net.
 func (s *Sandbox) avanan(r *http.Request, behaviour Behaviour) answer {
 	handshake := r.URL.Path == avananAuth
-	if handshake {
-		s.mu.Lock()
-		s.handshakes++
-		s.mu.Unlock()
-	}
-	if told := told(behaviour.Fault, message(http.StatusForbidden, "Forbidden", "told to refuse")); told != nil {
-		return *told
-	}
 	if r.Method == http.MethodGet && r.URL.Path == avananPublicKey {
 		return answer{http.StatusOK, avananKey().jwk, "the public key"}
 	}
@@ -76,7 +68,8 @@ func (s *Sandbox) avananRefusal(r *http.Request, behaviour Behaviour) *answer {
 	if handshake {
 		requestString = ""
 	}
-	want := avananSig(values["x-av-req-id"], values["x-av-app-id"], values["x-av-date"], requestString, behaviour.AvananSecretKey)
+	reqID, appID, date := values["x-av-req-id"], values["x-av-app-id"], values["x-av-date"]
+	want := avananSig(reqID, appID, date, requestString, behaviour.AvananSecretKey)
 	if subtle.ConstantTimeCompare([]byte(want), []byte(values["x-av-sig"])) != 1 {
 		return refuse(http.StatusForbidden, "Forbidden", "wrong x-av-sig")
 	}

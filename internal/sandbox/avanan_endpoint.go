@@ -6,8 +6,9 @@ const (
 	// avananScope is the one tenant that the app sees: farm:customer.
 	avananScope = "mt-prod-3:acme"
 
-	avananEnvelope = `{"responseEnvelope":{"requestId":"sandbox","responseCode":200,"responseText":"Success"},"responseData":`
-	avananNoData   = avananEnvelope + `[]}`
+	avananEnvelope = `{"responseEnvelope":{"requestId":"sandbox","responseCode":200,"responseText":"Success"},` +
+		`"responseData":`
+	avananNoData = avananEnvelope + `[]}`
 )
 
 // avananEndpoints are those of Avanan's pages and public clients, except the handshake and the public key. Where

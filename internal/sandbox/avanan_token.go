@@ -34,7 +34,8 @@ var avananKey = sync.OnceValue(func() signingKey {
 	e, n := encode(big.NewInt(int64(private.E)).Bytes()), encode(private.N.Bytes())
 	thumbprint := sha256.Sum256(fmt.Appendf(nil, `{"e":%q,"kty":"RSA","n":%q}`, e, n))
 	kid := encode(thumbprint[:])
-	return signingKey{private, kid, fmt.Sprintf(`{"alg":"RS256","e":%q,"kid":%q,"kty":"RSA","n":%q,"use":"sig"}`, e, kid, n)}
+	jwk := fmt.Sprintf(`{"alg":"RS256","e":%q,"kid":%q,"kty":"RSA","n":%q,"use":"sig"}`, e, kid, n)
+	return signingKey{private, kid, jwk}
 })
 
 // issue makes a JWT and remembers it.

@@ -24,9 +24,6 @@ var customEndpoints = []endpoint{
 //
 // The last part may be empty if there is no body.
 func (s *Sandbox) custom(r *http.Request, behaviour Behaviour) answer {
-	if told := told(behaviour.Fault, message(http.StatusUnauthorized, "Unauthorized", "told to refuse")); told != nil {
-		return *told
-	}
 	seconds, err := strconv.ParseInt(r.Header.Get("X-Time"), 10, 64)
 	if err != nil {
 		return message(http.StatusUnauthorized, "Unauthorized", "X-Time is not a number")

@@ -17,18 +17,8 @@ const (
 	infinityAPI   = "/app/hec-api"
 )
 
-// infinity plays Check Point's Infinity Portal: the login, and Harmony Email's API, which has the endpoints of
-// Avanan's.
-func (s *Sandbox) infinity(r *http.Request, behaviour Behaviour) answer {
-	if r.URL.Path == infinityLogin {
-		s.mu.Lock()
-		s.logins++
-		s.mu.Unlock()
-		return s.infinityLogin(r, behaviour)
-	}
-	if told := told(behaviour.Fault, infinityRefusal("told to refuse")); told != nil {
-		return *told
-	}
+// infinity plays Harmony Email's API behind Check Point's Infinity Portal, which has the endpoints of Avanan's.
+func (s *Sandbox) infinity(r *http.Request, _ Behaviour) answer {
 	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	switch reqID := r.Header.Get("x-av-req-id"); {
 	case !bearer || !s.living(s.bearers, token):
@@ -49,12 +39,11 @@ func infinityRefusal(why string) answer {
 	return answer{http.StatusUnauthorized, `{"success":false,"message":"Authentication required","forceLogout":true}`, why}
 }
 
+// infinityFailure is what a login with a wrong key gets.
+var infinityFailure = answer{http.StatusOK, `{"success":false,"message":"Authentication failed"}`, "wrong key"}
+
 // infinityLogin answers a login. A failure comes with status 200, as clients have seen it.
 func (s *Sandbox) infinityLogin(r *http.Request, behaviour Behaviour) answer {
-	failure := answer{http.StatusOK, `{"success":false,"message":"Authentication failed"}`, "wrong key"}
-	if told := told(behaviour.Fault, failure); told != nil {
-		return *told
-	}
 	var login struct {
 		ClientID  string `json:"clientId"`
 		AccessKey string `json:"accessKey"`
@@ -66,7 +55,7 @@ func (s *Sandbox) infinityLogin(r *http.Request, behaviour Behaviour) answer {
 		return message(http.StatusBadRequest, "Bad Request", "a login is JSON")
 	case login.ClientID != behaviour.InfinityClientID,
 		subtle.ConstantTimeCompare([]byte(login.AccessKey), []byte(behaviour.InfinityAccessKey)) != 1:
-		return failure
+		return infinityFailure
 	}
 	token, life := rand.Text()+rand.Text(), behaviour.InfinityTokenLife
 	expiry := s.clock().Add(life)

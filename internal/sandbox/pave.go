@@ -1,12 +1,12 @@
 package sandbox
 
 import (
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -44,9 +44,6 @@ var paveEndpoints = []endpoint{
 
 // pave stands in for openapi.paveapi.com.
 func (s *Sandbox) pave(r *http.Request, behaviour Behaviour) answer {
-	if told := told(behaviour.Fault, message(http.StatusUnauthorized, "Unauthorized", "told to refuse")); told != nil {
-		return *told
-	}
 	if why := s.paveRefusal(r, behaviour); why != "" {
 		return message(http.StatusUnauthorized, "Unauthorized", why)
 	}
@@ -81,20 +78,8 @@ func (s *Sandbox) paveRefusal(r *http.Request, behaviour Behaviour) string {
 	return ""
 }
 
-// hmacSHA256 is RFC 2104 written out.
 func hmacSHA256(key, text string) []byte {
-	const blockSize = 64
-	if len(key) > blockSize {
-		hashed := sha256.Sum256([]byte(key))
-		key = string(hashed[:])
-	}
-	key += strings.Repeat("\x00", blockSize-len(key))
-	inner, outer := sha256.New(), sha256.New()
-	for i := range len(key) {
-		inner.Write([]byte{key[i] ^ 0x36})
-		outer.Write([]byte{key[i] ^ 0x5c})
-	}
-	inner.Write([]byte(text))
-	outer.Write(inner.Sum(nil))
-	return outer.Sum(nil)
+	mac := hmac.New(sha256.New, []byte(key))
+	_, _ = mac.Write([]byte(text)) // never fails
+	return mac.Sum(nil)
 }

@@ -109,7 +109,9 @@ type Sandbox struct {
 // New makes a sandbox with a clock. For each call it writes a line to log: vendor, method, path, status, and why. A
 // line contains no header and no query.
 func New(behaviour Behaviour, now func() time.Time, log io.Writer) *Sandbox {
-	s := &Sandbox{now: now, log: log, jwts: map[string]time.Time{}, bearers: map[string]time.Time{}, seen: map[string]bool{}}
+	s := &Sandbox{
+		now: now, log: log, jwts: map[string]time.Time{}, bearers: map[string]time.Time{}, seen: map[string]bool{},
+	}
 	s.Change(func(b *Behaviour) { *b = behaviour })
 	return s
 }
@@ -148,19 +150,31 @@ func message(status int, text, why string) answer {
 	return answer{status, string(encoded), why}
 }
 
-// told returns the answer to give under a fault, or nil. The vendors differ in how they refuse.
-func told(fault Fault, refusal answer) *answer {
-	switch fault {
-	case Refuse:
-		return &refusal
-	case Limit:
-		refusal = message(http.StatusTooManyRequests, "Too Many Requests", "told to limit")
-	case Break:
-		refusal = message(http.StatusInternalServerError, "Internal Server Error", "told to break")
-	case None:
-		return nil
+// answerer answers the calls to a vendor, or refuses all of them: the vendors differ in how they refuse.
+type answerer struct {
+	vendor  string
+	refusal answer
+	answer  func(*http.Request, Behaviour) answer
+}
+
+// answerer returns the one for a path.
+func (s *Sandbox) answerer(path string) answerer {
+	unauthorized := message(http.StatusUnauthorized, "Unauthorized", "told to refuse")
+	switch {
+	case strings.HasPrefix(path, "/v1/"):
+		return answerer{"pave", unauthorized, s.pave}
+	case strings.HasPrefix(path, "/v1.0/"):
+		return answerer{"avanan", message(http.StatusForbidden, "Forbidden", "told to refuse"), s.avanan}
+	case strings.HasPrefix(path, customPrefix):
+		return answerer{"custom", unauthorized, s.custom}
+	case path == infinityLogin:
+		return answerer{"infinity", infinityFailure, s.infinityLogin}
+	case strings.HasPrefix(path, infinityAPI+"/v1.0/"):
+		return answerer{"infinity", infinityRefusal("told to refuse"), s.infinity}
+	default:
+		notFound := message(http.StatusNotFound, "Not Found", "no vendor has this path")
+		return answerer{"?", notFound, func(*http.Request, Behaviour) answer { return notFound }}
 	}
-	return &refusal
 }
 
 // ServeHTTP answers a call to any vendor.
@@ -176,16 +190,26 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 
-	vendor, a := "?", message(http.StatusNotFound, "Not Found", "no vendor has this path")
+	s.mu.Lock()
+	switch r.URL.Path {
+	case avananAuth:
+		s.handshakes++
+	case infinityLogin:
+		s.logins++
+	}
+	s.mu.Unlock()
+
+	var a answer
+	found := s.answerer(r.URL.Path)
 	switch {
-	case strings.HasPrefix(r.URL.Path, "/v1/"):
-		vendor, a = "pave", s.pave(r, behaviour)
-	case strings.HasPrefix(r.URL.Path, "/v1.0/"):
-		vendor, a = "avanan", s.avanan(r, behaviour)
-	case strings.HasPrefix(r.URL.Path, customPrefix):
-		vendor, a = "custom", s.custom(r, behaviour)
-	case r.URL.Path == infinityLogin, strings.HasPrefix(r.URL.Path, infinityAPI+"/v1.0/"):
-		vendor, a = "infinity", s.infinity(r, behaviour)
+	case found.vendor == "?" || behaviour.Fault == None:
+		a = found.answer(r, behaviour)
+	case behaviour.Fault == Limit:
+		a = message(http.StatusTooManyRequests, "Too Many Requests", "told to limit")
+	case behaviour.Fault == Break:
+		a = message(http.StatusInternalServerError, "Internal Server Error", "told to break")
+	default:
+		a = found.refusal
 	}
 	if a.status == http.StatusTooManyRequests && behaviour.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(behaviour.RetryAfter.Seconds())))
@@ -196,5 +220,5 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Date", s.clock().UTC().Format(http.TimeFormat))
 	w.WriteHeader(a.status)
 	_, _ = io.WriteString(w, a.body)
-	_, _ = fmt.Fprintf(s.log, "%s %s %q %d %s\n", vendor, r.Method, r.URL.Path, a.status, a.why)
+	_, _ = fmt.Fprintf(s.log, "%s %s %q %d %s\n", found.vendor, r.Method, r.URL.Path, a.status, a.why)
 }
