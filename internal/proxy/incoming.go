@@ -27,10 +27,12 @@ type peer struct {
 	patience
 }
 
-// patience is how long a client may take.
+// patience is how long a client may take, and a vendor.
 type patience struct {
 	send, take time.Duration // for the next bytes
 	linger     time.Duration // for the rest of a body that nobody needs any more
+	whole      time.Duration // for a body that is read before its call is signed
+	answer     time.Duration // for the next bytes of an answer, by the vendor
 }
 
 // takes gives the client time to take what is written next.

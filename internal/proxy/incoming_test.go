@@ -102,7 +102,7 @@ func TestBodiesThatNeverComeEnd(t *testing.T) {
 			"/avanan/us/v1.0/event/query", func(r *rig) { r.send = time.Millisecond }, http.StatusRequestTimeout,
 		},
 		"read first": {
-			"/hashed/upload", func(r *rig) { r.reverse.Transport.(*transport).readTimeout = time.Millisecond },
+			"/hashed/upload", func(r *rig) { r.whole = time.Millisecond },
 			http.StatusRequestTimeout,
 		},
 		"read first, and stuck": {"/hashed/upload", func(r *rig) { r.send = time.Millisecond }, http.StatusRequestTimeout},
@@ -178,7 +178,7 @@ func TestAnswerThatNeverComesBreaksOff(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		<-req.Context().Done()
 	})
-	r.reverse.Transport.(*transport).stall = 10 * time.Millisecond
+	r.answer = 10 * time.Millisecond
 	response := r.get(t, "/avanan/us/v1.0/event/1")
 	_, err := io.ReadAll(response.Body)
 	require.Error(t, err)
@@ -190,9 +190,7 @@ func TestAnswerThatNeverComesBreaksOff(t *testing.T) {
 func TestTimeLimits(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	sender, is := r.reverse.Transport.(*transport)
-	require.True(t, is)
-	require.Equal(t, patience{send: 2 * time.Minute, take: 2 * time.Minute, linger: time.Second}, r.patience)
-	require.Equal(t, 2*time.Minute, sender.stall)
-	require.Equal(t, 30*time.Second, sender.readTimeout)
+	require.Equal(t, patience{
+		send: 2 * time.Minute, take: 2 * time.Minute, linger: time.Second, whole: 30 * time.Second, answer: 2 * time.Minute,
+	}, r.patience)
 }

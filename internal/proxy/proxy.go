@@ -56,21 +56,23 @@ type setup struct {
 	routes  []*Route
 	signers map[*Route]*routeSigner
 	backend Backend
-	ready   readiness
+
+	mu    sync.Mutex
+	probe *probe // the last one; nil: none
 }
 
 // New makes a proxy that listens on an address.
 func New(options Options, listen Listening) *Proxy {
 	p := &Proxy{
 		Options: options, hosts: listen.hosts(), bodies: &budget{},
-		patience: patience{send: stallTimeout, take: stallTimeout, linger: lingerTimeout},
+		patience: patience{
+			send: stallTimeout, take: stallTimeout, linger: lingerTimeout, whole: readTimeout, answer: stallTimeout,
+		},
 	}
 	p.current.Store(&setup{})
 	p.reverse = &httputil.ReverseProxy{
-		Rewrite: rewrite,
-		Transport: &transport{
-			next: options.Next, metrics: options.Metrics, now: options.Now, bodies: p.bodies, stall: stallTimeout, readTimeout: readTimeout,
-		},
+		Rewrite:        rewrite,
+		Transport:      transport{p},
 		FlushInterval:  flushAfter,
 		BufferPool:     &Buffers{},
 		ModifyResponse: modify,

@@ -210,7 +210,7 @@ func TestLogSaysHowARequestEnded(t *testing.T) {
 			served := context.WithValue(t.Context(), http.ServerContextKey, &http.Server{ReadHeaderTimeout: time.Minute})
 			ctx, leave := context.WithCancel(served)
 			defer leave()
-			r.reverse.Transport.(*transport).next = roundTrip(func(request *http.Request) (*http.Response, error) {
+			r.Next = roundTrip(func(request *http.Request) (*http.Response, error) {
 				response, err := test.vendor(leave)
 				if response != nil {
 					response.Request = request

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/apisig/vault-plugin-apisig/internal/signing"
@@ -19,12 +18,21 @@ const (
 	readyTimeout = 10 * time.Second
 )
 
-// readiness is the last answer about readiness.
-type readiness struct {
-	mu    sync.Mutex
-	asked time.Time // zero: never
+// probe is an answer about readiness.
+type probe struct {
+	done  chan struct{} // closed when what follows is set
+	ended time.Time
 	err   error
-	probe chan struct{} // closed when the probe under way ends; nil: none
+}
+
+// old reports whether the answer must not be given again.
+func (p *probe) old(now time.Time) bool {
+	select {
+	case <-p.done:
+		return now.Sub(p.ended) >= readyFor
+	default:
+		return false
+	}
 }
 
 // Ready returns nil if Vault answers and signs for every route. The answer is at most five seconds old.
@@ -33,41 +41,29 @@ func (p *Proxy) Ready(ctx context.Context) error {
 	if using.backend == nil {
 		return errors.New("there is no configuration yet")
 	}
-	state := &using.ready
-	state.mu.Lock()
-	if !state.asked.IsZero() && p.Now().Sub(state.asked) < readyFor {
-		defer state.mu.Unlock()
-		return state.err
+	using.mu.Lock()
+	if using.probe == nil || using.probe.old(p.Now()) {
+		next := &probe{done: make(chan struct{})}
+		using.probe = next
+		go func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout)
+			defer cancel()
+			next.err, next.ended = using.signs(ctx), p.Now()
+			close(next.done)
+		}()
 	}
-	if state.probe == nil {
-		state.probe = make(chan struct{})
-		go p.probe(context.WithoutCancel(ctx), using)
-	}
-	done := state.probe
-	state.mu.Unlock()
+	last := using.probe
+	using.mu.Unlock()
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-done:
-		state.mu.Lock()
-		defer state.mu.Unlock()
-		return state.err
+	case <-last.done:
+		return last.err
 	}
 }
 
-func (p *Proxy) probe(ctx context.Context, using *setup) {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	err := using.probe(ctx)
-	using.ready.mu.Lock()
-	defer using.ready.mu.Unlock()
-	using.ready.err, using.ready.asked = err, p.Now()
-	close(using.ready.probe)
-	using.ready.probe = nil
-}
-
-// probe has a call of each route signed that the route allows. None is sent.
-func (s *setup) probe(ctx context.Context) error {
+// signs has a call of each route signed that the route allows. None is sent.
+func (s *setup) signs(ctx context.Context) error {
 	if s.backend.Health(ctx) != nil {
 		return errors.New("Vault does not answer, or is sealed")
 	}

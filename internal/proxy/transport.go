@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
@@ -32,24 +31,17 @@ func exchangeOf(ctx context.Context) *exchange {
 }
 
 // transport has calls signed and sent.
-type transport struct {
-	next        http.RoundTripper
-	metrics     *Metrics
-	now         func() time.Time
-	bodies      *budget
-	stall       time.Duration // for answers
-	readTimeout time.Duration // for bodies that are read
-}
+type transport struct{ *Proxy }
 
 // RoundTrip makes the call that rewrite has made of a request. Its errors are a *problem, or the context's.
-func (t *transport) RoundTrip(out *http.Request) (*http.Response, error) {
+func (t transport) RoundTrip(out *http.Request) (*http.Response, error) {
 	e := exchangeOf(out.Context())
 	if slices.Contains(e.route.Send, signing.BodySHA256) && out.Body != nil && out.Body != http.NoBody {
 		if err := t.readBody(out, e); err != nil {
 			return nil, err
 		}
 	}
-	call := &call{transport: t, exchange: e}
+	call := &call{proxy: t.Proxy, exchange: e}
 	response, _, err := (&signing.Transport{Signer: call, Send: e.route.Send, Next: call}).Do(out)
 	if other, is := errors.AsType[*signing.TargetError](err); is {
 		err = failure(http.StatusBadGateway, sideVault, "Vault's answer is for another call", other.Error())
@@ -58,8 +50,8 @@ func (t *transport) RoundTrip(out *http.Request) (*http.Response, error) {
 }
 
 // readBody reads the body of a request. From then on it can be sent again.
-func (t *transport) readBody(out *http.Request, e *exchange) (err error) {
-	e.incoming.within(t.readTimeout)
+func (t transport) readBody(out *http.Request, e *exchange) (err error) {
+	e.incoming.within(t.whole)
 	if e.body, err = t.bodies.read(out.Body, out.ContentLength); err != nil {
 		return err
 	}
@@ -74,7 +66,7 @@ func (t *transport) readBody(out *http.Request, e *exchange) (err error) {
 
 // call is the call of an exchange: what has it signed, and what sends it.
 type call struct {
-	*transport
+	proxy *Proxy
 	*exchange
 	signed *signing.Signed // what it is sent with
 }
@@ -82,12 +74,12 @@ type call struct {
 // Sign has the call signed.
 func (c *call) Sign(ctx context.Context, call signing.Call) (signed *signing.Signed, err error) {
 	c.retried = call.Rejected != nil
-	started := c.now()
+	started := c.proxy.Now()
 	c.signed, err = c.signer.Sign(ctx, call)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	c.metrics.signed(c.route, c.now().Sub(started), err != nil)
+	c.proxy.Metrics.signed(c.route, c.proxy.Now().Sub(started), err != nil)
 	if err != nil {
 		return nil, unsigned(err, call)
 	}
@@ -103,13 +95,13 @@ func (c *call) RoundTrip(request *http.Request) (*http.Response, error) {
 	for name := range c.signed.Headers {
 		signing.Drop(request.Trailer, name)
 	}
-	started := c.now()
-	response, err := c.next.RoundTrip(request)
+	started := c.proxy.Now()
+	response, err := c.proxy.Next.RoundTrip(request)
 	broken, is := errors.AsType[*problem](err)
 	switch {
 	case err == nil:
-		c.metrics.answered(c.route, c.now().Sub(started))
-		response.Body = &answer{ReadCloser: response.Body, stall: c.stall}
+		c.proxy.Metrics.answered(c.route, c.proxy.Now().Sub(started))
+		response.Body = &answer{ReadCloser: response.Body, stall: c.proxy.answer}
 		return response, nil
 	case is: // the client's body
 		return nil, broken

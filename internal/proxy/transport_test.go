@@ -287,7 +287,7 @@ func TestSlowVendorIs504(t *testing.T) {
 	next := NewTransport()
 	require.Positive(t, next.ResponseHeaderTimeout)
 	next.ResponseHeaderTimeout = time.Millisecond
-	r.reverse.Transport.(*transport).next = next
+	r.Next = next
 	response := r.get(t, "/avanan/us/v1.0/event/1")
 	require.Equal(t, http.StatusGatewayTimeout, response.StatusCode)
 	require.Equal(t, "vendor", problemOf(t, response).Side)
@@ -503,7 +503,7 @@ func TestBytesOfTheClientPassOverHTTP2(t *testing.T) {
 	next := NewTransport()
 	next.TLSClientConfig = vendor.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	t.Cleanup(next.CloseIdleConnections)
-	r.reverse.Transport.(*transport).next = next
+	r.Next = next
 	r.stub.answer = func(_ *Route, call signing.Call) (*signing.Signed, error) {
 		to := vendor.URL + "/base" + fmt.Sprint(call.Parameters["request_string"])
 		return &signing.Signed{Headers: map[string]string{"x-av-sig": "sig"}, URL: to}, nil

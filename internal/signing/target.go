@@ -82,7 +82,8 @@ func (s *Signed) split(requestString string) (api, sent string, found bool) {
 			sent, found = s.URL[len(api):], s.appended(appended)
 		}
 	}
-	return api, sent, found && !strings.ContainsAny(api, "?#") && (s.BaseURL == "" || strings.TrimRight(s.BaseURL, "/") == api)
+	found = found && !strings.ContainsAny(api, "?#")
+	return api, sent, found && (s.BaseURL == "" || strings.TrimRight(s.BaseURL, "/") == api)
 }
 
 // appended reports whether a query has the parameters that Vault appended, each once, and no other.
@@ -103,13 +104,12 @@ func (s *Signed) appended(query string) bool {
 // its bytes.
 func parseBase(text string) (*url.URL, error) {
 	parsed, err := url.Parse(text)
-	if err != nil || parsed.Scheme != "https" && parsed.Scheme != "http" || parsed.Host == "" || parsed.RawQuery != "" ||
-		parsed.Fragment != "" {
+	if err != nil || parsed.Scheme != "https" && parsed.Scheme != "http" || parsed.Host == "" {
 		return nil, errNoURL
 	}
 	// With a user and a password in it, the text does not begin like this.
 	path, found := strings.CutPrefix(text, parsed.Scheme+"://"+parsed.Host)
-	if !found || path != "" && path[0] != '/' || strings.HasPrefix(path, "//") {
+	if !found || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "?#") {
 		return nil, errNoURL
 	}
 	return &url.URL{Scheme: parsed.Scheme, Host: parsed.Host, Path: path}, nil
