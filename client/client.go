@@ -76,7 +76,8 @@ func (t *Transport) do(request *http.Request) (response *http.Response, sent boo
 	}
 	response, sent, err = t.signed.Do(request)
 	if other, is := errors.AsType[*signing.TargetError](err); is {
-		err = fmt.Errorf("what %s returned is for %s, which is not where this call goes; nothing was sent", t.Path, other.Address)
+		const text = "what %s returned is for %s, which is not where this call goes; nothing was sent"
+		err = fmt.Errorf(text, t.Path, other.Address)
 	}
 	return response, sent, err
 }

@@ -17,8 +17,11 @@ func TestLifeOfHeaders(t *testing.T) {
 		secret api.Secret
 		want   time.Duration
 	}{
-		"a ttl":         {api.Secret{Data: map[string]any{"ttl": number}}, 240 * time.Second},
-		"a lease":       {api.Secret{LeaseID: "lease", LeaseDuration: 100, Data: map[string]any{"ttl": number}}, 90 * time.Second},
+		"a ttl": {api.Secret{Data: map[string]any{"ttl": number}}, 240 * time.Second},
+		"a lease": {
+			api.Secret{LeaseID: "lease", LeaseDuration: 100, Data: map[string]any{"ttl": number}},
+			90 * time.Second,
+		},
 		"a short lease": {api.Secret{LeaseID: "lease", LeaseDuration: 8}, 4 * time.Second},
 		"neither":       {api.Secret{}, 0},
 	} {

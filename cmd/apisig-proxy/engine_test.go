@@ -25,7 +25,8 @@ func TestConfigTakesTheSignPathsThatTheEngineHas(t *testing.T) {
 				_, unsupported := mount.HandleRequest(t.Context(), &logical.Request{
 					Operation: logical.UpdateOperation, Path: path, Storage: &logical.InmemStorage{},
 				})
-				_, refused := proxy.Parse("f", fmt.Appendf(nil, "listen: 127.0.0.1:1\nroutes: {/a: {sign: m/%s, allow: [GET /]}}", path))
+				const config = "listen: 127.0.0.1:1\nroutes: {/a: {sign: m/%s, allow: [GET /]}}"
+				_, refused := proxy.Parse("f", fmt.Appendf(nil, config, path))
 				if errors.Is(unsupported, logical.ErrUnsupportedPath) {
 					require.ErrorContains(t, refused, strings.Split(path, "/")[1]+" has no ")
 					return

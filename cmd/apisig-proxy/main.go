@@ -3,8 +3,8 @@
 //
 // Its configuration is a YAML file, named by -config. With -check it reads the file, says what is wrong with it, and
 // exits; with
-// -version it prints its version. It reads the file again at SIGHUP, and ends at SIGTERM or SIGINT, after the requests under
-// way. docs/proxy.md has more.
+// -version it prints its version. It reads the file again at SIGHUP, and ends at SIGTERM or SIGINT, after the requests
+// under way. docs/proxy.md has more.
 package main
 
 import (

@@ -42,7 +42,9 @@ func TestFlags(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "proxy.yml")
 	require.NoError(t, os.WriteFile(file, []byte("listen: 0.0.0.0:1\nroutes: {}"), 0o600))
 	require.ErrorContains(t, run([]string{"-config", file, "-check"}), file+":1: listen must be a loopback address")
-	require.NoError(t, os.WriteFile(file, []byte("listen: 127.0.0.1:1\nvault: {ca_cert: /none.pem}\nroutes: {/a: {creds: m/creds/a/b, allow: [GET /]}}"), 0o600))
+	const noCertificate = "listen: 127.0.0.1:1\nvault: {ca_cert: /none.pem}\n" +
+		"routes: {/a: {creds: m/creds/a/b, allow: [GET /]}}"
+	require.NoError(t, os.WriteFile(file, []byte(noCertificate), 0o600))
 	require.ErrorContains(t, run([]string{"-config", file, "-check"}), "/none.pem")
 }
 
@@ -86,8 +88,9 @@ func newVault(t *testing.T, status int, body string) *vault {
 	v.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		v.seen = append(v.seen, fmt.Sprint(r.Header.Get("X-Vault-Token"), " ", r.Header.Get("X-Vault-Namespace"), " ", r.URL.RequestURI()))
-		if token := r.Header.Get("X-Vault-Token"); token != "" && token == v.revoked {
+		token := r.Header.Get("X-Vault-Token")
+		v.seen = append(v.seen, fmt.Sprint(token, " ", r.Header.Get("X-Vault-Namespace"), " ", r.URL.RequestURI()))
+		if token != "" && token == v.revoked {
 			w.WriteHeader(http.StatusForbidden)
 			return
 		}
@@ -98,7 +101,8 @@ func newVault(t *testing.T, status int, body string) *vault {
 	return v
 }
 
-const headers = `{"data": {"headers": {"Authorization": "canary", "x-av-req-id": "id"}, "base_url": "https://vendor.example", "ttl": 100}, "warnings": ["stale"]}`
+const headers = `{"data": {"headers": {"Authorization": "canary", "x-av-req-id": "id"}, ` +
+	`"base_url": "https://vendor.example", "ttl": 100}, "warnings": ["stale"]}`
 
 var creds = &proxy.Route{Path: "apisig/creds/pave/main"}
 
@@ -152,22 +156,25 @@ func TestErrorsOfVaultAreExplained(t *testing.T) {
 	t.Parallel()
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
-	for want, made := range map[string]*vault{
-		"Vault answered with status 403: permission denied":   newVault(t, 403, `{"errors": ["permission denied"]}`),
-		"Vault answered with status 503: Vault is sealed":     newVault(t, 503, `{"errors": ["Vault is sealed"]}`),
-		"Vault answered with status 502: no reason given":     newVault(t, 502, `<html>canary`),
-		"the answer of apisig/creds/pave/main has no headers": newVault(t, 200, `{"data": {"canary": 1}}`),
-		"the answer of apisig/creds/pave/main is empty":       newVault(t, 404, `{"errors": []}`),
-		"no answer from Vault: could not connect":             {Server: closed},
-		"no answer from Vault: TLS: the server does not speak TLS": {
-			Server: &httptest.Server{URL: strings.Replace(newVault(t, 200, "").URL, "http:", "https:", 1)},
-		},
+	const answer = "the answer of apisig/creds/pave/main "
+	noTLS := strings.Replace(newVault(t, 200, "").URL, "http:", "https:", 1)
+	for name, row := range map[string]struct{ address, want string }{
+		"denied":     {newVault(t, 403, `{"errors": ["no"]}`).URL, "Vault answered with status 403: no"},
+		"sealed":     {newVault(t, 503, `{"errors": ["sealed"]}`).URL, "Vault answered with status 503: sealed"},
+		"no JSON":    {newVault(t, 502, `<html>canary`).URL, "Vault answered with status 502: no reason given"},
+		"no headers": {newVault(t, 200, `{"data": {"canary": 1}}`).URL, answer + "has no headers"},
+		"empty":      {newVault(t, 404, `{"errors": []}`).URL, answer + "is empty"},
+		"closed":     {closed.URL, "no answer from Vault: could not connect"},
+		"no TLS":     {noTLS, "no answer from Vault: TLS: the server does not speak TLS"},
 	} {
-		_, signer := signerFor(t, proxy.Vault{Address: made.URL})
-		_, err := signer.Sign(t.Context(), client.Call{})
-		require.EqualError(t, err, want)
-		_, is := errors.AsType[*client.Failure](err)
-		require.True(t, is)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, signer := signerFor(t, proxy.Vault{Address: row.address})
+			_, err := signer.Sign(t.Context(), client.Call{})
+			require.EqualError(t, err, row.want)
+			_, is := errors.AsType[*client.Failure](err)
+			require.True(t, is)
+		})
 	}
 	_, signer := signerFor(t, proxy.Vault{Address: closed.URL})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -178,11 +185,20 @@ func TestErrorsOfVaultAreExplained(t *testing.T) {
 
 func TestHealth(t *testing.T) {
 	t.Parallel()
-	for body, healthy := range map[string]bool{
-		`{"initialized": true, "sealed": false}`: true, `{"initialized": true, "sealed": true}`: false, `{"initialized": false}`: false, `<html>`: false,
+	for name, row := range map[string]struct {
+		body    string
+		healthy bool
+	}{
+		"unsealed":        {`{"initialized": true, "sealed": false}`, true},
+		"sealed":          {`{"initialized": true, "sealed": true}`, false},
+		"not initialized": {`{"initialized": false}`, false},
+		"no JSON":         {`<html>`, false},
 	} {
-		backend, _ := signerFor(t, proxy.Vault{Address: newVault(t, 200, body).URL})
-		require.Equal(t, healthy, backend.Health(t.Context()) == nil, body)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			backend, _ := signerFor(t, proxy.Vault{Address: newVault(t, 200, row.body).URL})
+			require.Equal(t, row.healthy, backend.Health(t.Context()) == nil)
+		})
 	}
 }
 

@@ -20,7 +20,8 @@ import (
 )
 
 // wrappedFile is what Agent's sink writes with wrap_ttl (wrapToken in command/agentproxyshared/sink of Vault 1.21).
-const wrappedFile = `{"token":"%s","accessor":"5Y6N","ttl":300,"creation_time":"2026-01-02T03:04:05.678Z","creation_path":"%s","wrapped_accessor":""}` + "\n"
+const wrappedFile = `{"token":"%s","accessor":"5Y6N","ttl":300,"creation_time":"2026-01-02T03:04:05.678Z",` +
+	`"creation_path":"%s","wrapped_accessor":""}` + "\n"
 
 func TestTokenIsRead(t *testing.T) {
 	t.Parallel()
@@ -101,8 +102,9 @@ func TestCheckReadsTheTokensFile(t *testing.T) {
 			check := func() error {
 				return run([]string{"-check", "-config", config})
 			}
-			require.NoError(t, os.WriteFile(config, []byte("listen: 127.0.0.1:1\nvault: {address: \"http://127.0.0.1:1\", token_file: \""+token+
-				"\"}\nroutes: {/a: {creds: m/creds/pave/x, allow: [GET /]}}"), 0o600))
+			content := "listen: 127.0.0.1:1\nvault: {address: \"http://127.0.0.1:1\", token_file: \"" + token +
+				"\"}\nroutes: {/a: {creds: m/creds/pave/x, allow: [GET /]}}"
+			require.NoError(t, os.WriteFile(config, []byte(content), 0o600))
 			require.NoError(t, check(), "Agent may write it later")
 			require.NoError(t, os.WriteFile(token, []byte(row.content), 0o600))
 			if row.want == "" {
@@ -139,7 +141,8 @@ func newWrappingVault(t *testing.T) *wrappingVault {
 		}
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		v.seen = append(v.seen, fmt.Sprint(token, " ", r.Header.Get("X-Vault-Namespace"), " ", strings.TrimPrefix(r.URL.Path, "/v1/")))
+		path := strings.TrimPrefix(r.URL.Path, "/v1/")
+		v.seen = append(v.seen, fmt.Sprint(token, " ", r.Header.Get("X-Vault-Namespace"), " ", path))
 		answer, is := v.wrapped[token]
 		switch {
 		case v.down:
@@ -251,7 +254,8 @@ func TestFailedUnwrappingIsTriedAgainLater(t *testing.T) {
 	mu.Unlock()
 	_, err = signer.Sign(t.Context(), client.Call{})
 	require.EqualError(t, err, "Vault answered with status 400: "+
-		"the wrapped token in vault.token_file was not unwrapped, which works once and until its ttl ends: wrapping token is not valid or does not exist")
+		"the wrapped token in vault.token_file was not unwrapped, which works once and until its ttl ends: "+
+		"wrapping token is not valid or does not exist")
 	v.mu.Lock()
 	v.wrapped["wrapping"] = `{"data": {"token": "one"}}`
 	v.mu.Unlock()

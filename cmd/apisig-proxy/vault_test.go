@@ -135,7 +135,11 @@ func TestTLSIsAsTheFileSays(t *testing.T) {
 	require.NoError(t, err)
 	certificate := file("cert.pem", "CERTIFICATE", vault.Certificate().Raw)
 	whole := proxy.Vault{
-		Address: vault.URL, CACert: certificate, ClientCert: certificate, ClientKey: file("key.pem", "PRIVATE KEY", key), TLSServerName: "example.com",
+		Address:       vault.URL,
+		CACert:        certificate,
+		ClientCert:    certificate,
+		ClientKey:     file("key.pem", "PRIVATE KEY", key),
+		TLSServerName: "example.com",
 	}
 	_, signer := signerFor(t, whole)
 	_, err = signer.Sign(t.Context(), client.Call{})

@@ -50,16 +50,25 @@ func admit(r *http.Request, listener hosts, routes []*Route) (admitted, *problem
 	if err := requeststring.Check(checked, nil); err != nil {
 		return admitted{route: route}, refusal(http.StatusBadRequest, "the path and query "+err.Error())
 	}
-	if strings.Contains(query, ";") && !route.QueriesAsSent {
-		return admitted{route: route}, refusal(http.StatusBadRequest, "the query has ; which servers read in different ways: write it as %3B")
-	}
-	if strings.Contains(query, "%") && malformedEscape.MatchString(query) {
-		return admitted{route: route}, refusal(http.StatusBadRequest, "the query has a % that does not begin an escape: write it as %25")
+	if fault := faultOfQuery(query, route.QueriesAsSent); fault != "" {
+		return admitted{route: route}, refusal(http.StatusBadRequest, fault)
 	}
 	if !route.allow.match(r.Method, below) {
 		return admitted{route: route}, refusal(http.StatusForbidden, "the route does not allow this method and path")
 	}
 	return admitted{route, requestString}, nil
+}
+
+// faultOfQuery is what is wrong with a query; "" for nothing.
+func faultOfQuery(query string, asSent bool) string {
+	switch {
+	case !asSent && strings.Contains(query, ";"):
+		return "the query has ; which servers read in different ways: write it as %3B"
+	case strings.Contains(query, "%") && malformedEscape.MatchString(query):
+		return "the query has a % that does not begin an escape: write it as %25"
+	default:
+		return ""
+	}
 }
 
 var (
@@ -112,7 +121,8 @@ func fromPage(r *http.Request) *problem {
 	}
 	for _, site := range r.Header["Sec-Fetch-Site"] {
 		if site != "none" {
-			return refusal(http.StatusForbidden, "the request has a Sec-Fetch-Site other than none: web pages must not call the proxy")
+			return refusal(http.StatusForbidden,
+				"the request has a Sec-Fetch-Site other than none: web pages must not call the proxy")
 		}
 	}
 	return nil

@@ -44,16 +44,19 @@ func (l *allowList) add(pattern string) error {
 	case !strings.HasPrefix(path, "/"):
 		return fmt.Errorf("the pattern %q must have a path that begins with /, and no host", pattern)
 	case strings.ContainsAny(path, "?#"):
-		return fmt.Errorf("the pattern %q has a query: patterns are for paths, and any query passes; leave out ? and # and what follows", pattern)
+		return fmt.Errorf("the pattern %q has a query: patterns are for paths, and any query passes; leave out ? and # "+
+			"and what follows", pattern)
 	case otherWildcard.MatchString(path):
-		return fmt.Errorf("the pattern %q has %s, which is no wildcard here: write {name} for one segment, {name...} for all that follow, or %s "+
-			"for the character itself", pattern, otherWildcard.FindString(path), escapeOf(otherWildcard.FindString(path)))
+		found := otherWildcard.FindString(path)
+		return fmt.Errorf("the pattern %q has %s, which is no wildcard here: write {name} for one segment, {name...} for "+
+			"all that follow, or %s for the character itself", pattern, found, escapeOf(found))
 	}
 	if err := register(l.mux, pattern); err != nil {
 		for _, other := range l.patterns {
 			pair := http.NewServeMux()
 			if register(pair, other) == nil && register(pair, pattern) != nil && register(http.NewServeMux(), pattern) == nil {
-				return fmt.Errorf("the pattern %q conflicts with %q: a call that both match has no one pattern that is more specific", pattern, other)
+				return fmt.Errorf("the pattern %q conflicts with %q: a call that both match has no one pattern that is more "+
+					"specific", pattern, other)
 			}
 		}
 		return err

@@ -48,7 +48,8 @@ type body struct {
 // read reads a body. length is -1 for one whose length is not known. The room for all others is taken before the first
 // byte comes.
 func (b *budget) read(in io.Reader, length int64) (*body, error) {
-	tooLong := refusal(http.StatusRequestEntityTooLarge, "the body is longer than 10 MiB, which is what this route can sign")
+	tooLong := refusal(http.StatusRequestEntityTooLarge,
+		"the body is longer than 10 MiB, which is what this route can sign")
 	if length > maxBuffered {
 		return nil, tooLong
 	}

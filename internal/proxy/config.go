@@ -64,7 +64,8 @@ func Parse(file string, content []byte) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	fields, err := d.fields(root, "the configuration", "listen", "socket_mode", "vault", "routes", "metrics", "body_memory")
+	fields, err := d.fields(root, "the configuration",
+		"listen", "socket_mode", "vault", "routes", "metrics", "body_memory")
 	if err != nil {
 		return nil, err
 	}
@@ -104,10 +105,12 @@ func (d document) listen(node, mode *yaml.Node) (Address, error) {
 	}
 	if path, unix := strings.CutPrefix(text, "unix://"); unix {
 		if !unixSockets {
-			return Address{}, d.errorf(node.Line, "listen must be a loopback address with a port: Windows has no unix sockets with modes")
+			return Address{}, d.errorf(node.Line,
+				"listen must be a loopback address with a port: Windows has no unix sockets with modes")
 		}
 		if !filepath.IsAbs(path) || filepath.Clean(path) != path || path == "/" {
-			return Address{}, d.errorf(node.Line, "listen must have the absolute path of a socket, such as unix:///run/apisig.sock")
+			return Address{}, d.errorf(node.Line,
+				"listen must have the absolute path of a socket, such as unix:///run/apisig.sock")
 		}
 		address := Address{Socket: path, Mode: 0o600}
 		if mode != nil {
@@ -123,7 +126,8 @@ func (d document) listen(node, mode *yaml.Node) (Address, error) {
 	address, err := netip.ParseAddrPort(text)
 	if err != nil || !address.Addr().IsLoopback() || address.Addr().Zone() != "" || address.Addr().Is4In6() {
 		return Address{}, d.errorf(node.Line,
-			"listen must be a loopback address with a port, such as 127.0.0.1:8410, or a unix socket, such as unix:///run/apisig.sock")
+			"listen must be a loopback address with a port, such as 127.0.0.1:8410, "+
+				"or a unix socket, such as unix:///run/apisig.sock")
 	}
 	return Address{TCP: address}, nil
 }
@@ -136,7 +140,8 @@ func (d document) mode(node *yaml.Node) (fs.FileMode, error) {
 	}
 	mode, err := strconv.ParseUint(text, 8, 32)
 	if err != nil || mode&^0o666 != 0 || mode&0o600 != 0o600 {
-		return 0, d.errorf(node.Line, `socket_mode must be octal, with read and write for the owner, such as "0600" or "0660"`)
+		return 0, d.errorf(node.Line,
+			`socket_mode must be octal, with read and write for the owner, such as "0600" or "0660"`)
 	}
 	return fs.FileMode(mode), nil
 }
@@ -147,7 +152,8 @@ func (d document) vault(node *yaml.Node) (Vault, error) {
 		"address": &vault.Address, "namespace": &vault.Namespace, "token_file": &vault.TokenFile, "ca_cert": &vault.CACert,
 		"client_cert": &vault.ClientCert, "client_key": &vault.ClientKey, "tls_server_name": &vault.TLSServerName,
 	}
-	fields, err := d.fields(node, "vault", "address", "namespace", "token_file", "ca_cert", "client_cert", "client_key", "tls_server_name")
+	fields, err := d.fields(node, "vault",
+		"address", "namespace", "token_file", "ca_cert", "client_cert", "client_key", "tls_server_name")
 	if err != nil {
 		return vault, err
 	}
@@ -158,8 +164,8 @@ func (d document) vault(node *yaml.Node) (Vault, error) {
 	}
 	if address := fields["address"]; address != nil {
 		parsed, err := url.Parse(vault.Address)
-		if err != nil || !slices.Contains([]string{"https", "http", "unix"}, parsed.Scheme) || parsed.Host+parsed.Path == "" ||
-			parsed.User != nil {
+		if err != nil || parsed.Host+parsed.Path == "" || parsed.User != nil ||
+			!slices.Contains([]string{"https", "http", "unix"}, parsed.Scheme) {
 			return vault, d.errorf(address.Line, "address must be a URL, such as https://vault.example.com:8200")
 		}
 	}
@@ -175,7 +181,8 @@ func (d document) metrics(node *yaml.Node) (string, error) {
 		return "", err
 	}
 	_, port, err := net.SplitHostPort(text)
-	if number, wrong := strconv.ParseUint(port, 10, 16); err != nil || wrong != nil || strconv.FormatUint(number, 10) != port {
+	number, wrong := strconv.ParseUint(port, 10, 16)
+	if err != nil || wrong != nil || strconv.FormatUint(number, 10) != port {
 		return "", d.errorf(node.Line, "metrics must be an address with a port, such as 127.0.0.1:9410")
 	}
 	return text, nil
@@ -255,7 +262,8 @@ func (d document) route(key, node *yaml.Node) (*Route, error) {
 	if strings.HasPrefix(strings.TrimPrefix(route.Path, "/"), "v1/") {
 		return nil, d.errorf(fields[kind].Line, "%s must be without v1/, as the vault command takes it: %s", kind, shape)
 	}
-	if !form.MatchString(route.Path) || strings.Contains(route.Path, "..") || slices.Contains(strings.Split(route.Path, "/"), ".") {
+	if !form.MatchString(route.Path) || strings.Contains(route.Path, "..") ||
+		slices.Contains(strings.Split(route.Path, "/"), ".") {
 		return nil, d.errorf(fields[kind].Line, "%s must be a path of the engine: %s", kind, shape)
 	}
 	route.kind, route.vendor = signing.KindOf(route.Path)
@@ -321,7 +329,8 @@ func (d document) send(route *Route, node *yaml.Node) ([]string, error) {
 		return nil, d.errorf(node.Line, "send can only have request_string: %s takes no other parameter", route.Path)
 	}
 	if !slices.Contains(names, signing.RequestString) {
-		return nil, d.errorf(node.Line, "send must have request_string: without it, the signature is not for the path that is called")
+		return nil, d.errorf(node.Line,
+			"send must have request_string: without it, the signature is not for the path that is called")
 	}
 	return names, nil
 }

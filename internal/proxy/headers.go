@@ -14,7 +14,9 @@ func neverPassed(plain string) bool {
 	case "authorization", "proxy-authorization", "cookie", "x-method-override", "forwarded", "x-real-ip":
 		return true
 	}
-	for _, prefix := range []string{"x-vault-", "x-av-", "api-", "x-http-method", "x-original-", "x-rewrite-", "x-forwarded-"} {
+	for _, prefix := range []string{
+		"x-vault-", "x-av-", "api-", "x-http-method", "x-original-", "x-rewrite-", "x-forwarded-",
+	} {
 		if strings.HasPrefix(plain, prefix) {
 			return true
 		}

@@ -2,8 +2,8 @@ package proxy
 
 import "errors"
 
-// unixSockets reports whether the proxy can listen on a unix socket. Windows has them, but not their modes, which say who
-// may connect.
+// unixSockets reports whether the proxy can listen on a unix socket. Windows has them, but not their modes, which say
+// who may connect.
 const unixSockets = false
 
 func listenUnix(Address) (Listening, error) {

@@ -44,7 +44,8 @@ func NewMetrics() *Metrics {
 
 // knownMethods get a series of their own. A client must not be able to make as many as it likes.
 var knownMethods = []string{
-	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+	http.MethodOptions,
 }
 
 func (m *Metrics) request(route, method string, status int) {

@@ -18,7 +18,7 @@ type problem struct {
 }
 
 func refusal(status int, detail string) *problem {
-	return &problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, reason: detail}
+	return failure(status, "", detail, detail)
 }
 
 // The sides that fail.
@@ -28,7 +28,8 @@ const (
 )
 
 func failure(status int, side, detail, reason string) *problem {
-	return &problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Side: side, Detail: detail, reason: reason}
+	title := http.StatusText(status)
+	return &problem{Type: "about:blank", Title: title, Status: status, Side: side, Detail: detail, reason: reason}
 }
 
 // Error makes a problem the error of a transport.

@@ -208,7 +208,8 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 	e := exchangeOf(r.Context())
 	failed, is := errors.AsType[*problem](err)
 	if !is {
-		failed = failure(http.StatusBadGateway, sideVendor, "the vendor did not answer", "the exchange with the vendor failed")
+		const reason = "the exchange with the vendor failed"
+		failed = failure(http.StatusBadGateway, sideVendor, "the vendor did not answer", reason)
 	}
 	e.failed = failed
 	failed.write(w)

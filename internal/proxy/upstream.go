@@ -37,7 +37,8 @@ func (u *upstream) location(prefix, value string) string {
 	resolved := sent.ResolveReference(reference)
 	path := resolved.EscapedPath()
 	below, found := strings.CutPrefix(path, u.base)
-	sameHost := resolved.Scheme == u.url.Scheme && strings.EqualFold(hostAndPort(resolved), hostAndPort(u.url)) && resolved.User == nil
+	sameHost := resolved.Scheme == u.url.Scheme && resolved.User == nil &&
+		strings.EqualFold(hostAndPort(resolved), hostAndPort(u.url))
 	if sameHost {
 		resolved.RawQuery = u.withoutAppended(resolved.RawQuery)
 	}

@@ -82,7 +82,8 @@ func (d document) fields(node *yaml.Node, what string, known ...string) (map[str
 	fields := map[string]*yaml.Node{}
 	for _, p := range pairs {
 		if !slices.Contains(known, p.key.Value) {
-			return nil, d.errorf(p.key.Line, "unknown key %q in %s: the keys are %s", p.key.Value, what, strings.Join(known, ", "))
+			all := strings.Join(known, ", ")
+			return nil, d.errorf(p.key.Line, "unknown key %q in %s: the keys are %s", p.key.Value, what, all)
 		}
 		fields[p.key.Value] = p.value
 	}

@@ -43,7 +43,8 @@ func TestAvananTakesOnlyItsFormOfDate(t *testing.T) {
 				status = http.StatusOK
 			}
 			s := start(func(b *sandbox.Behaviour) { b.AvananDates = dates })
-			got, _ := send(s, http.MethodGet, "/v1.0/auth", with(with(handshakeHeaders(), "x-av-date", sent.date), "x-av-sig", sent.sig), "")
+			headers := with(with(handshakeHeaders(), "x-av-date", sent.date), "x-av-sig", sent.sig)
+			got, _ := send(s, http.MethodGet, "/v1.0/auth", headers, "")
 			require.Equal(t, status, got, "%s is sent, %s is taken", sent.date, dates)
 		}
 	}
@@ -66,7 +67,8 @@ func TestAvananRefusesDatesFiveMinutesOff(t *testing.T) {
 			http.StatusForbidden,
 		},
 	} {
-		got, _ := send(start(nil), http.MethodGet, "/v1.0/auth", with(with(handshakeHeaders(), "x-av-date", sent.date), "x-av-sig", sent.sig), "")
+		headers := with(with(handshakeHeaders(), "x-av-date", sent.date), "x-av-sig", sent.sig)
+		got, _ := send(start(nil), http.MethodGet, "/v1.0/auth", headers, "")
 		require.Equal(t, sent.status, got, sent.date)
 	}
 }

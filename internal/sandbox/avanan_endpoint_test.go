@@ -144,6 +144,7 @@ func TestAvananAnswersInItsEnvelope(t *testing.T) {
 		if call.target == "/v1.0/scopes" {
 			data = `["mt-prod-3:acme"]`
 		}
-		require.JSONEq(t, `{"responseEnvelope":{"requestId":"sandbox","responseCode":200,"responseText":"Success"},"responseData":`+data+`}`, body)
+		require.JSONEq(t, `{"responseEnvelope":{"requestId":"sandbox","responseCode":200,"responseText":"Success"},`+
+			`"responseData":`+data+`}`, body)
 	}
 }

@@ -61,7 +61,11 @@ func login(t *testing.T, s http.Handler) string {
 func TestAvananAcceptsSignaturesOfVectors(t *testing.T) {
 	t.Parallel()
 	uuid4 := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4`)
-	dates := map[string]bool{"2026-01-02T03:04:05": true, "2026-01-02T03:04:05.123": true, "2026-01-02T03:04:05.123456": true}
+	dates := map[string]bool{
+		"2026-01-02T03:04:05":        true,
+		"2026-01-02T03:04:05.123":    true,
+		"2026-01-02T03:04:05.123456": true,
+	}
 	tried, handshakes := 0, 0
 	for _, v := range readVectors(t, "../avanan/testdata/vectors.json") {
 		target, want := v["request_string"], http.StatusUnauthorized
@@ -103,8 +107,9 @@ func TestAvananHandshakeTakesAnEmptyTokenOrNone(t *testing.T) {
 	}
 	s := start(nil)
 	login(t, s)
-	status, _ := send(s, http.MethodGet, "/v1.0/auth", with(with(handshakeHeaders(),
-		"x-av-req-id", "5b6f8b1c-6a58-4f0e-9f43-2f8c5d1f7a10"), "x-av-sig", "a7d1e4d536d873e5414b656964a3c77186daab874609e22236ee20ff92bf6cff"), "")
+	headers := with(handshakeHeaders(), "x-av-req-id", "5b6f8b1c-6a58-4f0e-9f43-2f8c5d1f7a10")
+	headers["x-av-sig"] = "a7d1e4d536d873e5414b656964a3c77186daab874609e22236ee20ff92bf6cff"
+	status, _ := send(s, http.MethodGet, "/v1.0/auth", headers, "")
 	require.Equal(t, http.StatusOK, status, "a second handshake")
 	require.Equal(t, 2, s.Handshakes())
 }

@@ -51,7 +51,8 @@ func TestCustomChecksSignatures(t *testing.T) {
 			http.StatusUnauthorized,
 		},
 	} {
-		status, _ := send(test.on, test.method, test.target, map[string]string{"X-Time": test.time, "X-Signature": test.sign}, test.body)
+		headers := map[string]string{"X-Time": test.time, "X-Signature": test.sign}
+		status, _ := send(test.on, test.method, test.target, headers, test.body)
 		require.Equal(t, test.status, status, name)
 	}
 }

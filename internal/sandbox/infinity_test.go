@@ -14,6 +14,9 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
+// asJSON are the headers of a login.
+var asJSON = map[string]string{"Content-Type": "application/json"}
+
 const (
 	portalLogin = `{"clientId":"sandbox-client","accessKey":"sandbox-infinity-key"}`
 	portalCall  = "/app/hec-api/v1.0/scopes"
@@ -31,7 +34,7 @@ type portalAnswer struct {
 // portalToken logs in at the portal.
 func portalToken(t *testing.T, s http.Handler) string {
 	t.Helper()
-	status, body := send(s, http.MethodPost, "/auth/external", map[string]string{"Content-Type": "application/json"}, portalLogin)
+	status, body := send(s, http.MethodPost, "/auth/external", asJSON, portalLogin)
 	require.Equal(t, http.StatusOK, status)
 	var answer portalAnswer
 	require.NoError(t, json.Unmarshal([]byte(body), &answer))
@@ -47,7 +50,7 @@ func portalHeaders(token string) map[string]string {
 func TestInfinityLoginGivesAToken(t *testing.T) {
 	t.Parallel()
 	s := start(func(b *sandbox.Behaviour) { b.InfinityTokenLife = 20 * time.Minute })
-	status, body := send(s, http.MethodPost, "/auth/external", map[string]string{"Content-Type": "application/json"}, portalLogin)
+	status, body := send(s, http.MethodPost, "/auth/external", asJSON, portalLogin)
 	require.Equal(t, http.StatusOK, status)
 	var answer portalAnswer
 	require.NoError(t, json.Unmarshal([]byte(body), &answer))
@@ -94,7 +97,8 @@ func TestInfinityLoginRefuses(t *testing.T) {
 			`{"message":"Bad Request"}`,
 		},
 		"a body too large": {
-			http.MethodPost, "application/json", `{"clientId":"` + strings.Repeat("x", 1<<16) + `"}`, http.StatusBadRequest, `{"message":"Bad Request"}`,
+			http.MethodPost, "application/json", `{"clientId":"` + strings.Repeat("x", 1<<16) + `"}`,
+			http.StatusBadRequest, `{"message":"Bad Request"}`,
 		},
 		"a form": {
 			http.MethodPost, "application/x-www-form-urlencoded", portalLogin, http.StatusBadRequest,
@@ -109,7 +113,8 @@ func TestInfinityLoginRefuses(t *testing.T) {
 		},
 	} {
 		s := start(nil)
-		status, body := send(s, test.method, "/auth/external", map[string]string{"Content-Type": test.contentType}, test.login)
+		headers := map[string]string{"Content-Type": test.contentType}
+		status, body := send(s, test.method, "/auth/external", headers, test.login)
 		require.Equal(t, test.status, status, name)
 		require.JSONEq(t, test.body, body, name)
 		require.Equal(t, 1, s.Logins(), "%s: failed logins count", name)
@@ -167,7 +172,8 @@ func TestInfinityTokenExpires(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, body)
 	clock = now.Add(30 * time.Minute)
 	require.False(t, s.Living(token))
-	status, _ = send(s, http.MethodGet, portalCall, with(portalHeaders(token), "x-av-req-id", "1b4e28ba-2fa1-41d2-883f-0016d3cca427"), "")
+	headers := with(portalHeaders(token), "x-av-req-id", "1b4e28ba-2fa1-41d2-883f-0016d3cca427")
+	status, _ = send(s, http.MethodGet, portalCall, headers, "")
 	require.Equal(t, http.StatusUnauthorized, status)
 }
 
@@ -180,7 +186,9 @@ func TestInfinityServesTheEndpointsOfAvanan(t *testing.T) {
 			return s, portalHeaders(portalToken(t, s))
 		})
 	}
-	for _, target := range []string{"/app/hec-api/v1.0/other", "/app/hec-api/v1.0/", "/app/hec-api/v1.0/scopes/", "/app/hec-api/v1.0/event%2F1"} {
+	for _, target := range []string{
+		"/app/hec-api/v1.0/other", "/app/hec-api/v1.0/", "/app/hec-api/v1.0/scopes/", "/app/hec-api/v1.0/event%2F1",
+	} {
 		requireMethods(t, "", target, func() (*sandbox.Sandbox, map[string]string) {
 			s := start(nil)
 			return s, portalHeaders(portalToken(t, s))
@@ -189,7 +197,8 @@ func TestInfinityServesTheEndpointsOfAvanan(t *testing.T) {
 	s := start(nil)
 	status, body := send(s, http.MethodGet, portalCall, portalHeaders(portalToken(t, s)), "")
 	require.Equal(t, http.StatusOK, status)
-	require.JSONEq(t, `{"responseEnvelope":{"requestId":"sandbox","responseCode":200,"responseText":"Success"},"responseData":["mt-prod-3:acme"]}`, body)
+	require.JSONEq(t, `{"responseEnvelope":{"requestId":"sandbox","responseCode":200,"responseText":"Success"},`+
+		`"responseData":["mt-prod-3:acme"]}`, body)
 }
 
 func TestFaultsApplyToThePortal(t *testing.T) {
@@ -202,7 +211,7 @@ func TestFaultsApplyToThePortal(t *testing.T) {
 		s := start(nil)
 		token := portalToken(t, s)
 		s.Change(func(b *sandbox.Behaviour) { b.Fault = fault })
-		status, body := send(s, http.MethodPost, "/auth/external", map[string]string{"Content-Type": "application/json"}, portalLogin)
+		status, body := send(s, http.MethodPost, "/auth/external", asJSON, portalLogin)
 		require.Equal(t, want.login, status, fault)
 		require.NotContains(t, body, `"success":true`)
 		status, _ = send(s, http.MethodGet, portalCall, portalHeaders(token), "")
@@ -215,7 +224,7 @@ func TestPortalLogShowsNoKeyOrToken(t *testing.T) {
 	var log bytes.Buffer
 	s := sandbox.New(sandbox.Default(), func() time.Time { return now }, &log)
 	send(s, http.MethodGet, portalCall+"?q=canary-query", portalHeaders(portalToken(t, s)), "")
-	send(s, http.MethodPost, "/auth/external", map[string]string{"Content-Type": "application/json"}, `{"clientId":"sandbox-client","accessKey":"canary-key"}`)
+	send(s, http.MethodPost, "/auth/external", asJSON, `{"clientId":"sandbox-client","accessKey":"canary-key"}`)
 	send(s, http.MethodGet, portalCall, portalHeaders("canary-token"), "")
 	require.Equal(t, `infinity POST "/auth/external" 200 a token
 infinity GET "/app/hec-api/v1.0/scopes" 200 accepted

@@ -26,7 +26,8 @@ func TestPaveAcceptsTokensOfVectors(t *testing.T) {
 	t.Parallel()
 	clocks := map[string]time.Time{"2021-05-30T12:49:19Z": time.Date(2021, 5, 30, 12, 49, 19, 0, time.UTC)}
 	for _, form := range []string{
-		"2026-01-02T03:04:05Z", "2026-01-02T03:04:05.123Z", "2026-01-02T03:04:05.123456+00:00", "Fri, 02 Jan 2026 03:04:05 GMT", "1767323045",
+		"2026-01-02T03:04:05Z", "2026-01-02T03:04:05.123Z", "2026-01-02T03:04:05.123456+00:00", "Fri, 02 Jan 2026 03:04:05 GMT",
+		"1767323045",
 	} {
 		clocks[form] = now
 	}
@@ -52,10 +53,13 @@ func TestPaveAcceptsTokensOfVectors(t *testing.T) {
 func TestPaveRefusesMissingAndWrongHeaders(t *testing.T) {
 	t.Parallel()
 	for name, wrong := range map[string]string{
-		"API-Key": "00000000-0000-4000-8000-000000000000", "API-Token": tamper(paveHeaders()["API-Token"]), "API-Timestamp": "1767323046",
+		"API-Key": "00000000-0000-4000-8000-000000000000", "API-Token": tamper(paveHeaders()["API-Token"]),
+		"API-Timestamp": "1767323046",
 	} {
 		for problem, headers := range map[string]map[string]string{
-			"missing": without(paveHeaders(), name), "empty": with(paveHeaders(), name, ""), "wrong": with(paveHeaders(), name, wrong),
+			"missing": without(paveHeaders(), name),
+			"empty":   with(paveHeaders(), name, ""),
+			"wrong":   with(paveHeaders(), name, wrong),
 		} {
 			status, body := send(start(nil), http.MethodGet, "/v1/sessions", headers, "")
 			require.Equal(t, http.StatusUnauthorized, status, "%s %s", name, problem)

@@ -116,9 +116,14 @@ func TestLimitSaysWhenToRetry(t *testing.T) {
 
 func TestPathOfNoVendorIsNotFound(t *testing.T) {
 	t.Parallel()
-	for _, target := range []string{"/", "/v1", "/v2/sessions", "/v1.0", "/v2/auth/external", "/auth/external/", "/app/hec-api", "/app/hec-api/v1/scopes"} {
-		status, _ := send(start(nil), http.MethodGet, target, paveHeaders(), "")
-		require.Equal(t, http.StatusNotFound, status, target)
+	for _, target := range []string{
+		"/", "/v1", "/v2/sessions", "/v1.0", "/v2/auth/external", "/auth/external/", "/app/hec-api", "/app/hec-api/v1/scopes",
+	} {
+		for _, fault := range []sandbox.Fault{sandbox.None, sandbox.Refuse, sandbox.Limit, sandbox.Break} {
+			s := start(func(b *sandbox.Behaviour) { b.Fault = fault })
+			status, _ := send(s, http.MethodGet, target, paveHeaders(), "")
+			require.Equal(t, http.StatusNotFound, status, "%s %s", target, fault)
+		}
 	}
 }
 

@@ -104,7 +104,8 @@ func Parameters(request *http.Request, names []string) (map[string]any, error) {
 			}
 			parameters[name] = sum
 		default:
-			return nil, fmt.Errorf("the transport cannot send %q to Vault; it can send request_string, method and body_sha256", name)
+			const text = "the transport cannot send %q to Vault; it can send request_string, method and body_sha256"
+			return nil, fmt.Errorf(text, name)
 		}
 	}
 	return parameters, nil
@@ -115,7 +116,8 @@ func bodySHA256(request *http.Request) (string, error) {
 	hash := sha256.New()
 	if hasBody(request) {
 		if request.GetBody == nil {
-			return "", errors.New("the call's body can be read only once, so its hash cannot be signed: give the request a GetBody")
+			const text = "the call's body can be read only once, so its hash cannot be signed: give the request a GetBody"
+			return "", errors.New(text)
 		}
 		body, err := request.GetBody()
 		if err != nil {
