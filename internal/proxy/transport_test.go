@@ -230,11 +230,14 @@ func TestOneRetryAfter401(t *testing.T) {
 			for _, got := range r.vendorGot() {
 				require.Equal(t, row.body, got.body)
 			}
+			r.logs(t, `"msg":"request"`, 1)
 			if row.calls == 1 {
 				require.Equal(t, []*signing.Signed{first}, r.stub.rejected)
+				require.NotContains(t, r.log.String(), "retried")
 				return
 			}
 			require.Empty(t, r.stub.rejected)
+			require.Contains(t, r.log.String(), `"retried":true`)
 		})
 	}
 }

@@ -26,7 +26,8 @@ func TestPaveAcceptsTokensOfVectors(t *testing.T) {
 	t.Parallel()
 	clocks := map[string]time.Time{"2021-05-30T12:49:19Z": time.Date(2021, 5, 30, 12, 49, 19, 0, time.UTC)}
 	for _, form := range []string{
-		"2026-01-02T03:04:05Z", "2026-01-02T03:04:05.123Z", "2026-01-02T03:04:05.123456+00:00", "Fri, 02 Jan 2026 03:04:05 GMT",
+		"2026-01-02T03:04:05Z", "2026-01-02T03:04:05.123Z", "2026-01-02T03:04:05.123456+00:00",
+		"Fri, 02 Jan 2026 03:04:05 GMT",
 		"1767323045",
 	} {
 		clocks[form] = now

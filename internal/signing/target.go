@@ -82,7 +82,6 @@ func (s *Signed) split(requestString string) (api, sent string, found bool) {
 			sent, found = s.URL[len(api):], s.appended(appended)
 		}
 	}
-	found = found && !strings.ContainsAny(api, "?#")
 	return api, sent, found && (s.BaseURL == "" || strings.TrimRight(s.BaseURL, "/") == api)
 }
 
