@@ -10,11 +10,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -117,7 +118,7 @@ func TestApplicationsWithABaseURLCallThroughTheProxy(t *testing.T) {
 	info, err := os.Lstat(over)
 	require.NoError(t, err)
 	require.Equal(t, os.ModeSocket|0o660, info.Mode())
-	t.Run("calls", func(t *testing.T) { //nolint:paralleltest // what follows is for after all of them
+	t.Run("calls", func(t *testing.T) { // what follows is for after all of them
 		const success = `"responseText":"Success"`
 		for name, row := range map[string]struct{ path, want string }{
 			"Avanan":             {event + "?scopes=mt-prod-3%3Aacme", success},
@@ -240,24 +241,39 @@ func TestProxyHasCallsSignedTogether(t *testing.T) {
 func TestProxyRetriesAfter401(t *testing.T) {
 	t.Parallel()
 	m := harness.Start(t).MountApisig(t)
-	var refusals atomic.Int64
+	var mu sync.Mutex
+	asked := map[string]int{} // by the last segment of a path, which is how many of its calls are refused
 	standIn := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/v1.0/auth" && refusals.Add(-1) >= 0 {
-			w.WriteHeader(http.StatusUnauthorized)
-			return
+		if refusals, err := strconv.Atoi(path.Base(r.URL.Path)); err == nil {
+			mu.Lock()
+			asked[r.URL.Path]++
+			refused := asked[r.URL.Path] <= refusals
+			mu.Unlock()
+			if refused {
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
 		}
 		m.Vendor.ServeHTTP(w, r)
 	}))
 	t.Cleanup(standIn.Close)
 	m.URL = standIn.URL
 	p := startProxy(t, m)
-	for name, target := range map[string]string{"sign": event, "creds": "/pave/v1/sessions"} {
-		for refused, want := range []int{http.StatusOK, http.StatusOK, http.StatusUnauthorized} {
-			t.Run(fmt.Sprint(name, ", ", refused), func(t *testing.T) { //nolint:paralleltest // they share the vendor's refusals
-				refusals.Store(int64(refused))
-				require.Equal(t, want, p.Status(t, p.URL+target))
-			})
-		}
+	for name, row := range map[string]struct {
+		target string
+		want   int
+	}{
+		"sign, never refused":  {"/avanan/us/v1.0/event/0", http.StatusOK},
+		"sign, refused":        {"/avanan/us/v1.0/event/1", http.StatusOK},
+		"sign, refused twice":  {"/avanan/us/v1.0/event/2", http.StatusUnauthorized},
+		"creds, never refused": {"/pave/v1/sessions/0", http.StatusOK},
+		"creds, refused":       {"/pave/v1/sessions/1", http.StatusOK},
+		"creds, refused twice": {"/pave/v1/sessions/2", http.StatusUnauthorized},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, row.want, p.Status(t, p.URL+row.target))
+		})
 	}
 }
 
@@ -629,24 +645,29 @@ func TestStolenLoopbackRequestGivesNoHeaderTokenOrSecret(t *testing.T) {
 		require.NoError(t, err)
 		answer, err := io.ReadAll(connection)
 		require.NoError(t, err)
+		mu.Lock()
+		defer mu.Unlock()
 		seen += request + string(answer)
 		return string(answer[:len("HTTP/1.1 200")])
 	}
-	for target, want := range map[string]string{
-		event:                       "200",
-		"/pave/v1/sessions/1":       "200",
-		"/infinity/v1.0/event/1":    "200",
-		"/pave/v1/sessions/refused": "401",
-		"/pave/v1/sessions/moved":   "302",
-		"/pave/v1/sessions/broken":  "500",
-		"/avanan/us/v1.0/scopes":    "403",
-		"/other":                    "404",
-		"/pave/v1/sessions?;":       "400",
-	} {
-		t.Run(target, func(t *testing.T) { //nolint:paralleltest // what all of them show is looked at together
-			require.Equal(t, "HTTP/1.1 "+want, pass(t, target))
-		})
-	}
+	t.Run("calls", func(t *testing.T) { // what all of them show is looked at together
+		for target, want := range map[string]string{
+			event:                       "200",
+			"/pave/v1/sessions/1":       "200",
+			"/infinity/v1.0/event/1":    "200",
+			"/pave/v1/sessions/refused": "401",
+			"/pave/v1/sessions/moved":   "302",
+			"/pave/v1/sessions/broken":  "500",
+			"/avanan/us/v1.0/scopes":    "403",
+			"/other":                    "404",
+			"/pave/v1/sessions?;":       "400",
+		} {
+			t.Run(target, func(t *testing.T) {
+				t.Parallel()
+				require.Equal(t, "HTTP/1.1 "+want, pass(t, target))
+			})
+		}
+	})
 	for _, path := range []string{"/v1.0/event/1", "/v1/sessions/1"} {
 		require.Equal(t, http.StatusUnauthorized, p.Status(t, m.URL+path), "the vendor refuses it without what Vault adds")
 	}

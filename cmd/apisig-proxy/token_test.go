@@ -42,19 +42,23 @@ func TestTokenIsRead(t *testing.T) {
 		},
 		"nothing": {" \n", fileToken{}, "vault.token_file is missing, unreadable or empty"},
 		"a mark of UTF-8": {
-			"\ufeffhvs.canary", fileToken{},
+			"\ufeffhvs.canary",
+			fileToken{},
 			"vault.token_file begins with a byte-order mark, as Windows PowerShell writes it: save it as ASCII",
 		},
 		"a mark before JSON": {
-			"\ufeff{}", fileToken{},
+			"\ufeff{}",
+			fileToken{},
 			"vault.token_file begins with a byte-order mark, as Windows PowerShell writes it: save it as ASCII",
 		},
 		"UTF-16, little": {
-			"\xff\xfeh\x00v\x00s\x00.\x00", fileToken{},
+			"\xff\xfeh\x00v\x00s\x00.\x00",
+			fileToken{},
 			"vault.token_file begins with a byte-order mark, as Windows PowerShell writes it: save it as ASCII",
 		},
 		"UTF-16, big": {
-			"\xfe\xff\x00h\x00v\x00s\x00.", fileToken{},
+			"\xfe\xff\x00h\x00v\x00s\x00.",
+			fileToken{},
 			"vault.token_file begins with a byte-order mark, as Windows PowerShell writes it: save it as ASCII",
 		},
 		"two words":          {"token hvs.canary", fileToken{}, "vault.token_file must have a token and nothing else"},
@@ -67,7 +71,8 @@ func TestTokenIsRead(t *testing.T) {
 		"JSON of two words":  {fmt.Sprintf(wrappedFile, "hvs canary", "sys/wrapping/wrap"), fileToken{}, notAgents},
 		"half a wrapped one": {wrappedFile[:40], fileToken{}, notAgents},
 		"encrypted, by Agent": {
-			`{"curve25519_public_key":"a2V5","nonce":"bm9uY2U=","encrypted_payload":"Y2FuYXJ5"}`, fileToken{},
+			`{"curve25519_public_key":"a2V5","nonce":"bm9uY2U=","encrypted_payload":"Y2FuYXJ5"}`,
+			fileToken{},
 			"vault.token_file is encrypted: use a sink without dh_type; wrap_ttl is supported",
 		},
 	} {

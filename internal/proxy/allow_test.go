@@ -63,7 +63,8 @@ func TestPatternsMatchAndHaveASample(t *testing.T) {
 		"the end":         {"GET /v1/{$}", "/v1/", nil, []string{"/v1/a", "/v1"}},
 		"a subtree":       {"GET /v1/", "/v1/", []string{"/v1/a/b"}, []string{"/v1"}},
 		"a literal star": {
-			"GET /logs-%2A/_search", "/logs-%2A/_search", []string{"/logs-*/_search", "/logs-%2a/_search"},
+			"GET /logs-%2A/_search", "/logs-%2A/_search",
+			[]string{"/logs-*/_search", "/logs-%2a/_search"},
 			[]string{"/logs-1/_search"},
 		},
 		"a literal colon":          {"GET /v1/%3Aid", "/v1/%3Aid", []string{"/v1/:id"}, []string{"/v1/1"}},

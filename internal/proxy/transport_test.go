@@ -88,7 +88,7 @@ func TestSendNamesParameters(t *testing.T) {
 			}
 			require.Equal(t, http.StatusOK, response.StatusCode)
 			got, parameters := r.vendorGot()[0], r.stub.seen()[0].Parameters
-			require.True(t, row.sent == got.body, "the vendor gets the body")
+			require.Equal(t, row.sent, got.body)
 			require.Equal(t, int64(len(row.sent)), got.ContentLength)
 			if row.sum != "" {
 				want := map[string]any{"method": "POST", "request_string": "/upload?a=b", "body_sha256": row.sum}

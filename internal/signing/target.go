@@ -21,7 +21,7 @@ func (e *TargetError) Error() string { return e.reason.Error() }
 var (
 	errOtherURL = errors.New("the url of Vault's answer does not end in the path and query of the call")
 	errNoURL    = errors.New("no valid url or base_url in Vault's answer")
-	errOther    = errors.New("Vault's answer is for another address")
+	errOther    = errors.New("the answer of Vault is for another address")
 )
 
 // Target returns where a call goes that was to go to an address: there, with the parameters that Vault appended to its

@@ -89,7 +89,8 @@ func TestTargetIsWhereTheAnswerSays(t *testing.T) {
 			}
 			to, err := row.signed.Target(address)
 			if row.want == "" {
-				require.IsType(t, &TargetError{}, err)
+				var other *TargetError
+				require.ErrorAs(t, err, &other)
 				require.NotContains(t, err.Error(), "example")
 				return
 			}
