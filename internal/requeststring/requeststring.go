@@ -39,7 +39,7 @@ func check(requestString string, commas bool, also func(spelling string) error) 
 		return fmt.Errorf("is longer than %d bytes", Max)
 	case requestString[0] != '/':
 		return errors.New("does not start with /")
-	case !isPrintableASCII(requestString):
+	case strings.ContainsFunc(requestString, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return errors.New("contains a space, a control character or one outside ASCII: percent-encode it, and send it that way")
 	case !commas && strings.Contains(requestString, ","):
 		// Vault splits values at commas before it compares them with a policy's allowed_parameters.
@@ -61,27 +61,18 @@ func check(requestString string, commas bool, also func(spelling string) error) 
 				return err
 			}
 		}
-		decoded := percentDecoded(spelling)
+		decoded := PercentDecoded(spelling)
 		if decoded == spelling {
 			return nil
 		}
 		// No escape extends across the first ?, so the path can be decoded on its own.
-		spelling, path = decoded, percentDecoded(path)
+		spelling, path = decoded, PercentDecoded(path)
 	}
 	return fmt.Errorf("is percent-encoded more than %d times", maxEncoding)
 }
 
 // maxEncoding is how many times a request string may be percent-encoded. Nobody needs more than two, and each takes time.
 const maxEncoding = 8
-
-func isPrintableASCII(text string) bool {
-	for i := range len(text) {
-		if text[i] <= ' ' || text[i] > '~' {
-			return false
-		}
-	}
-	return true
-}
 
 // checkPath checks one spelling of a path for what servers are known to read in different ways.
 func checkPath(path string) error {
@@ -92,7 +83,7 @@ func checkPath(path string) error {
 	case strings.ContainsFunc(path, isLookalike):
 		return errors.New(`has a character in its path that some servers turn into ., /, \ or %, such as a full-width dot: ` +
 			"leave it out")
-	case hasControlCharacter(path):
+	case strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		// Some servers drop them, others end the path at a NUL or the request line at a line break.
 		return errors.New("has an encoded control character in its path")
 	case strings.Contains(path, "%u"), strings.Contains(path, "%U"):
@@ -103,15 +94,6 @@ func checkPath(path string) error {
 	default:
 		return nil
 	}
-}
-
-func hasControlCharacter(text string) bool {
-	for i := range len(text) {
-		if text[i] < ' ' || text[i] == 0x7f {
-			return true
-		}
-	}
-	return false
 }
 
 // hasDotSegment splits at / and \, because servers that decode before they split do so. It ignores spaces, which some
@@ -131,9 +113,9 @@ func hasDotSegment(path string) bool {
 	return false
 }
 
-// percentDecoded decodes every valid escape once and leaves the rest unchanged, also stray percent signs, which net/url
+// PercentDecoded decodes every valid escape once and leaves the rest unchanged, also stray percent signs, which net/url
 // would reject.
-func percentDecoded(text string) string {
+func PercentDecoded(text string) string {
 	if !strings.Contains(text, "%") {
 		return text
 	}

@@ -22,8 +22,8 @@ const (
 
 // document is what a scheme's YAML says, with its expressions as text.
 type document struct {
-	secrets         []secretDeclaration
-	fields, request []declaration
+	secrets         []secretField
+	fields, request []field
 	lets            []source
 	conditions      []source // their names are messages
 	headers, query  []source
@@ -48,305 +48,191 @@ type source struct {
 	name, place, text string
 }
 
-// sections are the keys of a document.
-var sections = []string{
-	"secrets", "fields", "request", "let", "require", "headers", "query", "ttl", "allow_static", "allow_extension",
-	"growing", "examples",
-}
-
 // readDocument reads the YAML and holds it against every rule that does not concern types.
-func readDocument(text string, newer *newerRules) (*document, error) {
-	root, err := parseYAML(text)
-	if err != nil {
-		return nil, err
+func readDocument(text string, newer *newerRules) *document {
+	root := parseYAML(text)
+	sections := map[string]*yaml.Node{}
+	for _, section := range pairs(root, "scheme", "secrets", "fields", "request", "let", "require", "headers", "query", "ttl",
+		"allow_static", "allow_extension", "growing", "examples") {
+		sections[section.key] = section.value
 	}
 	d := &document{
-		newer: newer, all: map[string]bool{}, patterns: map[*pattern]bool{}, texts: append([]string{text}, scalars(root)...),
+		texts:    append([]string{text}, scalars(root)...),
+		all:      map[string]bool{},
+		patterns: map[*pattern]bool{},
+		newer:    newer,
 	}
-	found, err := pairs(root, "scheme", sections...)
-	if err != nil {
-		return nil, err
+	d.readSecrets(sections["secrets"])
+	d.fields = d.readFields(sections["fields"], "fields")
+	d.request = d.readFields(sections["request"], "request")
+	for _, p := range pairs(sections["let"], "let") {
+		d.declare(p, "let")
+		d.lets = append(d.lets, readSource(p, "let."+p.key))
 	}
-	nodes := make(map[string]*yaml.Node, len(found))
-	for _, section := range found {
-		nodes[section.key] = section.value
-	}
-	readers := []struct {
-		section string
-		read    func(*yaml.Node) error
-	}{
-		{"secrets", d.readSecrets},
-		{"fields", func(node *yaml.Node) (err error) { d.fields, err = d.declarations(node, "fields"); return err }},
-		{"request", func(node *yaml.Node) (err error) { d.request, err = d.declarations(node, "request"); return err }},
-		{"let", d.readLets},
-		{"require", d.readConditions},
-		{"headers", func(node *yaml.Node) (err error) {
-			d.headers, err = d.outputs(node, "headers", headerFault)
-			return err
-		}},
-		{"query", func(node *yaml.Node) (err error) { d.query, err = d.outputs(node, "query", queryFault); return err }},
-		{"ttl", d.readTTL},
-		{"allow_static", func(node *yaml.Node) (err error) { d.allowStatic, err = boolean(node, "allow_static"); return err }},
-		{"allow_extension", func(node *yaml.Node) (err error) {
-			d.allowExtension, err = boolean(node, "allow_extension")
-			return err
-		}},
-		{"growing", func(node *yaml.Node) (err error) { d.growing, err = boolean(node, "growing"); return err }},
-		{"examples", d.readExamples},
-	}
-	for _, reader := range readers {
-		if nodes[reader.section] == nil {
-			continue
-		}
-		if err := reader.read(nodes[reader.section]); err != nil {
-			return nil, err
-		}
-	}
-	return d, d.checkComplete()
+	d.readConditions(sections["require"])
+	d.headers = readOutputs(sections["headers"], "headers", headerFault)
+	d.query = readOutputs(sections["query"], "query", queryFault)
+	d.readTTL(sections["ttl"])
+	flag := func(name string) bool { return sections[name] != nil && boolean(sections[name].Value, name) }
+	d.allowStatic, d.allowExtension, d.growing = flag("allow_static"), flag("allow_extension"), flag("growing")
+	d.readExamples(sections["examples"])
+	d.checkComplete()
+	return d
 }
 
-// checkOutputNames refuses a query parameter with the name of a header, because an example's want names both in one map.
-func (d *document) checkOutputNames() error {
-	for _, parameter := range d.query {
-		if slices.ContainsFunc(d.headers, func(header source) bool { return header.name == parameter.name }) {
-			return errorAt(parameter.place, "is the name of a header too")
-		}
-	}
-	return nil
-}
-
-func (d *document) checkComplete() error {
+func (d *document) checkComplete() {
 	steps, sum := 0, 0
-	for _, declared := range slices.Concat(d.fields, d.request) {
-		steps += declared.pattern.instructions * declared.max
+	for _, f := range slices.Concat(d.fields, d.request) {
+		steps += f.pattern.instructions * f.max
 	}
-	for _, declared := range d.request {
-		sum += declared.max
+	for _, f := range d.request {
+		sum += f.max
 	}
-	slow := errorAt("scheme", "its patterns would take too long to match values as long as their max; declare simpler "+
+	slow := refuseAt("scheme", "its patterns would take too long to match values as long as their max; declare simpler "+
 		"patterns, or a smaller max")
 	switch {
 	case len(d.secrets) == 0:
-		return errorAt("secrets", "declare at least one secret")
+		panic(refuseAt("secrets", "declare at least one secret"))
 	case len(d.headers)+len(d.query) == 0:
-		return errorAt("headers", "declare at least one header or query parameter")
+		panic(refuseAt("headers", "declare at least one header or query parameter"))
 	case d.ttl == 0:
-		return errorAt("ttl", "is required: how long the result can be used, such as 60s")
+		panic(refuseAt("ttl", "is required: how long the result can be used, such as 60s"))
 	case len(d.examples) == 0:
-		return errorAt("examples", "give at least one example: the engine signs it and compares the result")
+		panic(refuseAt("examples", "give at least one example: the engine signs it and compares the result"))
 	case steps > maxSteps:
-		return slow
+		panic(slow)
 	}
 	if steps > maxNewSteps {
-		if err := d.newer.refuse(slow); err != nil {
-			return err
-		}
+		d.newer.refuse(slow)
 	}
 	if sum > maxSum {
-		err := d.newer.refuse(errorAt("request", "its fields can have more than 262,144 bytes together; declare a smaller "+
-			"max"))
-		if err != nil {
-			return err
+		d.newer.refuse(refuseAt("request", "its fields can have more than 262,144 bytes together; declare a smaller max"))
+	}
+	for _, parameter := range d.query { // an example's want names both in one map
+		if slices.ContainsFunc(d.headers, func(header source) bool { return header.name == parameter.name }) {
+			panic(refuseAt(parameter.place, "is the name of a header too"))
 		}
 	}
-	return d.checkOutputNames()
 }
 
 // declare accepts a name, once in a document.
-func (d *document) declare(p pair, section string) error {
+func (d *document) declare(p pair, section string) {
 	if fault := nameFault(p.key, section); fault != "" {
-		return errorAt(section+", "+p.place(), "%s", fault)
+		panic(refuseAt(section+", "+p.line, "%s", fault))
 	}
 	if d.all[p.key] {
-		return errorAt(section+"."+p.key, "this name is declared twice; secrets, fields, request and let share their names")
+		panic(refuseAt(section+"."+p.key, "this name is declared twice; secrets, fields, request and let share their names"))
 	}
 	if slices.Contains(newerParameters, p.key) {
-		if err := d.newer.refuse(errorAt(section+", "+p.place(), "%s", parameterFault)); err != nil {
-			return err
-		}
+		d.newer.refuse(refuseAt(section+", "+p.line, "%s", parameterFault))
 	}
 	d.all[p.key] = true
 	if len(d.all) > maxNames {
-		return errorAt("scheme", "declares more than %d names", maxNames)
+		panic(refuseAt("scheme", "declares more than %d names", maxNames))
 	}
-	return nil
 }
 
-func (d *document) readSecrets(node *yaml.Node) error {
-	found, err := pairs(node, "secrets")
-	if err != nil {
-		return err
-	}
-	for _, p := range found {
-		if err := d.declare(p, "secrets"); err != nil {
-			return err
-		}
+func (d *document) readSecrets(node *yaml.Node) {
+	for _, p := range pairs(node, "secrets") {
+		d.declare(p, "secrets")
 		place := "secrets." + p.key
-		options, err := texts(p.value, place, "encoding")
-		if err != nil {
-			return err
+		read := secretField{p.key, encodingText}
+		if chosen, given := texts(p.value, place, "encoding")["encoding"]; given {
+			read.encoding = encoding(chosen)
 		}
-		declared := secretDeclaration{name: p.key, encoding: encodingText}
-		if chosen, given := options["encoding"]; given {
-			if declared.encoding = encoding(chosen); !declared.encoding.known() {
-				return errorAt(place+".encoding", "must be text, base64 or hex")
-			}
+		if !slices.Contains([]encoding{encodingText, encodingBase64, encodingHex}, read.encoding) {
+			panic(refuseAt(place+".encoding", "must be text, base64 or hex"))
 		}
-		d.secrets = append(d.secrets, declared)
+		d.secrets = append(d.secrets, read)
 	}
-	return nil
 }
 
-// declarations reads the section fields or request.
-func (d *document) declarations(node *yaml.Node, section string) ([]declaration, error) {
-	found, err := pairs(node, section)
-	if err != nil {
-		return nil, err
+// readFields reads the section fields or request.
+func (d *document) readFields(node *yaml.Node, section string) []field {
+	var read []field
+	for _, p := range pairs(node, section) {
+		d.declare(p, section)
+		f := readField(p, section)
+		place := section + "." + p.key + ".pattern"
+		if d.instructions += f.pattern.instructions; d.instructions > maxSchemeInstructions {
+			panic(refuseAt(place, "the patterns so far are too large together: more than 16,000 instructions"))
+		}
+		d.checkPattern(f.pattern, place)
+		read = append(read, f)
 	}
-	declared := make([]declaration, 0, len(found))
-	for _, p := range found {
-		if err := d.declare(p, section); err != nil {
-			return nil, err
-		}
-		one, err := readDeclaration(p, section)
-		if err != nil {
-			return nil, err
-		}
-		if d.instructions += one.pattern.instructions; d.instructions > maxSchemeInstructions {
-			return nil, errorAt(section+"."+p.key+".pattern", "the patterns so far are too large together: more than 16,000 instructions")
-		}
-		if err := d.checkPattern(one.pattern, section+"."+p.key+".pattern"); err != nil {
-			return nil, err
-		}
-		declared = append(declared, one)
-	}
-	return declared, nil
+	return read
 }
 
 // checkPattern holds a pattern against the newer rules.
-func (d *document) checkPattern(p *pattern, place string) error {
+func (d *document) checkPattern(p *pattern, place string) {
 	if p.anchored {
-		err := d.newer.refuse(errorAt(place, `has ^, \A, $ or \z; leave it out, because a pattern matches the whole value`))
-		if err != nil {
-			return err
-		}
+		d.newer.refuse(refuseAt(place, `has ^, \A, $ or \z; leave it out, because a pattern matches the whole value`))
 	}
 	d.patterns[p] = true
 	instructions, runes := 0, 0
 	for different := range d.patterns {
 		instructions, runes = instructions+different.instructions, runes+different.runes
 	}
-	if instructions <= maxNewInstructions && runes <= maxNewRunes {
-		return nil
+	if instructions > maxNewInstructions || runes > maxNewRunes {
+		d.newer.refuse(refuseAt(place, "the patterns so far are too large together: more than 1,000 instructions, or "+
+			"8,192 characters and ends of ranges (a class such as \\pL has more than a thousand); use max for the length of a "+
+			"value, and the same pattern for fields alike"))
 	}
-	return d.newer.refuse(errorAt(place, "the patterns so far are too large together: more than 1,000 instructions, or "+
-		"8,192 characters and ends of ranges (a class such as \\pL has more than a thousand); use max for the length of a "+
-		"value, and the same pattern for fields alike"))
 }
 
-func (d *document) readLets(node *yaml.Node) error {
-	found, err := pairs(node, "let")
-	if err != nil {
-		return err
-	}
-	for _, p := range found {
-		if err := d.declare(p, "let"); err != nil {
-			return err
-		}
-		expression, err := readSource(p, "let."+p.key)
-		if err != nil {
-			return err
-		}
-		d.lets = append(d.lets, expression)
-	}
-	return nil
-}
-
-func (d *document) readConditions(node *yaml.Node) error {
-	found, err := pairs(node, "require")
-	if err != nil {
-		return err
-	}
+func (d *document) readConditions(node *yaml.Node) {
+	found := pairs(node, "require")
 	if len(found) > maxRequire {
-		return errorAt("require", "has more than %d", maxRequire)
+		panic(refuseAt("require", "has more than %d", maxRequire))
 	}
 	for i, p := range found {
 		if p.key == "" || len(p.key) > maxMessage || !printable(p.key) {
-			return errorAt("require, "+p.place(), "a message is printable ASCII of at most %d bytes", maxMessage)
+			panic(refuseAt("require, "+p.line, "a message is printable ASCII of at most %d bytes", maxMessage))
 		}
-		condition, err := readSource(p, fmt.Sprintf("require[%d]", i))
-		if err != nil {
-			return err
-		}
-		d.conditions = append(d.conditions, condition)
+		d.conditions = append(d.conditions, readSource(p, fmt.Sprintf("require[%d]", i)))
 	}
-	return nil
 }
 
-// outputs reads the section headers or query.
-func (d *document) outputs(node *yaml.Node, section string, nameFault func(string) string) ([]source, error) {
-	found, err := pairs(node, section)
-	if err != nil {
-		return nil, err
-	}
+// readOutputs reads the section headers or query.
+func readOutputs(node *yaml.Node, section string, nameFault func(string) string) []source {
+	found := pairs(node, section)
 	if len(found) > maxHeaders {
-		return nil, errorAt(section, "has more than %d", maxHeaders)
+		panic(refuseAt(section, "has more than %d", maxHeaders))
 	}
 	seen := map[string]bool{}
-	outputs := make([]source, 0, len(found))
+	var outputs []source
 	for _, p := range found {
 		if fault := nameFault(p.key); fault != "" {
-			return nil, errorAt(section+", "+p.place(), "%s", fault)
+			panic(refuseAt(section+", "+p.line, "%s", fault))
 		}
-		if seen[strings.ToLower(p.key)] {
-			return nil, errorAt(section+"."+p.key, "is there twice, in letters of another case")
+		lower := strings.ToLower(p.key)
+		if seen[lower] {
+			panic(refuseAt(section+"."+p.key, "is there twice, in letters of another case"))
 		}
-		seen[strings.ToLower(p.key)] = true
-		output, err := readSource(p, section+"."+p.key)
-		if err != nil {
-			return nil, err
-		}
-		outputs = append(outputs, output)
+		seen[lower] = true
+		outputs = append(outputs, readSource(p, section+"."+p.key))
 	}
-	return outputs, nil
+	return outputs
 }
 
-func readSource(p pair, place string) (source, error) {
-	text, err := scalar(p.value, place)
-	return source{p.key, place, text}, err
-}
+func readSource(p pair, place string) source { return source{p.key, place, scalar(p.value, place)} }
 
-func (d *document) readTTL(node *yaml.Node) error {
-	text, err := scalar(node, "ttl")
-	if err != nil {
-		return err
+func (d *document) readTTL(node *yaml.Node) {
+	if node == nil {
+		return
 	}
+	text := scalar(node, "ttl")
 	if _, err := strconv.ParseUint(text, 10, 32); err == nil {
 		text += "s" // as in Vault, a number without a unit means seconds
 	}
 	ttl, err := time.ParseDuration(text)
 	if err != nil || ttl < time.Second || ttl > 24*time.Hour || ttl%time.Second != 0 {
-		return errorAt("ttl", "must be a duration in whole seconds from 1s to 24h, such as 60s, 5m or 60")
+		panic(refuseAt("ttl", "must be a duration in whole seconds from 1s to 24h, such as 60s, 5m or 60"))
 	}
 	d.ttl = ttl
-	return nil
 }
 
-// printable says whether a text is printable ASCII, spaces included.
+// printable reports whether a text is printable ASCII, spaces included.
 func printable(text string) bool {
-	for i := range len(text) {
-		if text[i] < ' ' || text[i] > '~' {
-			return false
-		}
-	}
-	return true
-}
-
-// atMost reads the option max of a declaration.
-func atMost(text, place string, limit int) (int, error) {
-	value, err := strconv.Atoi(text)
-	if err != nil || value < 1 || value > limit {
-		return 0, errorAt(place, "must be a whole number from 1 to %d", limit)
-	}
-	return value, nil
+	return !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
 }

@@ -12,8 +12,17 @@ const maxEdge = 16
 // edge is what may stand at one end of a value as it is: literals of the scheme, and request fields.
 type edge struct {
 	literals []string
-	fields   []*alphabet
+	fields   []*edgeField
 }
+
+// edgeField is a request field, with the characters that its values may have.
+type edgeField struct {
+	name     string
+	alphabet alphabet
+}
+
+// inside is what was inside a value that was cut: a request field, perhaps. Of its characters nothing is known.
+var inside = edge{fields: []*edgeField{{}}}
 
 // or is what may stand at the end of a value that has one of two edges.
 func (e edge) or(other edge) edge {
@@ -39,44 +48,18 @@ func firsts[T comparable](a, b []T) []T {
 func ambiguous(left, right edge) []string {
 	var names []string
 	for _, field := range left.fields {
-		if slices.ContainsFunc(right.literals, func(text string) bool { return field.hasAll(separator(text)) }) {
+		if slices.ContainsFunc(right.literals, func(text string) bool { return field.alphabet.hasAll(separator(text)) }) {
 			names = append(names, field.name)
 		}
 	}
 	for _, field := range right.fields {
 		if slices.ContainsFunc(left.literals, func(text string) bool {
-			return namesWhatFollows(text) && field.hasAll(text)
+			return namesWhatFollows(text) && field.alphabet.hasAll(text)
 		}) {
 			names = append(names, field.name)
 		}
 	}
 	return names
-}
-
-// ambiguity is a place in a document, and the names of its request fields that can have the literal beside them in
-// theirs.
-type ambiguity struct {
-	place  string
-	fields []string
-}
-
-// remember adds the ambiguous fields of a place.
-func (c *checker) remember(place string, fields []string) {
-	at := slices.IndexFunc(c.ambiguities, func(known ambiguity) bool { return known.place == place })
-	if at < 0 && fields != nil {
-		c.ambiguities = append(c.ambiguities, ambiguity{place, fields})
-	} else if at >= 0 {
-		c.ambiguities[at].fields = firsts(c.ambiguities[at].fields, fields)
-	}
-}
-
-// lintAmbiguities warns of each place once.
-func (c *checker) lintAmbiguities() {
-	for _, found := range c.ambiguities {
-		c.lint(found.place + ": " + strings.Join(found.fields, ", ") + " can have the text in it that stands next to it, so " +
-			"its value can pass for more than its own part of what is signed; declare a pattern without that text, or " +
-			"percent_encode the field if the API does")
-	}
 }
 
 // separator is how a literal ends the field before it: what is not letters or digits at its beginning, or else its

@@ -96,12 +96,13 @@ func TestAlphabetOfRequestStrings(t *testing.T) {
 	t.Parallel()
 	everything, fault := newPattern(`(?s).*`)
 	require.Empty(t, fault)
-	field := newAlphabet(declaration{name: requestString, pattern: everything, max: 100})
-	require.True(t, field.hasAll("/a?b=c&d=%20+:;"))
+	target := field{name: requestString, pattern: everything, max: 100}.alphabet()
+	require.True(t, target.hasAll("/a?b=c&d=%20+:;"))
 	for _, refused := range []string{",", "\n", " ", "#", `\`} {
-		require.False(t, field.hasAll("a"+refused), refused)
+		require.False(t, target.hasAll("a"+refused), refused)
 	}
-	require.True(t, newAlphabet(declaration{name: "body", pattern: everything, max: 100}).hasAll("\n, #\u00e9"))
+	body := field{name: "body", pattern: everything, max: 100}.alphabet()
+	require.True(t, body.hasAll("\n, #\u00e9"))
 }
 
 // However many literals and fields meet, it takes no time to speak of.
@@ -109,7 +110,7 @@ func TestEdgesAreBounded(t *testing.T) {
 	t.Parallel()
 	var many edge
 	for i := range 1_000 {
-		many = many.or(edge{literals: []string{fmt.Sprint(i)}, fields: []*alphabet{{}}})
+		many = many.or(edge{literals: []string{fmt.Sprint(i)}, fields: []*edgeField{{}}})
 	}
 	require.Len(t, many.literals, maxEdge)
 	require.Len(t, many.fields, maxEdge)

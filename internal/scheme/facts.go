@@ -1,7 +1,5 @@
 package scheme
 
-import "slices"
-
 // facts are what is known of an expression's value before it has one. They never depend on a value, so that they hold for
 // every signing.
 type facts struct {
@@ -11,7 +9,7 @@ type facts struct {
 
 	// ofSecret says that a secret flows into the value, hashed or not.
 	ofSecret bool
-	// direct are the secrets and derived keys that flow into the value without a hash, by their numbers; see checker.derived.
+	// direct are the secrets and derived keys that flow into the value without a hash, by their numbers; see keys.
 	direct []int
 	// utf8 says of a secret that it is UTF-8 text: one that is declared so, or is joined of such and strings.
 	utf8 bool
@@ -32,13 +30,11 @@ type facts struct {
 	changes bool
 
 	// How the value begins and ends, where parts that can be empty count as absent too.
-	endsPublic    bool // with something public
-	beginsRequest bool // with a request field as it is
-	endsRequest   bool
+	begin, end edge
+	endsPublic bool // with something public
 	// lastRequest says that the value ends with a request field as it is, or with one that only what does not change
 	// follows.
 	lastRequest bool
-	begin, end  edge
 }
 
 // join is what holds for a value that is made of others.
@@ -64,9 +60,7 @@ func concatenate(left, right facts) facts {
 	joined := join(left, right)
 	joined.utf8 = (left.kind != kindSecret || left.utf8) && (right.kind != kindSecret || right.utf8) &&
 		left.kind != kindBytes && right.kind != kindBytes
-	joined.beginsRequest = left.beginsRequest || left.min == 0 && right.beginsRequest
 	joined.endsPublic = right.endsPublic || right.min == 0 && left.endsPublic
-	joined.endsRequest = right.endsRequest || right.min == 0 && left.endsRequest
 	joined.lastRequest = right.lastRequest || (!right.changes || right.min == 0) && left.lastRequest
 	joined.begin, joined.end = left.begin, right.end
 	if left.min == 0 {
@@ -83,29 +77,8 @@ func either(a, b facts) facts {
 	both := join(a, b)
 	both.max, both.min = max(a.max, b.max), min(a.min, b.min)
 	both.fresh, both.requested = a.fresh && b.fresh, a.requested && b.requested
-	both.beginsRequest = a.beginsRequest || b.beginsRequest
 	both.endsPublic = a.endsPublic || b.endsPublic
-	both.endsRequest = a.endsRequest || b.endsRequest
 	both.lastRequest = a.lastRequest || b.lastRequest
 	both.begin, both.end = a.begin.or(b.begin), a.end.or(b.end)
 	return both
-}
-
-// meet reports whether two sorted sets have a member in common.
-func meet(a, b []int) bool {
-	return slices.ContainsFunc(a, func(member int) bool {
-		_, found := slices.BinarySearch(b, member)
-		return found
-	})
-}
-
-// union joins two sorted sets.
-func union(a, b []int) []int {
-	if len(a) == 0 {
-		return b
-	}
-	if len(b) == 0 {
-		return a
-	}
-	return slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(a), b...))))
 }

@@ -8,7 +8,8 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
-	"hash"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -19,9 +20,12 @@ type signature struct {
 	gives kind
 }
 
-// flow says what is known of a function's result, given what is known of its arguments, or why they are refused. The kind and
-// the size of the result are filled in by the caller.
-type flow func(c *checker, at call, args []operand) (facts, error)
+// arguments are their kinds in words: "(secret, string)".
+func (s signature) arguments() string { return "(" + strings.Join(kindNames(s.takes), ", ") + ")" }
+
+// flow returns what is known of a function's result, given what is known of its arguments, or panics with why they are
+// refused. The caller fills in the kind.
+type flow func(c *checker, at call, args []operand) facts
 
 // function is a function or a method of the language. A method's first argument is what stands before the dot.
 type function struct {
@@ -31,163 +35,209 @@ type function struct {
 	arguments  string
 	signatures []signature
 	help       string
-
-	// size is the size of the largest result, given those of the arguments.
-	size func(sizes []int) int
-	flow flow
-	// literal says that the last argument is one string literal, a layout.
-	literal bool
+	flow       flow
+	// compute makes the result of the values of the arguments. It is nil for now.format, whose argument is a layout.
+	compute func(args []evaluate) evaluate
 	// unit is the smallest one of what an instant is written in, if that is a fraction of a second.
 	unit time.Duration
-
-	// One of these computes the result.
-	one       func(string) string
-	two       func(a, b string) string
-	instant   func(time.Time) string
-	condition func(a, b string) bool
 }
 
-// functions are the language's, by name. The table in docs/schemes.md is made of them.
-var functions = map[string]*function{}
-
-// functionList has them in the order of the reference.
-var functionList = buildFunctions()
-
-func init() { //nolint:gochecknoinits // the map is the list once more
-	for i := range functionList {
-		functions[functionList[i].name] = &functionList[i]
+// usage is how a function is written: hex(x), s.contains(x), now.unix().
+func (f *function) usage() string {
+	receiver := ""
+	switch {
+	case f.method && f.signatures[0].takes[0] == kindTimestamp:
+		receiver = "now."
+	case f.method:
+		receiver = "s."
 	}
+	return receiver + f.name + "(" + f.arguments + ")"
+}
+
+// functionList is the language's functions, in the order of the reference: the table in docs/schemes.md is made of them.
+var functionList = slices.Concat(textFunctions(), conditions(), instants(), digests())
+
+// functions are the language's, by name.
+var functions = func() map[string]*function {
+	byName := map[string]*function{}
+	for i := range functionList {
+		byName[functionList[i].name] = &functionList[i]
+	}
+	return byName
+}()
+
+func functionNames(method bool) string {
+	var names []string
+	for _, f := range functionList {
+		if f.method == method {
+			names = append(names, f.name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 func one(takes, gives kind) signature     { return signature{[]kind{takes}, gives} }
 func two(a, b kind, gives kind) signature { return signature{[]kind{a, b}, gives} }
 
-func same(sizes []int) int { return sizes[0] }
-
-func constant(size int) func([]int) int { return func([]int) int { return size } }
-
-func buildFunctions() []function {
-	textual := []signature{one(kindString, kindString), one(kindSecret, kindSecret)}
-	public := []signature{one(kindString, kindString)}
-	compared := []signature{two(kindString, kindString, kindBool)}
-	list := []function{
-		{
-			name: "choose", arguments: "condition, a, b", size: func(sizes []int) int { return max(sizes[1], sizes[2]) }, flow: flowChoose,
-			signatures: []signature{{[]kind{kindBool, kindString, kindString}, kindString}},
-			help:       "a if the condition holds, else b",
-		},
-		{
-			name: "bytes", arguments: "x", size: same, flow: flowKeep, one: func(x string) string { return x },
-			signatures: []signature{one(kindString, kindBytes)},
-			help:       "the bytes of a string",
-		},
-		{
-			name: "hex", arguments: "x", size: func(sizes []int) int { return 2 * sizes[0] }, flow: flowEncode,
-			one:        func(x string) string { return hex.EncodeToString([]byte(x)) },
-			signatures: []signature{one(kindBytes, kindString), one(kindSecret, kindSecret)},
-			help:       "lower-case hex digits",
-		},
-		{
-			name: "base64", arguments: "x", size: base64Size, flow: flowEncode,
-			one:        func(x string) string { return base64.StdEncoding.EncodeToString([]byte(x)) },
-			signatures: []signature{one(kindBytes, kindString), one(kindString, kindString), one(kindSecret, kindSecret)},
-			help:       "base64 with padding (RFC 4648, section 4)",
-		},
-		{
-			name: "base64url", arguments: "x", size: base64Size, flow: flowEncode,
-			one:        func(x string) string { return base64.RawURLEncoding.EncodeToString([]byte(x)) },
-			signatures: []signature{one(kindBytes, kindString), one(kindString, kindString), one(kindSecret, kindSecret)},
-			help:       "base64url without padding (RFC 4648, section 5)",
-		},
-		{
-			name: "percent_encode", arguments: "x", size: func(sizes []int) int { return 3 * sizes[0] }, flow: flowEncode, one: percentEncode,
-			signatures: textual,
-			help:       "every byte outside `A-Za-z0-9-._~` as `%` and two upper-case hex digits",
-		},
-		{
-			name: "percent_encode_path", arguments: "x", size: func(sizes []int) int { return 3 * sizes[0] }, flow: flowEncode,
-			one: percentEncodePath, signatures: public,
-			help: "`percent_encode` of each segment of a path: `/` stays, and what is encoded already is encoded again",
-		},
-		{
-			name: "json", arguments: "x", size: func(sizes []int) int { return 6*sizes[0] + 2 }, flow: flowJSON, one: jsonString,
-			signatures: textual,
-			help:       "a JSON string with its quotes; of secrets, only those that are text, or are joined of such and strings",
-		},
-		{name: "lower", arguments: "x", size: same, flow: flowKeep, one: lowerASCII, signatures: public, help: "ASCII letters in lower case"},
-		{name: "upper", arguments: "x", size: same, flow: flowKeep, one: upperASCII, signatures: public, help: "ASCII letters in upper case"},
-		{
-			name: "trim", arguments: "x", size: same, flow: flowShorten, one: trim, signatures: public,
-			help: "without space, tab, CR and LF at both ends",
-		},
-		{
-			name: "path", arguments: "x", size: same, flow: flowCut, one: pathOf, signatures: public,
-			help: "what is before the first `?`; all of a text without one",
-		},
-		{
-			name: "query", arguments: "x", size: same, flow: flowCut, one: queryOf, signatures: public,
-			help: "what is after the first `?`; empty without one",
-		},
-		{
-			name: "sorted_query", arguments: "x", size: func(sizes []int) int { return 3*sizes[0] + 1 }, flow: flowSort, one: sortedQuery,
-			signatures: public,
-			help: "the parameters of a query, decoded (`+` is a space), percent-encoded, then sorted by name and value; duplicates stay, " +
-				"`=` is always written; not of what a secret flows into",
-		},
-		{
-			name: "startsWith", method: true, arguments: "x", flow: flowCompare, condition: strings.HasPrefix, signatures: compared,
-			size: constant(1), help: "whether the string begins with x",
-		},
-		{
-			name: "endsWith", method: true, arguments: "x", flow: flowCompare, condition: strings.HasSuffix, signatures: compared,
-			size: constant(1), help: "whether the string ends with x",
-		},
-		{
-			name: "contains", method: true, arguments: "x", flow: flowCompare, condition: strings.Contains, signatures: compared,
-			size: constant(1), help: "whether x is in the string",
-		},
+func ofOne(f func(string) string) func([]evaluate) evaluate {
+	return func(args []evaluate) evaluate {
+		a := args[0]
+		return func(e *environment) string { return f(a(e)) }
 	}
-	list = append(list, instants()...)
-	return append(list, digests()...)
 }
 
-func base64Size(sizes []int) int { return 4 * ((sizes[0] + 2) / 3) }
+func ofTwo(f func(a, b string) string) func([]evaluate) evaluate {
+	return func(args []evaluate) evaluate {
+		a, b := args[0], args[1]
+		return func(e *environment) string { return f(a(e), b(e)) }
+	}
+}
+
+func choose(args []evaluate) evaluate {
+	is, a, b := args[0], args[1], args[2]
+	return func(e *environment) string {
+		if is(e) != "" {
+			return a(e)
+		}
+		return b(e)
+	}
+}
+
+func textFunctions() []function {
+	public := []signature{one(kindString, kindString)}
+	textual := []signature{one(kindString, kindString), one(kindSecret, kindSecret)}
+	hexadecimal := []signature{one(kindBytes, kindString), one(kindSecret, kindSecret)}
+	base := []signature{one(kindBytes, kindString), one(kindString, kindString), one(kindSecret, kindSecret)}
+	twofold := flowEncode(func(n int) int { return 2 * n })
+	threefold := flowEncode(func(n int) int { return 3 * n })
+	fourThirds := flowEncode(func(n int) int { return 4 * ((n + 2) / 3) })
+	list := []struct {
+		name       string
+		signatures []signature
+		flow       flow
+		compute    func(string) string
+		help       string
+	}{
+		{
+			"bytes", []signature{one(kindString, kindBytes)}, flowKeep, func(x string) string { return x },
+			"the bytes of a string",
+		},
+		{
+			"hex", hexadecimal, twofold, func(x string) string { return hex.EncodeToString([]byte(x)) },
+			"lower-case hex digits",
+		},
+		{
+			"base64", base, fourThirds, func(x string) string { return base64.StdEncoding.EncodeToString([]byte(x)) },
+			"base64 with padding (RFC 4648, section 4)",
+		},
+		{
+			"base64url", base, fourThirds, func(x string) string { return base64.RawURLEncoding.EncodeToString([]byte(x)) },
+			"base64url without padding (RFC 4648, section 5)",
+		},
+		{
+			"percent_encode", textual, threefold, percentEncode,
+			"every byte outside `A-Za-z0-9-._~` as `%` and two upper-case hex digits",
+		},
+		{
+			"percent_encode_path", public, threefold, percentEncodePath,
+			"`percent_encode` of each segment of a path: `/` stays, and what is encoded already is encoded again",
+		},
+		{
+			"json", textual, flowJSON, jsonString,
+			"a JSON string with its quotes; of secrets, only those that are text, or are joined of such and strings",
+		},
+		{"lower", public, flowKeep, lowerASCII, "ASCII letters in lower case"},
+		{"upper", public, flowKeep, upperASCII, "ASCII letters in upper case"},
+		{"trim", public, flowShorten, trim, "without space, tab, CR and LF at both ends"},
+		{"path", public, flowCut, pathOf, "what is before the first `?`; all of a text without one"},
+		{"query", public, flowCut, queryOf, "what is after the first `?`; empty without one"},
+		{
+			"sorted_query", public, flowSort, sortedQuery,
+			"the parameters of a query, decoded (`+` is a space), percent-encoded, then sorted by name and value; duplicates stay, " +
+				"`=` is always written; not of what a secret flows into",
+		},
+	}
+	functions := []function{{
+		name:       "choose",
+		arguments:  "condition, a, b",
+		signatures: []signature{{[]kind{kindBool, kindString, kindString}, kindString}},
+		help:       "a if the condition holds, else b",
+		flow:       flowChoose,
+		compute:    choose,
+	}}
+	for _, f := range list {
+		functions = append(functions, function{
+			name:       f.name,
+			arguments:  "x",
+			signatures: f.signatures,
+			help:       f.help,
+			flow:       f.flow,
+			compute:    ofOne(f.compute),
+		})
+	}
+	return functions
+}
+
+func conditions() []function {
+	condition := func(name, help string, holds func(s, x string) bool) function {
+		return function{
+			name:       name,
+			method:     true,
+			arguments:  "x",
+			signatures: []signature{two(kindString, kindString, kindBool)},
+			help:       help,
+			flow:       flowCompare,
+			compute:    ofTwo(func(s, x string) string { return truth(holds(s, x)) }),
+		}
+	}
+	return []function{
+		condition("startsWith", "whether the string begins with x", strings.HasPrefix),
+		condition("endsWith", "whether the string ends with x", strings.HasSuffix),
+		condition("contains", "whether x is in the string", strings.Contains),
+	}
+}
 
 // instants are the methods of now.
 func instants() []function {
-	written := []signature{one(kindTimestamp, kindString)}
-	formatted := func(layout string) func(time.Time) string {
-		return func(at time.Time) string { return at.UTC().Format(layout) }
+	layout := func(text string) func(time.Time) string { return func(at time.Time) string { return at.Format(text) } }
+	var methods []function
+	for _, written := range []struct {
+		name  string
+		write func(utc time.Time) string
+		size  int
+		unit  time.Duration
+		help  string
+	}{
+		{"rfc3339", layout("2006-01-02T15:04:05Z"), 20, 0, "`2026-01-02T03:04:05Z`"},
+		{"rfc3339_ms", layout("2006-01-02T15:04:05.000Z"), 24, time.Millisecond, "`2026-01-02T03:04:05.678Z`"},
+		// RFC 9110, section 5.6.7
+		{"http_date", layout("Mon, 02 Jan 2006 15:04:05 GMT"), 29, 0, "`Fri, 02 Jan 2026 03:04:05 GMT`"},
+		{"unix", func(at time.Time) string { return strconv.FormatInt(at.Unix(), 10) }, 20, 0, "`1767323045`"},
+		{
+			"unix_ms", func(at time.Time) string { return strconv.FormatInt(at.UnixMilli(), 10) }, 20, time.Millisecond,
+			"`1767323045678`",
+		},
+	} {
+		methods = append(methods, function{
+			name:       written.name,
+			method:     true,
+			signatures: []signature{one(kindTimestamp, kindString)},
+			help:       written.help,
+			flow:       flowFresh(written.size),
+			compute: func([]evaluate) evaluate {
+				return func(e *environment) string { return written.write(e.now.UTC()) }
+			},
+			unit: written.unit,
+		})
 	}
-	return []function{
-		{
-			name: "rfc3339", method: true, signatures: written, size: constant(20), flow: flowFresh, instant: formatted(layoutRFC3339),
-			help: "`2026-01-02T03:04:05Z`",
-		},
-		{
-			name: "rfc3339_ms", method: true, signatures: written, size: constant(24), flow: flowFresh, instant: formatted(layoutRFC3339ms),
-			unit: time.Millisecond,
-			help: "`2026-01-02T03:04:05.678Z`",
-		},
-		{
-			name: "http_date", method: true, signatures: written, size: constant(29), flow: flowFresh, instant: formatted(layoutHTTPDate),
-			help: "`Fri, 02 Jan 2026 03:04:05 GMT`",
-		},
-		{
-			name: "unix", method: true, signatures: written, size: constant(20), flow: flowFresh, instant: unix,
-			help: "`1767323045`",
-		},
-		{
-			name: "unix_ms", method: true, signatures: written, size: constant(20), flow: flowFresh, instant: unixMS,
-			unit: time.Millisecond,
-			help: "`1767323045678`",
-		},
-		{
-			name: "format", method: true, arguments: "layout", literal: true, flow: flowFresh,
-			signatures: []signature{two(kindTimestamp, kindString, kindString)},
-			help:       "by a layout, which is one string literal: " + directiveHelp() + "; in UTC, fractions are cut off",
-		},
-	}
+	return append(methods, function{
+		name:       "format",
+		method:     true,
+		arguments:  "layout",
+		signatures: []signature{two(kindTimestamp, kindString, kindString)},
+		help:       "by a layout, which is one string literal: " + directiveHelp() + "; in UTC, fractions are cut off",
+		flow:       flowFresh(0),
+	})
 }
 
 func directiveHelp() string {
@@ -200,57 +250,62 @@ func directiveHelp() string {
 
 // digests are the ways out for a secret.
 func digests() []function {
-	hashes := []struct {
-		name string
-		new  func() hash.Hash
-		// extendable says that who knows a digest, and the length of what was hashed, can compute that of a longer text.
-		extendable bool
-	}{
+	keyed := func(gives kind) []signature {
+		return []signature{
+			two(kindSecret, kindString, gives), two(kindSecret, kindBytes, gives), two(kindSecret, kindSecret, gives),
+		}
+	}
+	plain := []signature{one(kindString, kindBytes), one(kindBytes, kindBytes), one(kindSecret, kindBytes)}
+	var sums, macs, derivedSums, derivedMACs []function
+	for _, h := range []hashing{
 		{"md5", md5.New, true},
 		{"sha1", sha1.New, true},
 		{"sha256", sha256.New, true},
 		{"sha384", sha512.New384, false},
 		{"sha512", sha512.New, true},
-	}
-	var plain, keyed, derived, derivedKeyed []function
-	for _, h := range hashes {
-		size := constant(h.new().Size())
-		sum := func(x string) string {
+	} {
+		sum := ofOne(func(x string) string {
 			digest := h.new()
 			digest.Write([]byte(x))
 			return string(digest.Sum(nil))
-		}
-		mac := func(key, message string) string {
+		})
+		mac := ofTwo(func(key, message string) string {
 			digest := hmac.New(h.new, []byte(key))
 			digest.Write([]byte(message))
 			return string(digest.Sum(nil))
-		}
-		messages := func(gives kind) []signature {
-			return []signature{
-				two(kindSecret, kindString, gives), two(kindSecret, kindBytes, gives), two(kindSecret, kindSecret, gives),
-			}
-		}
-		plain = append(plain, function{
-			name: h.name, arguments: "x", size: size, flow: flowDigest(h.name, h.extendable), one: sum,
-			signatures: []signature{one(kindString, kindBytes), one(kindBytes, kindBytes), one(kindSecret, kindBytes)},
+		})
+		sums = append(sums, function{
+			name:       h.name,
+			arguments:  "x",
+			signatures: plain,
 			help:       "the digest; a secret's way out",
+			flow:       h.flowDigest,
+			compute:    sum,
 		})
-		keyed = append(keyed, function{
-			name: "hmac_" + h.name, arguments: "key, message", size: size, flow: flowHMAC(h.name, h.new().BlockSize()), two: mac,
-			signatures: messages(kindBytes),
+		macs = append(macs, function{
+			name:       "hmac_" + h.name,
+			arguments:  "key, message",
+			signatures: keyed(kindBytes),
 			help:       "the HMAC (RFC 2104); a secret's way out",
+			flow:       h.flowHMAC,
+			compute:    mac,
 		})
-		derived = append(derived, function{
-			name: "derive_" + h.name, arguments: "x", size: size, flow: flowDerive, one: sum,
+		derivedSums = append(derivedSums, function{
+			name:       "derive_" + h.name,
+			arguments:  "x",
 			signatures: []signature{one(kindSecret, kindSecret)},
 			help:       "the digest as a secret, for keys that are made of keys",
+			flow:       h.flowDerive,
+			compute:    sum,
 		})
-		derivedKeyed = append(derivedKeyed, function{
-			name: "derive_hmac_" + h.name, arguments: "key, message", size: size, two: mac,
-			flow:       flowDeriveHMAC(h.name, h.new().BlockSize()),
-			signatures: messages(kindSecret),
+		derivedMACs = append(derivedMACs, function{
+			name:       "derive_hmac_" + h.name,
+			arguments:  "key, message",
+			signatures: keyed(kindSecret),
 			help:       "the HMAC as a secret, for keys that are made of keys",
+			flow:       h.flowDeriveHMAC,
+			compute:    mac,
 		})
 	}
-	return append(append(append(plain, keyed...), derived...), derivedKeyed...)
+	return slices.Concat(sums, macs, derivedSums, derivedMACs)
 }

@@ -48,25 +48,21 @@ func watched(w *keyWatch) map[string]*function {
 		if !derives && !isHMAC {
 			continue
 		}
-		watching := *f
-		if one := f.one; one != nil {
-			watching.one = func(x string) string {
-				result := one(x)
-				w.add(result)
-				return result
-			}
+		sum, block := functions[h], 64
+		if h == "sha384" || h == "sha512" {
+			block = 128
 		}
-		if two := f.two; two != nil {
-			sum, block := functions[h].one, 64
-			if h == "sha384" || h == "sha512" {
-				block = 128
-			}
-			watching.two = func(key, message string) string {
-				w.add(key)
-				if len(key) > block {
-					w.add(sum(key))
+		watching := *f
+		watching.compute = func(args []evaluate) evaluate {
+			compute := f.compute(args)
+			return func(e *environment) string {
+				if key := args[0](e); isHMAC {
+					w.add(key)
+					if len(key) > block {
+						w.add(computed(sum, key))
+					}
 				}
-				result := two(key, message)
+				result := compute(e)
 				if derives {
 					w.add(result)
 				}
@@ -378,24 +374,26 @@ func TestNoSchemeGivesAKeyAway(t *testing.T) {
 func TestKeySearchFindsHoles(t *testing.T) {
 	t.Parallel()
 	// after has a function forget what its flow has noted.
-	after := func(name string, forget func(*checker)) func(map[string]*function) {
+	after := func(name string, forget func(*keys)) func(map[string]*function) {
 		return func(table map[string]*function) {
 			for _, h := range []string{"md5", "sha1", "sha256", "sha384", "sha512"} {
 				hole := *table[name+h]
 				flow := hole.flow
-				hole.flow = func(c *checker, at call, args []operand) (facts, error) {
-					known, err := flow(c, at, args)
-					forget(c)
-					return known, err
+				hole.flow = func(c *checker, at call, args []operand) facts {
+					known := flow(c, at, args)
+					forget(&c.keys)
+					return known
 				}
 				table[name+h] = &hole
 			}
 		}
 	}
 	for name, hole := range map[string]func(map[string]*function){
-		"a long key that derives, and its hash": after("derive_hmac_", func(c *checker) { c.derivingKeys = nil }),
-		"a long key, and its hash":              after("", func(c *checker) { clear(c.plain) }),
-		"a key that derives, hashed in public":  after("hmac_", func(c *checker) { clear(c.intoHash) }),
+		"a long key that derives, and its hash": after("derive_hmac_", func(k *keys) { k.derivingKeys = nil }),
+		"a long key, and its hash":              after("", func(k *keys) {
+			maps.DeleteFunc(k.uses, func(use string, _ []int) bool { return !strings.HasPrefix(use, "hmac_") })
+		}),
+		"a key that derives, hashed in public":  after("hmac_", func(k *keys) { clear(k.intoHash) }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

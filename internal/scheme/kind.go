@@ -17,13 +17,13 @@ func (k kind) String() string {
 	return [...]string{"string", "bytes", "secret", "bool", "timestamp"}[k]
 }
 
-// kindNames are some types in words: "string, bytes or secret".
-func kindNames(kinds []kind) string {
-	var names []string
-	for _, k := range kinds {
-		names = append(names, k.String())
+// kindNames are some types in words.
+func kindNames(kinds []kind) []string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = k.String()
 	}
-	return alternatives(names)
+	return names
 }
 
 // alternatives joins words: "a", "a or b", "a, b or c".

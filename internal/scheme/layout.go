@@ -1,16 +1,8 @@
 package scheme
 
 import (
-	"strconv"
 	"strings"
 	"time"
-)
-
-// Layouts of instants, as package time has them. Instants are in UTC.
-const (
-	layoutRFC3339   = "2006-01-02T15:04:05Z"
-	layoutRFC3339ms = "2006-01-02T15:04:05.000Z"
-	layoutHTTPDate  = "Mon, 02 Jan 2006 15:04:05 GMT" // RFC 9110, section 5.6.7
 )
 
 // layout is a layout of now.format that was checked. It is kept as its text, because compiled ones can be a hundred
@@ -48,7 +40,7 @@ var directives = []directive{
 // percent is %%, which is no part of an instant.
 var percent = directive{name: "%", layout: "%", max: 1}
 
-// nextDirective cuts a layout at its first directive. It says false if something else follows the first %.
+// nextDirective cuts a layout at its first directive. It is not valid if something else follows the first %.
 func nextDirective(text string) (before string, found directive, after string, valid bool) {
 	before, after, is := strings.Cut(text, "%")
 	if !is {
@@ -65,7 +57,7 @@ func nextDirective(text string) (before string, found directive, after string, v
 	return "", directive{}, "", false
 }
 
-// newLayout checks a layout. It says false if something else than a directive follows a %.
+// newLayout checks a layout. It is not valid if something else than a directive follows a %.
 func newLayout(text string) (layout, bool) {
 	l := layout{text: text}
 	used := map[string]bool{}
@@ -99,6 +91,3 @@ func (l layout) format(at time.Time) string {
 	}
 	return text.String()
 }
-
-func unix(at time.Time) string   { return strconv.FormatInt(at.Unix(), 10) }
-func unixMS(at time.Time) string { return strconv.FormatInt(at.UnixMilli(), 10) }

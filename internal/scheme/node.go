@@ -1,7 +1,6 @@
 package scheme
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -17,22 +16,16 @@ import (
 // maxDocument is the size of the largest document, in bytes.
 const maxDocument = 64 << 10
 
-// errorAt is an error about a place in a document. Neither may quote a value: a secret may have been pasted anywhere, and Vault
-// logs errors in plain text.
-func errorAt(place, format string, args ...any) error {
-	return fmt.Errorf("%s: %s", place, fmt.Sprintf(format, args...))
-}
-
 // lineOf is a place for which there is no accepted name.
 func lineOf(node *yaml.Node) string { return fmt.Sprintf("line %d", node.Line) }
 
 // parseYAML reads the one document in a text, and refuses what could make it read differently than it looks.
-func parseYAML(text string) (*yaml.Node, error) {
+func parseYAML(text string) *yaml.Node {
 	if len(text) > maxDocument {
-		return nil, errorAt("scheme", "is longer than %d bytes", maxDocument)
+		panic(refuseAt("scheme", "is longer than %d bytes", maxDocument))
 	}
 	if !utf8.ValidString(text) {
-		return nil, errorAt("scheme", "is not UTF-8")
+		panic(refuseAt("scheme", "is not UTF-8"))
 	}
 	line := 1
 	ascii := true
@@ -44,53 +37,44 @@ func parseYAML(text string) (*yaml.Node, error) {
 		case r >= utf8.RuneSelf && !unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp):
 			ascii = false
 		case r < ' ', r > '~':
-			return nil, errorAt(fmt.Sprintf("line %d", line), "contains a control character, a byte-order mark or a character that changes "+
-				"the direction of text")
+			panic(refuseAt(fmt.Sprintf("line %d", line), "contains a control character, a byte-order mark or a character that "+
+				"changes the direction of text"))
 		}
 	}
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
 		if strings.HasPrefix(line, "%") {
-			return nil, errorAt(fmt.Sprintf("line %d", i+1), "is a directive of YAML; leave it out")
+			panic(refuseAt(fmt.Sprintf("line %d", i+1), "is a directive of YAML; leave it out"))
 		}
 	}
-	root, err := decodeYAML(text)
-	if err != nil {
-		return nil, err
-	}
-	if tagged := firstTag(root, lines); tagged != nil {
-		return nil, errorAt(lineOf(tagged), "has a tag; leave it out, every value is text")
-	}
+	root := decodeYAML(text)
+	refuseTags(root, lines)
 	if ascii {
-		return root, nil
+		return root
 	}
 	// A character outside ASCII stands in a comment if the document means the same without it.
-	other, err := decodeYAML(strings.Map(func(r rune) rune {
+	other := decodeYAML(strings.Map(func(r rune) rune {
 		if r >= utf8.RuneSelf {
 			return 'x'
 		}
 		return r
 	}, text))
-	if err != nil {
-		return nil, err
-	}
 	if at := firstDifference(root, other); at != nil {
-		return nil, errorAt(lineOf(at), "contains a character outside ASCII, which only comments may: write it as an escape")
+		panic(refuseAt(lineOf(at), "contains a character outside ASCII, which only comments may: write it as an escape"))
 	}
-	return root, nil
+	return root
 }
 
-// firstTag is a node that begins with a !, or nil. Package yaml does not mark the tag ! itself.
-func firstTag(node *yaml.Node, lines []string) *yaml.Node {
-	if at := node.Column - 1; node.Line <= len(lines) && at < len(lines[node.Line-1]) && lines[node.Line-1][at] == '!' {
-		return node
+const tagged = "has a tag; leave it out, every value is text"
+
+// refuseTags refuses nodes that begin with a !. Package yaml does not mark the tag ! itself.
+func refuseTags(node *yaml.Node, lines []string) {
+	if node.Line <= len(lines) && strings.HasPrefix(lines[node.Line-1][min(node.Column-1, len(lines[node.Line-1])):], "!") {
+		panic(refuseAt(lineOf(node), tagged))
 	}
 	for _, child := range node.Content {
-		if tagged := firstTag(child, lines); tagged != nil {
-			return tagged
-		}
+		refuseTags(child, lines)
 	}
-	return nil
 }
 
 // firstDifference is a node at which two documents differ, or nil.
@@ -109,74 +93,75 @@ func firstDifference(a, b *yaml.Node) *yaml.Node {
 var yamlLine = regexp.MustCompile(`^yaml: line (\d{1,9}): `)
 
 // decodeYAML is yaml.Decoder without its messages, which quote the document, and without its panics, if it has any left.
-func decodeYAML(text string) (root *yaml.Node, err error) {
+func decodeYAML(text string) *yaml.Node {
 	defer func() {
-		if recover() != nil {
-			root, err = nil, errorAt("scheme", "is not YAML")
+		fault := recover()
+		if _, is := fault.(refusal); fault != nil && !is {
+			fault = refuseAt("scheme", "is not YAML")
+		}
+		if fault != nil {
+			panic(fault)
 		}
 	}()
-	notYAML := func(err error) error {
+	decoder := yaml.NewDecoder(strings.NewReader(text))
+	var document, more yaml.Node
+	err := decoder.Decode(&document)
+	if errors.Is(err, io.EOF) {
+		panic(refuseAt("scheme", "is empty"))
+	}
+	if err == nil {
+		if err = decoder.Decode(&more); err == nil {
+			panic(refuseAt(lineOf(&more), "a second document begins here; write one"))
+		}
+	}
+	if !errors.Is(err, io.EOF) {
 		place := "scheme"
 		if found := yamlLine.FindStringSubmatch(err.Error()); found != nil {
 			place = "at or after line " + found[1] // package yaml often names where what is wrong begins
 		}
-		return errorAt(place, "is not YAML; put a value that begins with a quote, or has a colon, a #, a comma, a ? or braces in it, in single "+
-			"quotes, or on a line of its own after >-")
+		panic(refuseAt(place, "is not YAML; put a value that begins with a quote, or has a colon, a #, a comma, a ? or braces in "+
+			"it, in single quotes, or on a line of its own after >-"))
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader([]byte(text)))
-	var document, more yaml.Node
-	if err = decoder.Decode(&document); errors.Is(err, io.EOF) {
-		return nil, errorAt("scheme", "is empty")
-	}
-	if err == nil {
-		if err = decoder.Decode(&more); err == nil {
-			return nil, errorAt(lineOf(&more), "a second document begins here; write one")
-		}
-	}
-	if !errors.Is(err, io.EOF) {
-		return nil, notYAML(err)
-	}
-	root = document.Content[0]
-	return root, checkNodes(root)
+	root := document.Content[0]
+	checkNodes(root)
+	return root
 }
 
 // checkNodes refuses what the document may not contain: anchors, tags, merge keys and null.
-func checkNodes(node *yaml.Node) error {
+func checkNodes(node *yaml.Node) {
 	switch {
 	case node.Kind == yaml.AliasNode, node.Anchor != "":
-		return errorAt(lineOf(node), "has an anchor or an alias; write the value out")
+		panic(refuseAt(lineOf(node), "has an anchor or an alias; write the value out"))
 	case node.Style&yaml.TaggedStyle != 0:
-		return errorAt(lineOf(node), "has a tag; leave it out, every value is text")
+		panic(refuseAt(lineOf(node), tagged))
 	case node.Tag == "!!merge":
-		return errorAt(lineOf(node), "has a merge key; write the values out")
+		panic(refuseAt(lineOf(node), "has a merge key; write the values out"))
 	case node.Kind == yaml.ScalarNode && node.Tag == "!!null":
-		return errorAt(lineOf(node), `has no value; leave the key out, or write {} or ""`)
+		panic(refuseAt(lineOf(node), `has no value; leave the key out, or write {} or ""`))
 	}
 	for _, child := range node.Content {
-		if err := checkNodes(child); err != nil {
-			return err
-		}
+		checkNodes(child)
 	}
-	return nil
 }
 
-// pair is a key of a mapping and its value.
+// pair is a key of a mapping and its value. line is the place of a key that was not accepted yet.
 type pair struct {
-	key   string
-	line  *yaml.Node
-	value *yaml.Node
+	key, line string
+	value     *yaml.Node
 }
 
-// place is where an error about the key is, before the key was accepted.
-func (p pair) place() string { return lineOf(p.line) }
-
-// pairs are those of a mapping, in its order. It has no key twice, and none but the known ones, unless there are none.
-func pairs(node *yaml.Node, place string, known ...string) ([]pair, error) {
-	if node.Kind != yaml.MappingNode && place == "scheme" {
-		return nil, errorAt(place, "must be a mapping of names to values; from a file: scheme=@file")
+// pairs are those of a mapping, in its order. It has no key twice, and none but the known ones, unless there are none. A
+// mapping that is absent has no pairs.
+func pairs(node *yaml.Node, place string, known ...string) []pair {
+	if node == nil {
+		return nil
 	}
 	if node.Kind != yaml.MappingNode {
-		return nil, errorAt(place, "must be a mapping of names to values")
+		hint := ""
+		if place == "scheme" {
+			hint = "; from a file: scheme=@file"
+		}
+		panic(refuseAt(place, "must be a mapping of names to values%s", hint))
 	}
 	found := make([]pair, 0, len(node.Content)/2)
 	seen := make(map[string]bool, len(node.Content)/2)
@@ -184,47 +169,41 @@ func pairs(node *yaml.Node, place string, known ...string) ([]pair, error) {
 		key := node.Content[i]
 		switch {
 		case key.Kind != yaml.ScalarNode:
-			return nil, errorAt(lineOf(key), "a key must be text")
+			panic(refuseAt(lineOf(key), "a key must be text"))
 		case seen[key.Value]:
-			return nil, errorAt(lineOf(key), "this key is in %s twice", place)
+			panic(refuseAt(lineOf(key), "this key is in %s twice", place))
 		case len(known) > 0 && !slices.Contains(known, key.Value):
-			return nil, errorAt(lineOf(key), "unknown key in %s; the keys are %s", place, strings.Join(known, ", "))
+			panic(refuseAt(lineOf(key), "unknown key in %s; the keys are %s", place, strings.Join(known, ", ")))
 		}
 		seen[key.Value] = true
-		found = append(found, pair{key.Value, key, node.Content[i+1]})
+		found = append(found, pair{key.Value, lineOf(key), node.Content[i+1]})
 	}
-	return found, nil
+	return found
 }
 
 // scalar is a value as its text.
-func scalar(node *yaml.Node, place string) (string, error) {
+func scalar(node *yaml.Node, place string) string {
 	if node.Kind != yaml.ScalarNode {
-		return "", errorAt(place, "must be text")
+		panic(refuseAt(place, "must be text"))
 	}
-	return node.Value, nil
+	return node.Value
 }
 
-// boolean is a value that is true or false.
-func boolean(node *yaml.Node, place string) (bool, error) {
-	if node.Kind != yaml.ScalarNode || (node.Value != "true" && node.Value != "false") {
-		return false, errorAt(place, "must be true or false")
+// boolean reports whether a text is true, and not false.
+func boolean(text, place string) bool {
+	if text != "true" && text != "false" {
+		panic(refuseAt(place, "must be true or false"))
 	}
-	return node.Value == "true", nil
+	return text == "true"
 }
 
 // texts are the values of a mapping of texts, by key.
-func texts(node *yaml.Node, place string, known ...string) (map[string]string, error) {
-	found, err := pairs(node, place, known...)
-	if err != nil {
-		return nil, err
+func texts(node *yaml.Node, place string, known ...string) map[string]string {
+	values := map[string]string{}
+	for _, p := range pairs(node, place, known...) {
+		values[p.key] = scalar(p.value, p.line)
 	}
-	values := make(map[string]string, len(found))
-	for _, p := range found {
-		if values[p.key], err = scalar(p.value, p.place()); err != nil {
-			return nil, err
-		}
-	}
-	return values, nil
+	return values
 }
 
 // scalars are all of a document, keys included.

@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"weak"
@@ -41,8 +40,8 @@ type pattern struct {
 	runes int
 	// anchored says that it has a ^, \A, $ or \z of its own.
 	anchored bool
-	// comma says that it may match a value that contains a comma.
-	comma bool
+	// characters are those that values may have.
+	characters alphabet
 }
 
 // patterns are those in use, by their text: the configs of a process share them. It keeps none alive.
@@ -81,9 +80,9 @@ func forgetPattern(text string) {
 	}
 }
 
-// matches says whether the pattern matches a whole value. The longest of the leftmost matches is the whole value if any match is. So no
-// anchors are needed: in text around a pattern they could be broken out of, by a ) or by an unclosed \Q, and printing an anchored tree
-// takes seconds for some patterns.
+// matches reports whether the pattern matches a whole value. The longest of the leftmost matches is the whole value if any
+// match is. So no anchors are needed: in text around a pattern they could be broken out of, by a ) or by an unclosed \Q, and
+// printing an anchored tree takes seconds for some patterns.
 func (p *pattern) matches(value string) bool {
 	found := p.compiled.FindStringIndex(value)
 	return found != nil && found[0] == 0 && found[1] == len(value)
@@ -108,45 +107,40 @@ func newPattern(text string) (p *pattern, fault string) {
 	}
 	tree, err := syntax.Parse(text, syntax.Perl)
 	if err != nil {
-		return nil, "is not a regular expression as RE2 has them (https://github.com/google/re2/wiki/Syntax); repetitions have at most 1,000"
+		return nil, "is not a regular expression as RE2 has them (https://github.com/google/re2/wiki/Syntax); repetitions have " +
+			"at most 1,000"
 	}
-	size := instructions(tree)
-	if size > maxInstructions {
+	p = &pattern{instructions: instructions(tree)}
+	if p.instructions > maxInstructions {
 		return nil, "is too large: it compiles to more than 2,000 instructions; use max for the length of a value"
 	}
-	own := anchored(tree)
-	if own {
+	p.inspect(tree)
+	if p.anchored {
 		// What begins with ^ would be compiled once more, into a program of some MiB. It cannot begin with it here, and
 		// matches the same.
 		text = `(?:\b|\B)(?:` + text + `)`
 	}
-	compiled, err := regexp.Compile(text)
-	if err != nil {
+	if p.compiled, err = regexp.Compile(text); err != nil {
 		return nil, "is not a regular expression as RE2 has them"
 	}
-	compiled.Longest()
-	return &pattern{compiled, size, runes(tree), own, admitsComma(tree)}, ""
+	p.compiled.Longest()
+	return p, ""
 }
 
-// anchored says whether a pattern has a ^, \A, $ or \z.
-func anchored(tree *syntax.Regexp) bool {
+// inspect notes what is in a tree. Repetitions share their runes.
+func (p *pattern) inspect(tree *syntax.Regexp) {
+	p.runes += cap(tree.Rune)
+	p.characters.add(tree)
 	switch tree.Op { //nolint:exhaustive // the others are no anchors
 	case syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText:
-		return true
+		p.anchored = true
 	}
-	return slices.ContainsFunc(tree.Sub, anchored)
-}
-
-// runes counts those that the literals and classes of a pattern have in memory. Repetitions share them.
-func runes(tree *syntax.Regexp) int {
-	count := cap(tree.Rune)
 	for _, sub := range tree.Sub {
-		count += runes(sub)
+		p.inspect(sub)
 	}
-	return count
 }
 
-// unclosedQuote says whether a pattern has a \Q without \E, which would quote whatever follows the pattern.
+// unclosedQuote reports whether a pattern has a \Q without \E, which would quote whatever follows the pattern.
 func unclosedQuote(text string) bool {
 	for i := 0; i+1 < len(text); i++ {
 		if text[i] != '\\' {
@@ -164,8 +158,8 @@ func unclosedQuote(text string) bool {
 	return false
 }
 
-// instructions estimates how many instructions a pattern compiles to, without compiling it: repetitions multiply, and a small pattern can
-// become a large program.
+// instructions estimates how many instructions a pattern compiles to, without compiling it: repetitions multiply, and a
+// small pattern can become a large program.
 func instructions(tree *syntax.Regexp) int {
 	subs := 0
 	for _, sub := range tree.Sub {
@@ -189,21 +183,4 @@ func instructions(tree *syntax.Regexp) int {
 	default:
 		return subs + 2
 	}
-}
-
-// admitsComma says whether a pattern has a place where a comma may stand.
-func admitsComma(tree *syntax.Regexp) bool {
-	switch tree.Op { //nolint:exhaustive // the others have no characters
-	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
-		return true
-	case syntax.OpLiteral:
-		return slices.Contains(tree.Rune, ',')
-	case syntax.OpCharClass:
-		for i := 0; i+1 < len(tree.Rune); i += 2 {
-			if tree.Rune[i] <= ',' && ',' <= tree.Rune[i+1] {
-				return true
-			}
-		}
-	}
-	return slices.ContainsFunc(tree.Sub, admitsComma)
 }

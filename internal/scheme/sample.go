@@ -9,19 +9,16 @@ import (
 
 // hasTwoValues reports whether a request field cannot be empty and certainly has two values. Values count as one that
 // differ only in what lower, upper, trim and sorted_query remove, because freshness passes through those.
-func (d declaration) hasTwoValues() bool {
-	if d.mayBeEmpty() {
-		return false
-	}
-	tree, err := syntax.Parse(d.pattern.compiled.String(), syntax.Perl)
-	if err != nil {
+func (f field) hasTwoValues() bool {
+	tree, err := syntax.Parse(f.pattern.compiled.String(), syntax.Perl)
+	if err != nil || f.least() == 0 {
 		return false
 	}
 	first := ""
 	for _, sample := range append(samples(tree), "/a", "/b") { // request strings begin with a slash
 		folded := lowerASCII(sortedQuery(trim(sample)))
-		steps := len(sample) * d.pattern.instructions
-		if folded == "" || folded == first || steps > maxSampleSteps || d.check(sample) != nil {
+		steps := len(sample) * f.pattern.instructions
+		if folded == "" || folded == first || steps > maxSampleSteps || f.check(sample) != nil {
 			continue
 		}
 		if first != "" {

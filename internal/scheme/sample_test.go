@@ -54,16 +54,16 @@ func TestFieldsWithTwoValues(t *testing.T) {
 	} {
 		compiled, fault := newPattern(pattern)
 		require.Empty(t, fault, pattern)
-		declared := declaration{name: "field", pattern: compiled, max: 1_000}
-		require.Equal(t, want, declared.hasTwoValues(), pattern)
-		declared.optional = true
-		require.False(t, declared.hasTwoValues(), pattern)
+		f := field{name: "field", pattern: compiled, max: 1_000}
+		require.Equal(t, want, f.hasTwoValues(), pattern)
+		f.optional = true
+		require.False(t, f.hasTwoValues(), pattern)
 	}
 	// max, and the rules of request strings, leave out values.
 	of := func(name, pattern string, longest int) bool {
 		compiled, fault := newPattern(pattern)
 		require.Empty(t, fault, pattern)
-		return declaration{name: name, pattern: compiled, max: longest}.hasTwoValues()
+		return field{name: name, pattern: compiled, max: longest}.hasTwoValues()
 	}
 	require.False(t, of("field", `A{3,4}`, 3))
 	require.True(t, of("field", `[A-Z]{3,4}`, 3))

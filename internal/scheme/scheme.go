@@ -43,11 +43,10 @@ type Scheme struct {
 	// slots is how many values an environment has.
 	slots int
 	// lets compute the names that outputs and conditions need, each after those that it needs.
-	lets       []func(*environment)
-	conditions []requirement
-	headers    []output
-	query      []output
-	// uses are the predeclared names in the document.
+	lets []func(*environment)
+	// conditions have the message for requests that do not meet them as their name.
+	conditions, headers, query []output
+	// uses are the names in the document.
 	uses map[string]bool
 	// lints are those of the document; nil if this is not the whole scheme.
 	lints []string
@@ -57,13 +56,7 @@ type Scheme struct {
 	outdated error
 }
 
-// requirement is a condition, and the message for requests that do not meet it.
-type requirement struct {
-	message string
-	holds   condition
-}
-
-// output is a header or a query parameter.
+// output is a header, a query parameter or a condition.
 type output struct {
 	name, place string
 	value       evaluate
@@ -71,12 +64,13 @@ type output struct {
 	ofSecret bool
 }
 
-// Parse checks and compiles a document. It does not run the examples, because a config's secrets are compared with them first:
-// see CheckHidden and CheckExamples. An error names the place in the document and quotes no value.
+// Parse checks and compiles a document. It does not run the examples, because a config's secrets are compared with them
+// first: see CheckHidden and CheckExamples. An error names the place in the document and quotes no value.
 func Parse(text string) (*Scheme, error) { return parse(text, functions, &newerRules{}) }
 
-// ParseStored compiles a document that an earlier version stored. What only a newer rule refuses is not an error: the scheme signs as
-// before, and Outdated says what is wrong. A document that gives a secret or a derived key away is an error here too.
+// ParseStored compiles a document that an earlier version stored. What only a newer rule refuses is not an error: the
+// scheme signs as before, and Outdated says what is wrong. A document that gives a secret or a derived key away is an error
+// here too.
 func ParseStored(text string) (*Scheme, error) {
 	return parse(text, functions, &newerRules{stored: true})
 }
@@ -89,9 +83,11 @@ func parse(text string, functions map[string]*function, newer *newerRules) (*Sch
 	}
 	// A config is in memory for long, and what it does not sign with can be several times as large as what it signs with.
 	d := s.document
-	d.lets, d.conditions, d.headers, d.query = nil, nil, nil, nil
-	d.examples, d.texts, d.all, d.patterns = nil, nil, nil, nil
 	s.lints = nil
+	s.document = &document{
+		secrets: d.secrets, fields: d.fields, request: d.request, ttl: d.ttl,
+		allowStatic: d.allowStatic, allowExtension: d.allowExtension,
+	}
 	return s, nil
 }
 
@@ -101,175 +97,147 @@ func (s *Scheme) whole() (*Scheme, error) {
 }
 
 // compile is parse, and keeps all of the document.
-func compile(text string, functions map[string]*function, newer *newerRules) (*Scheme, error) {
-	d, err := readDocument(text, newer)
-	if err != nil {
-		return nil, err
-	}
-	c := newChecker(functions, newer, d.allowExtension)
-	c.declare(d)
+func compile(text string, functions map[string]*function, newer *newerRules) (_ *Scheme, err error) {
+	defer caught(&err)
+	d := readDocument(text, newer)
+	c := newChecker(d, functions)
 	s := &Scheme{text: text, document: d, slots: len(c.names)}
+	for _, let := range d.lets {
+		c.compileLet(c.names[let.name])
+	}
 	uses := map[string]bool{} // by what is signed
-	for _, let := range d.lets {
-		if err := c.compileLet(c.names[let.name]); err != nil {
-			return nil, err
-		}
-	}
-	for _, source := range d.conditions {
-		compiled, used, err := c.compile(source, kindBool)
-		if err != nil {
-			return nil, err
-		}
-		s.conditions = append(s.conditions, requirement{source.name, compiled.truth})
-		maps.Copy(uses, used)
-	}
-	if s.headers, err = c.outputs(d.headers, d.allowStatic, uses); err != nil {
-		return nil, err
-	}
-	if s.query, err = c.outputs(d.query, d.allowStatic, uses); err != nil {
-		return nil, err
-	}
-	if err := c.checkKeysApart(); err != nil {
-		return nil, err
-	}
+	s.conditions = c.outputs(d.conditions, kindBool, uses)
+	s.headers = c.outputs(d.headers, kindString, uses)
+	s.query = c.outputs(d.query, kindString, uses)
+	c.keys.checkApart(newer)
 	d.texts = append(d.texts, c.literals...)
-	needed := c.needed(uses)
-	for _, declared := range d.secrets {
-		if !needed[declared.name] {
-			return nil, errorAt("secrets."+declared.name, "is not used in any header or query parameter")
+	s.uses = maps.Clone(uses)
+	for _, let := range slices.Backward(c.lets) {
+		maps.Copy(s.uses, let.uses)
+		if uses[let.name] {
+			maps.Copy(uses, let.uses)
 		}
 	}
-	s.uses = map[string]bool{}
-	maps.Copy(s.uses, uses)
-	for _, let := range d.lets {
-		maps.Copy(s.uses, c.names[let.name].uses)
+	for _, f := range d.secrets {
+		if !uses[f.name] {
+			panic(refuseAt("secrets."+f.name, "is not used in any header or query parameter"))
+		}
 	}
-	for _, let := range c.order {
-		if needed[let.name] {
+	for _, let := range c.lets {
+		if uses[let.name] && let.compute != nil {
 			s.lets = append(s.lets, let.compute)
 		}
 	}
 	if d.growing {
 		if s.unit = c.unit; s.unit == 0 {
-			return nil, errorAt("growing", "needs now.unix_ms(), now.rfc3339_ms(), or %%3f or %%6f in now.format")
+			panic(refuseAt("growing", "needs now.unix_ms(), now.rfc3339_ms(), or %%3f or %%6f in now.format"))
 		}
 	}
-	c.lintAmbiguities()
-	s.lints = slices.Concat(c.lints, d.lints())
-	if err := d.checkExamples(s); err != nil {
-		return nil, err
-	}
+	s.lints = slices.Concat(c.lints, c.ambiguities, d.lints())
+	s.checkExamples()
 	s.outdated = newer.broken
 	return s, nil
 }
 
-// declare gives every name what is known of its values.
-func (c *checker) declare(d *document) {
-	add := func(text string, known facts, value func(slot int) evaluate) *name {
-		added := &name{name: text, slot: len(c.names), operand: operand{facts: known}}
-		if value != nil {
-			added.text = value(added.slot)
-		}
-		c.names[text] = added
-		return added
+// The slots of predeclared names. Those of secrets, fields and request come next, in the order of the document.
+const (
+	slotUUID = iota
+	slotNonce
+	slotBaseURL
+	firstSlot
+)
+
+// newChecker gives every name what is known of its values.
+func newChecker(d *document, functions map[string]*function) *checker {
+	c := &checker{
+		newer:          d.newer,
+		functions:      functions,
+		allowStatic:    d.allowStatic,
+		allowExtension: d.allowExtension,
+		names:          map[string]*name{},
+		keys:           newKeys(),
 	}
-	slot := func(slot int) evaluate { return func(e *environment) string { return e.values[slot] } }
-	// The slots of secrets, fields and request are in the order of the document: see environment.
-	for _, declared := range d.secrets {
-		add(declared.name, facts{
-			kind: kindSecret, max: maxSecret, min: 1, ofSecret: true, changes: true,
-			utf8: declared.encoding == encodingText, direct: []int{c.number(declared.name)},
-		}, slot)
+	add := func(text string, known facts) *name {
+		slot := len(c.names)
+		c.names[text] = &name{name: text, slot: slot, operand: operand{facts: known, value: valueOf(slot)}}
+		return c.names[text]
 	}
-	for _, declared := range d.fields {
-		add(declared.name, facts{kind: kindString, max: declared.max, min: declared.least(), endsPublic: true}, slot)
+	changing := facts{kind: kindString, fresh: true, varies: true, changes: true, endsPublic: true, min: 1, max: maxUUID}
+	add("uuid", changing)
+	changing.max = maxNonce
+	add("nonce", changing)
+	add("base_url", facts{kind: kindString, max: maxBase, min: 1, endsPublic: true})
+	for _, f := range d.secrets {
+		add(f.name, facts{
+			kind:     kindSecret,
+			max:      maxSecret,
+			min:      1,
+			ofSecret: true,
+			changes:  true,
+			utf8:     f.encoding == encodingText,
+			direct:   []int{c.keys.number(f.name)},
+		})
 	}
-	for _, declared := range d.request {
-		itself := edge{fields: []*alphabet{newAlphabet(declared)}}
-		add(declared.name, facts{
-			kind: kindString, max: declared.max, min: declared.least(), requested: declared.hasTwoValues(),
-			varies: true, changes: true, endsPublic: true, beginsRequest: true, endsRequest: true, lastRequest: true,
-			begin: itself, end: itself,
-		}, slot)
+	for _, f := range d.fields {
+		add(f.name, facts{kind: kindString, max: f.max, min: f.least(), endsPublic: true})
+	}
+	for _, f := range d.request {
+		itself := edge{fields: []*edgeField{{f.name, f.alphabet()}}}
+		add(f.name, facts{
+			kind:        kindString,
+			max:         f.max,
+			min:         f.least(),
+			requested:   f.hasTwoValues(),
+			varies:      true,
+			changes:     true,
+			endsPublic:  true,
+			lastRequest: true,
+			begin:       itself,
+			end:         itself,
+		})
 	}
 	for i := range d.lets {
-		add(d.lets[i].name, facts{}, nil).let = &d.lets[i]
+		let := add(d.lets[i].name, facts{})
+		let.let, let.uses = &d.lets[i], map[string]bool{}
 	}
-	add("now", facts{kind: kindTimestamp, varies: true}, nil)
-	changing := facts{kind: kindString, fresh: true, varies: true, changes: true, endsPublic: true, min: 1}
-	changing.max = maxUUID
-	add("uuid", changing, func(int) evaluate { return func(e *environment) string { return e.uuid } })
-	changing.max = maxNonce
-	add("nonce", changing, func(int) evaluate { return func(e *environment) string { return e.nonce } })
-	add("base_url", facts{kind: kindString, max: maxBase, min: 1, endsPublic: true},
-		func(int) evaluate { return func(e *environment) string { return e.baseURL } })
+	add("now", facts{kind: kindTimestamp, varies: true}).value = nil
+	return c
 }
 
-// outputs compiles headers or query parameters, and adds the names in them to uses.
-func (c *checker) outputs(sources []source, allowStatic bool, uses map[string]bool) ([]output, error) {
-	outputs := make([]output, 0, len(sources))
-	for _, source := range sources {
-		compiled, used, err := c.compile(source, kindString)
-		if err != nil {
-			return nil, err
-		}
-		if compiled.stale && !allowStatic {
+// outputs compiles headers, query parameters or conditions, and adds the names in them to uses.
+func (c *checker) outputs(sources []source, accepted kind, uses map[string]bool) []output {
+	outputs := make([]output, len(sources))
+	for i, source := range sources {
+		compiled := c.compile(source, uses, accepted)
+		if compiled.stale && !c.allowStatic {
 			// Earlier versions let a request field count that has one value, or can be empty.
-			err := c.newer.refuse(errorAt(source.place, "has a digest of a secret that stays the same: put now, uuid or nonce into "+
-				"what is hashed, or, for an hmac_, a request field that cannot be empty and has more than one value; or set "+
+			c.newer.refuse(refuseAt(source.place, "has a digest of a secret that stays the same: put now, uuid or nonce into what "+
+				"is hashed, or, for an hmac_, a request field that cannot be empty and has more than one value; or set "+
 				"allow_static: true if the API wants it so"))
-			if err != nil {
-				return nil, err
-			}
 		}
-		outputs = append(outputs, output{source.name, source.place, compiled.text, compiled.ofSecret})
-		maps.Copy(uses, used)
+		outputs[i] = output{source.name, source.place, compiled.value, compiled.ofSecret}
 	}
-	return outputs, nil
-}
-
-// needed are names with all that they need in turn.
-func (c *checker) needed(uses map[string]bool) map[string]bool {
-	needed := map[string]bool{}
-	var visit func(map[string]bool)
-	visit = func(used map[string]bool) {
-		for text := range used {
-			if !needed[text] {
-				needed[text] = true
-				visit(c.names[text].uses)
-			}
-		}
-	}
-	visit(uses)
-	return needed
-}
-
-// least is 0 if the value can be empty, else 1.
-func (d declaration) least() int {
-	if d.mayBeEmpty() {
-		return 0
-	}
-	return 1
+	return outputs
 }
 
 // lints are warnings about what Vault's policies cannot hold.
 func (d *document) lints() []string {
 	var comma, empty, lints []string
-	for _, declared := range d.request {
-		if declared.pattern.comma && (declared.commas || declared.name != requestString) { // whose own rules refuse commas
-			comma = append(comma, declared.name)
+	for _, f := range d.request {
+		if f.pattern.characters.hasAll(",") && (f.commas || f.name != requestString) { // whose own rules refuse commas
+			comma = append(comma, f.name)
 		}
-		if declared.mayBeEmpty() {
-			empty = append(empty, declared.name)
+		if f.least() == 0 {
+			empty = append(empty, f.name)
 		}
 	}
 	if comma != nil {
-		lints = append(lints, "request: "+strings.Join(comma, ", ")+" can contain a comma, at which Vault splits the values of a policy's "+
-			"allowed_parameters, so a policy cannot restrict it to such a value")
+		lints = append(lints, "request: "+strings.Join(comma, ", ")+" can contain a comma, at which Vault splits the values of a "+
+			"policy's allowed_parameters, so a policy cannot restrict it to such a value")
 	}
 	if empty != nil {
-		lints = append(lints, "request: "+strings.Join(empty, ", ")+" can be absent or empty, and a policy's allowed_parameters cannot tell "+
-			"the two apart")
+		lints = append(lints, "request: "+strings.Join(empty, ", ")+" can be absent or empty, and a policy's allowed_parameters "+
+			"cannot tell the two apart")
 	}
 	return lints
 }
@@ -289,10 +257,10 @@ func (s *Scheme) Outdated() error { return s.outdated }
 // TTL is how long a signature can be used, in whole seconds.
 func (s *Scheme) TTL() time.Duration { return s.document.ttl }
 
-// AllowStatic says whether the document lets a signature be of something that stays the same.
+// AllowStatic reports whether the document lets a signature be of something that stays the same.
 func (s *Scheme) AllowStatic() bool { return s.document.allowStatic }
 
-// AllowExtension says whether the document lets the hash of a secret end in a request field.
+// AllowExtension reports whether the document lets the hash of a secret end in a request field.
 func (s *Scheme) AllowExtension() bool { return s.document.allowExtension }
 
 // Unit is by how much a moment must be later than those before it, so that now never gives the same twice: a
@@ -301,36 +269,37 @@ func (s *Scheme) Unit() time.Duration { return s.unit }
 
 // Secrets are the names of the secrets, in the document's order.
 func (s *Scheme) Secrets() []string {
-	names := make([]string, len(s.document.secrets))
-	for i, declared := range s.document.secrets {
-		names[i] = declared.name
-	}
-	return names
+	return names(s.document.secrets, func(f secretField) string { return f.name })
 }
 
 // Fields are the names of the config's public fields, in the document's order.
-func (s *Scheme) Fields() []string { return declaredNames(s.document.fields) }
+func (s *Scheme) Fields() []string {
+	return names(s.document.fields, func(f field) string { return f.name })
+}
 
-// Request are the names of what a caller gives with a request, in the document's order. Without any, the scheme serves creds/.
-func (s *Scheme) Request() []string { return declaredNames(s.document.request) }
+// Request are the names of what a caller gives with a request, in the document's order. Without any, the scheme serves
+// creds/.
+func (s *Scheme) Request() []string {
+	return names(s.document.request, func(f field) string { return f.name })
+}
 
-func declaredNames(declared []declaration) []string {
-	names := make([]string, len(declared))
-	for i := range declared {
-		names[i] = declared[i].name
+func names[T any](of []T, name func(T) string) []string {
+	names := make([]string, len(of))
+	for i := range of {
+		names[i] = name(of[i])
 	}
 	return names
 }
 
-// Default is the value of a field that a config does not give. It says false if the field is required.
-func (s *Scheme) Default(field string) (string, bool) {
-	for _, declared := range s.document.fields {
-		if declared.name == field {
-			return declared.fallback, declared.hasFallback || declared.optional
+// Default is the value of a field that a config does not give. has is false if the field is required.
+func (s *Scheme) Default(name string) (fallback string, has bool) {
+	for _, f := range s.document.fields {
+		if f.name == name {
+			return f.fallback, f.hasFallback || f.optional
 		}
 	}
 	return "", false
 }
 
-// Uses says whether the document has a predeclared name in it: now, uuid, nonce or base_url.
+// Uses reports whether the document has a predeclared name in it: now, uuid, nonce or base_url.
 func (s *Scheme) Uses(predeclared string) bool { return s.uses[predeclared] }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -25,10 +26,8 @@ const (
 	encodingHex    encoding = "hex"
 )
 
-func (e encoding) known() bool { return e == encodingText || e == encodingBase64 || e == encodingHex }
-
-// secretDeclaration is one of a scheme's secrets.
-type secretDeclaration struct {
+// secretField is one of a scheme's secrets.
+type secretField struct {
 	name     string
 	encoding encoding
 }
@@ -43,39 +42,35 @@ var (
 
 // check returns what is wrong with a secret that is written, worded to follow its name. One that is stored is only
 // decoded: it may be from before a rule.
-func (s secretDeclaration) check(given secret.Text) error {
-	fault := secret.Fault(given.Reveal())
-	switch {
-	case fault != "" && s.encoding == encodingText:
-		return errors.New(fault + "; if the secret is no plain text, declare it with encoding: base64 and write its " +
-			"base64")
-	case fault != "":
+func (f secretField) check(given secret.Text) error {
+	if fault := secret.Fault(given.Reveal()); fault != "" {
+		if f.encoding == encodingText {
+			fault += "; if the secret is no plain text, declare it with encoding: base64 and write its base64"
+		}
 		return errors.New(fault)
 	}
-	_, err := s.decode(given)
+	_, err := f.decode(given)
 	return err
 }
 
 // decode returns the bytes of a secret. The error is worded to follow its name.
-func (s secretDeclaration) decode(given secret.Text) (secret.Text, error) {
+func (f secretField) decode(given secret.Text) (secret.Text, error) {
 	text := given.Reveal()
 	if len(text) > 2*maxSecret {
 		return "", errLength
 	}
-	decoded := text
-	switch s.encoding {
+	decoded := []byte(text)
+	var err error
+	switch f.encoding {
 	case encodingBase64:
-		octets, err := base64.StdEncoding.Strict().DecodeString(text)
+		decoded, err = base64.StdEncoding.Strict().DecodeString(text)
 		if err != nil || strings.ContainsAny(text, "\r\n") { // which package base64 skips
 			return "", errNotBase64
 		}
-		decoded = string(octets)
 	case encodingHex:
-		octets, err := hex.DecodeString(text)
-		if err != nil {
+		if decoded, err = hex.DecodeString(text); err != nil {
 			return "", errNotHex
 		}
-		decoded = string(octets)
 	case encodingText:
 		if !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
 			return "", errNotText
@@ -91,85 +86,56 @@ func (s secretDeclaration) decode(given secret.Text) (secret.Text, error) {
 // write that brings any of these is held to it. A config that is stored is not, because it was held to the rule of its
 // time. The error names the secret and quotes nothing.
 func (s *Scheme) CheckHidden(v Values) error {
-	texts, err := s.publicTexts()
+	whole, err := s.whole()
 	if err != nil {
 		return err
 	}
-	public := publicTexts(append(texts, v.BaseURL))
-	for _, value := range v.Fields {
-		public = append(public, value)
-	}
-	public = public.withDecoded()
-	lower := public.lower()
-	for _, declared := range s.document.secrets {
-		given := v.Secrets[declared.name]
-		decoded, err := declared.decode(given)
-		if err != nil {
-			return fmt.Errorf("%s %w", declared.name, err)
+	public := slices.AppendSeq(append(slices.Clone(whole.document.texts), v.BaseURL), maps.Values(v.Fields))
+	for _, x := range whole.document.examples {
+		for _, f := range s.document.secrets {
+			if decoded, err := f.decode(x.values.Secrets[f.name]); err == nil {
+				public = append(public, decoded.Reveal())
+			}
 		}
-		if declared.isIn(given, decoded, public, lower) {
+	}
+	for _, text := range public {
+		if strings.ContainsAny(text, "%+") { // + is a space in forms only, so both readings count
+			public = append(public, formDecode(text), formDecode(strings.ReplaceAll(text, "+", "%2B")))
+		}
+	}
+	lower := make([]string, len(public))
+	for i, text := range public {
+		lower[i] = strings.ToLower(text)
+	}
+	for _, f := range s.document.secrets {
+		given := v.Secrets[f.name]
+		decoded, err := f.decode(given)
+		if err != nil {
+			return fmt.Errorf("%s %w", f.name, err)
+		}
+		if isIn(given.Reveal(), public, lower) || isIn(decoded.Reveal(), public, lower) ||
+			f.encoding == encodingHex && occurs(strings.ToLower(given.Reveal()), lower) {
 			return fmt.Errorf("%s is in the scheme, a field or base_url, which are read back; use made-up secrets in examples",
-				declared.name)
+				f.name)
 		}
 	}
 	return nil
 }
 
-// publicTexts are texts in which no secret may be.
-type publicTexts []string
-
-// withDecoded adds what the texts are without their percent-encoding. + is a space in forms only, so both readings
-// count.
-func (p publicTexts) withDecoded() publicTexts {
-	all := slices.Clone(p)
-	for _, text := range p {
-		if strings.ContainsAny(text, "%+") {
-			all = append(all, formDecode(text), formDecode(strings.ReplaceAll(text, "+", "%2B")))
-		}
-	}
-	return all
-}
-
-func (p publicTexts) lower() publicTexts {
-	lower := make(publicTexts, len(p))
-	for i, text := range p {
-		lower[i] = strings.ToLower(text)
-	}
-	return lower
-}
-
-// equal reports whether one of the texts is a value.
-func (p publicTexts) equal(value string) bool { return slices.Contains(p, value) }
-
-// contain reports whether one of the texts contains a value.
-func (p publicTexts) contain(value string) bool {
-	return slices.ContainsFunc(p, func(text string) bool { return strings.Contains(text, value) })
-}
-
 // minHidden is the length from which on a secret may not occur inside other text: a shorter one can occur by chance.
 const minHidden = 8
 
-// isIn reports whether a secret, as it was given or decoded, is one of some texts, or occurs in one of them as it is or
-// encoded. lower are the texts in lower case.
-func (s secretDeclaration) isIn(given, decoded secret.Text, texts, lower publicTexts) bool {
-	if digits := strings.ToLower(given.Reveal()); s.encoding == encodingHex {
-		if lower.equal(digits) || len(digits) >= minHidden && lower.contain(digits) {
-			return true
-		}
-	}
-	for _, value := range []string{given.Reveal(), decoded.Reveal()} {
-		if texts.equal(value) {
-			return true
-		}
-		if len(value) < minHidden {
-			continue
-		}
-		if texts.contain(value) || lower.contain(hex.EncodeToString([]byte(value))) ||
-			slices.ContainsFunc(inBase64(value), texts.contain) {
-			return true
-		}
-	}
-	return false
+// occurs reports whether a value is one of some texts or, if it is long enough, occurs in one of them.
+func occurs(value string, texts []string) bool {
+	return slices.ContainsFunc(texts, func(text string) bool {
+		return text == value || len(value) >= minHidden && strings.Contains(text, value)
+	})
+}
+
+// isIn reports whether a secret occurs in some texts, as it is or encoded. lower are the texts in lower case.
+func isIn(value string, texts, lower []string) bool {
+	return occurs(value, texts) || len(value) >= minHidden && (occurs(hex.EncodeToString([]byte(value)), lower) ||
+		slices.ContainsFunc(inBase64(value), func(spelling string) bool { return occurs(spelling, texts) }))
 }
 
 // inBase64 is what base64 and base64url make of a value wherever it stands in a text. What stands before it decides

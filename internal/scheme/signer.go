@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/apisig/vault-plugin-apisig/internal/baseurl"
-	"github.com/apisig/vault-plugin-apisig/internal/plainvalue"
 	"github.com/apisig/vault-plugin-apisig/internal/secret"
 )
 
@@ -22,7 +21,7 @@ type Values struct {
 	BaseURL string
 }
 
-// Moment is what is another for every signing.
+// Moment is what differs from one signing to the next.
 type Moment struct {
 	Now time.Time
 	// UUID is a version 4 UUID, and Nonce 32 random hex digits.
@@ -42,9 +41,8 @@ type Signed struct {
 // Signer signs with the secrets of one config. It can be used concurrently.
 type Signer struct {
 	scheme *Scheme
-	// values are those of the names: secrets and fields are set, requests and lets are not.
-	values  []string
-	baseURL string
+	// values are those of the names by their slots: base_url, secrets and fields are set.
+	values []string
 }
 
 // Signer makes a signer, after the values were checked, each by itself: see CheckHidden. An error is worded for the
@@ -63,54 +61,34 @@ func checkBaseURL(value string) error {
 	if _, err := baseurl.Parse(value); err != nil {
 		return fmt.Errorf("%w; it must be %s", err, baseurl.Rule)
 	}
-	if fault := plainvalue.Fault(value); fault != "" {
-		return errors.New(fault)
-	}
-	return nil
+	return checkPlain(value)
 }
 
 // signer is Signer without what concerns the document: that is how examples are signed too.
 func (s *Scheme) signer(v Values) (*Signer, error) {
-	d := s.document
-	signer := &Signer{scheme: s, values: make([]string, 0, s.slots), baseURL: strings.TrimRight(v.BaseURL, "/")}
-	for _, declared := range d.secrets {
-		decoded, err := declared.decode(v.Secrets[declared.name])
+	values := append(make([]string, 0, s.slots), "", "", strings.TrimRight(v.BaseURL, "/")) // see slotBaseURL
+	for _, f := range s.document.secrets {
+		decoded, err := f.decode(v.Secrets[f.name])
 		if err != nil {
-			return nil, fmt.Errorf("%s %w", declared.name, err)
+			return nil, fmt.Errorf("%s %w", f.name, err)
 		}
-		signer.values = append(signer.values, decoded.Reveal())
+		values = append(values, decoded.Reveal())
 	}
-	for _, declared := range d.fields {
-		value, err := declared.value(v.Fields)
+	for _, f := range s.document.fields {
+		value, err := f.value(v.Fields)
 		if err != nil {
 			return nil, err
 		}
-		signer.values = append(signer.values, value)
+		values = append(values, value)
 	}
-	signer.values = signer.values[:s.slots]
-	return signer, nil
-}
-
-// value is the one among those that were given, or what stands for an absent one.
-func (d declaration) value(given map[string]string) (string, error) {
-	value, is := given[d.name]
-	switch {
-	case !is && !d.optional && !d.hasFallback:
-		return "", fmt.Errorf("%s is required", d.name)
-	case !is:
-		return d.fallback, nil
-	}
-	if err := d.check(value); err != nil {
-		return "", fmt.Errorf("%s %w", d.name, err)
-	}
-	return value, nil
+	return &Signer{scheme: s, values: values[:s.slots]}, nil
 }
 
 // CheckField returns what is wrong with a value of one of the config's fields, worded to follow its name.
-func (s *Scheme) CheckField(field, value string) error {
-	for _, declared := range s.document.fields {
-		if declared.name == field {
-			return declared.check(value)
+func (s *Scheme) CheckField(name, value string) error {
+	for _, f := range s.document.fields {
+		if f.name == name {
+			return f.check(value)
 		}
 	}
 	return errors.New("is not a field of the scheme")
@@ -118,15 +96,15 @@ func (s *Scheme) CheckField(field, value string) error {
 
 // CheckSecret returns what is wrong with one of the secrets, worded to follow its name.
 func (s *Scheme) CheckSecret(name string, given secret.Text) error {
-	for _, declared := range s.document.secrets {
-		if declared.name == name {
-			return declared.check(given)
+	for _, f := range s.document.secrets {
+		if f.name == name {
+			return f.check(given)
 		}
 	}
 	return errors.New("is not a secret of the scheme")
 }
 
-// RequestError says what is wrong with a request: the caller's mistake.
+// RequestError is what is wrong with a request: the caller's mistake.
 type RequestError struct{ text string }
 
 func (e *RequestError) Error() string { return e.text }
@@ -134,36 +112,33 @@ func (e *RequestError) Error() string { return e.text }
 // maxOutput is the size of the largest header or query parameter, in bytes.
 const maxOutput = 8 << 10
 
-// Sign signs a request, which has the values of the request fields by name; an optional one that is missing counts as "". The error is
-// a *RequestError, and quotes no value.
+// Sign signs a request, which has the values of the request fields by name; an optional one that is missing counts as "".
+// The error is a *RequestError, and quotes no value.
 func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
 	d := s.scheme.document
-	e := &environment{
-		now: m.Now.UTC(), uuid: m.UUID, nonce: m.Nonce, baseURL: s.baseURL,
-		values: slices.Clone(s.values), truths: make([]bool, len(s.values)),
-	}
-	first := len(d.secrets) + len(d.fields)
-	for i, declared := range d.request {
-		value, err := declared.value(request)
+	e := &environment{now: m.Now.UTC(), values: slices.Clone(s.values)}
+	e.values[slotUUID], e.values[slotNonce] = m.UUID, m.Nonce
+	for i, f := range d.request {
+		value, err := f.value(request)
 		if err != nil {
 			return Signed{}, &RequestError{err.Error()}
 		}
-		e.values[first+i] = value
+		e.values[firstSlot+len(d.secrets)+len(d.fields)+i] = value
 	}
 	for _, compute := range s.scheme.lets {
 		compute(e)
 	}
-	for _, requirement := range s.scheme.conditions {
-		if !requirement.holds(e) {
-			return Signed{}, &RequestError{requirement.message}
+	for _, condition := range s.scheme.conditions {
+		if condition.value(e) == "" {
+			return Signed{}, &RequestError{condition.name}
 		}
 	}
 	signed := Signed{Headers: make(map[string]string, len(s.scheme.headers))}
 	for _, header := range s.scheme.headers {
 		value := header.value(e)
 		if len(value) > maxOutput || !printable(value) || strings.TrimSpace(value) != value {
-			return Signed{}, &RequestError{header.place + " cannot be sent: a header is printable ASCII of at most 8192 bytes, without a space at " +
-				"either end"}
+			return Signed{}, &RequestError{header.place + " cannot be sent: a header is printable ASCII of at most 8192 bytes, without " +
+				"a space at either end"}
 		}
 		if value != "" {
 			signed.Headers[header.name] = value
@@ -175,8 +150,8 @@ func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
 // withQuery adds the query parameters and the url.
 func (s *Signer) withQuery(signed Signed, e *environment, request map[string]string) (Signed, error) {
 	target, hasTarget := request[requestString]
-	hasTarget = hasTarget && slices.ContainsFunc(s.scheme.document.request, func(d declaration) bool { return d.name == requestString })
-	var appended strings.Builder
+	hasTarget = hasTarget && slices.Contains(s.scheme.Request(), requestString)
+	url := e.values[slotBaseURL] + target
 	separator := "?"
 	if strings.Contains(target, "?") {
 		separator = "&"
@@ -196,11 +171,11 @@ func (s *Signer) withQuery(signed Signed, e *environment, request map[string]str
 			signed.Query = make(map[string]string, len(s.scheme.query))
 		}
 		signed.Query[parameter.name] = value
-		appended.WriteString(separator + percentEncode(parameter.name) + "=" + percentEncode(value))
+		url += separator + percentEncode(parameter.name) + "=" + percentEncode(value)
 		separator = "&"
 	}
 	if hasTarget {
-		signed.URL = s.baseURL + target + appended.String()
+		signed.URL = url
 	}
 	return signed, nil
 }

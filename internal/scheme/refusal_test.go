@@ -1,7 +1,6 @@
 package scheme
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
@@ -10,12 +9,23 @@ import (
 
 func TestNewerRulesRefuseNewDocumentsOnly(t *testing.T) {
 	t.Parallel()
-	first, second := errors.New("first"), errors.New("second")
-	require.Equal(t, first, (&newerRules{}).refuse(first))
+	first, second := refuseAt("a", "first"), refuseAt("b", "second")
+	require.PanicsWithValue(t, first, func() { (&newerRules{}).refuse(first) })
 	stored := &newerRules{stored: true}
-	require.NoError(t, stored.refuse(first))
-	require.NoError(t, stored.refuse(second))
+	stored.refuse(first)
+	stored.refuse(second)
 	require.Equal(t, first, stored.broken)
+}
+
+// A fault of the program is not mistaken for one of a document.
+func TestOnlyRefusalsAreCaught(t *testing.T) {
+	t.Parallel()
+	catch := func(fault any) (err error) {
+		defer caught(&err)
+		panic(fault)
+	}
+	require.EqualError(t, catch(refuseAt("a", "%s", "b")), "a: b")
+	require.PanicsWithValue(t, "other", func() { _ = catch("other") })
 }
 
 // What only a newer rule refuses goes on as a stored document, and says so. What gives a derived key away does not.
@@ -68,11 +78,11 @@ examples: [{secrets: {key: a, seed: b}, request: {body: "", only: GET}, uuid: u,
 // Keys that are made of one another in very many ways do not take long.
 func TestUnhashedIsQuick(t *testing.T) {
 	t.Parallel()
-	c := newChecker(functions, &newerRules{}, false)
+	k := newKeys()
 	for i := 0; i < 400; i += 2 { // as many ways as Fibonacci's numbers say
-		c.made[i+2] = derivation{"derive_md5", []int{i, i + 1}}
-		c.made[i+3] = derivation{"derive_md5", []int{i}}
+		k.made[i+2] = derivation{"derive_md5", []int{i, i + 1}}
+		k.made[i+3] = derivation{"derive_md5", []int{i}}
 	}
-	require.Equal(t, []int{0, 1}, c.unhashed("derive_md5", []int{400, 401}))
-	require.Equal(t, []int{400, 401}, c.unhashed("derive_sha1", []int{401, 400}))
+	require.Equal(t, []int{0, 1}, k.unhashed("md5", []int{400, 401}))
+	require.Equal(t, []int{400, 401}, k.unhashed("sha1", []int{401, 400}))
 }
