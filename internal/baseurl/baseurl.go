@@ -23,9 +23,9 @@ var (
 	errLoopback  = errors.New("is plain http, but its host is not a loopback address")
 )
 
-// Parse checks an address against Rule. It returns the address with its path, without trailing slashes, so that a request
-// target, which starts with a slash, can be appended. The error says which part of the rule is broken; its text follows the
-// name of a parameter.
+// Parse checks an address against Rule. It returns the address with its path, without trailing slashes, so that a
+// request target, which starts with a slash, can be appended. The error says which part of the rule is broken; its text
+// follows the name of a parameter.
 func Parse(address string) (string, error) {
 	if strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }) {
 		return "", errCharacter
@@ -54,8 +54,8 @@ func Parse(address string) (string, error) {
 	return strings.TrimRight(parsed.String(), "/"), nil
 }
 
-// isLoopback accepts loopback addresses and localhost, the name that RFC 6761, section 6.3 reserves for them. It does not
-// resolve other names.
+// isLoopback accepts loopback addresses and localhost, the name that RFC 6761, section 6.3 reserves for them. It does
+// not resolve other names.
 func isLoopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true

@@ -27,8 +27,8 @@ const (
 	Nonsense
 )
 
-// Error is a vendor's failure to give the answer that was asked for. It contains nothing that the vendor sent except the
-// status.
+// Error is a vendor's failure to give the answer that was asked for. It contains nothing that the vendor sent except
+// the status.
 type Error struct {
 	Timing
 	Kind Kind
@@ -56,8 +56,8 @@ func (e *Error) RetryDelay() time.Duration { return e.RetryAfter }
 // maxRetryAfter is the most that a Retry-After counts for. A larger number is most likely a mistake.
 const maxRetryAfter = 24 * time.Hour
 
-// retryAfter reads the header Retry-After, seconds or a date (RFC 9110, section 10.2.3); 0 if there is none, or none that
-// can be read.
+// retryAfter reads the header Retry-After, seconds or a date (RFC 9110, section 10.2.3); 0 if there is none, or none
+// that can be read.
 func retryAfter(response *http.Response, now time.Time) time.Duration {
 	value := response.Header.Get("Retry-After")
 	seconds, err := strconv.ParseUint(value, 10, 64)
@@ -90,8 +90,8 @@ func dateOf(response *http.Response) time.Time {
 // base URL could find out which ports are open there.
 const noCause = "on loopback no cause is given; check the port, http or https, ca_cert and request_timeout"
 
-// explain words an error of the transport by its type, and says whether another attempt may succeed. It never quotes the
-// error: some repeat what the other side sent.
+// explain words an error of the transport by its type, and reports whether another attempt may succeed. It never quotes
+// the error: some repeat what the other side sent.
 func explain(err error) (reason string, again bool) {
 	if _, is := errors.AsType[*tls.CertificateVerificationError](err); is {
 		return "TLS: its certificate is not trusted, has expired or is for another name (ca_cert adds a root)", false

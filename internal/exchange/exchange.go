@@ -1,10 +1,10 @@
 // Package exchange does one careful HTTP exchange with a vendor.
 //
-// An exchange is a request and its answer: a login, or a call that tries credentials. It is careful with what it sends and
-// with what comes back:
+// An exchange is a request and its answer: a login, or a call that tries credentials. It is careful with what it sends
+// and with what comes back:
 //
-//   - It ends when its context does, retries included. Network errors, 429 and 5xx are tried again, twice at most, after a
-//     pause or after what Retry-After asks for, if that leaves time.
+//   - It ends when its context does, retries included. Network errors, 429 and 5xx are tried again, twice at most,
+//     after a pause or after what Retry-After asks for, if that leaves time.
 //   - It follows no redirect: the credentials are for this host.
 //   - It speaks TLS 1.2 or later, trusts the system's roots and those of [Request.CACert], and uses the proxy that the
 //     environment names.
@@ -66,7 +66,8 @@ type Request struct {
 	CACert string
 	// NoRetry lists statuses that are not worth another attempt although others of their kind are.
 	NoRetry []int
-	// Probe says that only the status matters: every 2xx is an answer, its body is dropped unread, and nothing is tried again.
+	// Probe says that only the status matters: every 2xx is an answer, its body is dropped unread, and nothing is tried
+	// again.
 	Probe bool
 }
 
@@ -95,11 +96,12 @@ type Timing struct {
 // Duration is how long the vendor took to answer the last attempt.
 func (t Timing) Duration() time.Duration { return t.Answered.Sub(t.Asked) }
 
-// maxOffset is how far a clock may be off to be believed: a day is more than any clock is wrong by, except an unset one.
+// maxOffset is how far a clock may be off to be believed: a day is more than any clock is wrong by, except an unset
+// one.
 const maxOffset = 24 * time.Hour
 
-// Offset is by how much the vendor's clock is ahead of this machine's, in whole seconds: the Date of the answer against the middle
-// of asking and answer. known is false if there is no Date, or one that is more than a day off.
+// Offset is by how much the vendor's clock is ahead of this machine's, in whole seconds: the Date of the answer against
+// the middle of asking and answer. known is false if there is no Date, or one that is more than a day off.
 func (t Timing) Offset() (offset time.Duration, known bool) {
 	if t.Date.IsZero() {
 		return 0, false
@@ -120,8 +122,8 @@ func (a Answer) Nonsense(reason string) *Error {
 
 // Do sends a request and returns the answer, if that has status 200. The context must have a deadline.
 //
-// A vendor that gives none returns an *Error. Any other error is a fault on this side: an unusable URL or CACert, or headers
-// that could not be made.
+// A vendor that gives none returns an *Error. Any other error is a fault on this side: an unusable URL or CACert, or
+// headers that could not be made.
 func (c Client) Do(ctx context.Context, request Request) (Answer, error) {
 	sent, err := retryablehttp.NewRequestWithContext(ctx, request.Method, request.URL, request.Body)
 	if err != nil {
@@ -274,7 +276,12 @@ func (e *exchange) read(response *http.Response) error {
 
 // judge makes an error of an answer whose status is not 200.
 func (e *exchange) judge(response *http.Response) *Error {
-	failure := &Error{Timing: e.timing, Status: response.StatusCode, Host: e.host, RetryAfter: retryAfter(response, e.timing.Answered)}
+	failure := &Error{
+		Timing:     e.timing,
+		Status:     response.StatusCode,
+		Host:       e.host,
+		RetryAfter: retryAfter(response, e.timing.Answered),
+	}
 	switch status := response.StatusCode; {
 	case status == http.StatusBadRequest, status == http.StatusUnauthorized, status == http.StatusForbidden:
 		failure.Kind, failure.Reason = Refused, "it rejects the credentials"
@@ -307,7 +314,7 @@ func (e *exchange) pause(_, _ time.Duration, _ int, _ *http.Response) time.Durat
 	return max(pause<<(e.attempts-1), e.failure.RetryAfter)
 }
 
-// timeFor says whether the context leaves time for the pause and another attempt.
+// timeFor reports whether the context leaves time for the pause and another attempt.
 func (e *exchange) timeFor(ctx context.Context) bool {
 	deadline, limited := ctx.Deadline()
 	return ctx.Err() == nil && (!limited || time.Until(deadline) > e.pause(0, 0, 0, nil))
@@ -316,12 +323,12 @@ func (e *exchange) timeFor(ctx context.Context) bool {
 // contentType names the media types that answers usually have. Anything else is the vendor's text, and is not quoted.
 func contentType(response *http.Response) string {
 	mediaType, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
-	switch {
-	case err != nil:
+	if err != nil {
 		return "unknown"
-	case mediaType == "text/html", mediaType == "text/plain", mediaType == "application/json", mediaType == "application/jwt":
-		return mediaType
-	default:
-		return "other"
 	}
+	switch mediaType {
+	case "text/html", "text/plain", "application/json", "application/jwt":
+		return mediaType
+	}
+	return "other"
 }

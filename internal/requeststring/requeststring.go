@@ -1,5 +1,5 @@
-// Package requeststring has the rules for request strings: a path and a query, as they are sent. A string that keeps them
-// means the same to every server and proxy, so that a policy or an allow list can compare its beginning.
+// Package requeststring has the rules for request strings: a path and a query, as they are sent. A string that keeps
+// them means the same to every server and proxy, so that a policy or an allow list can compare its beginning.
 package requeststring
 
 import (
@@ -40,7 +40,8 @@ func check(requestString string, commas bool, also func(spelling string) error) 
 	case requestString[0] != '/':
 		return errors.New("does not start with /")
 	case strings.ContainsFunc(requestString, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return errors.New("contains a space, a control character or one outside ASCII: percent-encode it, and send it that way")
+		return errors.New("contains a space, a control character or one outside ASCII: percent-encode it, and send it that " +
+			"way")
 	case !commas && strings.Contains(requestString, ","):
 		// Vault splits values at commas before it compares them with a policy's allowed_parameters.
 		return errors.New("contains a comma: write it as %2C, and send it that way")
@@ -71,7 +72,8 @@ func check(requestString string, commas bool, also func(spelling string) error) 
 	return fmt.Errorf("is percent-encoded more than %d times", maxEncoding)
 }
 
-// maxEncoding is how many times a request string may be percent-encoded. Nobody needs more than two, and each takes time.
+// maxEncoding is how many times a request string may be percent-encoded. Nobody needs more than two, and each takes
+// time.
 const maxEncoding = 8
 
 // checkPath checks one spelling of a path for what servers are known to read in different ways.

@@ -9,8 +9,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/requeststring"
 )
 
-// alphabet is the characters that values of a pattern may have. It may have characters too many: those at places that no
-// value reaches.
+// alphabet is the characters that values of a pattern may have. It may have characters too many: those at places that
+// no value reaches.
 type alphabet struct {
 	ascii [utf8.RuneSelf]bool
 	// other says that there may be characters outside ASCII.

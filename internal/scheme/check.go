@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of values, in bytes. They are held by the declarations, so they hold for every signing.
+// Limits of values, in bytes. They follow from what a document declares, so they hold for every signing.
 const (
 	maxValue = 64 << 10 // of one, intermediate ones included
 	maxTotal = 4 << 20  // of all nodes of all expressions together
@@ -32,6 +32,7 @@ type environment struct {
 // valueOf is the value in a slot.
 func valueOf(slot int) evaluate { return func(e *environment) string { return e.values[slot] } }
 
+// truth is a bool as a value.
 func truth(is bool) string {
 	if is {
 		return "true"
@@ -123,9 +124,9 @@ func (c *checker) compile(s source, uses map[string]bool, accepted ...kind) oper
 		panic(refuseAt(s.place, "must be %s, and is %s", alternatives(kindNames(accepted)), compiled.kind))
 	}
 	if e.ambiguous != nil {
-		c.ambiguities = append(c.ambiguities, s.place+": "+strings.Join(e.ambiguous, ", ")+" can have the text in it that stands "+
-			"next to it, so its value can pass for more than its own part of what is signed; declare a pattern without that text, "+
-			"or percent_encode the field if the API does")
+		c.ambiguities = append(c.ambiguities, s.place+": "+strings.Join(e.ambiguous, ", ")+" can have the text in it that "+
+			"stands next to it, so its value can pass for more than its own part of what is signed; declare a pattern without "+
+			"that text, or percent_encode the field if the API does")
 	}
 	return compiled
 }
@@ -281,8 +282,8 @@ func (e *expression) concatenate(node *ast.BinaryExpr, left, right operand) oper
 			left.kind, right.kind, hint))
 	}
 	if left.end.fields != nil && right.begin.fields != nil {
-		e.lint(e.place + ": two fields that callers choose stand beside one another with nothing between them, so different " +
-			"requests can have the same signature; if the API permits, put a separator between them")
+		e.lint(e.place + ": two fields that callers choose stand beside one another with nothing between them, so " +
+			"different requests can have the same signature; if the API permits, put a separator between them")
 	}
 	e.ambiguous = firsts(e.ambiguous, ambiguous(left.end, right.begin))
 	parts := slices.Concat(left.pieces(), right.pieces())
@@ -383,7 +384,8 @@ func (e *expression) wrongArguments(node ast.Node, f *function, kinds []kind) re
 	if strings.Contains(f.name, "hmac_") && len(kinds) == 2 && kinds[0] != kindSecret {
 		hint = "; the key must be a secret"
 	}
-	return e.refuse(node, "%s takes %s, not %s%s", f.usage(), alternatives(ways), signature{takes: kinds}.arguments(), hint)
+	given := signature{takes: kinds}.arguments()
+	return e.refuse(node, "%s takes %s, not %s%s", f.usage(), alternatives(ways), given, hint)
 }
 
 // lint adds a warning, once.

@@ -52,8 +52,8 @@ type source struct {
 func readDocument(text string, newer *newerRules) *document {
 	root := parseYAML(text)
 	sections := map[string]*yaml.Node{}
-	for _, section := range pairs(root, "scheme", "secrets", "fields", "request", "let", "require", "headers", "query", "ttl",
-		"allow_static", "allow_extension", "growing", "examples") {
+	for _, section := range pairs(root, "scheme", "secrets", "fields", "request", "let", "require", "headers", "query",
+		"ttl", "allow_static", "allow_extension", "growing", "examples") {
 		sections[section.key] = section.value
 	}
 	d := &document{

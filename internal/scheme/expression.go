@@ -20,12 +20,12 @@ const (
 
 // tokens are those of Go that the language has.
 var tokens = []token.Token{
-	token.IDENT, token.STRING, token.ADD, token.EQL, token.NEQ, token.LAND, token.LOR, token.NOT, token.LPAREN, token.RPAREN,
-	token.COMMA, token.PERIOD, token.EOF,
+	token.IDENT, token.STRING, token.ADD, token.EQL, token.NEQ, token.LAND, token.LOR, token.NOT, token.LPAREN,
+	token.RPAREN, token.COMMA, token.PERIOD, token.EOF,
 }
 
-const grammar = `an expression is names, strings ("..." or backquoted), calls such as hex(x), methods such as now.unix(), ` +
-	`parentheses, and + == != && || !`
+const grammar = `an expression is names, strings ("..." or backquoted), calls such as hex(x), methods such as ` +
+	`now.unix(), parentheses, and + == != && || !`
 
 const notPart = "this is not part of the language; " + grammar
 
@@ -74,8 +74,8 @@ func (s source) parse() ast.Expr {
 			fault = file.Offset(at)
 		}
 		if fault >= 0 && fault < len(s.text) && s.text[fault] == '"' {
-			panic(s.refuseIn(fault, "this string does not end on its line: YAML made a line break of \\n, or cut the text off at a "+
-				"#; write the expression in single quotes, or after >-"))
+			panic(s.refuseIn(fault, "this string does not end on its line: YAML made a line break of \\n, or cut the text off "+
+				"at a #; write the expression in single quotes, or after >-"))
 		}
 		if fault >= 0 {
 			panic(s.refuseIn(fault, notPart))

@@ -1,10 +1,11 @@
 package scheme
 
-// facts are what is known of an expression's value before it has one. They never depend on a value, so that they hold for
-// every signing.
+// facts are what is known of an expression's value before it has one. They never depend on a value, so that they hold
+// for every signing.
 type facts struct {
 	kind kind
-	// max is the size of the largest value in bytes, by the declarations. min is 0 or 1: whether the value can be empty.
+	// max is the size of the largest value in bytes, by what the document declares. min is 0 or 1: whether the value can
+	// be empty.
 	max, min int
 
 	// ofSecret says that a secret flows into the value, hashed or not.
@@ -17,13 +18,13 @@ type facts struct {
 	// zeros says that the value may have a byte 0 that is not a secret's.
 	zeros bool
 
-	// fresh says that the value is another at every signing, or in every second.
+	// fresh says that the value differs from one signing to the next, or from one second to the next.
 	fresh bool
 	// requested says that a request field flows into the value that cannot be empty and has two values at least.
 	requested bool
 	// stale says that the value has a digest of a secret in it, of something that is not fresh.
 	stale bool
-	// varies says that a request field, now, uuid or nonce decides about the value or its length, also by a condition.
+	// varies says that the value or its length depends on a request field, now, uuid or nonce, perhaps by a condition.
 	varies bool
 	// changes says that a request field, now, uuid, nonce or a secret flows into the value itself: it is not made of
 	// literals, fields of the config and base_url only.
@@ -32,8 +33,7 @@ type facts struct {
 	// How the value begins and ends, where parts that can be empty count as absent too.
 	begin, end edge
 	endsPublic bool // with something public
-	// lastRequest says that the value ends with a request field as it is, or with one that only what does not change
-	// follows.
+	// lastRequest says that the last part of the value that changes is a request field as it is.
 	lastRequest bool
 }
 

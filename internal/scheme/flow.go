@@ -1,14 +1,12 @@
 package scheme
 
-import "hash"
-
 // The flows of functions: what is known of a result. They are the safety rules of the language.
 
 // flowKeep is for what gives a text as long as its argument, character by character.
 func flowKeep(_ *checker, _ call, args []operand) facts { return args[0].facts }
 
-// flowShorten is for what leaves a part of its argument, which may begin and end with what was inside: a request field, if
-// anything varies. (That requested says less is not enough: a cut inside it may have cleared that.)
+// flowShorten is for what leaves a part of its argument, which may begin and end with what was inside: a request field,
+// if anything varies. (That requested says less is not enough: a cut inside it may have cleared that.)
 func flowShorten(_ *checker, _ call, args []operand) facts {
 	part := args[0].facts
 	part.min = 0
@@ -69,7 +67,8 @@ func flowChoose(_ *checker, _ call, args []operand) facts {
 	return chosen
 }
 
-const compared = "cannot be compared: a secret flows into it, hashed or not, and what can be compared can be guessed letter by letter"
+const compared = "cannot be compared: a secret flows into it, hashed or not, and what can be compared can be guessed " +
+	"letter by letter"
 
 // refuseToCompare refuses what a secret flows into, hashed or not.
 func refuseToCompare(at call, args []operand) {
@@ -86,26 +85,18 @@ func flowCompare(_ *checker, at call, args []operand) facts {
 	return facts{varies: args[0].varies || args[1].varies, min: 1, max: 1}
 }
 
-// hashing is a hash function.
-type hashing struct {
-	name string
-	new  func() hash.Hash
-	// extendable says that who knows a digest, and the length of what was hashed, can compute that of a longer text.
-	extendable bool
-}
-
 // flowDigest is a digest as a public value.
 func (h hashing) flowDigest(c *checker, at call, args []operand) facts {
 	hashed := args[0]
 	// Wherever the secret is: the digest is the state of the hash after all of it.
 	if h.extendable && hashed.ofSecret && hashed.endsPublic {
 		if hashed.lastRequest && !c.allowExtension {
-			c.newer.refuse(at.refuse(hashed.node, "could be extended: it is the hash of something that has a secret in it and ends "+
-				"in a request field, or in one that only constants follow, so anyone who sees it can compute that of a longer "+
-				"value; use hmac_, or set allow_extension: true"))
+			c.newer.refuse(at.refuse(hashed.node, "could be extended: it is the hash of something that has a secret in it and "+
+				"ends in a request field, or in one that only constants follow, so anyone who sees it can compute that of a "+
+				"longer value; use hmac_, or set allow_extension: true"))
 		}
-		c.lint(at.place + ": the hash of something that has a secret in it and ends in something public can be extended by anyone " +
-			"who reads it; if the API permits, use an HMAC")
+		c.lint(at.place + ": the hash of something that has a secret in it and ends in something public can be extended by " +
+			"anyone who reads it; if the API permits, use an HMAC")
 	}
 	c.keys.hashed(at, hashed)
 	c.keys.use(h.name, hashed.direct)
@@ -130,8 +121,8 @@ func (h hashing) flowHMAC(c *checker, at call, args []operand) facts {
 		c.keys.longKeys = append(c.keys.longKeys, conflict{
 			keys: key.direct,
 			use:  h.name,
-			err: at.refuse(key.node, "cannot be a key of %s that can have more than %d bytes, because it flows into %s too: HMAC "+
-				"hashes long keys, so that hash may be the key", at.function.name, block, h.name),
+			err: at.refuse(key.node, "cannot be a key of %s that can have more than %d bytes, because it flows into %s too: "+
+				"HMAC hashes long keys, so that hash may be the key", at.function.name, block, h.name),
 		})
 	}
 	c.keys.use("hmac_"+h.name, c.keys.unhashed(h.name, key.direct))
@@ -141,15 +132,16 @@ func (h hashing) flowHMAC(c *checker, at call, args []operand) facts {
 	return h.public(digest)
 }
 
-// checkKey refuses a key whose length a caller could choose: HMAC pads keys with zeros, so two keys that differ in those
-// only give the same result, which tells how long the secret part is (RFC 2104, section 2).
+// checkKey refuses a key whose length a caller could choose: HMAC pads keys with zeros, so two keys that differ in
+// those only give the same result, which tells how long the secret part is (RFC 2104, section 2).
 func checkKey(at call, key operand) {
 	if key.varies {
-		panic(at.refuse(key.node, "cannot be a key: a request field, now, uuid or nonce flows into it; put them into the message, "+
-			"or into a derive_ function"))
+		panic(at.refuse(key.node, "cannot be a key: a request field, now, uuid or nonce flows into it; put them into the "+
+			"message, or into a derive_ function"))
 	}
 	if key.zeros {
-		panic(at.refuse(key.node, "cannot be a key: it has bytes 0, or a digest in bytes, beside the secret; write the digest in hex"))
+		panic(at.refuse(key.node, "cannot be a key: it has bytes 0, or a digest in bytes, beside the secret; write the "+
+			"digest in hex"))
 	}
 }
 
@@ -168,8 +160,9 @@ func (h hashing) flowDeriveHMAC(c *checker, at call, args []operand) facts {
 	c.keys.derivingKeys = append(c.keys.derivingKeys, conflict{
 		keys: c.keys.unhashed(h.name, key.direct),
 		use:  "hmac_" + h.name,
-		err: at.refuse(key.node, "cannot be a key of %s, because a key of hmac_%s is made of the same: HMAC hashes keys that have "+
-			"more than %d bytes, so a caller could ask for the derived key; use two secrets", at.function.name, h.name, block),
+		err: at.refuse(key.node, "cannot be a key of %s, because a key of hmac_%s is made of the same: HMAC hashes keys "+
+			"that have more than %d bytes, so a caller could ask for the derived key; use two secrets",
+			at.function.name, h.name, block),
 		newer: key.max <= block, // a longer one gives the derived key away
 	})
 	derived := c.keys.derived(at, args, message.facts)

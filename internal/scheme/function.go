@@ -8,6 +8,7 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
+	"hash"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,7 +39,7 @@ type function struct {
 	flow       flow
 	// compute makes the result of the values of the arguments. It is nil for now.format, whose argument is a layout.
 	compute func(args []evaluate) evaluate
-	// unit is the smallest one of what an instant is written in, if that is a fraction of a second.
+	// unit is the fraction of a second in which an instant is written; 0 for whole seconds.
 	unit time.Duration
 }
 
@@ -54,7 +55,8 @@ func (f *function) usage() string {
 	return receiver + f.name + "(" + f.arguments + ")"
 }
 
-// functionList is the language's functions, in the order of the reference: the table in docs/schemes.md is made of them.
+// functionList is the language's functions, in the order of the reference: the table in docs/schemes.md is made of
+// them.
 var functionList = slices.Concat(textFunctions(), conditions(), instants(), digests())
 
 // functions are the language's, by name.
@@ -153,8 +155,8 @@ func textFunctions() []function {
 		{"query", public, flowCut, queryOf, "what is after the first `?`; empty without one"},
 		{
 			"sorted_query", public, flowSort, sortedQuery,
-			"the parameters of a query, decoded (`+` is a space), percent-encoded, then sorted by name and value; duplicates stay, " +
-				"`=` is always written; not of what a secret flows into",
+			"the parameters of a query, decoded (`+` is a space), percent-encoded, then sorted by name and value; duplicates " +
+				"stay, `=` is always written; not of what a secret flows into",
 		},
 	}
 	functions := []function{{
@@ -248,64 +250,82 @@ func directiveHelp() string {
 	return strings.Join(append(words, "`%%` a percent sign"), ", ")
 }
 
-// digests are the ways out for a secret.
+// digests are the ways out for a secret, and what derives keys.
 func digests() []function {
 	keyed := func(gives kind) []signature {
 		return []signature{
 			two(kindSecret, kindString, gives), two(kindSecret, kindBytes, gives), two(kindSecret, kindSecret, gives),
 		}
 	}
-	plain := []signature{one(kindString, kindBytes), one(kindBytes, kindBytes), one(kindSecret, kindBytes)}
-	var sums, macs, derivedSums, derivedMACs []function
-	for _, h := range []hashing{
-		{"md5", md5.New, true},
-		{"sha1", sha1.New, true},
-		{"sha256", sha256.New, true},
-		{"sha384", sha512.New384, false},
-		{"sha512", sha512.New, true},
+	var list []function
+	for _, way := range []struct {
+		prefix, arguments string
+		signatures        []signature
+		help              string
+		flow              func(h hashing, c *checker, at call, args []operand) facts
+		compute           func(hashing) func([]evaluate) evaluate
+	}{
+		{
+			"", "x", []signature{one(kindString, kindBytes), one(kindBytes, kindBytes), one(kindSecret, kindBytes)},
+			"the digest; a secret's way out", hashing.flowDigest, hashing.sum,
+		},
+		{
+			"hmac_", "key, message", keyed(kindBytes),
+			"the HMAC (RFC 2104); a secret's way out", hashing.flowHMAC, hashing.mac,
+		},
+		{
+			"derive_", "x", []signature{one(kindSecret, kindSecret)},
+			"the digest as a secret, for keys that are made of keys", hashing.flowDerive, hashing.sum,
+		},
+		{
+			"derive_hmac_", "key, message", keyed(kindSecret),
+			"the HMAC as a secret, for keys that are made of keys", hashing.flowDeriveHMAC, hashing.mac,
+		},
 	} {
-		sum := ofOne(func(x string) string {
-			digest := h.new()
-			digest.Write([]byte(x))
-			return string(digest.Sum(nil))
-		})
-		mac := ofTwo(func(key, message string) string {
-			digest := hmac.New(h.new, []byte(key))
-			digest.Write([]byte(message))
-			return string(digest.Sum(nil))
-		})
-		sums = append(sums, function{
-			name:       h.name,
-			arguments:  "x",
-			signatures: plain,
-			help:       "the digest; a secret's way out",
-			flow:       h.flowDigest,
-			compute:    sum,
-		})
-		macs = append(macs, function{
-			name:       "hmac_" + h.name,
-			arguments:  "key, message",
-			signatures: keyed(kindBytes),
-			help:       "the HMAC (RFC 2104); a secret's way out",
-			flow:       h.flowHMAC,
-			compute:    mac,
-		})
-		derivedSums = append(derivedSums, function{
-			name:       "derive_" + h.name,
-			arguments:  "x",
-			signatures: []signature{one(kindSecret, kindSecret)},
-			help:       "the digest as a secret, for keys that are made of keys",
-			flow:       h.flowDerive,
-			compute:    sum,
-		})
-		derivedMACs = append(derivedMACs, function{
-			name:       "derive_hmac_" + h.name,
-			arguments:  "key, message",
-			signatures: keyed(kindSecret),
-			help:       "the HMAC as a secret, for keys that are made of keys",
-			flow:       h.flowDeriveHMAC,
-			compute:    mac,
-		})
+		for _, h := range hashes {
+			list = append(list, function{
+				name:       way.prefix + h.name,
+				arguments:  way.arguments,
+				signatures: way.signatures,
+				help:       way.help,
+				flow: func(c *checker, at call, args []operand) facts {
+					return way.flow(h, c, at, args)
+				},
+				compute: way.compute(h),
+			})
+		}
 	}
-	return slices.Concat(sums, macs, derivedSums, derivedMACs)
+	return list
+}
+
+// hashing is a hash function.
+type hashing struct {
+	name string
+	new  func() hash.Hash
+	// extendable says that who knows a digest, and the length of what was hashed, can compute that of a longer text.
+	extendable bool
+}
+
+var hashes = []hashing{
+	{"md5", md5.New, true},
+	{"sha1", sha1.New, true},
+	{"sha256", sha256.New, true},
+	{"sha384", sha512.New384, false},
+	{"sha512", sha512.New, true},
+}
+
+func (h hashing) sum() func([]evaluate) evaluate {
+	return ofOne(func(x string) string {
+		digest := h.new()
+		digest.Write([]byte(x))
+		return string(digest.Sum(nil))
+	})
+}
+
+func (h hashing) mac() func([]evaluate) evaluate {
+	return ofTwo(func(key, message string) string {
+		digest := hmac.New(h.new, []byte(key))
+		digest.Write([]byte(message))
+		return string(digest.Sum(nil))
+	})
 }

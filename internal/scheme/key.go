@@ -42,8 +42,8 @@ func newKeys() keys {
 	}
 }
 
-// number gives a secret or a derived key its number. Derived keys of the same function and the same secrets count as one,
-// whatever else they are made of: a caller might make the rest equal.
+// number gives a secret or a derived key its number. Derived keys of the same function and the same secrets count as
+// one, whatever else they are made of: a caller might make the rest equal.
 func (k *keys) number(name string) int {
 	if number, known := k.numbers[name]; known {
 		return number
@@ -59,14 +59,14 @@ func (k *keys) use(use string, keys []int) { k.uses[use] = union(k.uses[use], ke
 func (k *keys) hashed(at call, arg operand) {
 	for _, key := range arg.direct {
 		if _, known := k.intoHash[key]; !known {
-			k.intoHash[key] = at.refuse(arg.node, "a secret or a derived key that flows into a derive_ function cannot flow into a "+
-				"hash or an hmac_ too: a caller could ask for the derived key; use two secrets, or derive both keys")
+			k.intoHash[key] = at.refuse(arg.node, "a secret or a derived key that flows into a derive_ function cannot flow "+
+				"into a hash or an hmac_ too: a caller could ask for the derived key; use two secrets, or derive both keys")
 		}
 	}
 }
 
-// derived is what a derived key is, given what makes it fresh. Its length is that of the hash, so nothing about it varies
-// that a key's padding could tell.
+// derived is what a derived key is, given what makes it fresh. Its length is that of the hash, so nothing about it
+// varies that a key's padding could tell.
 func (k *keys) derived(at call, args []operand, by facts) facts {
 	direct := union(args[0].direct, args[len(args)-1].direct)
 	k.intoDerive = union(k.intoDerive, direct)
@@ -79,8 +79,8 @@ func (k *keys) derived(at call, args []operand, by facts) facts {
 	return facts{ofSecret: true, changes: true, fresh: by.fresh, requested: by.requested, min: 1, direct: []int{number}}
 }
 
-// unhashed replaces the keys among some that derive_<hash> made by what they are made of. HMAC hashes keys that are longer
-// than a block, so a long key and its hash give the same.
+// unhashed replaces the keys among some that derive_<hash> made by what they are made of. HMAC hashes keys that are
+// longer than a block, so a long key and its hash give the same.
 func (k *keys) unhashed(hash string, direct []int) []int {
 	var made []int
 	seen := map[int]bool{} // keys can be made of the same ones in very many ways

@@ -390,10 +390,10 @@ func TestKeySearchFindsHoles(t *testing.T) {
 	}
 	for name, hole := range map[string]func(map[string]*function){
 		"a long key that derives, and its hash": after("derive_hmac_", func(k *keys) { k.derivingKeys = nil }),
-		"a long key, and its hash":              after("", func(k *keys) {
+		"a long key, and its hash": after("", func(k *keys) {
 			maps.DeleteFunc(k.uses, func(use string, _ []int) bool { return !strings.HasPrefix(use, "hmac_") })
 		}),
-		"a key that derives, hashed in public":  after("hmac_", func(k *keys) { clear(k.intoHash) }),
+		"a key that derives, hashed in public": after("hmac_", func(k *keys) { clear(k.intoHash) }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

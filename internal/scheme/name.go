@@ -19,16 +19,16 @@ var (
 	literals = []string{"true", "false", "null", "nil"}
 	// parameters are those of Vault's requests and of the engine's paths.
 	parameters = []string{
-		"name", "scheme", "vendor", "verify", "request_timeout", "ca_cert", "list", "help", "after", "limit", "read_snapshot_id",
-		"unauthorized", "secret_written_at",
+		"name", "scheme", "vendor", "verify", "request_timeout", "ca_cert", "list", "help", "after", "limit",
+		"read_snapshot_id", "unauthorized", "secret_written_at",
 	}
 	// newerParameters came after earlier versions had stored documents. In a stored one that declares such a name, the
 	// name means what the document says.
 	newerParameters = []string{"secret_expires_at", "scheme_name", "scheme_upgrade", "requests", "min_ttl"}
 	// answers are what a read of a config, or a signature, contains beside the fields.
 	answers = []string{
-		"headers", "header_lines", "query", "url", "expires_at", "ttl", "rotation_period", "last_vault_rotation", "allow_static",
-		"allow_extension", "secrets", "fields", "request",
+		"headers", "header_lines", "query", "url", "expires_at", "ttl", "rotation_period", "last_vault_rotation",
+		"allow_static", "allow_extension", "secrets", "fields", "request",
 	}
 )
 
@@ -69,9 +69,10 @@ func headerFault(name string) string {
 	switch {
 	case len(name) > maxName || !headerPattern.MatchString(name):
 		return "the name of a header is letters, digits and !#$%&'*+.^_`|~- and has at most 64 bytes"
-	case slices.Contains(forbiddenHeaders, lower), strings.HasPrefix(lower, "proxy-"), strings.HasPrefix(lower, "x-vault-"):
-		return "this header belongs to the connection or to Vault; a scheme cannot set " + strings.Join(forbiddenHeaders, ", ") +
-			", proxy-* and x-vault-*"
+	case slices.Contains(forbiddenHeaders, lower),
+		strings.HasPrefix(lower, "proxy-"), strings.HasPrefix(lower, "x-vault-"):
+		return "this header belongs to the connection or to Vault; a scheme cannot set " +
+			strings.Join(forbiddenHeaders, ", ") + ", proxy-* and x-vault-*"
 	}
 	return ""
 }

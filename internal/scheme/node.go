@@ -69,8 +69,10 @@ const tagged = "has a tag; leave it out, every value is text"
 
 // refuseTags refuses nodes that begin with a !. Package yaml does not mark the tag ! itself.
 func refuseTags(node *yaml.Node, lines []string) {
-	if node.Line <= len(lines) && strings.HasPrefix(lines[node.Line-1][min(node.Column-1, len(lines[node.Line-1])):], "!") {
-		panic(refuseAt(lineOf(node), tagged))
+	if node.Line <= len(lines) {
+		if line, at := lines[node.Line-1], node.Column-1; at < len(line) && line[at] == '!' {
+			panic(refuseAt(lineOf(node), tagged))
+		}
 	}
 	for _, child := range node.Content {
 		refuseTags(child, lines)
@@ -79,7 +81,7 @@ func refuseTags(node *yaml.Node, lines []string) {
 
 // firstDifference is a node at which two documents differ, or nil.
 func firstDifference(a, b *yaml.Node) *yaml.Node {
-	if a.Kind != b.Kind || a.Value != b.Value || a.Tag != b.Tag || a.Anchor != b.Anchor || len(a.Content) != len(b.Content) {
+	if a.Kind != b.Kind || a.Value != b.Value || a.Tag != b.Tag || len(a.Content) != len(b.Content) {
 		return a
 	}
 	for i := range a.Content {
@@ -92,7 +94,8 @@ func firstDifference(a, b *yaml.Node) *yaml.Node {
 
 var yamlLine = regexp.MustCompile(`^yaml: line (\d{1,9}): `)
 
-// decodeYAML is yaml.Decoder without its messages, which quote the document, and without its panics, if it has any left.
+// decodeYAML is yaml.Decoder without its messages, which quote the document, and without its panics, if it has any
+// left.
 func decodeYAML(text string) *yaml.Node {
 	defer func() {
 		fault := recover()
@@ -119,8 +122,8 @@ func decodeYAML(text string) *yaml.Node {
 		if found := yamlLine.FindStringSubmatch(err.Error()); found != nil {
 			place = "at or after line " + found[1] // package yaml often names where what is wrong begins
 		}
-		panic(refuseAt(place, "is not YAML; put a value that begins with a quote, or has a colon, a #, a comma, a ? or braces in "+
-			"it, in single quotes, or on a line of its own after >-"))
+		panic(refuseAt(place, "is not YAML; put a value that begins with a quote, or has a colon, a #, a comma, a ? or "+
+			"braces in it, in single quotes, or on a line of its own after >-"))
 	}
 	root := document.Content[0]
 	checkNodes(root)
@@ -150,8 +153,8 @@ type pair struct {
 	value     *yaml.Node
 }
 
-// pairs are those of a mapping, in its order. It has no key twice, and none but the known ones, unless there are none. A
-// mapping that is absent has no pairs.
+// pairs are those of a mapping, in its order. It has no key twice, and none but the known ones, unless there are none.
+// A mapping that is absent has no pairs.
 func pairs(node *yaml.Node, place string, known ...string) []pair {
 	if node == nil {
 		return nil

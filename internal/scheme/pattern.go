@@ -26,7 +26,8 @@ const (
 	maxNewSteps        = 1_200_000 // some milliseconds
 )
 
-// defaultPattern is printable ASCII without a comma: Vault splits the values of a policy's allowed_parameters at commas.
+// defaultPattern is printable ASCII without a comma: Vault splits the values of a policy's allowed_parameters at
+// commas.
 const defaultPattern = `[!-+\--~]+`
 
 // commaPattern is the default of a request_string with commas: true.
@@ -80,9 +81,9 @@ func forgetPattern(text string) {
 	}
 }
 
-// matches reports whether the pattern matches a whole value. The longest of the leftmost matches is the whole value if any
-// match is. So no anchors are needed: in text around a pattern they could be broken out of, by a ) or by an unclosed \Q, and
-// printing an anchored tree takes seconds for some patterns.
+// matches reports whether the pattern matches a whole value. The longest of the leftmost matches is the whole value if
+// any match is. So no anchors are needed: in text around a pattern they could be broken out of, by a ) or by an
+// unclosed \Q, and printing an anchored tree takes seconds for some patterns.
 func (p *pattern) matches(value string) bool {
 	found := p.compiled.FindStringIndex(value)
 	return found != nil && found[0] == 0 && found[1] == len(value)
@@ -107,8 +108,8 @@ func newPattern(text string) (p *pattern, fault string) {
 	}
 	tree, err := syntax.Parse(text, syntax.Perl)
 	if err != nil {
-		return nil, "is not a regular expression as RE2 has them (https://github.com/google/re2/wiki/Syntax); repetitions have " +
-			"at most 1,000"
+		return nil, "is not a regular expression as RE2 has them (https://github.com/google/re2/wiki/Syntax); repetitions " +
+			"have at most 1,000"
 	}
 	p = &pattern{instructions: instructions(tree)}
 	if p.instructions > maxInstructions {

@@ -2,14 +2,14 @@ package scheme
 
 import "fmt"
 
-// refusal is what is wrong with a document. Whatever reads or checks a document panics with one, as parsers do that need
-// not hand errors up through every level, and compile returns it as an error.
+// refusal is what is wrong with a document. Whatever reads or checks a document panics with one, as parsers do that
+// need not hand errors up through every level, and compile returns it as an error.
 type refusal struct{ text string }
 
 func (r refusal) Error() string { return r.text }
 
-// refuseAt is a refusal of what stands at a place in a document. Neither may quote a value: a secret may have been pasted
-// anywhere, and Vault logs errors in plain text.
+// refuseAt is a refusal of what stands at a place in a document. Neither may quote a value: a secret may have been
+// pasted anywhere, and Vault logs errors in plain text.
 func refuseAt(place, format string, args ...any) refusal {
 	return refusal{place + ": " + fmt.Sprintf(format, args...)}
 }
@@ -25,8 +25,8 @@ func caught(err *error) {
 	}
 }
 
-// newerRules hold a document against the rules that came after earlier versions had stored documents. A new document must
-// keep them. A stored one goes on signing, because what it does was accepted when it was written.
+// newerRules hold a document against the rules that came after earlier versions had stored documents. A new document
+// must keep them. A stored one goes on signing, because what it does was accepted when it was written.
 type newerRules struct {
 	// stored says that the document comes from storage.
 	stored bool

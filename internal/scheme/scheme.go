@@ -1,7 +1,7 @@
-// Package scheme signs calls of APIs that are declared instead of programmed, in such a way that no secret can get out.
+// Package scheme signs calls of APIs that are declared instead of programmed, so that no secret can get out.
 //
-// A scheme is a YAML document: which secrets an API has, which public fields, what a caller gives with each request, and, as
-// expressions, the headers or query parameters of a signed call:
+// A scheme is a YAML document: which secrets an API has, which public fields, what a caller gives with each request,
+// and, as expressions, the headers or query parameters of a signed call:
 //
 //	secrets: {key: {}}
 //	request: {body: {pattern: '(?s).*', optional: true}}
@@ -11,10 +11,11 @@
 //	ttl: 60s
 //	examples: …
 //
-// Expressions have Go's syntax and five types: string, bytes, secret, bool and timestamp. A secret stays one however it is joined or
-// encoded, and headers take strings, so the only ways out are hashes and HMACs. Parse proves that, and more: that nothing
-// a secret flows into is compared, that a signature is of something fresh or requested, that a caller cannot have derived keys
-// computed, and how large each value can get. Nothing that works on a secret can fail, compare, branch or measure.
+// Expressions have Go's syntax and five types: string, bytes, secret, bool and timestamp. A secret stays one however it
+// is joined or encoded, and headers take strings, so the only ways out are hashes and HMACs. Parse makes sure of that,
+// and of more: nothing that a secret flows into is compared, a signature is of something fresh or requested, a caller
+// cannot have derived keys computed, and every value has a largest size. Nothing that works on a secret can fail,
+// compare, branch or measure.
 //
 // The steps are those of a config's life:
 //
@@ -24,8 +25,8 @@
 //	err = s.CheckExamples()               // signs the document's own examples
 //	signed, err := signer.Sign(moment, request)
 //
-// A moment is an argument, and evaluation is pure: the same moment and request give the same headers. No error quotes a value, except
-// those of examples, which are public.
+// A moment is an argument, and evaluation is pure: the same moment and request give the same headers. No error quotes a
+// value, except those of examples, which are public.
 package scheme
 
 import (
@@ -50,7 +51,7 @@ type Scheme struct {
 	uses map[string]bool
 	// lints are those of the document; nil if this is not the whole scheme.
 	lints []string
-	// unit is the smallest one of a clock that grows; 0 for another clock.
+	// unit is the smallest step of a clock that grows; 0 if the document does not say growing.
 	unit time.Duration
 	// outdated is what a newer rule refuses in a stored document; nil for none.
 	outdated error
@@ -69,8 +70,8 @@ type output struct {
 func Parse(text string) (*Scheme, error) { return parse(text, functions, &newerRules{}) }
 
 // ParseStored compiles a document that an earlier version stored. What only a newer rule refuses is not an error: the
-// scheme signs as before, and Outdated says what is wrong. A document that gives a secret or a derived key away is an error
-// here too.
+// scheme signs as before, and Outdated says what is wrong. A document that gives a secret or a derived key away is an
+// error here too.
 func ParseStored(text string) (*Scheme, error) {
 	return parse(text, functions, &newerRules{stored: true})
 }
@@ -211,8 +212,8 @@ func (c *checker) outputs(sources []source, accepted kind, uses map[string]bool)
 		compiled := c.compile(source, uses, accepted)
 		if compiled.stale && !c.allowStatic {
 			// Earlier versions let a request field count that has one value, or can be empty.
-			c.newer.refuse(refuseAt(source.place, "has a digest of a secret that stays the same: put now, uuid or nonce into what "+
-				"is hashed, or, for an hmac_, a request field that cannot be empty and has more than one value; or set "+
+			c.newer.refuse(refuseAt(source.place, "has a digest of a secret that stays the same: put now, uuid or nonce into "+
+				"what is hashed, or, for an hmac_, a request field that cannot be empty and has more than one value; or set "+
 				"allow_static: true if the API wants it so"))
 		}
 		outputs[i] = output{source.name, source.place, compiled.value, compiled.ofSecret}
@@ -232,12 +233,12 @@ func (d *document) lints() []string {
 		}
 	}
 	if comma != nil {
-		lints = append(lints, "request: "+strings.Join(comma, ", ")+" can contain a comma, at which Vault splits the values of a "+
-			"policy's allowed_parameters, so a policy cannot restrict it to such a value")
+		lints = append(lints, "request: "+strings.Join(comma, ", ")+" can contain a comma, at which Vault splits the values "+
+			"of a policy's allowed_parameters, so a policy cannot restrict it to such a value")
 	}
 	if empty != nil {
-		lints = append(lints, "request: "+strings.Join(empty, ", ")+" can be absent or empty, and a policy's allowed_parameters "+
-			"cannot tell the two apart")
+		lints = append(lints, "request: "+strings.Join(empty, ", ")+" can be absent or empty, and a policy's "+
+			"allowed_parameters cannot tell the two apart")
 	}
 	return lints
 }
@@ -251,7 +252,8 @@ func (s *Scheme) Lints() []string {
 	return whole.lints
 }
 
-// Outdated is what is wrong with a document of ParseStored by rules that are newer than the document, or nil. Parse refuses it.
+// Outdated is what is wrong with a document of ParseStored by rules that are newer than the document, or nil. Parse
+// refuses it.
 func (s *Scheme) Outdated() error { return s.outdated }
 
 // TTL is how long a signature can be used, in whole seconds.
@@ -263,8 +265,8 @@ func (s *Scheme) AllowStatic() bool { return s.document.allowStatic }
 // AllowExtension reports whether the document lets the hash of a secret end in a request field.
 func (s *Scheme) AllowExtension() bool { return s.document.allowExtension }
 
-// Unit is by how much a moment must be later than those before it, so that now never gives the same twice: a
-// millisecond or a microsecond. It is 0 for a document that does not say growing.
+// Unit is how much later each moment must be than the one before it, so that now never gives the same text twice: a
+// millisecond or a microsecond. It is 0 if the document does not say growing.
 func (s *Scheme) Unit() time.Duration { return s.unit }
 
 // Secrets are the names of the secrets, in the document's order.

@@ -34,7 +34,8 @@ type secretField struct {
 
 // The faults of a secret. They never quote it: errors of package base64 and hex do.
 var (
-	errNotText   = errors.New("is not UTF-8 text without control characters (printf %s writes no newline at the end, echo does)")
+	errNotText = errors.New("is not UTF-8 text without control characters (printf %s writes no newline at the end, " +
+		"echo does)")
 	errNotBase64 = errors.New("is not base64")
 	errNotHex    = errors.New("is not hex")
 	errLength    = errors.New("must have 1 to 4096 bytes")

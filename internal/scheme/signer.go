@@ -112,8 +112,8 @@ func (e *RequestError) Error() string { return e.text }
 // maxOutput is the size of the largest header or query parameter, in bytes.
 const maxOutput = 8 << 10
 
-// Sign signs a request, which has the values of the request fields by name; an optional one that is missing counts as "".
-// The error is a *RequestError, and quotes no value.
+// Sign signs a request, which has the values of the request fields by name; an optional one that is missing counts as
+// "". The error is a *RequestError, and quotes no value.
 func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
 	d := s.scheme.document
 	e := &environment{now: m.Now.UTC(), values: slices.Clone(s.values)}
@@ -137,8 +137,8 @@ func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
 	for _, header := range s.scheme.headers {
 		value := header.value(e)
 		if len(value) > maxOutput || !printable(value) || strings.TrimSpace(value) != value {
-			return Signed{}, &RequestError{header.place + " cannot be sent: a header is printable ASCII of at most 8192 bytes, without " +
-				"a space at either end"}
+			return Signed{}, &RequestError{header.place + " cannot be sent: a header is printable ASCII of at most 8192 " +
+				"bytes, without a space at either end"}
 		}
 		if value != "" {
 			signed.Headers[header.name] = value
@@ -158,7 +158,8 @@ func (s *Signer) withQuery(signed Signed, e *environment, request map[string]str
 	}
 	for _, parameter := range s.scheme.query {
 		if hasTarget && hasParameter(target, parameter.name) {
-			return Signed{}, &RequestError{requestString + " has a parameter in its query that the scheme appends: " + parameter.name}
+			return Signed{}, &RequestError{requestString + " has a parameter in its query that the scheme appends: " +
+				"" + parameter.name}
 		}
 		value := parameter.value(e)
 		if len(value) > maxOutput {
@@ -180,8 +181,8 @@ func (s *Signer) withQuery(signed Signed, e *environment, request map[string]str
 	return signed, nil
 }
 
-// hasParameter reports whether a request string's query has a parameter, however its name is spelled. Servers differ in what
-// separates parameters, so ; counts as well as &.
+// hasParameter reports whether a request string's query has a parameter, however its name is spelled. Servers differ in
+// what separates parameters, so ; counts as well as &.
 func hasParameter(target, name string) bool {
 	for _, piece := range strings.FieldsFunc(queryOf(target), func(r rune) bool { return r == '&' || r == ';' }) {
 		spelled, _, _ := strings.Cut(piece, "=")
@@ -195,12 +196,14 @@ func hasParameter(target, name string) bool {
 	return false
 }
 
-// parameterName is a decoded name of a parameter as the most lenient servers read it. PHP drops blanks in front of it, ends it at a
-// NUL or a bracket (sig[] and sig[a] are parts of sig), and reads a dot or a blank within it as _. Others take [sig] for sig.
+// parameterName is a decoded name of a parameter as the most lenient servers read it. PHP drops blanks in front of it,
+// ends it at a NUL or a bracket (sig[] and sig[a] are parts of sig), and reads a dot or a blank within it as _. Others
+// take [sig] for sig.
 func parameterName(name string) string {
 	name = strings.TrimLeftFunc(name, func(r rune) bool { return r <= ' ' || r == '[' })
 	if end := strings.IndexAny(name, "[]\x00"); end >= 0 {
 		name = name[:end]
 	}
-	return strings.NewReplacer(".", "_", " ", "_").Replace(strings.TrimRightFunc(name, func(r rune) bool { return r <= ' ' }))
+	name = strings.TrimRightFunc(name, func(r rune) bool { return r <= ' ' })
+	return strings.NewReplacer(".", "_", " ", "_").Replace(name)
 }

@@ -23,8 +23,8 @@ func formDecode(text string) string {
 	return requeststring.PercentDecoded(strings.ReplaceAll(text, "+", " "))
 }
 
-// sortedQuery writes a query in the canonical form of signed APIs: decoded, percent-encoded, and only then sorted, by name
-// and then by value, as bytes. Duplicates stay, and = is always written.
+// sortedQuery writes a query in the canonical form of signed APIs: decoded, percent-encoded, and only then sorted, by
+// name and then by value, as bytes. Duplicates stay, and = is always written.
 func sortedQuery(query string) string {
 	var parameters [][]string // names and values
 	for piece := range strings.SplitSeq(query, "&") {

@@ -32,7 +32,8 @@ func Damage(value string) string {
 	return ""
 }
 
-// NotUTF8 says whether a value is not UTF-8, or was not: the command line and JSON put U+FFFD in place of what is not.
+// NotUTF8 reports whether a value is not UTF-8, or was not: the command line and JSON put U+FFFD in place of what is
+// not.
 func NotUTF8(value string) bool { return strings.ContainsRune(value, utf8.RuneError) }
 
 // invisible are characters without a shape of their own: formats such as zero-width spaces, joiners, byte-order marks

@@ -13,8 +13,8 @@ import (
 )
 
 // The promise of the package, for random lives, readers, failures and min_ttls, of the config and of each reader: in no span of a
-// token's life are there more than two successful exchanges.
-func TestAtMostTwoExchangesATokenLife(t *testing.T) {
+// token's life are there more than two successful logins.
+func TestAtMostTwoLoginsATokenLife(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(400) {
 		random := rand.New(rand.NewPCG(seed, 2))
@@ -53,12 +53,12 @@ func requireApart(t *testing.T, asked []time.Time, span time.Duration, most int,
 	t.Helper()
 	require.NotEmpty(t, asked)
 	for i := most; i < len(asked); i++ {
-		require.GreaterOrEqual(t, asked[i].Sub(asked[i-most]), span, "seed %d: exchange %d", seed, i)
+		require.GreaterOrEqual(t, asked[i].Sub(asked[i-most]), span, "seed %d: login %d", seed, i)
 	}
 }
 
-// Readers that all report 401, all the time, add one exchange in five minutes.
-func TestReportsOf401AddOneExchangeInFiveMinutes(t *testing.T) {
+// Readers that all report 401, all the time, add one login in five minutes.
+func TestReportsOf401AddOneLoginInFiveMinutes(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(100) {
 		random := rand.New(rand.NewPCG(seed, 3))
@@ -116,7 +116,7 @@ func TestReaderWithALargeMinTTLNeverWaitsOnceWarm(t *testing.T) {
 	_, err := s.Get(t.Context(), demanding)
 	require.NoError(t, err)
 	demanding.Mint = func(context.Context) (token.Token, error) {
-		t.Error("a reader began an exchange")
+		t.Error("a reader began a login")
 		return token.Token{}, errDown
 	}
 	for range 24 * 60 {
@@ -141,15 +141,15 @@ func TestReaderWithALargeMinTTLNeverWaitsOnceWarm(t *testing.T) {
 	require.Equal(t, before, s.count())
 }
 
-// A day of reads of an hour's token, one every ten seconds, with renewal every minute: no reader waits for an exchange after the
-// first, and there are as many exchanges as steps of 48.5 to 49.5 minutes.
+// A day of reads of an hour's token, one every ten seconds, with renewal every minute: no reader waits for a login after the
+// first, and there are as many logins as steps of 48.5 to 49.5 minutes.
 func TestReadersNeverWaitOnceWarm(t *testing.T) {
 	t.Parallel()
 	for life, most := range map[time.Duration]int{time.Hour: 30, 30 * time.Minute: 80, 6 * time.Minute: 480} {
 		s := newShared(t, life, 10*time.Minute)
 		s.get()
 		never := func(context.Context) (token.Token, error) {
-			t.Error("a reader began an exchange")
+			t.Error("a reader began a login")
 			return token.Token{}, errDown
 		}
 		for range 24 * 60 {
@@ -162,12 +162,12 @@ func TestReadersNeverWaitOnceWarm(t *testing.T) {
 			s.RenewAhead(s.use())
 			s.settle()
 		}
-		t.Log(life, "exchanges:", s.count())
+		t.Log(life, "logins:", s.count())
 		require.LessOrEqual(t, s.count(), most)
 	}
 }
 
-// Two hundred readers that try again every second through ten minutes of outage cause a handful of exchanges and then one every
+// Two hundred readers that try again every second through ten minutes of outage cause a handful of logins and then one every
 // eight seconds, whether they have no token or one that expires meanwhile. A reader eight seconds after the vendor is back
 // has a new one.
 func TestOutageOfTenMinutes(t *testing.T) {
@@ -196,7 +196,7 @@ func TestOutageOfTenMinutes(t *testing.T) {
 				s.settle()
 				s.advance(time.Second)
 			}
-			t.Log("exchanges:", s.count())
+			t.Log("logins:", s.count())
 			require.LessOrEqual(t, s.count(), 6+3+74)
 			require.Greater(t, s.count(), 70)
 

@@ -12,9 +12,9 @@ import (
 func TestSuccessEndsTheFailuresAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, succeed := range map[string]func(*shared){
-		"exchange": func(s *shared) {
+		"login": func(s *shared) {
 			s.advance(2 * time.Second)
-			_, _ = s.Get(s.t.Context(), s.use()) // begins the exchange and does not wait
+			_, _ = s.Get(s.t.Context(), s.use()) // begins the login and does not wait
 			s.settle()
 		},
 		"replacement": func(s *shared) { s.Replace(living(s.now(), time.Minute)) },

@@ -1,21 +1,21 @@
 // Package token shares one token among many readers.
 //
-// A vendor gives out tokens that live for a while. Every reader could get one of its own, but each costs an exchange with
-// the vendor, and vendors limit those. So readers share: a [Shared] hands out one token while enough of its life remains,
-// gets a new one when it does not, and lets readers that come meanwhile wait for the same exchange.
+// A vendor gives out tokens that live for a while. Every reader could get one of its own, but each costs a login with
+// the vendor, and vendors limit those. So readers share: a [Shared] hands out one token while enough of its life
+// remains, gets a new one when it does not, and lets readers that come meanwhile wait for the same login.
 //
 // What it promises:
 //
-//   - At most two successful exchanges a token life, whatever readers do. (A report that the vendor ended a token early,
-//     [Use.Unauthorized], adds at most one in five minutes. A vendor that gives the same token again costs an exchange each
+//   - At most two successful logins a token life, whatever readers do. (A report that the vendor ended a token early,
+//     [Use.Unauthorized], adds at most one in five minutes. A vendor that gives the same token again costs a login each
 //     time that half of what is left of it is over.)
 //   - Once warm, readers of long-lived tokens never wait: [Shared.RenewAhead] replaces a token that is in use before it
 //     stops being shared.
 //   - A token that lives is handed out, together with the error, when a new one cannot be had.
-//   - A vendor that fails is left alone: after a failure while a token lives, and after six in a row while none does, for 1,
-//     2, 4 and then 8 seconds, or for as long as the vendor asks for, up to 8 seconds.
+//   - A vendor that fails is left alone: after a failure while a token lives, and after six in a row while none does,
+//     for 1, 2, 4 and then 8 seconds, or for as long as the vendor asks for, up to 8 seconds.
 //
-// The package knows no vendor: the caller passes a [Mint], which does one exchange.
+// The package knows no vendor: the caller passes a [Mint], which does one login.
 package token
 
 import (
@@ -33,11 +33,11 @@ type Mint func(ctx context.Context) (Token, error)
 type Use struct {
 	// Mint gets a new token when one is needed.
 	Mint Mint
-	// MinTTL is the least remaining lifetime with which a token is handed out again. Half of a token's life (less 90 s where
-	// it lives for six minutes or more) counts instead where that is less. Readers may differ in it.
+	// MinTTL is the least remaining lifetime with which a token is handed out again. Half of a token's life (less 90 s
+	// where it lives for six minutes or more) counts instead where that is less. Readers may differ in it.
 	MinTTL time.Duration
-	// Unauthorized reports that the vendor rejected the shared token: one that is at least five minutes old is replaced, for
-	// all readers.
+	// Unauthorized reports that the vendor rejected the shared token: one that is at least five minutes old is replaced,
+	// for all readers.
 	Unauthorized bool
 }
 
@@ -69,7 +69,7 @@ func (e *HeldOffError) Error() string {
 // Unwrap returns the last failure.
 func (e *HeldOffError) Unwrap() error { return e.Last }
 
-// ErrTooShort is the failure of an exchange whose token cannot be used for a whole second.
+// ErrTooShort is the failure of a login whose token cannot be used for a whole second.
 var ErrTooShort = errors.New("the vendor gave a token that expires too soon to be used")
 
 // A retrier is an error that knows how long the vendor asks to be left alone.
@@ -81,20 +81,20 @@ type retrier interface {
 // Shared is one token for many readers. Its methods may be called at any time.
 type Shared struct {
 	now func() time.Time
-	// ctx ends every exchange. A reader's own context may end sooner, and must not take the others' exchange with it.
+	// ctx ends every login. A reader's own context may end sooner, and must not take the others' login with it.
 	ctx context.Context
 
-	mu       sync.Mutex    // never held during an exchange
+	mu       sync.Mutex    // never held during a login
 	token    Token         // the zero value: none yet
 	readAt   time.Time     // when a reader last asked; zero: none did
 	minTTL   time.Duration // the largest MinTTL that a reader had since token became the shared one
-	flight   *flight       // the exchange under way; nil: none
+	flight   *flight       // the login under way; nil: none
 	failures int           // in a row
 	failure  error         // the last of them; nil: no failure since the last success
-	heldTo   time.Time     // no exchange before this instant; with failures but no hold-off, when the last one failed
+	heldTo   time.Time     // no login before this instant; with failures but no hold-off, when the last one failed
 }
 
-// flight is an exchange under way, which readers wait for.
+// flight is a login under way, which readers wait for.
 type flight struct {
 	done     chan struct{} // closed when token and err are set
 	token    Token
@@ -102,21 +102,19 @@ type flight struct {
 	replaces Token // what was shared when it began
 }
 
-// New returns a Shared without a token. Its exchanges end when ctx does.
+// New returns a Shared without a token. Its logins end when ctx does.
 func New(ctx context.Context, now func() time.Time) *Shared { return &Shared{ctx: ctx, now: now} }
 
-// Get returns the shared token, or a new one when the shared one has too little life left. When a new one cannot be had, it
-// returns the error, and with it the shared token if that still lives. It waits for an exchange only if no token lives or
-// nothing failed recently, and no longer than ctx.
+// Get returns the shared token, or a new one when the shared one has too little life left. When a new one cannot be
+// had, it returns the error, and with it the shared token if that still lives. It waits for a login only if no token
+// lives or nothing failed recently, and no longer than ctx.
 func (s *Shared) Get(ctx context.Context, use Use) (Token, error) {
 	token, flight, err := s.decide(use)
 	if flight == nil {
 		return token, err
 	}
-	select {
-	case <-ctx.Done():
-		return Token{}, ctx.Err()
-	case <-flight.done:
+	if err := flight.wait(ctx); err != nil {
+		return Token{}, err
 	}
 	if flight.err != nil {
 		return s.living(), flight.err
@@ -124,7 +122,17 @@ func (s *Shared) Get(ctx context.Context, use Use) (Token, error) {
 	return flight.token, nil
 }
 
-// decide returns what a reader gets at once, or the exchange that it has to wait for.
+// wait waits for the end of a flight, no longer than ctx.
+func (f *flight) wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-f.done:
+		return nil
+	}
+}
+
+// decide returns what a reader gets at once, or the login that it has to wait for.
 func (s *Shared) decide(use Use) (Token, *flight, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,8 +154,8 @@ func (s *Shared) decide(use Use) (Token, *flight, error) {
 	return Token{}, flight, nil
 }
 
-// RenewAhead begins an exchange if the token is in use and soon stops being shared with one of its readers, and says whether
-// it did. It does not wait. A caller calls it once a minute.
+// RenewAhead begins a login if the token is in use and soon stops being shared with one of its readers, and reports
+// whether it did. It does not wait. A caller calls it once a minute.
 func (s *Shared) RenewAhead(use Use) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,21 +172,18 @@ func (s *Shared) RenewAhead(use Use) bool {
 	return true
 }
 
-// Replace makes a token the shared one that was got in another way and was just proven to work. It ends a hold-off.
+// Replace makes a token the shared one that was got in another way and was just accepted by the vendor. It ends a
+// hold-off.
 func (s *Shared) Replace(token Token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.succeed(token)
 }
 
-// Format is what the last successful exchange learned; "" for nothing.
-func (s *Shared) Format() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.token.Format
-}
+// Format is what the last successful login learned; "" for nothing.
+func (s *Shared) Format() string { return s.State().Token.Format }
 
-// begin begins an exchange, or joins the one under way.
+// begin begins a login, or joins the one under way.
 func (s *Shared) begin(mint Mint) *flight {
 	if s.flight == nil {
 		s.flight = &flight{done: make(chan struct{}), replaces: s.token}
@@ -241,8 +246,8 @@ func (s *Shared) heldAt(now time.Time) error {
 	return &HeldOffError{Wait: wait, Last: s.failure}
 }
 
-// recentFailure returns the last failure if it is recent enough that readers with a living token need not wait to see it
-// repeated.
+// recentFailure returns the last failure if it is recent enough that readers with a living token need not wait to see
+// it repeated.
 func (s *Shared) recentFailure(now time.Time) error {
 	if since := now.Sub(s.heldTo); since < 0 || since > Lead {
 		return nil
@@ -250,7 +255,7 @@ func (s *Shared) recentFailure(now time.Time) error {
 	return s.failure
 }
 
-// sharedAt says whether the token may be handed out as it is.
+// sharedAt reports whether the token may be handed out as it is.
 func (s *Shared) sharedAt(now time.Time, minTTL time.Duration) bool {
 	return s.livingAt(now).Value != "" && s.token.Left(now) >= s.token.keep(minTTL)
 }
@@ -269,7 +274,7 @@ func (s *Shared) living() Token {
 	return s.livingAt(s.now())
 }
 
-// Wait waits for the exchange under way, if there is one, no longer than ctx.
+// Wait waits for the login under way, if there is one, no longer than ctx.
 func (s *Shared) Wait(ctx context.Context) error {
 	s.mu.Lock()
 	flight := s.flight
@@ -277,19 +282,14 @@ func (s *Shared) Wait(ctx context.Context) error {
 	if flight == nil {
 		return nil
 	}
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-flight.done:
-		return nil
-	}
+	return flight.wait(ctx)
 }
 
 // State is what is known of a Shared.
 type State struct {
 	// Token is the shared token, which may have expired; the zero value is none.
 	Token Token
-	// HeldOffUntil is when the hold-off ends, or ended; zero if no exchange failed since the last success.
+	// HeldOffUntil is when the hold-off ends, or ended; zero if no login failed since the last success.
 	HeldOffUntil time.Time
 }
 

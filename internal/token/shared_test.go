@@ -27,17 +27,17 @@ func (c *clock) advance(by time.Duration) { c.nanoseconds.Add(int64(by)) }
 type vendor struct {
 	clock *clock
 
-	mu        sync.Mutex
-	life      time.Duration
-	failure   error
-	exchanges int
-	asked     []time.Time // of the successful ones
+	mu      sync.Mutex
+	life    time.Duration
+	failure error
+	logins  int
+	asked   []time.Time // of the successful ones
 }
 
 func (v *vendor) mint(context.Context) (token.Token, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.exchanges++
+	v.logins++
 	if v.failure != nil {
 		return token.Token{}, v.failure
 	}
@@ -57,7 +57,7 @@ func (v *vendor) fail(err error) {
 func (v *vendor) count() int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.exchanges
+	return v.logins
 }
 
 // shared is a Shared under test, with its clock and vendor.
@@ -85,7 +85,7 @@ func (s *shared) get() string {
 	return got.Value.Reveal()
 }
 
-// settle waits for the end of an exchange that nobody waits for.
+// settle waits for the end of a login that nobody waits for.
 func (s *shared) settle() {
 	s.t.Helper()
 	require.NoError(s.t, s.Wait(s.t.Context()))
@@ -117,7 +117,7 @@ func (g *gate) mint(ctx context.Context) (token.Token, error) {
 	}
 }
 
-func TestThousandColdReadersShareOneExchange(t *testing.T) {
+func TestThousandColdReadersShareOneLogin(t *testing.T) {
 	t.Parallel()
 	g := newGate()
 	s := token.New(t.Context(), func() time.Time { return began })
@@ -136,7 +136,7 @@ func TestThousandColdReadersShareOneExchange(t *testing.T) {
 	require.Empty(t, g.begun)
 }
 
-func TestReaderThatGivesUpDoesNotEndTheExchangeOfOthers(t *testing.T) {
+func TestReaderThatGivesUpDoesNotEndTheLoginOfOthers(t *testing.T) {
 	t.Parallel()
 	g := newGate()
 	s := token.New(t.Context(), func() time.Time { return began })
@@ -153,10 +153,10 @@ func TestReaderThatGivesUpDoesNotEndTheExchangeOfOthers(t *testing.T) {
 	require.ErrorIs(t, <-failed, context.Canceled)
 	g.answer <- nil
 	require.NoError(t, <-served)
-	require.Empty(t, g.begun, "the exchange that the first one began served the second one")
+	require.Empty(t, g.begun, "the login that the first one began served the second one")
 }
 
-func TestExchangeEndsWithTheMount(t *testing.T) {
+func TestLoginEndsWithTheMount(t *testing.T) {
 	t.Parallel()
 	g := newGate()
 	ctx, end := context.WithCancel(t.Context())
@@ -289,8 +289,8 @@ func TestRenewAheadJoinsNothingAndHoldsOff(t *testing.T) {
 	s.settle()
 }
 
-// A reader of a living token does not wait for an exchange when the last one failed: it gets the token and the failure, and the
-// exchange goes on for those who read later.
+// A reader of a living token does not wait for a login when the last one failed: it gets the token and the failure, and the
+// login goes on for those who read later.
 func TestLivingTokenIsServedAtOnceAfterAFailure(t *testing.T) {
 	t.Parallel()
 	s := newShared(t, time.Hour, 10*time.Minute)
@@ -310,7 +310,7 @@ func TestLivingTokenIsServedAtOnceAfterAFailure(t *testing.T) {
 		require.Equal(t, "token-1", got.Value.Reveal())
 	}
 	<-g.begun
-	require.Empty(t, g.begun, "one exchange at a time")
+	require.Empty(t, g.begun, "one login at a time")
 	g.answer <- nil
 	s.settle()
 }
@@ -351,7 +351,7 @@ func TestHoldOffWithoutAToken(t *testing.T) {
 		before := s.count()
 		_, err := s.Get(t.Context(), s.use())
 		require.ErrorIs(t, err, errDown)
-		require.Equal(t, before+1, s.count(), "an exchange")
+		require.Equal(t, before+1, s.count(), "a login")
 		var held *token.HeldOffError
 		require.NotErrorAs(t, err, &held)
 	}
@@ -374,7 +374,7 @@ func TestHoldOffWithoutAToken(t *testing.T) {
 	s.holdsOff(time.Second, 6)
 }
 
-// holdsOff checks that no exchange happens for a pause, to its last nanosecond, and moves the clock to its end.
+// holdsOff checks that no login happens for a pause, to its last nanosecond, and moves the clock to its end.
 func (s *shared) holdsOff(pause time.Duration, failures int) {
 	s.t.Helper()
 	before := s.count()
@@ -481,7 +481,7 @@ func TestSuccessEndsTheFailures(t *testing.T) {
 	require.Error(t, err)
 	s.fail(nil)
 	s.advance(time.Second)
-	_, err = s.Get(t.Context(), s.use()) // begins the exchange and does not wait
+	_, err = s.Get(t.Context(), s.use()) // begins the login and does not wait
 	require.Error(t, err)
 	s.settle()
 	require.Equal(t, "token-2", s.get())
@@ -510,7 +510,7 @@ func TestReplaceEndsAHoldOff(t *testing.T) {
 	}
 }
 
-// A token that was just proven to work replaces one that lives longer.
+// A token that was just accepted by the vendor replaces one that lives longer.
 func TestReplaceAlwaysReplaces(t *testing.T) {
 	t.Parallel()
 	s := newShared(t, time.Hour, 10*time.Minute)
@@ -519,7 +519,7 @@ func TestReplaceAlwaysReplaces(t *testing.T) {
 	require.Equal(t, "token", s.get())
 }
 
-// An exchange that was under way when another token came in does not put an older token in its place.
+// A login that was under way when another token came in does not put an older token in its place.
 func TestOfTwoTokensTheOneThatLivesLongerStays(t *testing.T) {
 	t.Parallel()
 	for life, want := range map[time.Duration]string{time.Hour + time.Second: "token", time.Hour - time.Second: "gated-1"} {
@@ -539,7 +539,7 @@ func TestOfTwoTokensTheOneThatLivesLongerStays(t *testing.T) {
 }
 
 // A vendor that shortens its tokens' life gives one that expires before the old one would have. It is shared all the same: else
-// every reader would begin an exchange.
+// every reader would begin a login.
 func TestNewTokenIsKeptThoughItLivesShorterThanTheOld(t *testing.T) {
 	t.Parallel()
 	s := newShared(t, time.Hour, 30*time.Minute)
@@ -631,7 +631,7 @@ func TestHeldOffErrorRoundsUp(t *testing.T) {
 	}
 }
 
-func TestWaitEndsWithTheExchangeOrTheContext(t *testing.T) {
+func TestWaitEndsWithTheLoginOrTheContext(t *testing.T) {
 	t.Parallel()
 	s := newShared(t, time.Hour, time.Minute)
 	g := newGate()
