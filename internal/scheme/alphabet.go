@@ -9,15 +9,15 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/requeststring"
 )
 
-// alphabet is the characters that values of a pattern may have. It may have characters too many: those at places that
-// no value reaches.
+// alphabet is the characters that values of a pattern may have. It may include some that no value has, because it does
+// not look at where they stand.
 type alphabet struct {
 	ascii [utf8.RuneSelf]bool
 	// other says that there may be characters outside ASCII.
 	other bool
 }
 
-// alphabet is the characters that values of a field may have.
+// alphabet returns the characters that values of a field may have.
 func (f field) alphabet() alphabet {
 	a := f.pattern.characters
 	if f.name == requestString {

@@ -21,10 +21,10 @@ type edgeField struct {
 	alphabet alphabet
 }
 
-// inside is what was inside a value that was cut: a request field, perhaps. Of its characters nothing is known.
+// inside stands for what a cut can leave at an end: perhaps a request field, of whose characters nothing is known.
 var inside = edge{fields: []*edgeField{{}}}
 
-// or is what may stand at the end of a value that has one of two edges.
+// or returns what may stand at the end of a value that has one of two edges.
 func (e edge) or(other edge) edge {
 	return edge{firsts(e.literals, other.literals), firsts(e.fields, other.fields)}
 }
@@ -43,8 +43,8 @@ func firsts[T comparable](a, b []T) []T {
 	return joined
 }
 
-// ambiguous are the names of the request fields at the edge between two values that can have the literal beside them in
-// theirs: what ends the field, or what parts it from the one before and names it, such as "&folder=".
+// ambiguous returns the names of the request fields where two values meet that can have the literal beside them in
+// their own value: what ends the field, or what separates it from the one before and names it, such as "&folder=".
 func ambiguous(left, right edge) []string {
 	var names []string
 	for _, field := range left.fields {
@@ -62,8 +62,8 @@ func ambiguous(left, right edge) []string {
 	return names
 }
 
-// separator is how a literal ends the field before it: what is not letters or digits at its beginning, or else its
-// first character.
+// separator is the part of a literal that ends the field before it: what comes before its first letter or digit, or
+// else its first character.
 func separator(literal string) string {
 	if end := strings.IndexFunc(literal, letterOrDigit); end > 0 {
 		return literal[:end]

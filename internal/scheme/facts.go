@@ -12,7 +12,7 @@ type facts struct {
 	ofSecret bool
 	// direct are the secrets and derived keys that flow into the value without a hash, by their numbers; see keys.
 	direct []int
-	// utf8 says of a secret that it is UTF-8 text: one that is declared so, or is joined of such and strings.
+	// utf8 says that a secret is UTF-8 text: it is declared so, or is joined of such secrets and strings.
 	utf8 bool
 
 	// zeros says that the value may have a byte 0 that is not a secret's.
@@ -22,7 +22,7 @@ type facts struct {
 	fresh bool
 	// requested says that a request field flows into the value that cannot be empty and has two values at least.
 	requested bool
-	// stale says that the value has a digest of a secret in it, of something that is not fresh.
+	// stale says that the value has a digest in it of a secret and nothing fresh.
 	stale bool
 	// varies says that the value or its length depends on a request field, now, uuid or nonce, perhaps by a condition.
 	varies bool

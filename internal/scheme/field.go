@@ -128,7 +128,7 @@ func checkPlain(value string) error {
 	return nil
 }
 
-// value is the one among those that were given, or what stands for an absent one.
+// value returns the field's value among those that were given, or what an absent one counts as.
 func (f field) value(given map[string]string) (string, error) {
 	value, is := given[f.name]
 	switch {

@@ -6,7 +6,7 @@ package scheme
 func flowKeep(_ *checker, _ call, args []operand) facts { return args[0].facts }
 
 // flowShorten is for what leaves a part of its argument, which may begin and end with what was inside: a request field,
-// if anything varies. (That requested says less is not enough: a cut inside it may have cleared that.)
+// if anything varies. (Requested does not tell: a cut inside may have cleared it.)
 func flowShorten(_ *checker, _ call, args []operand) facts {
 	part := args[0].facts
 	part.min = 0
@@ -23,7 +23,7 @@ func flowCut(c *checker, at call, args []operand) facts {
 	return part
 }
 
-// flowEncode is for encodings, which show where a part begins, but none as it is. size is that of the result.
+// flowEncode is for encodings: no part of the argument stands in the result as it is. size is that of the result.
 func flowEncode(size func(int) int) flow {
 	return func(_ *checker, _ call, args []operand) facts {
 		encoded := args[0].facts
@@ -105,7 +105,7 @@ func (h hashing) flowDigest(c *checker, at call, args []operand) facts {
 	return h.public(digest)
 }
 
-// public is what a digest is as a public value.
+// public adds what holds for every public digest.
 func (h hashing) public(digest facts) facts {
 	digest.direct, digest.min, digest.max, digest.zeros, digest.endsPublic = nil, 1, h.new().Size(), true, true
 	return digest

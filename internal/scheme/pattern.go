@@ -64,7 +64,7 @@ func sharedPattern(text string) (p *pattern, fault string) {
 	}
 	patterns.mu.Lock()
 	defer patterns.mu.Unlock()
-	if other := patterns.byText[text].Value(); other != nil { // of one who was quicker
+	if other := patterns.byText[text].Value(); other != nil { // another goroutine was quicker
 		return other, ""
 	}
 	patterns.byText[text] = weak.Make(p)
@@ -117,8 +117,8 @@ func newPattern(text string) (p *pattern, fault string) {
 	}
 	p.inspect(tree)
 	if p.anchored {
-		// What begins with ^ would be compiled once more, into a program of some MiB. It cannot begin with it here, and
-		// matches the same.
+		// Package regexp compiles what begins with ^ a second time, into a program of some MiB. This does not begin with
+		// it, and matches the same.
 		text = `(?:\b|\B)(?:` + text + `)`
 	}
 	if p.compiled, err = regexp.Compile(text); err != nil {

@@ -2,8 +2,8 @@ package scheme
 
 import "fmt"
 
-// refusal is what is wrong with a document. Whatever reads or checks a document panics with one, as parsers do that
-// need not hand errors up through every level, and compile returns it as an error.
+// refusal is what is wrong with a document. The code that reads and checks documents panics with one, so that errors
+// need not be passed up through every level (as Effective Go does in a parser). compile returns it as an error.
 type refusal struct{ text string }
 
 func (r refusal) Error() string { return r.text }
@@ -14,7 +14,7 @@ func refuseAt(place, format string, args ...any) refusal {
 	return refusal{place + ": " + fmt.Sprintf(format, args...)}
 }
 
-// caught makes the refusal of a panic an error. It is for defer.
+// caught is for defer: it turns a panic with a refusal into an error.
 func caught(err *error) {
 	switch fault := recover().(type) {
 	case nil:

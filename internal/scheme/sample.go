@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// hasTwoValues reports whether a request field cannot be empty and certainly has two values. Values count as one that
-// differ only in what lower, upper, trim and sorted_query remove, because freshness passes through those.
+// hasTwoValues reports whether a request field cannot be empty and certainly has two values. Values that
+// differ only in what lower, upper, trim and sorted_query remove count as one, because freshness passes through those.
 func (f field) hasTwoValues() bool {
 	tree, err := syntax.Parse(f.pattern.compiled.String(), syntax.Perl)
 	if err != nil || f.least() == 0 {
@@ -30,7 +30,7 @@ func (f field) hasTwoValues() bool {
 }
 
 // maxSampleSteps is how many steps matching a sample may take: instructions times bytes. A pattern whose shortest
-// values take more, such as [0-9a-f]{600}, counts as one that has no two values.
+// values take more, such as [0-9a-f]{600}, counts as having one value.
 const maxSampleSteps = 300_000
 
 // maxSamples is how many samples of a pattern, or of a part of it, are made.
@@ -108,8 +108,8 @@ func classSamples(ranges []rune) []string {
 	return firstSamples(found)
 }
 
-// concatSamples are samples of parts that stand beside one another: the first of each, and then one that is another at
-// a time.
+// concatSamples joins samples of the parts of a text: the first of each part, and then others with one part changed at a
+// time.
 func concatSamples(parts []*syntax.Regexp) []string {
 	first := make([]string, len(parts))
 	others := make([][]string, len(parts))

@@ -82,12 +82,16 @@ func parse(text string, functions map[string]*function, newer *newerRules) (*Sch
 	if err != nil {
 		return nil, err
 	}
-	// A config is in memory for long, and what it does not sign with can be several times as large as what it signs with.
+	// A config stays in memory, and what signing does not need can be several times as large as what it needs.
 	d := s.document
 	s.lints = nil
 	s.document = &document{
-		secrets: d.secrets, fields: d.fields, request: d.request, ttl: d.ttl,
-		allowStatic: d.allowStatic, allowExtension: d.allowExtension,
+		secrets:        d.secrets,
+		fields:         d.fields,
+		request:        d.request,
+		ttl:            d.ttl,
+		allowStatic:    d.allowStatic,
+		allowExtension: d.allowExtension,
 	}
 	return s, nil
 }
@@ -163,7 +167,15 @@ func newChecker(d *document, functions map[string]*function) *checker {
 		c.names[text] = &name{name: text, slot: slot, operand: operand{facts: known, value: valueOf(slot)}}
 		return c.names[text]
 	}
-	changing := facts{kind: kindString, fresh: true, varies: true, changes: true, endsPublic: true, min: 1, max: maxUUID}
+	changing := facts{
+		kind:       kindString,
+		max:        maxUUID,
+		min:        1,
+		fresh:      true,
+		varies:     true,
+		changes:    true,
+		endsPublic: true,
+	}
 	add("uuid", changing)
 	changing.max = maxNonce
 	add("nonce", changing)
@@ -259,7 +271,7 @@ func (s *Scheme) Outdated() error { return s.outdated }
 // TTL is how long a signature can be used, in whole seconds.
 func (s *Scheme) TTL() time.Duration { return s.document.ttl }
 
-// AllowStatic reports whether the document lets a signature be of something that stays the same.
+// AllowStatic reports whether the document allows signatures that stay the same.
 func (s *Scheme) AllowStatic() bool { return s.document.allowStatic }
 
 // AllowExtension reports whether the document lets the hash of a secret end in a request field.

@@ -45,8 +45,8 @@ type Signer struct {
 	values []string
 }
 
-// Signer makes a signer, after the values were checked, each by itself: see CheckHidden. An error is worded for the
-// config's operator, names the value that it is about, and quotes none.
+// Signer checks each value by itself and makes a signer. (CheckHidden compares them with the document.) An error is
+// worded for the config's operator, names the value that it is about, and quotes none.
 func (s *Scheme) Signer(v Values) (*Signer, error) {
 	if err := checkBaseURL(v.BaseURL); err != nil {
 		return nil, fmt.Errorf("base_url %w", err)
@@ -64,7 +64,7 @@ func checkBaseURL(value string) error {
 	return checkPlain(value)
 }
 
-// signer is Signer without what concerns the document: that is how examples are signed too.
+// signer is Signer for a base URL that was checked, or that an example does not need.
 func (s *Scheme) signer(v Values) (*Signer, error) {
 	values := append(make([]string, 0, s.slots), "", "", strings.TrimRight(v.BaseURL, "/")) // see slotBaseURL
 	for _, f := range s.document.secrets {
