@@ -83,11 +83,14 @@ func TestAmbiguousFieldsAreWarnedOf(t *testing.T) {
 		{`a: {pattern: '.+'}, b: {}`, `a + "\t" + b`, "a"},
 		{`a: {pattern: '[^x]+'}, b: {}`, `a + "xy" + b`, ""},
 	} {
-		request := test.request
-		if !strings.Contains(test.expression, "b") {
-			request = strings.Replace(request, "b: {}", "b: {pattern: b}", 1)
-		}
-		require.Equal(t, test.want, ambiguousFields(t, request, test.expression), "%s of %s", test.expression, test.request)
+		t.Run(test.expression+" of "+test.request, func(t *testing.T) {
+			t.Parallel()
+			request := test.request
+			if !strings.Contains(test.expression, "b") {
+				request = strings.Replace(request, "b: {}", "b: {pattern: b}", 1)
+			}
+			require.Equal(t, test.want, ambiguousFields(t, request, test.expression))
+		})
 	}
 }
 

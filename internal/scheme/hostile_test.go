@@ -413,32 +413,35 @@ func TestHostileExpressions(t *testing.T) {
 	t.Parallel()
 	require.Greater(t, len(hostileExpressions), 100)
 	for _, test := range hostileExpressions {
-		lets := "  secret_let: (key)\n  request_let: key + stamp + body\n"
-		switch {
-		case strings.Contains(test.expression, "digest_let"): // which would meet key in an HMAC
-			lets += "  digest_let: hex(sha256(key))\n"
-		case strings.Contains(test.expression, "derived_let"):
-			lets = "  derived_let: derive_sha256(key)\n"
-		case strings.Contains(test.expression, "long_let"):
-			lets = "  long_let: seed + \"" + strings.Repeat("x", 64) + "\"\n"
-		case test.expression == "circle":
-			lets = "  circle: round + \"\"\n  round: circle + \"\"\n"
-		}
-		_, err := scheme.Parse(hostileDocument(test.expression, lets, ""))
-		if test.want == "" {
-			require.NoError(t, err, test.expression)
-			continue
-		}
-		require.Error(t, err, test.expression)
-		matched := false
-		for want := range strings.SplitSeq(test.want, "|") {
-			matched = matched || strings.Contains(err.Error(), want)
-		}
-		require.True(t, matched, "%s: %s", test.expression, err)
-		// The two switches lift their own rule and no other.
-		_, err = scheme.Parse(hostileDocument(test.expression, lets, "allow_static: true"))
-		require.Equal(t, test.want == isStale, err == nil, test.expression)
-		_, err = scheme.Parse(hostileDocument(test.expression, lets, "allow_extension: true"))
-		require.Equal(t, test.want == extended, err == nil, "%s: %v", test.expression, err)
+		t.Run(test.expression, func(t *testing.T) {
+			t.Parallel()
+			lets := "  secret_let: (key)\n  request_let: key + stamp + body\n"
+			switch {
+			case strings.Contains(test.expression, "digest_let"): // which would meet key in an HMAC
+				lets += "  digest_let: hex(sha256(key))\n"
+			case strings.Contains(test.expression, "derived_let"):
+				lets = "  derived_let: derive_sha256(key)\n"
+			case strings.Contains(test.expression, "long_let"):
+				lets = "  long_let: seed + \"" + strings.Repeat("x", 64) + "\"\n"
+			case test.expression == "circle":
+				lets = "  circle: round + \"\"\n  round: circle + \"\"\n"
+			}
+			_, err := scheme.Parse(hostileDocument(test.expression, lets, ""))
+			if test.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.Error(t, err)
+			matched := false
+			for want := range strings.SplitSeq(test.want, "|") {
+				matched = matched || strings.Contains(err.Error(), want)
+			}
+			require.True(t, matched, err)
+			// The two switches lift their own rule and no other.
+			_, err = scheme.Parse(hostileDocument(test.expression, lets, "allow_static: true"))
+			require.Equal(t, test.want == isStale, err == nil)
+			_, err = scheme.Parse(hostileDocument(test.expression, lets, "allow_extension: true"))
+			require.Equal(t, test.want == extended, err == nil, err)
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package scheme
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -52,18 +53,24 @@ examples: [{secrets: {key: a, seed: b}, request: {body: "", only: GET}, uuid: u,
 			sameMake,
 		},
 	} {
-		_, err := Parse(document(test.header))
-		require.ErrorContains(t, err, test.refusal, name)
-		s, err := ParseStored(document(test.header))
-		require.NoError(t, err, name)
-		require.ErrorContains(t, s.Outdated(), test.refusal, name)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Parse(document(test.header))
+			require.ErrorContains(t, err, test.refusal)
+			s, err := ParseStored(document(test.header))
+			require.NoError(t, err)
+			require.ErrorContains(t, s.Outdated(), test.refusal)
+		})
 	}
 	// HMAC hashes a key of more than a block: one of 64 bytes is not, one of 65 is.
 	for length, is := range map[int]bool{64: false, 65: true} {
-		header := `hex(hmac_sha256(derive_hmac_sha256(hex(derive_md5(seed)) + "` + strings.Repeat("x", length-32) + `", "a"), uuid)) + ` +
-			`hex(hmac_sha256(derive_sha256(derive_md5(seed)), uuid))`
-		_, err := ParseStored(document(header))
-		require.Equal(t, is, err != nil, length)
+		t.Run(fmt.Sprint(length), func(t *testing.T) {
+			t.Parallel()
+			header := `hex(hmac_sha256(derive_hmac_sha256(hex(derive_md5(seed)) + "` + strings.Repeat("x", length-32) + `", "a"), uuid)) + ` +
+				`hex(hmac_sha256(derive_sha256(derive_md5(seed)), uuid))`
+			_, err := ParseStored(document(header))
+			require.Equal(t, is, err != nil)
+		})
 	}
 	_, err := ParseStored(document(`hex(hmac_sha256(derive_sha256(long), body)) + hex(hmac_sha256(derive_hmac_sha256(long, "a"), uuid))`))
 	require.ErrorContains(t, err, "headers.X-Sig, column 82: cannot be a key of derive_hmac_sha256, because a key of hmac_sha256 "+

@@ -2,6 +2,7 @@ package scheme_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -17,10 +18,18 @@ func TestShortAndEncodedSecretsAreNotInTheDocument(t *testing.T) {
 	with := func(body string) string { return strings.Replace(encoded, "{body: hello}", "{body: "+body+"}", 1) }
 	// The two alphabets of base64 differ where bytes give 62 and 63.
 	const both = "canary>>>???"
-	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
-		comment := encoding.EncodeToString([]byte(both))
-		require.True(t, strings.ContainsAny(comment, "+/-_"), comment)
-		require.ErrorContains(t, check(encoded+"# x"+comment+"\n", "plain", both), "plain is in the scheme", comment)
+	for name, encoding := range map[string]*base64.Encoding{
+		"base64":                 base64.StdEncoding,
+		"base64 without padding": base64.RawStdEncoding,
+		"base64url":              base64.URLEncoding,
+		"base64url, no padding":  base64.RawURLEncoding,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			comment := encoding.EncodeToString([]byte(both))
+			require.True(t, strings.ContainsAny(comment, "+/-_"))
+			require.ErrorContains(t, check(encoded+"# x"+comment+"\n", "plain", both), "plain is in the scheme")
+		})
 	}
 	// A short one as it was given, though its bytes are nowhere.
 	require.ErrorContains(t, check(with("deadbe"), "digits", "DEADBE"), "digits is in the scheme")
@@ -37,10 +46,13 @@ func TestFieldNamedRequestStringAndLongBaseURL(t *testing.T) {
 	require.NoError(t, err)
 	s := parsed(t, small)
 	for length, fits := range map[int]bool{512: true, 513: false} {
-		address := "https://a.example/"
-		address += strings.Repeat("a", length-len(address))
-		_, err := s.Signer(scheme.Values{Secrets: map[string]secret.Text{"key": "k"}, BaseURL: address})
-		require.Equal(t, fits, err == nil, length)
+		t.Run(fmt.Sprint(length), func(t *testing.T) {
+			t.Parallel()
+			address := "https://a.example/"
+			address += strings.Repeat("a", length-len(address))
+			_, err := s.Signer(scheme.Values{Secrets: map[string]secret.Text{"key": "k"}, BaseURL: address})
+			require.Equal(t, fits, err == nil)
+		})
 	}
 }
 
@@ -72,29 +84,28 @@ func TestExamplesNeedWant(t *testing.T) {
 	require.EqualError(t, s.CheckExamples(), `examples[0].want.X-More: the scheme gives "", and the example wants "x"`)
 }
 
-func TestForbiddenHeadersAndMalformedDocuments(t *testing.T) {
+func TestForbiddenHeaders(t *testing.T) {
 	t.Parallel()
-	tests := []struct{ text, want string }{
-		{small + "---\n[\n", "is not YAML"},
-		{small + "# \x7f\n", "line 9: contains a control character"},
-		{replaced(t, "X-Sig: 'hex", "X-"+strings.Repeat("a", 63)+": body, X-Sig: 'hex"), "headers, line 3: the name of a header is"},
-		{replaced(t, "ttl: 60s", "query: {"+strings.Repeat("a", 65)+": body}\nttl: 60s"), "query, line 4: the name of a query parameter is"},
-	}
 	for _, name := range []string{
-		"Host", "Content-Length", "Transfer-Encoding", "TE", "Trailer", "Connection", "Keep-Alive", "Proxy-Authorization", "Upgrade", "Expect",
-		"X-Vault-Token",
+		"Host", "Content-Length", "Transfer-Encoding", "TE", "Trailer", "Connection", "Keep-Alive", "Proxy-Authorization",
+		"Upgrade", "Expect", "X-Vault-Token",
 	} {
-		tests = append(tests, struct{ text, want string }{
-			replaced(t, "X-Sig: 'hex", name+": body, X-Sig: 'hex"), "headers, line 3: this header belongs to the connection",
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := scheme.Parse(replaced(t, "X-Sig: 'hex", name+": body, X-Sig: 'hex"))
+			require.ErrorContains(t, err, "headers, line 3: this header belongs to the connection")
 		})
 	}
-	for _, test := range tests {
-		_, err := scheme.Parse(test.text)
-		require.ErrorContains(t, err, test.want, test.text)
-	}
-	// An example's base_url is in the spelling in which a config's is stored.
-	s := parsed(t, replaced(t, "headers: {", "headers: {X-Base: base_url, ", "    want: {", "    base_url: HTTPS://a.example/\n    want: {X-Base: https://a.example, ",
-		"2cd37f3bbd12c5e0d6b4a2d0d2ce5ef6cdd4a0a7a1b2b5b2a3d0f0d9c6b1a8e7", "b50abd611881311ccb1c3cfb8950edfdaaa3ba2feaba8ce8c71f3cc98e41eb28"))
+}
+
+// An example's base_url is in the spelling in which a config's is stored.
+func TestBaseURLOfAnExample(t *testing.T) {
+	t.Parallel()
+	s := parsed(t, replaced(t,
+		"headers: {", "headers: {X-Base: base_url, ",
+		"    want: {", "    base_url: HTTPS://a.example/\n    want: {X-Base: https://a.example, ",
+		"2cd37f3bbd12c5e0d6b4a2d0d2ce5ef6cdd4a0a7a1b2b5b2a3d0f0d9c6b1a8e7",
+		"b50abd611881311ccb1c3cfb8950edfdaaa3ba2feaba8ce8c71f3cc98e41eb28"))
 	require.NoError(t, s.CheckExamples())
 }
 
@@ -107,35 +118,26 @@ func TestDocumentSize(t *testing.T) {
 	require.EqualError(t, err, "scheme: is longer than 65536 bytes")
 }
 
-func TestRulesOfQueriesAndLimits(t *testing.T) {
+// What is just within the limits. TestWrongDocuments has what is just beyond them.
+func TestDocumentsAtTheLimits(t *testing.T) {
 	t.Parallel()
-	const header = "hex(hmac_sha256(key, body))"
-	for _, test := range []struct{ text, want string }{
-		{replaced(t, "ttl: 60s", "query: {sig: hex(sha256(key))}\nttl: 60s"), "query.sig: has a digest of a secret that stays the same"},
-		{
-			replaced(t, "ttl: 60s", "query: {sig: 'hex(hmac_sha256(key, body))'}\nttl: 60s"),
-			"query.sig: has a digest of a secret in it, so at least one",
-		},
-		{replaced(t, "ttl: 60s", "fields: {f: {optional: true}}\nttl: 60s", header, "hex(sha256(key + body + f))"), extended},
-		{replaced(t, "ttl: 60s", "fields: {f: {pattern: '[a-z]*'}}\nttl: 60s", header, "hex(sha256(key + body + f))"), extended},
-		{replaced(t, "{body: {}}", "{body: {}, "+manyNames(62)+"}"), ""},
-		{replaced(t, "{body: {}}", "{body: {}, "+manyNames(63)+"}"), "scheme: declares more than 64 names"},
-		{replaced(t, "ttl: 60s", "require: {'': body == body}\nttl: 60s"), "require, line 4: a message is printable ASCII"},
-		{replaced(t, "60s", "1s"), ""},
-		{replaced(t, "60s", "24h"), ""},
-		{replaced(t, "60s", "24h1s"), "ttl: must be a duration"},
-		{
-			replaced(t, "ttl: 60s", "fields: {f: {pattern: 'a{600}', max: 4096}}\nttl: 60s"),
-			"its patterns would take too long",
-		},
+	for name, text := range map[string]string{
+		"64 names": replaced(t, "{body: {}}", "{body: {}, "+manyNames(62)+"}"),
+		"ttl 1s":   replaced(t, "60s", "1s"),
+		"ttl 24h":  replaced(t, "60s", "24h"),
 	} {
-		_, err := scheme.Parse(test.text)
-		if test.want == "" {
-			require.NoError(t, err, test.text)
-			continue
-		}
-		require.ErrorContains(t, err, test.want, test.text)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := scheme.Parse(text)
+			require.NoError(t, err)
+		})
 	}
+	_, err := scheme.Parse(replaced(t, "ttl: 60s", "fields: {f: {pattern: 'a{600}', max: 4096}}\nttl: 60s"))
+	require.ErrorContains(t, err, "its patterns would take too long")
+}
+
+func TestRulesOfFields(t *testing.T) {
+	t.Parallel()
 	s := parsed(t, replaced(t, "{body: {}}", "{body: {}, request_string: {pattern: '.*'}}"))
 	require.NotContains(t, strings.Join(s.Lints(), "\n"), "comma")
 	s = parsed(t, replaced(t, "ttl: 60s", "fields: {f: {pattern: '(?s).*', default: a}}\nttl: 60s"))
@@ -149,14 +151,22 @@ func TestConditions(t *testing.T) {
 		`X-Ends: 'choose(body.endsWith(more), "1", "0")', X-Contains: 'choose(body.contains(more), "1", "0")', X-Sig:`),
 		scheme.Values{Secrets: map[string]secret.Text{"key": "k"}})
 	for request, want := range map[[2]string]string{
-		{"a", "a"}: "11011", {"a", "b"}: "01000", {"b", "a"}: "01100", {"b", "b"}: "00111", {"cab", "b"}: "00111", {"cab", "a"}: "01101",
+		{"a", "a"}:   "11011",
+		{"a", "b"}:   "01000",
+		{"b", "a"}:   "01100",
+		{"b", "b"}:   "00111",
+		{"cab", "b"}: "00111",
+		{"cab", "a"}: "01101",
 	} {
-		signed, err := made.Sign(scheme.Moment{}, map[string]string{"body": request[0], "more": request[1]})
-		require.NoError(t, err)
-		got := ""
-		for _, name := range []string{"X-And", "X-Or", "X-Not", "X-Ends", "X-Contains"} {
-			got += signed.Headers[name]
-		}
-		require.Equal(t, want, got, request)
+		t.Run(request[0]+" "+request[1], func(t *testing.T) {
+			t.Parallel()
+			signed, err := made.Sign(scheme.Moment{}, map[string]string{"body": request[0], "more": request[1]})
+			require.NoError(t, err)
+			got := ""
+			for _, name := range []string{"X-And", "X-Or", "X-Not", "X-Ends", "X-Contains"} {
+				got += signed.Headers[name]
+			}
+			require.Equal(t, want, got)
+		})
 	}
 }

@@ -52,12 +52,15 @@ func TestFieldsWithTwoValues(t *testing.T) {
 		`[\x{4e2d}]`:       false,
 		`\s*\s*\s*x[01]`:   true,
 	} {
-		compiled, fault := newPattern(pattern)
-		require.Empty(t, fault, pattern)
-		f := field{name: "field", pattern: compiled, max: 1_000}
-		require.Equal(t, want, f.hasTwoValues(), pattern)
-		f.optional = true
-		require.False(t, f.hasTwoValues(), pattern)
+		t.Run(pattern, func(t *testing.T) {
+			t.Parallel()
+			compiled, fault := newPattern(pattern)
+			require.Empty(t, fault)
+			f := field{name: "field", pattern: compiled, max: 1_000}
+			require.Equal(t, want, f.hasTwoValues())
+			f.optional = true
+			require.False(t, f.hasTwoValues())
+		})
 	}
 	// max, and the rules of request strings, leave out values.
 	of := func(name, pattern string, longest int) bool {

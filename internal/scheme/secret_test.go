@@ -43,54 +43,54 @@ func TestSecretsAreDecodedStrictly(t *testing.T) {
 		secrets[name] = value
 		return scheme.Values{Secrets: secrets, BaseURL: "https://api.example"}
 	}
+	const size, notText = " must have 1 to 4096 bytes", "plain is not UTF-8 text"
 	for _, test := range []struct {
-		name  string
-		value secret.Text
-		want  string
+		name, of string
+		value    secret.Text
+		want     string
 	}{
-		{"plain", "canary one", ""},
-		{"plain", " canary ", ""}, // nothing is trimmed
-		{"plain", "\u00e9\u4e2d", ""},
-		{"plain", secret.Text(strings.Repeat("c", 4096)), ""},
-		{"plain", "", "plain must have 1 to 4096 bytes"},
-		{"plain", secret.Text(strings.Repeat("c", 4097)), "plain must have 1 to 4096 bytes"},
-		{"plain", "canary\n", "plain is not UTF-8 text without control characters"},
-		{"plain", "canary\x7f", "plain is not UTF-8 text"},
-		{"plain", "canary\u0085", "plain is not UTF-8 text"},
-		{"plain", "canary\xff", "plain is not UTF-8 text"},
-		{"based", "canary!", "based is not base64"},
-		{"based", "Y2FuYXJ", "based is not base64"},    // no padding
-		{"based", "Y2FuYXJ5Cg", "based is not base64"}, // no padding
-		{"based", "Y2Fu\nYXJ5", "based is not base64"}, // Go would skip it
-		{"based", "Y2Fu YXJ5", "based is not base64"},  // a space
-		{"based", "Y2FuYXJ5\n", "based is not base64"}, // a newline at the end
-		{"based", "Y2F-_XJ5", "based is not base64"},   // base64url
-		{"based", "YW==", ""},                          // "a"
-		{"based", "YX==", "based is not base64"},       // bits after the end: not strict
-		{"based", "=", "based is not base64"},
-		{"based", "", "based must have 1 to 4096 bytes"},
-		{"digits", "canary", "digits is not hex"},
-		{"digits", "636", "digits is not hex"},
-		{"digits", "0x63", "digits is not hex"},
-		{"digits", "63 61", "digits is not hex"},
-		{"digits", "aAfF", ""},
-		{"digits", "", "digits must have 1 to 4096 bytes"},
-		{"digits", secret.Text(strings.Repeat("ab", 4097)), "digits must have 1 to 4096 bytes"},
+		{"a text", "plain", "canary one", ""},
+		{"spaces, which are not trimmed", "plain", " canary ", ""},
+		{"a text outside ASCII", "plain", "\u00e9\u4e2d", ""},
+		{"the longest text", "plain", secret.Text(strings.Repeat("c", 4096)), ""},
+		{"no text", "plain", "", "plain" + size},
+		{"a text that is too long", "plain", secret.Text(strings.Repeat("c", 4097)), "plain" + size},
+		{"a newline", "plain", "canary\n", notText + " without control characters"},
+		{"DEL", "plain", "canary\x7f", notText},
+		{"NEL", "plain", "canary\u0085", notText},
+		{"a byte that is not UTF-8", "plain", "canary\xff", notText},
+		{"an exclamation mark in base64", "based", "canary!", "based is not base64"},
+		{"base64 without one =", "based", "Y2FuYXJ", "based is not base64"},
+		{"base64 without ==", "based", "Y2FuYXJ5Cg", "based is not base64"},
+		{"a newline in base64, which Go skips", "based", "Y2Fu\nYXJ5", "based is not base64"},
+		{"a space in base64", "based", "Y2Fu YXJ5", "based is not base64"},
+		{"a newline after base64", "based", "Y2FuYXJ5\n", "based is not base64"},
+		{"base64url", "based", "Y2F-_XJ5", "based is not base64"},
+		{"base64 of a", "based", "YQ==", ""},
+		{"base64 with bits after the end", "based", "YX==", "based is not base64"},
+		{"= alone", "based", "=", "based is not base64"},
+		{"no base64", "based", "", "based" + size},
+		{"letters that are not hex", "digits", "canary", "digits is not hex"},
+		{"three digits", "digits", "636", "digits is not hex"},
+		{"0x", "digits", "0x63", "digits is not hex"},
+		{"a space in hex", "digits", "63 61", "digits is not hex"},
+		{"hex in either case", "digits", "aAfF", ""},
+		{"no hex", "digits", "", "digits" + size},
+		{"hex that is too long", "digits", secret.Text(strings.Repeat("ab", 4097)), "digits" + size},
 	} {
-		value := test.value
-		if test.value == "YW==" {
-			value = "YQ=="
-		}
-		_, err := s.Signer(values(test.name, value))
-		if test.want == "" {
-			require.NoError(t, err, test.value.Reveal())
-			require.NoError(t, s.CheckSecret(test.name, value))
-			continue
-		}
-		require.ErrorContains(t, err, test.want)
-		require.NotContains(t, err.Error(), "canary")
-		require.NotContains(t, err.Error(), "Y2F")
-		require.Error(t, s.CheckSecret(test.name, value))
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := s.Signer(values(test.of, test.value))
+			if test.want == "" {
+				require.NoError(t, err)
+				require.NoError(t, s.CheckSecret(test.of, test.value))
+				return
+			}
+			require.ErrorContains(t, err, test.want)
+			require.NotContains(t, err.Error(), "canary")
+			require.NotContains(t, err.Error(), "Y2F")
+			require.Error(t, s.CheckSecret(test.of, test.value))
+		})
 	}
 }
 
@@ -123,13 +123,16 @@ func TestSecretsAreNotInTheDocument(t *testing.T) {
 		"hex":               hex.EncodeToString(raw),
 		"hex in upper case": strings.ToUpper(hex.EncodeToString(raw)),
 	} {
-		err := check(encoded+"# "+comment+"\n", "plain", hidden)
-		require.ErrorContains(t, err, "plain is in the scheme", where)
-		require.NotContains(t, err.Error(), hidden)
-		// Given in an encoding, it counts as decoded, too.
-		require.ErrorContains(t, check(encoded+"# "+comment+"\n", "based", secret.Text(base64.StdEncoding.EncodeToString(raw))),
-			"based is in the scheme", where)
-		require.ErrorContains(t, check(encoded+"# "+comment+"\n", "digits", secret.Text(hex.EncodeToString(raw))), "digits is in", where)
+		t.Run(where, func(t *testing.T) {
+			t.Parallel()
+			err := check(encoded+"# "+comment+"\n", "plain", hidden)
+			require.ErrorContains(t, err, "plain is in the scheme")
+			require.NotContains(t, err.Error(), hidden)
+			// Given in an encoding, it counts as decoded, too.
+			require.ErrorContains(t, check(encoded+"# "+comment+"\n", "based", secret.Text(base64.StdEncoding.EncodeToString(raw))),
+				"based is in the scheme", where)
+			require.ErrorContains(t, check(encoded+"# "+comment+"\n", "digits", secret.Text(hex.EncodeToString(raw))), "digits is in")
+		})
 	}
 	// Hex digits in another case, also of a secret that is short.
 	require.ErrorContains(t, check(encoded+"# DEADBEEF\n", "digits", "deadbeef"), "digits is in the scheme")
@@ -143,7 +146,10 @@ func TestSecretsAreNotInTheDocument(t *testing.T) {
 	// A short one only as a whole: as the value of an example, a literal, a key.
 	require.NoError(t, check(encoded, "plain", "ell"))
 	for _, short := range []secret.Text{"hello", "made-up", "60s", "X-Sig", "body", "secrets"} {
-		require.ErrorContains(t, check(encoded, "plain", short), "plain is in the scheme", short.Reveal())
+		t.Run(short.Reveal(), func(t *testing.T) {
+			t.Parallel()
+			require.ErrorContains(t, check(encoded, "plain", short), "plain is in the scheme")
+		})
 	}
 	require.ErrorContains(t, check(strings.Replace(encoded, "digits, body)", `digits, body + "ab")`, 1), "plain", "ab"), "plain is in")
 	// The example's secrets, in whatever spelling.
@@ -179,9 +185,12 @@ func TestSecretsInsideOtherTextAreFound(t *testing.T) {
 		"hex":                           "757365723a63616e6172792d73c3a9637265742f2b3f3e3a78",
 		"hex in upper case":             "757365723A63616E6172792D73C3A9637265742F2B3F3E3A78",
 	} {
-		err := checkSecret(t, encoded+"# "+comment+"\n", "plain", hidden)
-		require.ErrorContains(t, err, "plain is in the scheme", name)
-		require.NotContains(t, err.Error(), "canary", name)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := checkSecret(t, encoded+"# "+comment+"\n", "plain", hidden)
+			require.ErrorContains(t, err, "plain is in the scheme")
+			require.NotContains(t, err.Error(), "canary")
+		})
 	}
 	for comment, value := range map[string]secret.Text{
 		"password=canary+secret%2B%2F":    "canary secret+/", // a form
@@ -191,23 +200,33 @@ func TestSecretsInsideOtherTextAreFound(t *testing.T) {
 		"YWI6MTIzNDU2Nzh+fg==":            "12345678",
 		"YWJjOjEyMzQ1Njc4fn4=":            "12345678",
 	} {
-		require.ErrorContains(t, checkSecret(t, encoded+"# "+comment+"\n", "plain", value), "plain is in the scheme", comment)
+		t.Run(comment, func(t *testing.T) {
+			t.Parallel()
+			require.ErrorContains(t, checkSecret(t, encoded+"# "+comment+"\n", "plain", value), "plain is in the scheme")
+		})
 	}
 	// The bytes of a secret, and what was given.
 	const given = "+//+AQIDBP/+"
 	for _, comment := range []string{
 		"az37//4BAgME//4=", "az37__4BAgME__4", "k=%FB%FF%FE%01%02%03%04%FF%FE", "k=%2B%2F%2F%2BAQIDBP%2F%2B", "+//+AQIDBP/+",
 	} {
-		require.ErrorContains(t, checkSecret(t, encoded+"# "+comment+"\n", "based", given), "based is in the scheme", comment)
+		t.Run(comment, func(t *testing.T) {
+			t.Parallel()
+			require.ErrorContains(t, checkSecret(t, encoded+"# "+comment+"\n", "based", given), "based is in the scheme")
+		})
 	}
 	// In the field of a config, and in base_url.
-	withField := strings.Replace(strings.Replace(encoded, "ttl:", "fields: {id: {}}\nttl:", 1), "    want:", "    fields: {id: x1}\n    want:", 1)
+	withField := strings.Replace(encoded, "ttl:", "fields: {id: {}}\nttl:", 1)
+	withField = strings.Replace(withField, "    want:", "    fields: {id: x1}\n    want:", 1)
 	for _, public := range [][2]string{{"YWI6MTIzNDU2Nzh+fg==", ""}, {"1", "/%31%32345678"}} {
-		secrets := elsewhere()
-		secrets["plain"] = "12345678"
-		require.ErrorContains(t, parsed(t, withField).CheckHidden(scheme.Values{
-			Secrets: secrets, Fields: map[string]string{"id": public[0]}, BaseURL: "https://api.example" + public[1],
-		}), "plain is in", public)
+		t.Run(public[0], func(t *testing.T) {
+			t.Parallel()
+			secrets := elsewhere()
+			secrets["plain"] = "12345678"
+			require.ErrorContains(t, parsed(t, withField).CheckHidden(scheme.Values{
+				Secrets: secrets, Fields: map[string]string{"id": public[0]}, BaseURL: "https://api.example" + public[1],
+			}), "plain is in", public)
+		})
 	}
 	// One that is reversed, or spread over lines, is not found: that is out of scope.
 	require.NoError(t, checkSecret(t, encoded+"# terces-yranac\n# canary-\n# secret\n", "plain", "canary-secret"))
@@ -231,19 +250,22 @@ func TestDamagedSecretsAreRefusedWhenWritten(t *testing.T) {
 		{"digits", "6361\u00a0", "contains an invisible character"},
 		{"plain", " canary ", ""},
 	} {
-		err := s.CheckSecret(test.name, test.value)
-		if test.want == "" {
-			require.NoError(t, err)
-			continue
-		}
-		require.ErrorContains(t, err, test.want)
-		require.NotContains(t, err.Error(), "canary")
-		require.Equal(t, test.name == "plain", strings.HasSuffix(err.Error(), way), err)
-		if test.name == "plain" {
-			_, err = s.Signer(scheme.Values{
-				Secrets: map[string]secret.Text{"plain": test.value, "based": "Y2FuYXJ5", "digits": "6361"}, BaseURL: "https://api.example",
-			})
-			require.NoError(t, err)
-		}
+		t.Run(test.name+" "+test.want, func(t *testing.T) {
+			t.Parallel()
+			err := s.CheckSecret(test.name, test.value)
+			if test.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, test.want)
+			require.NotContains(t, err.Error(), "canary")
+			require.Equal(t, test.name == "plain", strings.HasSuffix(err.Error(), way), err)
+			if test.name == "plain" {
+				_, err = s.Signer(scheme.Values{
+					Secrets: map[string]secret.Text{"plain": test.value, "based": "Y2FuYXJ5", "digits": "6361"}, BaseURL: "https://api.example",
+				})
+				require.NoError(t, err)
+			}
+		})
 	}
 }

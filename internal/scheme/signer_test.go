@@ -51,10 +51,13 @@ func TestPAVEVectors(t *testing.T) {
 	readJSON(t, "../pave/testdata/vectors.json", &vectors)
 	require.Len(t, vectors, 31)
 	for _, v := range vectors {
-		signed, err := signer(t, paveScheme, scheme.Values{Secrets: map[string]secret.Text{"api_secret": inBase64(v.APISecret)}}).Sign(
-			scheme.Moment{}, map[string]string{"username": v.Username, "api_key": v.APIKey, "timestamp": v.Timestamp})
-		require.NoError(t, err)
-		require.Equal(t, v.Token, signed.Headers["API-Token"], v.ID)
+		t.Run(v.ID, func(t *testing.T) {
+			t.Parallel()
+			signed, err := signer(t, paveScheme, scheme.Values{Secrets: map[string]secret.Text{"api_secret": inBase64(v.APISecret)}}).Sign(
+				scheme.Moment{}, map[string]string{"username": v.Username, "api_key": v.APIKey, "timestamp": v.Timestamp})
+			require.NoError(t, err)
+			require.Equal(t, v.Token, signed.Headers["API-Token"], v.ID)
+		})
 	}
 }
 
@@ -78,14 +81,17 @@ func TestAvananVectors(t *testing.T) {
 	readJSON(t, "../avanan/testdata/vectors.json", &vectors)
 	require.NotEmpty(t, vectors)
 	for _, v := range vectors {
-		request := map[string]string{"app_id": v.AppID, "date": v.Date}
-		if v.RequestString != nil {
-			request["target"] = *v.RequestString
-		}
-		signed, err := signer(t, avananScheme, scheme.Values{Secrets: map[string]secret.Text{"secret_key": inBase64(v.Secret)}}).Sign(
-			scheme.Moment{UUID: v.ReqID}, request)
-		require.NoError(t, err)
-		require.Equal(t, v.Sig, signed.Headers["x-av-sig"], v.ID)
+		t.Run(v.ID, func(t *testing.T) {
+			t.Parallel()
+			request := map[string]string{"app_id": v.AppID, "date": v.Date}
+			if v.RequestString != nil {
+				request["target"] = *v.RequestString
+			}
+			signed, err := signer(t, avananScheme, scheme.Values{Secrets: map[string]secret.Text{"secret_key": inBase64(v.Secret)}}).Sign(
+				scheme.Moment{UUID: v.ReqID}, request)
+			require.NoError(t, err)
+			require.Equal(t, v.Sig, signed.Headers["x-av-sig"], v.ID)
+		})
 	}
 }
 
@@ -126,20 +132,23 @@ func TestDeclaredPAVEIsTheBuiltIn(t *testing.T) {
 	for method, format := range map[string]pave.TimestampFormat{
 		"rfc3339": pave.RFC3339, "rfc3339_ms": pave.RFC3339Milli, "http_date": pave.HTTPDate, "unix": pave.Unix,
 	} {
-		made := signer(t, declaredPAVE(method), scheme.Values{
-			Secrets: map[string]secret.Text{"api_secret": credentials.APISecret},
-			Fields:  map[string]string{"username": credentials.Username, "api_key": credentials.APIKey},
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			made := signer(t, declaredPAVE(method), scheme.Values{
+				Secrets: map[string]secret.Text{"api_secret": credentials.APISecret},
+				Fields:  map[string]string{"username": credentials.Username, "api_key": credentials.APIKey},
+			})
+			for i := range 100 {
+				at := time.Unix(1767323045, 123_456_789).Add(time.Duration(i) * 1_234_567_891_234)
+				want, err := credentials.Sign(at, format)
+				require.NoError(t, err)
+				got, err := made.Sign(scheme.Moment{Now: at}, nil)
+				require.NoError(t, err)
+				require.Equal(t, map[string]string{
+					"API-Key": want.APIKey, "API-Timestamp": want.APITimestamp, "API-Token": want.APIToken,
+				}, got.Headers)
+			}
 		})
-		for i := range 100 {
-			at := time.Unix(1767323045, 123_456_789).Add(time.Duration(i) * 1_234_567_891_234)
-			want, err := credentials.Sign(at, format)
-			require.NoError(t, err)
-			got, err := made.Sign(scheme.Moment{Now: at}, nil)
-			require.NoError(t, err)
-			require.Equal(t, map[string]string{
-				"API-Key": want.APIKey, "API-Timestamp": want.APITimestamp, "API-Token": want.APIToken,
-			}, got.Headers)
-		}
 	}
 }
 
@@ -219,11 +228,14 @@ func TestOutputs(t *testing.T) {
 		"a blank for a dot":  {map[string]string{"request_string": "/?a%20sig=canary"}, "the scheme appends: a.sig"},
 		"pattern":            {map[string]string{"request_string": "/", "b": strings.Repeat("c", 2049)}, "b is longer than 2048 bytes"},
 	} {
-		_, err := made.Sign(scheme.Moment{}, test.request)
-		wrong, is := errors.AsType[*scheme.RequestError](err)
-		require.True(t, is, name)
-		require.ErrorContains(t, wrong, test.want, name)
-		require.NotContains(t, err.Error(), "canary", name)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := made.Sign(scheme.Moment{}, test.request)
+			wrong, is := errors.AsType[*scheme.RequestError](err)
+			require.True(t, is)
+			require.ErrorContains(t, wrong, test.want)
+			require.NotContains(t, err.Error(), "canary")
+		})
 	}
 	_, err = made.Sign(scheme.Moment{}, map[string]string{"request_string": "/", "a": strings.Repeat("c", 8192)})
 	require.NoError(t, err)
@@ -234,8 +246,11 @@ func TestSimilarParametersPass(t *testing.T) {
 	t.Parallel()
 	made := signer(t, outputs, scheme.Values{Secrets: map[string]secret.Text{"key": "k"}, BaseURL: "https://api.example"})
 	for _, query := range []string{"zz=1", "b[z]=1", "b=z", "b=%26z%3D1", "z.b=1", "asig=1", "=z"} {
-		_, err := made.Sign(scheme.Moment{}, map[string]string{"request_string": "/?" + query})
-		require.NoError(t, err, query)
+		t.Run(query, func(t *testing.T) {
+			t.Parallel()
+			_, err := made.Sign(scheme.Moment{}, map[string]string{"request_string": "/?" + query})
+			require.NoError(t, err)
+		})
 	}
 }
 
@@ -259,17 +274,23 @@ func TestAbsentAndEmptyValues(t *testing.T) {
 		"id contains a quote":            {"id": "x'"},
 		"id is longer than 512 b":        {"id": strings.Repeat("x", 513)},
 	} {
-		_, err := s.Signer(scheme.Values{Secrets: map[string]secret.Text{"key": "k"}, Fields: fields, BaseURL: "https://api.example"})
-		require.ErrorContains(t, err, want)
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			_, err := s.Signer(scheme.Values{Secrets: map[string]secret.Text{"key": "k"}, Fields: fields, BaseURL: "https://api.example"})
+			require.ErrorContains(t, err, want)
+		})
 	}
 	for want, baseURL := range map[string]string{
 		"base_url begins with neither": "", "base_url is plain http": "http://api.example", "base_url contains a quote": "https://api.example/$a",
 		"base_url is longer than 512": "https://api.example/" + strings.Repeat("a", 500),
 	} {
-		_, err := s.Signer(scheme.Values{
-			Secrets: map[string]secret.Text{"key": "k"}, Fields: map[string]string{"id": "x"}, BaseURL: baseURL,
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			_, err := s.Signer(scheme.Values{
+				Secrets: map[string]secret.Text{"key": "k"}, Fields: map[string]string{"id": "x"}, BaseURL: baseURL,
+			})
+			require.ErrorContains(t, err, want)
 		})
-		require.ErrorContains(t, err, want)
 	}
 	value, has := s.Default("fixed")
 	require.Equal(t, "d", value)

@@ -1,6 +1,7 @@
 package scheme
 
 import (
+	"fmt"
 	"regexp/syntax"
 	"strings"
 	"testing"
@@ -19,7 +20,10 @@ func TestPercentEncode(t *testing.T) {
 		"%41&=?":               "%2541%26%3D%3F",
 		"!\"#$'(),:;@[]\n\x00": "%21%22%23%24%27%28%29%2C%3A%3B%40%5B%5D%0A%00",
 	} {
-		require.Equal(t, want, percentEncode(text))
+		t.Run(fmt.Sprintf("%q", text), func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, want, percentEncode(text))
+		})
 	}
 }
 
@@ -35,7 +39,10 @@ func TestPercentEncodePath(t *testing.T) {
 		"/logs-*/_search\u00e9":              "/logs-%2A/_search%C3%A9",
 		"/functions/arn:aws:lambda:eu:1:f:b": "/functions/arn%3Aaws%3Alambda%3Aeu%3A1%3Af%3Ab",
 	} {
-		require.Equal(t, want, percentEncodePath(text), text)
+		t.Run(fmt.Sprintf("%q", text), func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, want, percentEncodePath(text))
+		})
 	}
 }
 
@@ -57,7 +64,10 @@ func TestSortedQuery(t *testing.T) {
 		"a-b=1&a.b=2&a=3&a~=4": "a=3&a-b=1&a.b=2&a~=4", // by the whole name, not by the text with its =
 		"=v":                   "=v",
 	} {
-		require.Equal(t, want, sortedQuery(query), query)
+		t.Run(fmt.Sprintf("%q", query), func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, want, sortedQuery(query))
+		})
 	}
 }
 
@@ -73,7 +83,10 @@ func TestJSONString(t *testing.T) {
 		"a\xffb\xc3":                   `"a\ufffdb\ufffd"`,
 		"\ufffd":                       "\"\ufffd\"",
 	} {
-		require.Equal(t, want, jsonString(text))
+		t.Run(fmt.Sprintf("%q", text), func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, want, jsonString(text))
+		})
 	}
 }
 
@@ -91,10 +104,16 @@ func TestInstants(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 4, 4, 5, 678_999_999, time.FixedZone("", 3600))
 	for name, want := range map[string]string{
-		"rfc3339": "2026-01-02T03:04:05Z", "rfc3339_ms": "2026-01-02T03:04:05.678Z", "http_date": "Fri, 02 Jan 2026 03:04:05 GMT",
-		"unix": "1767323045", "unix_ms": "1767323045678",
+		"rfc3339":    "2026-01-02T03:04:05Z",
+		"rfc3339_ms": "2026-01-02T03:04:05.678Z",
+		"http_date":  "Fri, 02 Jan 2026 03:04:05 GMT",
+		"unix":       "1767323045",
+		"unix_ms":    "1767323045678",
 	} {
-		require.Equal(t, want, functions[name].compute(nil)(&environment{now: at}))
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, want, functions[name].compute(nil)(&environment{now: at}))
+		})
 	}
 	for text, want := range map[string]string{
 		"":                            "",
@@ -102,14 +121,20 @@ func TestInstants(t *testing.T) {
 		"%a, %d %b %y":                "Fri, 02 Jan 26",
 		"%S.%3f %S.%6f %%Y 2006 .000": "05.678 05.678999 %Y 2006 .000",
 	} {
-		compiled, valid := newLayout(text)
-		require.True(t, valid, text)
-		require.Equal(t, want, compiled.format(at.UTC()))
-		require.GreaterOrEqual(t, compiled.max, len(want))
+		t.Run(fmt.Sprintf("%q", text), func(t *testing.T) {
+			t.Parallel()
+			compiled, valid := newLayout(text)
+			require.True(t, valid)
+			require.Equal(t, want, compiled.format(at.UTC()))
+			require.GreaterOrEqual(t, compiled.max, len(want))
+		})
 	}
 	for _, text := range []string{"%", "%q", "%2f", "%Z", "a%", "%-d"} {
-		_, valid := newLayout(text)
-		require.False(t, valid, text)
+		t.Run(fmt.Sprintf("%q", text), func(t *testing.T) {
+			t.Parallel()
+			_, valid := newLayout(text)
+			require.False(t, valid)
+		})
 	}
 }
 
@@ -131,24 +156,44 @@ func TestPatternsAreAnchored(t *testing.T) {
 		"a||b":       {"", "c"},
 		`[!-+\--~]+`: {"a/b", "a,b"},
 	} {
-		p, fault := newPattern(text)
-		require.Empty(t, fault, text)
-		require.True(t, p.matches(values[0]), text)
-		if values[1] != "" {
-			require.False(t, p.matches(values[1]), text)
-		}
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			p, fault := newPattern(text)
+			require.Empty(t, fault)
+			require.True(t, p.matches(values[0]))
+			if values[1] != "" {
+				require.False(t, p.matches(values[1]))
+			}
+		})
 	}
-	for _, text := range []string{`a)|(b`, `\Qa`, `\Qa\E\Qb`, `(`, `)`, `a\`, `(?P<n>`, `[a`, `\8`, `(?=a)`, strings.Repeat(`\pL`, 9), `(?i)\x{100}`, "(?i)\u00e9"} {
-		_, fault := newPattern(text)
-		require.NotEmpty(t, fault, text)
-		require.NotContains(t, fault, text+" ")
+	for _, text := range []string{
+		`a)|(b`, `\Qa`, `\Qa\E\Qb`, `(`, `)`, `a\`, `(?P<n>`, `[a`, `\8`, `(?=a)`, strings.Repeat(`\pL`, 9), `(?i)\x{100}`,
+		"(?i)\u00e9",
+	} {
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			_, fault := newPattern(text)
+			require.NotEmpty(t, fault)
+			require.NotContains(t, fault, text+" ")
+		})
 	}
 	for text, admits := range map[string]bool{
-		`[!-+\--~]+`: false, "[a-z]+": false, "a,b": true, ".": true, "(?s).": true, "[^a]": true, "[+--]": true, `\x2c`: true, `\S`: true,
+		`[!-+\--~]+`: false,
+		"[a-z]+":     false,
+		"a,b":        true,
+		".":          true,
+		"(?s).":      true,
+		"[^a]":       true,
+		"[+--]":      true,
+		`\x2c`:       true,
+		`\S`:         true,
 	} {
-		p, fault := newPattern(text)
-		require.Empty(t, fault, text)
-		require.Equal(t, admits, p.characters.hasAll(","), text)
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			p, fault := newPattern(text)
+			require.Empty(t, fault)
+			require.Equal(t, admits, p.characters.hasAll(","))
+		})
 	}
 }
 
@@ -156,27 +201,39 @@ func TestPatternsAreAnchored(t *testing.T) {
 func TestLargePatternsAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
-		"a{1000}{3}", "((a{40}){40}){40}", "(a{1,999}b){3}", `(\pL{50}){30}`, "(((a|b){30}){30}){30}", "[a-z]{1000}[a-z]{1000}a",
+		"a{1000}{3}", "((a{40}){40}){40}", "(a{1,999}b){3}", `(\pL{50}){30}`, "(((a|b){30}){30}){30}",
+		"[a-z]{1000}[a-z]{1000}a",
 	} {
-		_, fault := newPattern(text)
-		require.NotEmpty(t, fault, text)
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			_, fault := newPattern(text)
+			require.NotEmpty(t, fault)
+		})
 	}
 	for _, text := range []string{"[a-z]{1,1000}", "[A-Za-z0-9-]{36}", `(\pL|\d){1,20}`} {
-		p, fault := newPattern(text)
-		require.Empty(t, fault, text)
-		require.LessOrEqual(t, p.instructions, maxInstructions)
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			p, fault := newPattern(text)
+			require.Empty(t, fault)
+			require.LessOrEqual(t, p.instructions, maxInstructions)
+		})
 	}
 }
 
 // The estimate is near what package regexp makes of a pattern.
 func TestInstructionsAreEstimated(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"a", "abc", "[a-z]{1,100}", "(a|b|c)*d+e?", "(?:a{3}){4}", `[A-Z]{3,7}`, `(?s).*`, `(\w+\.)+\w{2,}`} {
-		tree, err := syntax.Parse(text, syntax.Perl)
-		require.NoError(t, err)
-		compiled, err := syntax.Compile(tree.Simplify())
-		require.NoError(t, err)
-		require.InDelta(t, len(compiled.Inst), instructions(tree), 6+0.2*float64(len(compiled.Inst)), text)
+	for _, text := range []string{
+		"a", "abc", "[a-z]{1,100}", "(a|b|c)*d+e?", "(?:a{3}){4}", `[A-Z]{3,7}`, `(?s).*`, `(\w+\.)+\w{2,}`,
+	} {
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			tree, err := syntax.Parse(text, syntax.Perl)
+			require.NoError(t, err)
+			compiled, err := syntax.Compile(tree.Simplify())
+			require.NoError(t, err)
+			require.InDelta(t, len(compiled.Inst), instructions(tree), 6+0.2*float64(len(compiled.Inst)))
+		})
 	}
 }
 
@@ -187,10 +244,13 @@ func TestPatternsMatchWholeValues(t *testing.T) {
 		"(?m)^b$": {"b", "a\nb"},
 		"a|ab":    {"ab", "abb"},
 	} {
-		p, fault := newPattern(text)
-		require.Empty(t, fault, text)
-		require.True(t, p.matches(values[0]), text)
-		require.False(t, p.matches(values[1]), text)
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			p, fault := newPattern(text)
+			require.Empty(t, fault)
+			require.True(t, p.matches(values[0]))
+			require.False(t, p.matches(values[1]))
+		})
 	}
 	_, fault := newPattern(strings.Repeat("a", 512))
 	require.Empty(t, fault)
