@@ -311,7 +311,8 @@ func TestUnusualDocuments(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
 		"JSON": `{"secrets": {"key": {}}, "request": {"body": {}}, "headers": {"X-Sig": "hex(hmac_sha256(key, body))"},
-			"ttl": "60s", "examples": [{"secrets": {"key": "made-up-key"}, "request": {"body": "hello"}, "want": {"X-Sig": ""}}]}`,
+			"ttl": "60s", "examples": [
+				{"secrets": {"key": "made-up-key"}, "request": {"body": "hello"}, "want": {"X-Sig": ""}}]}`,
 		"CRLF":                      strings.ReplaceAll(small, "\n", "\r\n"),
 		"comments in other scripts": "# \u043f\u043e\u0434\u043f\u0438\u0441\u044c \u00e9\n" + small + "  # \u7b7e\u540d\n",
 		"escapes":                   replaced(t, "hello", `"h\u00e9llo\n"`, "{body: {}}", "{body: {pattern: '(?s).+'}}"),

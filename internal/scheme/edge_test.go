@@ -27,9 +27,9 @@ examples:
 	require.NoError(t, err, expression)
 	found := []string{} // one lint for a place
 	for _, lint := range s.Lints() {
-		if name, is := strings.CutSuffix(lint, " can have the text in it that stands next to it, so its value can pass for more "+
-			"than its own part of what is signed; declare a pattern without that text, or percent_encode the field if the API "+
-			"does"); is {
+		if name, is := strings.CutSuffix(lint, " can have the text in it that stands next to it, so its value can pass for "+
+			"more than its own part of what is signed; declare a pattern without that text, or percent_encode the field if the "+
+			"API does"); is {
 			found = append(found, strings.ReplaceAll(strings.TrimPrefix(name, "headers.X-Sig: "), ", ", " "))
 		}
 	}

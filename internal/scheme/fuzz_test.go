@@ -25,7 +25,11 @@ func FuzzScheme(f *testing.F) {
 			return
 		}
 		_ = s.CheckExamples()
-		values := scheme.Values{Secrets: map[string]secret.Text{}, Fields: map[string]string{}, BaseURL: "https://api.example"}
+		values := scheme.Values{
+			Secrets: map[string]secret.Text{},
+			Fields:  map[string]string{},
+			BaseURL: "https://api.example",
+		}
 		request := map[string]string{}
 		for _, name := range s.Secrets() {
 			values.Secrets[name] = secret.Text("canary" + value)

@@ -65,7 +65,8 @@ const (
 	joins     = "+ joins two strings"
 )
 
-// Each expression tries to get a secret out, to tell something about it, or to break the checker. What each must get is beside it.
+// Each expression tries to get a secret out, to tell something about it, or to break the checker. What each must get is
+// beside it.
 var hostileExpressions = []struct{ expression, want string }{
 	// The secret itself, joined and encoded.
 	{`key`, givesAway},
@@ -198,7 +199,11 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(sha256(stamp + hex(hmac_sha256(derive_sha256(key), stamp)) + key))`, apart},
 	{`hex(hmac_sha256(derive_sha256(other), stamp))`, apart}, // other is a key of used
 	{`hex(hmac_sha256(derive_hmac_sha256(raw, "a"), stamp))`, apart},
-	{`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256(key, "a"), "b"), stamp)) + hex(hmac_sha256(derive_hmac_sha256(key, method), stamp))`, apart},
+	{
+		`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256(key, "a"), "b"), stamp)) + ` +
+			`hex(hmac_sha256(derive_hmac_sha256(key, method), stamp))`,
+		apart,
+	},
 	{`hex(hmac_sha256(derive_sha256(hex(secret_let)), stamp)) + hex(hmac_sha256(key, stamp))`, apart},
 	{`hex(sha256(derive_sha256(derive_sha256(key)) + stamp)) + hex(sha256(derive_sha256(key + "") + stamp))`, apart},
 	{`hex(hmac_sha256(key + "\x00", stamp))`, "it has bytes 0"},
@@ -206,10 +211,17 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(hmac_sha256(key + sha256("a"), stamp))`, "it has bytes 0, or a digest in bytes"},
 	{`hex(hmac_sha256(derive_hmac_sha256(seed + "\x00", stamp), stamp))`, "it has bytes 0"},
 	// HMAC hashes keys that are longer than a block, so a key and its hash can be the same key.
-	{`hex(hmac_sha256(key, method)) + hex(sha256(key + uuid))`, "cannot be a key of hmac_sha256 that can have more than 64 bytes"},
-	{`hex(hmac_sha256(hex(derive_sha512(seed + uuid)), method)) + hex(sha256(hex(derive_sha512(seed + uuid))))`, "cannot be a key of hmac_sha256"},
+	{
+		`hex(hmac_sha256(key, method)) + hex(sha256(key + uuid))`,
+		"cannot be a key of hmac_sha256 that can have more than 64 bytes",
+	},
+	{
+		`hex(hmac_sha256(hex(derive_sha512(seed + uuid)), method)) + hex(sha256(hex(derive_sha512(seed + uuid))))`,
+		"cannot be a key of hmac_sha256",
+	},
 	{`hex(hmac_sha256(derive_hmac_sha256(hex(derive_sha512(seed)), "a"), method)) + ` +
-		`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256(derive_sha256(hex(derive_sha512(seed))), "a"), "x"), method))`, apart},
+		`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256(derive_sha256(hex(derive_sha512(seed))), "a"), "x"), method))`,
+		apart},
 	// A long key and its hash are the same key, so a caller could ask for what the long one derives: by sending its
 	// message.
 	{`hex(hmac_sha256(derive_sha256(long_let), request_string)) + ` +
@@ -218,12 +230,33 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(hmac_sha1(derive_hmac_sha1(seed, "a"), stamp)) + hex(hmac_sha1(derive_sha1(seed), stamp))`, sameMake},
 	{`hex(hmac_sha384(derive_hmac_sha384(seed, "a"), stamp)) + hex(hmac_sha384(derive_sha384(seed), stamp))`, sameMake},
 	{`hex(hmac_sha512(derive_hmac_sha512(seed, "a"), stamp)) + hex(hmac_sha512(derive_sha512(seed), stamp))`, sameMake},
-	{`hex(hmac_sha256(derive_hmac_sha256(hex(seed), "a"), stamp)) + hex(hmac_sha256(derive_sha256(base64(seed) + field), stamp))`, sameMake},
-	{`hex(hmac_sha256(derive_hmac_sha256(seed, "a"), stamp)) + hex(hmac_sha256(derive_sha256(seed + body), stamp))`, sameMake},
-	{`hex(hmac_sha256(derive_hmac_sha256(seed + salt, "a"), stamp)) + hex(hmac_sha256(derive_sha256(salt + seed), stamp))`, sameMake},
-	{`hex(hmac_sha256(derive_hmac_sha256(seed + salt, "a"), stamp)) + hex(hmac_sha256(derive_sha256(salt), stamp))`, sameMake},
-	{`hex(hmac_sha256(derive_hmac_sha256(seed, "a"), stamp)) + hex(hmac_sha256(derive_sha256(derive_sha256(seed)), stamp))`, sameMake},
-	{`hex(hmac_sha256(derive_hmac_sha256(seed, "a"), stamp)) + hex(hmac_sha256(derive_sha256(seed) + field + maybe, stamp))`, sameMake},
+	{
+		`hex(hmac_sha256(derive_hmac_sha256(hex(seed), "a"), stamp)) + ` +
+			`hex(hmac_sha256(derive_sha256(base64(seed) + field), stamp))`,
+		sameMake,
+	},
+	{
+		`hex(hmac_sha256(derive_hmac_sha256(seed, "a"), stamp)) + hex(hmac_sha256(derive_sha256(seed + body), stamp))`,
+		sameMake,
+	},
+	{
+		`hex(hmac_sha256(derive_hmac_sha256(seed + salt, "a"), stamp)) + hex(hmac_sha256(derive_sha256(salt + seed), stamp))`,
+		sameMake,
+	},
+	{
+		`hex(hmac_sha256(derive_hmac_sha256(seed + salt, "a"), stamp)) + hex(hmac_sha256(derive_sha256(salt), stamp))`,
+		sameMake,
+	},
+	{
+		`hex(hmac_sha256(derive_hmac_sha256(seed, "a"), stamp)) + ` +
+			`hex(hmac_sha256(derive_sha256(derive_sha256(seed)), stamp))`,
+		sameMake,
+	},
+	{
+		`hex(hmac_sha256(derive_hmac_sha256(seed, "a"), stamp)) + ` +
+			`hex(hmac_sha256(derive_sha256(seed) + field + maybe, stamp))`,
+		sameMake,
+	},
 	{`hex(hmac_sha256(derive_hmac_sha256(derive_sha512(seed) + derive_sha512(salt), "a"), stamp)) + ` +
 		`hex(hmac_sha256(derive_sha256(derive_sha512(seed) + derive_sha512(salt)), stamp))`, sameMake},
 	{`hex(hmac_sha256(derive_hmac_sha256(hex(derive_hmac_sha256(seed, "a")) + "b", "c"), stamp)) + ` +
@@ -232,7 +265,10 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(hmac_sha256(derive_hmac_sha256(seed, "a"), stamp)) + hex(hmac_sha256(derive_sha256(salt), stamp))`, ""},
 	{`hex(hmac_sha256(derive_hmac_sha256(seed, "a"), stamp)) + hex(hmac_sha512(derive_sha512(seed), stamp))`, ""},
 	{`hex(hmac_sha256(derive_hmac_sha256(seed, "a"), stamp)) + hex(hmac_sha256(derive_sha512(seed), stamp))`, ""},
-	{`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256("AWS4" + seed, now.format("%Y%m%d")), field), stamp + body))`, ""},
+	{
+		`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256("AWS4" + seed, now.format("%Y%m%d")), field), stamp + body))`,
+		"",
+	},
 	// Extension.
 	{`hex(sha256(key + stamp + body + "."))`, extended},
 	{`hex(sha256(key + stamp + method + "." + field))`, extended},
@@ -367,7 +403,11 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(hmac_sha256(key, request_string))`, ""},
 	{`hex(hmac_sha256(key, lower(trim(method)) + only + body))`, ""},
 	{`hex(hmac_sha512(key, method)) + hex(sha256(key + uuid))`, ""},
-	{`hex(hmac_sha256(derive_sha256(seed), stamp)) + hex(sha256(derive_sha256(seed) + uuid))`, ""}, // a key of 32 bytes is not hashed
+	// A key of 32 bytes is not hashed.
+	{
+		`hex(hmac_sha256(derive_sha256(seed), stamp)) + hex(sha256(derive_sha256(seed) + uuid))`,
+		"",
+	},
 	{`hex(sha256(key + stamp + percent_encode(body)))`, ""},
 	{`hex(sha256(key + body + stamp))`, ""},
 	{`hex(sha256(stamp + key + body))`, extended}, // wherever the secret is
@@ -379,7 +419,10 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(sha256(key + stamp + body + hex(sha256(maybe))))`, extended},
 	{`hex(sha256(key + stamp + body + hex(sha256(small))))`, ""},
 	{`hex(hmac_sha256(derive_sha256(seed), stamp)) + hex(hmac_sha512(key, seed + uuid))`, apart},
-	{`hex(hmac_sha256(derive_sha512(seed + uuid) + "a", method)) + hex(sha256(derive_sha512(seed + uuid) + "a"))`, "cannot be a key of hmac_sha256"},
+	{
+		`hex(hmac_sha256(derive_sha512(seed + uuid) + "a", method)) + hex(sha256(derive_sha512(seed + uuid) + "a"))`,
+		"cannot be a key of hmac_sha256",
+	},
 	{`hex(hmac_sha256(derive_sha512(seed + uuid), method)) + hex(sha256(derive_sha512(seed + uuid)))`, ""},
 	{`hex(sha256(hex(hmac_sha256(derive_sha256(seed + uuid), "a"))))`, isStale},
 	{`hex(hmac_sha256(key, hmac_sha256(derive_sha256(seed + method), "a")))`, isStale},
@@ -387,9 +430,17 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(sha256(derive_hmac_sha256(derive_sha256(seed + uuid), "a")))`, isStale},
 	{`hex(hmac_sha256(key, derive_hmac_sha256(derive_sha256(seed + method), "a")))`, isStale},
 	{`hex(hmac_sha256(derive_hmac_sha256(salt, seed), stamp)) + hex(sha256(seed + uuid))`, apart},
-	{`hex(hmac_sha256(derive_sha256(seed), stamp)) + hex(hmac_sha256(derive_sha256(salt), stamp)) + hex(sha256(seed + uuid))`, apart},
-	{`hex(hmac_sha256(derive_hmac_sha256(hex(derive_sha256(seed)) + "a", "a"), method)) + ` +
-		`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256(derive_sha256(hex(derive_sha256(seed)) + "a"), "a"), "x"), method))`, apart},
+	{
+		`hex(hmac_sha256(derive_sha256(seed), stamp)) + hex(hmac_sha256(derive_sha256(salt), stamp)) + ` +
+			`hex(sha256(seed + uuid))`,
+		apart,
+	},
+	{
+		`hex(hmac_sha256(derive_hmac_sha256(hex(derive_sha256(seed)) + "a", "a"), method)) + ` +
+			`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256(` +
+			`derive_sha256(hex(derive_sha256(seed)) + "a"), "a"), "x"), method))`,
+		apart,
+	},
 	{`hex(sha256(key + stamp + choose(method == "GET", "a", body)))`, extended},
 	{`hex(hmac_sha256(key + choose(field == "a" && method == "GET", "a", "bb"), stamp))`, noKey},
 	{`hex(hmac_sha256(key + choose(field == "a" || method == "GET", "a", "bb"), stamp))`, noKey},

@@ -13,8 +13,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/secret"
 )
 
-// blinded are the language's functions with each digest replaced by a constant of its size. What still depends on a secret then got out
-// by another way than a digest.
+// blinded are the language's functions with each digest replaced by a constant of its size. What still depends on a
+// secret then got out by another way than a digest.
 func blinded() map[string]*function {
 	blind := map[string]*function{}
 	for name, f := range functions {
@@ -37,8 +37,8 @@ func computed(f *function, values ...string) string {
 	return f.compute(args)(nil)
 }
 
-// generator makes random documents. Most of its expressions have the kind that their place wants, so that many are accepted; some do
-// not.
+// generator makes random documents. Most of its expressions have the kind that their place wants, so that many are
+// accepted; some do not.
 type generator struct {
 	*rand.Rand
 	functions map[string]*function
@@ -164,11 +164,12 @@ func (g *generator) document() string {
 		optional("let", lets.String()) + optional("require", conditions.String()) + "headers:\n" + outputs.String() +
 		"  X-Used: hex(hmac_sha256(text + raw, uuid)) + hex(hmac_sha256(derive_md5(seed), uuid))\nttl: 1m\n" +
 		g.pick("", "allow_static: true\n", "allow_extension: true\n") +
-		"examples: [{secrets: {text: a, raw: YQ==, seed: b}, fields: {field: f}, request: {method: GET}, base_url: 'https://a.example', " +
-		"now: '2026-01-02T03:04:05Z', uuid: u, nonce: n, want: {" + want.String() + "X-Used: x}}]\n"
+		"examples: [{secrets: {text: a, raw: YQ==, seed: b}, fields: {field: f}, request: {method: GET}, base_url: " +
+		"'https://a.example', now: '2026-01-02T03:04:05Z', uuid: u, nonce: n, want: {" + want.String() + "X-Used: x}}]\n"
 }
 
-// blindedResults are what a scheme gives for secrets of many kinds, with digests that are constant. They must all be the same.
+// blindedResults are what a scheme gives for secrets of many kinds, with digests that are constant. They must all be
+// the same.
 func blindedResults(t *testing.T, s *Scheme, g *generator) map[string]bool {
 	t.Helper()
 	field := g.pick("f", "GET", "longer-field")
@@ -181,17 +182,25 @@ func blindedResults(t *testing.T, s *Scheme, g *generator) map[string]bool {
 		{"text": " ?=&\"ü GET", "raw": "AA==", "seed": "GET"},
 		{"text": secret.Text(strings.Repeat("GET", 900)), "raw": "R0VU", "seed": "?"},
 	} {
-		signer, err := s.signer(Values{Secrets: secrets, Fields: map[string]string{"field": field}, BaseURL: "https://a.example"})
+		signer, err := s.signer(Values{
+			Secrets: secrets,
+			Fields:  map[string]string{"field": field},
+			BaseURL: "https://a.example",
+		})
 		require.NoError(t, err)
-		moment := Moment{Now: time.Unix(1767323045, 0), UUID: strings.Repeat("u", maxUUID), Nonce: strings.Repeat("n", maxNonce)}
+		moment := Moment{
+			Now:   time.Unix(1767323045, 0),
+			UUID:  strings.Repeat("u", maxUUID),
+			Nonce: strings.Repeat("n", maxNonce),
+		}
 		signed, err := signer.Sign(moment, request)
 		results[fmt.Sprint(signed, err)] = true
 	}
 	return results
 }
 
-// checkInterference generates a document and signs with it, if it is accepted. It reports whether it was, and whether the
-// result depended on a secret.
+// checkInterference generates a document and signs with it, if it is accepted. It reports whether it was, and whether
+// the result depended on a secret.
 func checkInterference(t *testing.T, seed uint64, functions map[string]*function) (accepted, depends bool) {
 	t.Helper()
 	g := newGenerator(seed, functions)

@@ -224,8 +224,9 @@ func (g *keyGenerator) document() string {
 	}
 	return "secrets: {" + strings.Join(declared, ", ") + "}\nfields: {field: {}}\n" +
 		"request: {m: {pattern: '(?s).*'}, n: {pattern: '(?s).*'}}\n" + lets + "headers:\n" + headers.String() +
-		"ttl: 1m\nallow_static: true\nallow_extension: true\nexamples: [{secrets: {" + strings.Join(values, ", ") + "}, fields: {field: f}, " +
-		"request: {m: a, n: b}, base_url: 'https://a.example', now: '2026-01-02T03:04:05Z', uuid: u, nonce: n, want: {" + want.String() + "}}]\n"
+		"ttl: 1m\nallow_static: true\nallow_extension: true\n" +
+		"examples: [{secrets: {" + strings.Join(values, ", ") + "}, fields: {field: f}, request: {m: a, n: b}, " +
+		"base_url: 'https://a.example', now: '2026-01-02T03:04:05Z', uuid: u, nonce: n, want: {" + want.String() + "}}]\n"
 }
 
 // usesSecret reports whether expressions have a name in them as a word of its own, outside strings.
@@ -285,7 +286,9 @@ func searchKeys(seed uint64, table map[string]*function, watch *keyWatch) (searc
 		return searched{}, err
 	}
 	moment := Moment{
-		Now: time.Unix(1767323045, 0), UUID: "0b5d6ff5-5b9b-4f0a-9d3c-1a2b3c4d5e6f", Nonce: "0123456789abcdef0123456789abcdef",
+		Now:   time.Unix(1767323045, 0),
+		UUID:  "0b5d6ff5-5b9b-4f0a-9d3c-1a2b3c4d5e6f",
+		Nonce: "0123456789abcdef0123456789abcdef",
 	}
 	// What a caller may know: what keys are derived with and, after the first call, what the headers had.
 	known := []string{
@@ -413,7 +416,8 @@ func TestKeySearchReadsEncodings(t *testing.T) {
 		for after := range 4 {
 			text := append(append(bytes.Repeat([]byte{0xf1}, before), key...), bytes.Repeat([]byte{0xf2}, after)...)
 			for _, header := range []string{
-				string(text), hex.EncodeToString(text), strings.ToUpper(hex.EncodeToString(text)), base64.StdEncoding.EncodeToString(text),
+				string(text), hex.EncodeToString(text), strings.ToUpper(hex.EncodeToString(text)),
+				base64.StdEncoding.EncodeToString(text),
 				base64.RawURLEncoding.EncodeToString(text),
 			} {
 				require.True(t, isKeyIn(header, key), "%q", header)

@@ -82,7 +82,8 @@ func TestLimitsOfExpressions(t *testing.T) {
 			t.Parallel()
 			document := func(expression string) string {
 				return replaced(t, "{body: {}}", "{body: {max: "+test.max+"}}",
-					"ttl: 60s", "let: {x: '"+expression+"'}\nttl: 60s", "    want:", "    base_url: https://a.example\n    uuid: u\n    nonce: n\n    want:")
+					"ttl: 60s", "let: {x: '"+expression+"'}\nttl: 60s",
+					"    want:", "    base_url: https://a.example\n    uuid: u\n    nonce: n\n    want:")
 			}
 			_, err := scheme.Parse(document(test.good))
 			require.NoError(t, err)

@@ -23,7 +23,8 @@ func TestReference(t *testing.T) {
 	require.NoError(t, err)
 	table := regexp.MustCompile(`(?s)<!-- table: functions -->\n.*?<!-- end of table -->`)
 	require.Len(t, table.FindAll(content, -1), 1)
-	generated := table.ReplaceAllLiteralString(string(content), "<!-- table: functions -->\n"+functionTable()+"<!-- end of table -->")
+	generated := table.ReplaceAllLiteralString(string(content),
+		"<!-- table: functions -->\n"+functionTable()+"<!-- end of table -->")
 	if *update {
 		require.NoError(t, os.WriteFile(referenceFile, []byte(generated), 0o600))
 		return

@@ -40,7 +40,12 @@ headers:
   X-Sig: ` + header + `
   X-Used: hex(sha256(uuid + key)) + hex(hmac_sha1(derive_sha512(seed), uuid))
 ttl: 60s
-examples: [{secrets: {key: a, seed: b}, request: {body: "", only: GET}, uuid: u, now: 2026-01-02T03:04:05Z, want: {X-Sig: x, X-Used: x}}]
+examples:
+  - secrets: {key: a, seed: b}
+    request: {body: "", only: GET}
+    uuid: u
+    now: 2026-01-02T03:04:05Z
+    want: {X-Sig: x, X-Used: x}
 `
 	}
 	const stale, extended, sameMake = "stays the same", "could be extended", "is made of the same"
@@ -49,7 +54,8 @@ examples: [{secrets: {key: a, seed: b}, request: {body: "", only: GET}, uuid: u,
 		"can be empty":   {`hex(hmac_sha512(key, body))`, stale},
 		"past a literal": {`hex(sha256(key + uuid + body + "."))`, extended},
 		"short keys": {
-			`hex(hmac_sha256(derive_hmac_sha256(derive_sha256(seed), "a"), uuid)) + hex(hmac_sha256(derive_sha256(derive_sha256(seed)), uuid))`,
+			`hex(hmac_sha256(derive_hmac_sha256(derive_sha256(seed), "a"), uuid)) + ` +
+				`hex(hmac_sha256(derive_sha256(derive_sha256(seed)), uuid))`,
 			sameMake,
 		},
 	} {
@@ -66,16 +72,18 @@ examples: [{secrets: {key: a, seed: b}, request: {body: "", only: GET}, uuid: u,
 	for length, is := range map[int]bool{64: false, 65: true} {
 		t.Run(fmt.Sprint(length), func(t *testing.T) {
 			t.Parallel()
-			header := `hex(hmac_sha256(derive_hmac_sha256(hex(derive_md5(seed)) + "` + strings.Repeat("x", length-32) + `", "a"), uuid)) + ` +
+			key := `hex(derive_md5(seed)) + "` + strings.Repeat("x", length-32) + `"`
+			header := `hex(hmac_sha256(derive_hmac_sha256(` + key + `, "a"), uuid)) + ` +
 				`hex(hmac_sha256(derive_sha256(derive_md5(seed)), uuid))`
 			_, err := ParseStored(document(header))
 			require.Equal(t, is, err != nil)
 		})
 	}
-	_, err := ParseStored(document(`hex(hmac_sha256(derive_sha256(long), body)) + hex(hmac_sha256(derive_hmac_sha256(long, "a"), uuid))`))
-	require.ErrorContains(t, err, "headers.X-Sig, column 82: cannot be a key of derive_hmac_sha256, because a key of hmac_sha256 "+
-		"is made of the same: HMAC hashes keys that have more than 64 bytes, so a caller could ask for the derived key; use two "+
-		"secrets")
+	_, err := ParseStored(document(`hex(hmac_sha256(derive_sha256(long), body)) + ` +
+		`hex(hmac_sha256(derive_hmac_sha256(long, "a"), uuid))`))
+	require.ErrorContains(t, err, "headers.X-Sig, column 82: cannot be a key of derive_hmac_sha256, because a key of "+
+		"hmac_sha256 is made of the same: HMAC hashes keys that have more than 64 bytes, so a caller could ask for the "+
+		"derived key; use two secrets")
 	// A document that keeps the rules is not outdated.
 	s, err := ParseStored(document(`hex(hmac_sha512(key, body + uuid))`))
 	require.NoError(t, err)

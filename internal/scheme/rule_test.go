@@ -34,9 +34,11 @@ func TestShortAndEncodedSecretsAreNotInTheDocument(t *testing.T) {
 	// A short one as it was given, though its bytes are nowhere.
 	require.ErrorContains(t, check(with("deadbe"), "digits", "DEADBE"), "digits is in the scheme")
 	// The bytes of an example's secret.
-	require.ErrorContains(t, check(strings.Replace(encoded, "bWFkZS11cA==", "aGlkZGVu", 1), "plain", "hidden"), "plain is in the scheme")
+	require.ErrorContains(t, check(strings.Replace(encoded, "bWFkZS11cA==", "aGlkZGVu", 1), "plain", "hidden"),
+		"plain is in the scheme")
 	require.ErrorContains(t, check(with("c2VjcmV0"), "based", "c2VjcmV0"), "based is in the scheme")
-	require.ErrorContains(t, check(encoded, "based", secret.Text(strings.Repeat("!", 8193))), "based must have 1 to 4096 bytes")
+	require.ErrorContains(t, check(encoded, "based", secret.Text(strings.Repeat("!", 8193))),
+		"based must have 1 to 4096 bytes")
 }
 
 func TestFieldNamedRequestStringAndLongBaseURL(t *testing.T) {
@@ -79,7 +81,8 @@ func TestExamplesNeedWant(t *testing.T) {
 	_, err := scheme.Parse(small + "  - {secrets: {key: made-up-key}, request: {body: x}}\n")
 	require.ErrorContains(t, err, "examples[1]: has no want")
 	// A header that is left out is not what an example wants.
-	s := parsed(t, replaced(t, "{body: {}}", "{body: {}, more: {optional: true}}", "{X-Sig: 'hex(hmac_sha256(key, body))'}",
+	s := parsed(t, replaced(t, "{body: {}}", "{body: {}, more: {optional: true}}",
+		"{X-Sig: 'hex(hmac_sha256(key, body))'}",
 		"{X-More: more, X-Sig: 'hex(hmac_sha256(key, body))'}", "want: {", "want: {X-More: x, "))
 	require.EqualError(t, s.CheckExamples(), `examples[0].want.X-More: the scheme gives "", and the example wants "x"`)
 }
@@ -146,9 +149,10 @@ func TestRulesOfFields(t *testing.T) {
 
 func TestConditions(t *testing.T) {
 	t.Parallel()
-	made := signer(t, replaced(t, "{body: {}}", "{body: {}, more: {}}", "{X-Sig:", `{X-And: 'choose(body == "a" && more == "a", "1", "0")', `+
-		`X-Or: 'choose(body == "a" || more == "a", "1", "0")', X-Not: 'choose(!(body == "a"), "1", "0")', `+
-		`X-Ends: 'choose(body.endsWith(more), "1", "0")', X-Contains: 'choose(body.contains(more), "1", "0")', X-Sig:`),
+	made := signer(t, replaced(t, "{body: {}}", "{body: {}, more: {}}", "{X-Sig:",
+		`{X-And: 'choose(body == "a" && more == "a", "1", "0")', `+
+			`X-Or: 'choose(body == "a" || more == "a", "1", "0")', X-Not: 'choose(!(body == "a"), "1", "0")', `+
+			`X-Ends: 'choose(body.endsWith(more), "1", "0")', X-Contains: 'choose(body.contains(more), "1", "0")', X-Sig:`),
 		scheme.Values{Secrets: map[string]secret.Text{"key": "k"}})
 	for request, want := range map[[2]string]string{
 		{"a", "a"}:   "11011",

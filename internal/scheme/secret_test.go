@@ -129,9 +129,11 @@ func TestSecretsAreNotInTheDocument(t *testing.T) {
 			require.ErrorContains(t, err, "plain is in the scheme")
 			require.NotContains(t, err.Error(), hidden)
 			// Given in an encoding, it counts as decoded, too.
-			require.ErrorContains(t, check(encoded+"# "+comment+"\n", "based", secret.Text(base64.StdEncoding.EncodeToString(raw))),
-				"based is in the scheme", where)
-			require.ErrorContains(t, check(encoded+"# "+comment+"\n", "digits", secret.Text(hex.EncodeToString(raw))), "digits is in")
+			based, digits := base64.StdEncoding.EncodeToString(raw), hex.EncodeToString(raw)
+			err = check(encoded+"# "+comment+"\n", "based", secret.Text(based))
+			require.ErrorContains(t, err, "based is in the scheme")
+			err = check(encoded+"# "+comment+"\n", "digits", secret.Text(digits))
+			require.ErrorContains(t, err, "digits is in")
 		})
 	}
 	// Hex digits in another case, also of a secret that is short.
@@ -151,16 +153,22 @@ func TestSecretsAreNotInTheDocument(t *testing.T) {
 			require.ErrorContains(t, check(encoded, "plain", short), "plain is in the scheme")
 		})
 	}
-	require.ErrorContains(t, check(strings.Replace(encoded, "digits, body)", `digits, body + "ab")`, 1), "plain", "ab"), "plain is in")
+	require.ErrorContains(t, check(strings.Replace(encoded, "digits, body)", `digits, body + "ab")`, 1), "plain", "ab"),
+		"plain is in")
 	// The example's secrets, in whatever spelling.
 	require.ErrorContains(t, check(encoded, "based", "bWFkZS11cA=="), "based is in the scheme")
 	require.ErrorContains(t, check(encoded, "digits", "6d6164652d7570"), "digits is in the scheme")
 
 	withField := strings.Replace(encoded, "ttl:", "fields: {id: {}}\nttl:", 1)
 	withField = strings.Replace(withField, "request: {body: hello}", "request: {body: hello}\n    fields: {id: x1}", 1)
-	values := scheme.Values{Secrets: elsewhere(), Fields: map[string]string{"id": "p-not-there"}, BaseURL: "https://api.example"}
+	values := scheme.Values{
+		Secrets: elsewhere(),
+		Fields:  map[string]string{"id": "p-not-there"},
+		BaseURL: "https://api.example",
+	}
 	err := parsed(t, withField).CheckHidden(values)
-	require.EqualError(t, err, "plain is in the scheme, a field or base_url, which are read back; use made-up secrets in examples")
+	require.EqualError(t, err, "plain is in the scheme, a field or base_url, which are read back; use made-up secrets "+
+		"in examples")
 	values.Fields["id"], values.BaseURL = "x", "https://p-not-there"
 	require.ErrorContains(t, parsed(t, withField).CheckHidden(values), "plain is in")
 	values.BaseURL = "https://api.example"
@@ -262,7 +270,8 @@ func TestDamagedSecretsAreRefusedWhenWritten(t *testing.T) {
 			require.Equal(t, test.name == "plain", strings.HasSuffix(err.Error(), way), err)
 			if test.name == "plain" {
 				_, err = s.Signer(scheme.Values{
-					Secrets: map[string]secret.Text{"plain": test.value, "based": "Y2FuYXJ5", "digits": "6361"}, BaseURL: "https://api.example",
+					Secrets: map[string]secret.Text{"plain": test.value, "based": "Y2FuYXJ5", "digits": "6361"},
+					BaseURL: "https://api.example",
 				})
 				require.NoError(t, err)
 			}

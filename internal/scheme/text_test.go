@@ -46,8 +46,8 @@ func TestPercentEncodePath(t *testing.T) {
 	}
 }
 
-// The expected values are Python's: "&".join(f"{k}={v}" for k, v in sorted((quote(k, safe=""), quote(v, safe="")) for k, v in
-// parse_qsl(query, keep_blank_values=True))). A % that begins no escape stays, as with parse_qsl.
+// The expected values are Python's: "&".join(f"{k}={v}" for k, v in sorted((quote(k, safe=""), quote(v, safe="")) for
+// k, v in parse_qsl(query, keep_blank_values=True))). A % that begins no escape stays, as with parse_qsl.
 func TestSortedQuery(t *testing.T) {
 	t.Parallel()
 	for query, want := range map[string]string{
@@ -71,7 +71,8 @@ func TestSortedQuery(t *testing.T) {
 	}
 }
 
-// The expected values are JavaScript's JSON.stringify, which escapes control characters in this way; U+2028 and U+2029 are escaped too.
+// The expected values are JavaScript's JSON.stringify, which escapes control characters in this way; U+2028 and U+2029
+// are escaped too.
 func TestJSONString(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
