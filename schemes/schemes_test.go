@@ -1,4 +1,5 @@
-// Package schemes_test holds the schemes of this folder against their own examples, against examples.py and against README.md.
+// Package schemes_test holds the schemes of this folder against their own examples, against examples.py and against
+// README.md.
 package schemes_test
 
 import (
@@ -124,7 +125,8 @@ func TestExamplesAreComputedIndependently(t *testing.T) {
 	}
 }
 
-// The comment at the top is the documentation of a scheme: its page, commands that name each secret and field, and its limits.
+// The comment at the top is the documentation of a scheme: its page, commands that name each secret and field, and its
+// limits.
 func TestCommentsSayWhatToWrite(t *testing.T) {
 	t.Parallel()
 	for name, text := range schemes(t) {
@@ -344,10 +346,17 @@ func TestAzureStorageRefusesVersionsWithAnotherSignature(t *testing.T) {
 	t.Parallel()
 	s := parse(t, schemes(t)["azure-storage"])
 	for version, refused := range map[string]bool{
-		"2014-02-14": true, "2015-02-20": true, "2015-02-21": false, "2015-04-05": false, "2021-12-02": false,
+		"2014-02-14": true,
+		"2015-02-20": true,
+		"2015-02-21": false,
+		"2015-04-05": false,
+		"2021-12-02": false,
 		"2026-04-06": false,
 	} {
-		require.Equal(t, refused, s.CheckField("version", version) != nil, version)
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, refused, s.CheckField("version", version) != nil)
+		})
 	}
 }
 

@@ -22,9 +22,12 @@ func TestParseAccepts(t *testing.T) {
 		"http://[::1]:8400":                     "http://[::1]:8400",
 		"http://localhost:8400":                 "http://localhost:8400",
 	} {
-		got, err := Parse(address)
-		require.NoError(t, err, address)
-		require.Equal(t, want, got)
+		t.Run(address, func(t *testing.T) {
+			t.Parallel()
+			got, err := Parse(address)
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+		})
 	}
 }
 
@@ -63,10 +66,13 @@ func TestParseRejects(t *testing.T) {
 		"https://[::1":                         errSyntax,
 		"https://example.com/%zz":              errSyntax,
 	} {
-		got, err := Parse(address)
-		require.ErrorIs(t, err, want, address)
-		require.Empty(t, got)
-		require.NotContains(t, err.Error(), "canary")
+		t.Run(fmt.Sprintf("%q", address), func(t *testing.T) {
+			t.Parallel()
+			got, err := Parse(address)
+			require.ErrorIs(t, err, want)
+			require.Empty(t, got)
+			require.NotContains(t, err.Error(), "canary")
+		})
 	}
 }
 
@@ -105,11 +111,17 @@ func ExampleParse() {
 func TestParseAtTheLimitsOfPrintableASCII(t *testing.T) {
 	t.Parallel()
 	for _, end := range []string{"!", "~"} {
-		_, err := Parse("https://example.com/" + end)
-		require.NoError(t, err, "%q", end)
+		t.Run(end, func(t *testing.T) {
+			t.Parallel()
+			_, err := Parse("https://example.com/" + end)
+			require.NoError(t, err)
+		})
 	}
 	for _, end := range []string{" ", "\x1f", "\x7f", "\x80"} {
-		_, err := Parse("https://example.com/" + end)
-		require.ErrorIs(t, err, errCharacter, "%q", end)
+		t.Run(fmt.Sprintf("%q", end), func(t *testing.T) {
+			t.Parallel()
+			_, err := Parse("https://example.com/" + end)
+			require.ErrorIs(t, err, errCharacter)
+		})
 	}
 }

@@ -84,41 +84,54 @@ func TestAnswers(t *testing.T) {
 	}
 	elsewhere := upstreamtest.New(t, upstreamtest.Body("a.b.c"))
 	elsewhere.Start()
+	type answers []http.HandlerFunc
+	long := strings.Repeat("a", 65<<10)
+	status, body := upstreamtest.Status, upstreamtest.Body
+	empty := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
+	const (
+		refused     = exchange.Refused
+		limited     = exchange.Limited
+		unavailable = exchange.Unavailable
+		nonsense    = exchange.Nonsense
+		credentials = "rejects the credentials"
+		many        = "too many requests"
+		farDate     = "Fri, 31 Dec 9999 23:59:59 GMT"
+	)
 	for name, test := range map[string]struct {
-		answers  []http.HandlerFunc
+		answers  answers
 		kind     exchange.Kind // 0: an answer
 		status   int
 		attempts int
 		reason   string
 	}{
-		"200":                         {[]http.HandlerFunc{upstreamtest.Body("a.b.c")}, 0, 0, 1, ""},
-		"500 once":                    {[]http.HandlerFunc{upstreamtest.Status(500), upstreamtest.Body("a.b.c")}, 0, 0, 2, ""},
-		"503 twice":                   {[]http.HandlerFunc{upstreamtest.Status(503), upstreamtest.Status(503), upstreamtest.Body("a.b.c")}, 0, 0, 3, ""},
-		"broken off once":             {[]http.HandlerFunc{breakOff, upstreamtest.Body("a.b.c")}, 0, 0, 2, ""},
-		"limited once":                {[]http.HandlerFunc{upstreamtest.Status(429), upstreamtest.Body("a.b.c")}, 0, 0, 2, ""},
-		"400":                         {[]http.HandlerFunc{upstreamtest.Status(400)}, exchange.Refused, 400, 1, "rejects the credentials"},
-		"401":                         {[]http.HandlerFunc{upstreamtest.Status(401)}, exchange.Refused, 401, 1, "rejects the credentials"},
-		"403":                         {[]http.HandlerFunc{upstreamtest.Status(403)}, exchange.Refused, 403, 1, "rejects the credentials"},
-		"429 always":                  {[]http.HandlerFunc{upstreamtest.Status(429)}, exchange.Limited, 429, 3, "too many requests"},
-		"429 for an hour":             {[]http.HandlerFunc{upstreamtest.Status(429, "Retry-After", "3600")}, exchange.Limited, 429, 1, "too many requests"},
-		"429 for ages":                {[]http.HandlerFunc{upstreamtest.Status(429, "Retry-After", "99999999999999999999")}, exchange.Limited, 429, 1, "too many requests"},
-		"429 to a far date":           {[]http.HandlerFunc{upstreamtest.Status(429, "Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT")}, exchange.Limited, 429, 1, "too many requests"},
-		"500 always":                  {[]http.HandlerFunc{upstreamtest.Status(500)}, exchange.Unavailable, 500, 3, "server error"},
-		"502 always":                  {[]http.HandlerFunc{upstreamtest.Status(502)}, exchange.Unavailable, 502, 3, "server error"},
-		"500 for an hour":             {[]http.HandlerFunc{upstreamtest.Status(500, "Retry-After", "3600")}, exchange.Unavailable, 500, 1, "server error"},
-		"broken off always":           {[]http.HandlerFunc{breakOff}, exchange.Unavailable, 0, 3, "broke"},
-		"201":                         {[]http.HandlerFunc{upstreamtest.Status(201)}, exchange.Nonsense, 201, 1, "unexpected status"},
-		"204":                         {[]http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }}, exchange.Nonsense, 204, 1, "unexpected status"},
-		"404":                         {[]http.HandlerFunc{upstreamtest.Status(404)}, exchange.Nonsense, 404, 1, "unexpected status"},
-		"301 to another host":         {[]http.HandlerFunc{upstreamtest.Status(301, "Location", elsewhere.URL)}, exchange.Nonsense, 301, 1, "redirect"},
-		"307 to another host":         {[]http.HandlerFunc{upstreamtest.Status(307, "Location", elsewhere.URL)}, exchange.Nonsense, 307, 1, "redirect"},
-		"308 to another host":         {[]http.HandlerFunc{upstreamtest.Status(308, "Location", elsewhere.URL)}, exchange.Nonsense, 308, 1, "redirect"},
-		"302 to itself":               {[]http.HandlerFunc{upstreamtest.Status(302, "Location", "/login")}, exchange.Nonsense, 302, 1, "redirect"},
-		"64 KiB":                      {[]http.HandlerFunc{upstreamtest.Body(strings.Repeat("a", 64<<10))}, 0, 0, 1, ""},
-		"more than 64 KiB":            {[]http.HandlerFunc{upstreamtest.Body(strings.Repeat("a", 64<<10+1))}, exchange.Nonsense, 200, 1, "more than 64 KiB"},
-		"a body without an end":       {[]http.HandlerFunc{endless}, exchange.Nonsense, 200, 1, "more than 64 KiB"},
-		"gzip that nobody asked for":  {[]http.HandlerFunc{zipped}, 0, 0, 1, ""},
-		"headers of more than 64 KiB": {[]http.HandlerFunc{upstreamtest.Status(200, "X-Long", strings.Repeat("a", 65<<10))}, exchange.Unavailable, 0, 3, "broke"},
+		"200":                         {answers{body("a.b.c")}, 0, 0, 1, ""},
+		"500 once":                    {answers{status(500), body("a.b.c")}, 0, 0, 2, ""},
+		"503 twice":                   {answers{status(503), status(503), body("a.b.c")}, 0, 0, 3, ""},
+		"broken off once":             {answers{breakOff, body("a.b.c")}, 0, 0, 2, ""},
+		"limited once":                {answers{status(429), body("a.b.c")}, 0, 0, 2, ""},
+		"400":                         {answers{status(400)}, refused, 400, 1, credentials},
+		"401":                         {answers{status(401)}, refused, 401, 1, credentials},
+		"403":                         {answers{status(403)}, refused, 403, 1, credentials},
+		"429 always":                  {answers{status(429)}, limited, 429, 3, many},
+		"429 for an hour":             {answers{status(429, "Retry-After", "3600")}, limited, 429, 1, many},
+		"429 for ages":                {answers{status(429, "Retry-After", "99999999999999999999")}, limited, 429, 1, many},
+		"429 to a far date":           {answers{status(429, "Retry-After", farDate)}, limited, 429, 1, many},
+		"500 always":                  {answers{status(500)}, unavailable, 500, 3, "server error"},
+		"502 always":                  {answers{status(502)}, unavailable, 502, 3, "server error"},
+		"500 for an hour":             {answers{status(500, "Retry-After", "3600")}, unavailable, 500, 1, "server error"},
+		"broken off always":           {answers{breakOff}, unavailable, 0, 3, "broke"},
+		"201":                         {answers{status(201)}, nonsense, 201, 1, "unexpected status"},
+		"204":                         {answers{empty}, nonsense, 204, 1, "unexpected status"},
+		"404":                         {answers{status(404)}, nonsense, 404, 1, "unexpected status"},
+		"301 to another host":         {answers{status(301, "Location", elsewhere.URL)}, nonsense, 301, 1, "redirect"},
+		"307 to another host":         {answers{status(307, "Location", elsewhere.URL)}, nonsense, 307, 1, "redirect"},
+		"308 to another host":         {answers{status(308, "Location", elsewhere.URL)}, nonsense, 308, 1, "redirect"},
+		"302 to itself":               {answers{status(302, "Location", "/login")}, nonsense, 302, 1, "redirect"},
+		"64 KiB":                      {answers{body(strings.Repeat("a", 64<<10))}, 0, 0, 1, ""},
+		"more than 64 KiB":            {answers{body(strings.Repeat("a", 64<<10+1))}, nonsense, 200, 1, "more than 64 KiB"},
+		"a body without an end":       {answers{endless}, nonsense, 200, 1, "more than 64 KiB"},
+		"gzip that nobody asked for":  {answers{zipped}, 0, 0, 1, ""},
+		"headers of more than 64 KiB": {answers{status(200, "X-Long", long)}, unavailable, 0, 3, "broke"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -169,20 +182,27 @@ func TestStatusesOfNoRetryAreNotRetried(t *testing.T) {
 func TestContentTypesOfTheVendorAreNotQuoted(t *testing.T) {
 	t.Parallel()
 	for sent, want := range map[string]string{
-		"text/html; charset=utf-8": "text/html", "application/json": "application/json", "text/plain": "text/plain",
-		"application/jwt": "application/jwt", upstreamtest.Canary + "/x": "other", ";" + upstreamtest.Canary: "unknown",
+		"text/html; charset=utf-8": "text/html",
+		"application/json":         "application/json",
+		"text/plain":               "text/plain",
+		"application/jwt":          "application/jwt",
+		upstreamtest.Canary + "/x": "other",
+		";" + upstreamtest.Canary:  "unknown",
 	} {
-		server := upstreamtest.New(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", sent)
-			_, _ = io.WriteString(w, "a.b.c")
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			server := upstreamtest.New(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", sent)
+				_, _ = io.WriteString(w, "a.b.c")
+			})
+			server.Start()
+			answer, err := do(t, request(server.URL))
+			require.NoError(t, err)
+			require.Equal(t, want, answer.ContentType)
+			failure := answer.Nonsense("not a token")
+			require.EqualError(t, failure, answer.Host+" answered with status 200: not a token (content type "+want+")")
+			require.Equal(t, exchange.Nonsense, failure.Kind)
 		})
-		server.Start()
-		answer, err := do(t, request(server.URL))
-		require.NoError(t, err)
-		require.Equal(t, want, answer.ContentType)
-		failure := answer.Nonsense("not a token")
-		require.EqualError(t, failure, answer.Host+" answered with status 200: not a token (content type "+want+")")
-		require.Equal(t, exchange.Nonsense, failure.Kind)
 	}
 }
 
@@ -197,7 +217,8 @@ func TestEachAttemptHasItsOwnHeaders(t *testing.T) {
 			next(w, r)
 		}
 	}
-	server := upstreamtest.New(t, note(upstreamtest.Status(500)), note(upstreamtest.Status(500)), note(upstreamtest.Body("a.b.c")))
+	server := upstreamtest.New(t,
+		note(upstreamtest.Status(500)), note(upstreamtest.Status(500)), note(upstreamtest.Body("a.b.c")))
 	server.Start()
 	posted := request(server.URL)
 	posted.Method, posted.Body = http.MethodPost, []byte("the body")
@@ -221,20 +242,23 @@ func TestEachAttemptHasItsOwnHeaders(t *testing.T) {
 // Headers that cannot be made end the exchange, at the first attempt and at a later one.
 func TestHeadersThatCannotBeMade(t *testing.T) {
 	t.Parallel()
-	for _, good := range []int{0, 1} {
-		server := upstreamtest.New(t, upstreamtest.Status(500))
-		server.Start()
-		failing := request(server.URL)
-		attempts := 0
-		failing.Header = func(time.Time) (http.Header, error) {
-			if attempts++; attempts > good {
-				return nil, io.ErrUnexpectedEOF
+	for name, good := range map[string]int{"of the first attempt": 0, "of the second attempt": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := upstreamtest.New(t, upstreamtest.Status(500))
+			server.Start()
+			failing := request(server.URL)
+			attempts := 0
+			failing.Header = func(time.Time) (http.Header, error) {
+				if attempts++; attempts > good {
+					return nil, io.ErrUnexpectedEOF
+				}
+				return http.Header{}, nil
 			}
-			return http.Header{}, nil
-		}
-		_, err := do(t, failing)
-		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-		require.Len(t, server.Headers(), good)
+			_, err := do(t, failing)
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+			require.Len(t, server.Headers(), good)
+		})
 	}
 }
 
@@ -277,7 +301,8 @@ func TestRetryAfterIsKept(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(before), time.Second)
 }
 
-// What the vendor asks for is in the error of any status: seconds or a date, a day at most. What cannot be read counts as nothing.
+// What the vendor asks for is in the error of any status: seconds or a date, a day at most. What cannot be read counts
+// as nothing.
 func TestRetryAfterIsTold(t *testing.T) {
 	t.Parallel()
 	in := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
@@ -295,20 +320,23 @@ func TestRetryAfterIsTold(t *testing.T) {
 		"1e9":                  {0, 0},
 		"":                     {0, 0},
 	} {
-		for code := range map[int]bool{403: true, 404: true, 429: true, 500: true, 503: true} {
-			server := upstreamtest.New(t, upstreamtest.Status(code, "Retry-After", header))
-			server.Start()
-			_, err := do(t, request(server.URL))
-			var failure *exchange.Error
-			require.ErrorAs(t, err, &failure)
-			require.GreaterOrEqual(t, failure.RetryDelay(), want[0], "%d %s", code, header)
-			require.LessOrEqual(t, failure.RetryDelay(), want[1], "%d %s", code, header)
-		}
+		t.Run(fmt.Sprintf("%q", header), func(t *testing.T) {
+			t.Parallel()
+			for code := range map[int]bool{403: true, 404: true, 429: true, 500: true, 503: true} {
+				server := upstreamtest.New(t, upstreamtest.Status(code, "Retry-After", header))
+				server.Start()
+				_, err := do(t, request(server.URL))
+				var failure *exchange.Error
+				require.ErrorAs(t, err, &failure)
+				require.GreaterOrEqual(t, failure.RetryDelay(), want[0], "%d %s", code, header)
+				require.LessOrEqual(t, failure.RetryDelay(), want[1], "%d %s", code, header)
+			}
+		})
 	}
 }
 
-// Without a Retry-After the pause doubles: a refused connection and a name that cannot be resolved for now are tried again, not
-// sooner than after their pause.
+// Without a Retry-After the pause doubles: a refused connection and a name that cannot be resolved for now are tried
+// again, not sooner than after their pause.
 func TestPausesDouble(t *testing.T) {
 	t.Parallel()
 	const pause = 40 * time.Millisecond
@@ -339,23 +367,26 @@ func TestDefaultPause(t *testing.T) {
 // The deadline covers the retries, and no pause is begun that it would cut short.
 func TestDeadlineCoversRetries(t *testing.T) {
 	t.Parallel()
+	type answers []http.HandlerFunc
+	const tooLong, serverError = "longer than request_timeout", "server error"
+	status := upstreamtest.Status
 	for name, test := range map[string]struct {
-		answers  []http.HandlerFunc
+		answers  answers
 		pause    time.Duration
 		status   int
 		reason   string
 		attempts int
 	}{
-		"an answer that never comes":         {[]http.HandlerFunc{hang}, 1, 0, "longer than request_timeout", 1},
-		"a body that never ends":             {[]http.HandlerFunc{slowly}, 1, 0, "longer than request_timeout", 1},
-		"a retry that never comes":           {[]http.HandlerFunc{upstreamtest.Status(500), hang}, 1, 0, "longer than request_timeout", 2},
-		"an error with an endless end":       {[]http.HandlerFunc{slowError}, 50 * time.Millisecond, 500, "server error", 1},
-		"a pause beyond it":                  {[]http.HandlerFunc{upstreamtest.Status(500)}, time.Minute, 500, "server error", 1},
-		"a second pause beyond it":           {[]http.HandlerFunc{upstreamtest.Status(500)}, 400 * time.Millisecond, 500, "server error", 2},
-		"a broken connection, no time":       {[]http.HandlerFunc{breakOff}, time.Minute, 0, "broke", 1},
-		"a Retry-After beyond it, 503":       {[]http.HandlerFunc{upstreamtest.Status(503, "Retry-After", "60")}, 1, 503, "server error", 1},
-		"a Retry-After beyond it, limited":   {[]http.HandlerFunc{upstreamtest.Status(429, "Retry-After", "60")}, 1, 429, "too many requests", 1},
-		"an answer that never comes, at all": {[]http.HandlerFunc{hang}, time.Minute, 0, "longer than request_timeout", 1},
+		"an answer that never comes":         {answers{hang}, 1, 0, tooLong, 1},
+		"a body that never ends":             {answers{slowly}, 1, 0, tooLong, 1},
+		"a retry that never comes":           {answers{status(500), hang}, 1, 0, tooLong, 2},
+		"an error with an endless end":       {answers{slowError}, 50 * time.Millisecond, 500, serverError, 1},
+		"a pause beyond it":                  {answers{status(500)}, time.Minute, 500, serverError, 1},
+		"a second pause beyond it":           {answers{status(500)}, 400 * time.Millisecond, 500, serverError, 2},
+		"a broken connection, no time":       {answers{breakOff}, time.Minute, 0, "broke", 1},
+		"a Retry-After beyond it, 503":       {answers{status(503, "Retry-After", "60")}, 1, 503, serverError, 1},
+		"a Retry-After beyond it, limited":   {answers{status(429, "Retry-After", "60")}, 1, 429, "too many requests", 1},
+		"an answer that never comes, at all": {answers{hang}, time.Minute, 0, tooLong, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -461,8 +492,8 @@ const (
 	childRoots   = "EXCHANGE_TEST_CHILD_ROOTS"
 )
 
-// inAChild does an exchange in a process with an environment of its own, for what a process reads there once, and returns what
-// it prints. The child is the test that calls this, so it repeats what that does before.
+// inAChild does an exchange in a process with an environment of its own, for what a process reads there once, and
+// returns what it prints. The child is the test that calls this, so it repeats what that does before.
 func inAChild(t *testing.T, address, roots string, environ ...string) string {
 	t.Helper()
 	if called := os.Getenv(childAddress); called != "" {
@@ -486,7 +517,8 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 		_, _ = io.WriteString(w, "from.proxy."+r.Host)
 	})
 	proxy.Start()
-	printed := inAChild(t, "http://vendor.invalid", "", "HTTP_PROXY="+proxy.URL, "http_proxy="+proxy.URL, "NO_PROXY=", "no_proxy=")
+	printed := inAChild(t, "http://vendor.invalid", "",
+		"HTTP_PROXY="+proxy.URL, "http_proxy="+proxy.URL, "NO_PROXY=", "no_proxy=")
 	require.Contains(t, printed, "child: from.proxy.vendor.invalid <nil>")
 }
 
@@ -496,7 +528,8 @@ func TestSystemRootsAreTrustedToo(t *testing.T) {
 	if os.Getenv(childAddress) != "" {
 		inAChild(t, "", "")
 	}
-	systems, configured := upstreamtest.New(t, upstreamtest.Body("a.b.c")), upstreamtest.New(t, upstreamtest.Body("a.b.c"))
+	systems := upstreamtest.New(t, upstreamtest.Body("a.b.c"))
+	configured := upstreamtest.New(t, upstreamtest.Body("a.b.c"))
 	systemsPEM, configuredPEM := startWithItsOwnCertificate(t, systems), startWithItsOwnCertificate(t, configured)
 	file := filepath.Join(t.TempDir(), "roots.pem")
 	require.NoError(t, os.WriteFile(file, []byte(systemsPEM), 0o600))
@@ -504,7 +537,8 @@ func TestSystemRootsAreTrustedToo(t *testing.T) {
 		printed := inAChild(t, server.URL, configuredPEM, "SSL_CERT_FILE="+file, "SSL_CERT_DIR="+t.TempDir())
 		require.Contains(t, printed, "child: a.b.c <nil>")
 	}
-	require.Contains(t, inAChild(t, configured.URL, "", "SSL_CERT_FILE="+file, "SSL_CERT_DIR="+t.TempDir()), "its certificate is not trusted")
+	printed := inAChild(t, configured.URL, "", "SSL_CERT_FILE="+file, "SSL_CERT_DIR="+t.TempDir())
+	require.Contains(t, printed, "its certificate is not trusted")
 }
 
 // startWithItsOwnCertificate starts a server with TLS and returns its certificate, which it made for itself.
@@ -527,27 +561,39 @@ func startWithItsOwnCertificate(t *testing.T, server *upstreamtest.Server) strin
 func TestProbeReadsNoBodyAndDoesNotRetry(t *testing.T) {
 	t.Parallel()
 	for code, kind := range map[int]exchange.Kind{
-		200: 0, 201: 0, 204: 0, 299: 0, 300: exchange.Nonsense, 307: exchange.Nonsense, 404: exchange.Nonsense, 401: exchange.Refused,
-		429: exchange.Limited, 500: exchange.Unavailable, 503: exchange.Unavailable,
+		200: 0,
+		201: 0,
+		204: 0,
+		299: 0,
+		300: exchange.Nonsense,
+		307: exchange.Nonsense,
+		404: exchange.Nonsense,
+		401: exchange.Refused,
+		429: exchange.Limited,
+		500: exchange.Unavailable,
+		503: exchange.Unavailable,
 	} {
-		server := upstreamtest.New(t, func(w http.ResponseWriter, r *http.Request) {
-			w.WriteHeader(code)
-			if code != http.StatusNoContent {
-				slowly(w, r) // a body that never ends
+		t.Run(strconv.Itoa(code), func(t *testing.T) {
+			t.Parallel()
+			server := upstreamtest.New(t, func(w http.ResponseWriter, r *http.Request) {
+				w.WriteHeader(code)
+				if code != http.StatusNoContent {
+					slowly(w, r) // a body that never ends
+				}
+			})
+			server.Start()
+			probe := request(server.URL)
+			probe.Probe = true
+			answer, err := do(t, probe)
+			require.Len(t, server.Headers(), 1)
+			if kind == 0 {
+				require.NoError(t, err)
+				require.Equal(t, code, answer.Status)
+				require.Nil(t, answer.Body)
+				return
 			}
+			requireFailure(t, err, kind, code, "")
 		})
-		server.Start()
-		probe := request(server.URL)
-		probe.Probe = true
-		answer, err := do(t, probe)
-		require.Len(t, server.Headers(), 1)
-		if kind == 0 {
-			require.NoError(t, err)
-			require.Equal(t, code, answer.Status)
-			require.Nil(t, answer.Body)
-			continue
-		}
-		requireFailure(t, err, kind, code, "")
 	}
 	broken := upstreamtest.New(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	broken.Start()
@@ -558,33 +604,37 @@ func TestProbeReadsNoBodyAndDoesNotRetry(t *testing.T) {
 	require.Len(t, broken.Headers(), 1)
 }
 
-// The vendor's clock is compared with the middle of asking and answer; a Date has whole seconds, so it counts as half a second
-// more. More than a day off is no clock.
+// The vendor's clock is compared with the middle of asking and answer; a Date has whole seconds, so it counts as half a
+// second more. More than a day off is no clock.
 func TestOffsetOfTheVendorsClock(t *testing.T) {
 	t.Parallel()
 	asked := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for _, test := range []struct {
+	const day = 24 * time.Hour
+	for name, test := range map[string]struct {
 		took, ahead, want time.Duration // ahead of the moment of asking
 		known             bool
 	}{
-		{0, 0, 0, true},
-		{time.Second, 0, 0, true},
-		{4 * time.Second, 2 * time.Second, 0, true},
-		{4 * time.Second, 0, -2 * time.Second, true},
-		{0, 90 * time.Second, 90 * time.Second, true},
-		{0, -250 * time.Second, -250 * time.Second, true},
-		{0, 24*time.Hour - time.Second, 24*time.Hour - time.Second, true},
-		{0, 24*time.Hour + time.Second, 0, false},
-		{0, -24*time.Hour - time.Second, 0, false},
+		"the same":                 {0, 0, 0, true},
+		"within a second":          {time.Second, 0, 0, true},
+		"in the middle of four":    {4 * time.Second, 2 * time.Second, 0, true},
+		"at the beginning of four": {4 * time.Second, 0, -2 * time.Second, true},
+		"ahead":                    {0, 90 * time.Second, 90 * time.Second, true},
+		"behind":                   {0, -250 * time.Second, -250 * time.Second, true},
+		"almost a day ahead":       {0, day - time.Second, day - time.Second, true},
+		"more than a day ahead":    {0, day + time.Second, 0, false},
+		"more than a day behind":   {0, -day - time.Second, 0, false},
 	} {
-		timing := exchange.Timing{Asked: asked, Answered: asked.Add(test.took), Date: asked.Add(test.ahead)}
-		require.Equal(t, test.took, timing.Duration())
-		offset, known := timing.Offset()
-		require.Equal(t, test.known, known, "%+v", test)
-		if known {
-			require.InDelta(t, test.want, offset, float64(time.Second), "%+v", test)
-			require.Zero(t, offset%time.Second)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			timing := exchange.Timing{Asked: asked, Answered: asked.Add(test.took), Date: asked.Add(test.ahead)}
+			require.Equal(t, test.took, timing.Duration())
+			offset, known := timing.Offset()
+			require.Equal(t, test.known, known)
+			if known {
+				require.InDelta(t, test.want, offset, float64(time.Second))
+				require.Zero(t, offset%time.Second)
+			}
+		})
 	}
 	_, known := exchange.Timing{Asked: asked, Answered: asked}.Offset()
 	require.False(t, known, "there was no Date")

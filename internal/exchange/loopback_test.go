@@ -69,7 +69,8 @@ func TestLoopbackErrorsAreTheSame(t *testing.T) {
 			_, err := exchange.Client{Now: time.Now, Pause: time.Millisecond}.Do(ctx, request(url))
 			host := url[strings.Index(url, "//")+2:]
 			requireFailure(t, err, exchange.Unavailable, 0, "")
-			require.EqualError(t, err, "no answer from "+host+": on loopback no cause is given; check the port, http or https, ca_cert and request_timeout")
+			require.EqualError(t, err, "no answer from "+host+": on loopback no cause is given; check the port, http or "+
+				"https, ca_cert and request_timeout")
 		})
 	}
 }
@@ -79,16 +80,22 @@ func TestLoopbackAttemptsAreTheSame(t *testing.T) {
 	t.Parallel()
 	plain := upstreamtest.New(t, upstreamtest.Body("a.b.c"))
 	plain.Start()
-	for name, url := range map[string]string{"closed": "https://127.0.0.1:1", "no TLS": strings.Replace(plain.URL, "http:", "https:", 1)} {
-		attempts := 0
-		counted := request(url)
-		counted.Header = func(time.Time) (http.Header, error) {
-			attempts++
-			return http.Header{}, nil
-		}
-		_, err := exchange.Client{Now: time.Now, Pause: time.Millisecond}.Do(t.Context(), counted)
-		requireFailure(t, err, exchange.Unavailable, 0, "no cause is given")
-		require.Equal(t, 3, attempts, name)
+	for name, url := range map[string]string{
+		"closed": "https://127.0.0.1:1",
+		"no TLS": strings.Replace(plain.URL, "http:", "https:", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			attempts := 0
+			counted := request(url)
+			counted.Header = func(time.Time) (http.Header, error) {
+				attempts++
+				return http.Header{}, nil
+			}
+			_, err := exchange.Client{Now: time.Now, Pause: time.Millisecond}.Do(t.Context(), counted)
+			requireFailure(t, err, exchange.Unavailable, 0, "no cause is given")
+			require.Equal(t, 3, attempts)
+		})
 	}
 }
 

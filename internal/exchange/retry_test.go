@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -26,9 +27,9 @@ const (
 	childDNS = "EXCHANGE_TEST_RETRY_DNS"
 )
 
-// retriesInAChild does an exchange in a process with an environment of its own, because a process reads the proxy's address once
-// and has one resolver. It returns what that process prints: the attempts, whether the pauses were kept, and the error. The process
-// runs the test that calls this, so it repeats what the test does before.
+// retriesInAChild does an exchange in a process with an environment of its own, because a process reads the proxy's
+// address once and has one resolver. It returns what that process prints: the attempts, whether the pauses were kept,
+// and the error. The process runs the test that calls this, so it repeats what the test does before.
 func retriesInAChild(t *testing.T, url string, environ ...string) string {
 	t.Helper()
 	const pause = 40 * time.Millisecond
@@ -58,16 +59,24 @@ func retriesInAChild(t *testing.T, url string, environ ...string) string {
 	return string(printed)
 }
 
-// An exchange is retried, after a pause, if the DNS server fails (SERVFAIL), and not if the name does not exist (NXDOMAIN).
+// An exchange is retried, after a pause, if the DNS server fails (SERVFAIL), and not if the name does not exist
+// (NXDOMAIN).
 func TestTemporaryDNSFailureIsRetried(t *testing.T) {
 	t.Parallel()
 	const reason = "no answer from vendor.example.: DNS: its name could not be resolved"
-	for code, want := range map[byte]string{
-		2: "child: attempts 3, paused true, " + reason,  // SERVFAIL
-		3: "child: attempts 1, paused false, " + reason, // NXDOMAIN
+	for name, test := range map[string]struct {
+		code byte
+		want string
+	}{
+		"SERVFAIL": {2, "child: attempts 3, paused true, " + reason},
+		"NXDOMAIN": {3, "child: attempts 1, paused false, " + reason},
 	} {
-		printed := retriesInAChild(t, "http://vendor.example.", childDNS+"="+startDNS(t, code), "HTTP_PROXY=", "http_proxy=")
-		require.Contains(t, printed, want)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dns := childDNS + "=" + startDNS(t, test.code)
+			printed := retriesInAChild(t, "http://vendor.example.", dns, "HTTP_PROXY=", "http_proxy=")
+			require.Contains(t, printed, test.want)
+		})
 	}
 }
 
@@ -75,8 +84,10 @@ func TestTemporaryDNSFailureIsRetried(t *testing.T) {
 func TestUnreachableProxyIsRetried(t *testing.T) {
 	t.Parallel()
 	// Nobody listens on port 1.
-	printed := retriesInAChild(t, "http://vendor.example.", "HTTP_PROXY=http://127.0.0.1:1", "http_proxy=http://127.0.0.1:1")
-	require.Contains(t, printed, "child: attempts 3, paused true, no answer from vendor.example.: could not connect to the proxy")
+	printed := retriesInAChild(t, "http://vendor.example.",
+		"HTTP_PROXY=http://127.0.0.1:1", "http_proxy=http://127.0.0.1:1")
+	require.Contains(t, printed, "child: attempts 3, paused true, no answer from vendor.example.: could not connect to "+
+		"the proxy")
 }
 
 // startDNS starts a DNS server that answers every query with an error code (RFC 1035, section 4.1.1).
@@ -151,7 +162,9 @@ func TestBodyThatBreaksOffIsRetried(t *testing.T) {
 // An exchange is not retried if TLS fails.
 func TestTLSFailuresAreNotRetried(t *testing.T) {
 	t.Parallel()
-	untrusted, old, plain := upstreamtest.New(t, upstreamtest.Body("a.b.c")), upstreamtest.New(t, upstreamtest.Body("a.b.c")), upstreamtest.New(t, upstreamtest.Body("a.b.c"))
+	untrusted := upstreamtest.New(t, upstreamtest.Body("a.b.c"))
+	old := upstreamtest.New(t, upstreamtest.Body("a.b.c"))
+	plain := upstreamtest.New(t, upstreamtest.Body("a.b.c"))
 	untrusted.StartTLS()
 	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
 	old.StartTLS()
@@ -161,30 +174,40 @@ func TestTLSFailuresAreNotRetried(t *testing.T) {
 		"handshake failed":               old.URL,
 		"the server does not speak TLS":  strings.Replace(plain.URL, "http", "https", 1),
 	} {
-		attempts := 0
-		counted := request(url)
-		counted.CACert = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: old.Certificate().Raw}))
-		if url == untrusted.URL {
-			counted.CACert = ""
-		}
-		counted.Header = func(time.Time) (http.Header, error) {
-			attempts++
-			return http.Header{}, nil
-		}
-		_, err := do(t, counted)
-		requireFailure(t, err, exchange.Unavailable, 0, reason)
-		require.Equal(t, 1, attempts, reason)
+		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
+			attempts := 0
+			counted := request(url)
+			counted.CACert = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: old.Certificate().Raw}))
+			if url == untrusted.URL {
+				counted.CACert = ""
+			}
+			counted.Header = func(time.Time) (http.Header, error) {
+				attempts++
+				return http.Header{}, nil
+			}
+			_, err := do(t, counted)
+			requireFailure(t, err, exchange.Unavailable, 0, reason)
+			require.Equal(t, 1, attempts)
+		})
 	}
 }
 
 // A status of 500 and above is an outage, which is retried. One just below is an answer that makes no sense.
 func TestServerErrorsBeginAt500(t *testing.T) {
 	t.Parallel()
-	for code, kind := range map[int]exchange.Kind{499: exchange.Nonsense, 500: exchange.Unavailable, 599: exchange.Unavailable} {
-		server := upstreamtest.New(t, upstreamtest.Status(code))
-		server.Start()
-		_, err := do(t, request(server.URL))
-		requireFailure(t, err, kind, code, "")
-		require.Len(t, server.Headers(), map[exchange.Kind]int{exchange.Nonsense: 1, exchange.Unavailable: 3}[kind])
+	for code, kind := range map[int]exchange.Kind{
+		499: exchange.Nonsense,
+		500: exchange.Unavailable,
+		599: exchange.Unavailable,
+	} {
+		t.Run(strconv.Itoa(code), func(t *testing.T) {
+			t.Parallel()
+			server := upstreamtest.New(t, upstreamtest.Status(code))
+			server.Start()
+			_, err := do(t, request(server.URL))
+			requireFailure(t, err, kind, code, "")
+			require.Len(t, server.Headers(), map[exchange.Kind]int{exchange.Nonsense: 1, exchange.Unavailable: 3}[kind])
+		})
 	}
 }

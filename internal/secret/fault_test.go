@@ -9,9 +9,12 @@ import (
 )
 
 const (
-	notUTF8     = "contains U+FFFD, which stands in place of bytes that are not UTF-8: save it as UTF-8, and write it again"
-	invisible   = "contains an invisible character, such as a byte-order mark, a no-break space or a zero-width space: copy it again, as plain text"
-	typographic = `contains a typographic quote, which editors and chats put in place of ' and ": copy it again, as plain text`
+	notUTF8 = "contains U+FFFD, which stands in place of bytes that are not UTF-8: save it as UTF-8, and write it " +
+		"again"
+	invisible = "contains an invisible character, such as a byte-order mark, a no-break space or a zero-width space: " +
+		"copy it again, as plain text"
+	typographic = `contains a typographic quote, which editors and chats put in place of ' and ": copy it again, as ` +
+		"plain text"
 )
 
 func TestFault(t *testing.T) {
@@ -56,7 +59,9 @@ func TestFault(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, value := range []string{test.character, test.character + "canary", "canary" + test.character, "can" + test.character + "ary"} {
+			for _, value := range []string{
+				test.character, test.character + "canary", "canary" + test.character, "can" + test.character + "ary",
+			} {
 				require.Equal(t, test.damage, secret.Damage(value), "%q", value)
 				require.Equal(t, test.fault, secret.Fault(value), "%q", value)
 			}

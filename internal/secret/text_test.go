@@ -31,12 +31,18 @@ type holder struct {
 
 func holding(text secret.Text) holder {
 	return holder{
-		Secret: text, Pointer: &text, Any: text, List: []secret.Text{text}, Array: [1]secret.Text{text},
-		Map: map[string]secret.Text{"key": text}, Nested: struct{ Secret secret.Text }{text},
+		Secret:  text,
+		Pointer: &text,
+		Any:     text,
+		List:    []secret.Text{text},
+		Array:   [1]secret.Text{text},
+		Map:     map[string]secret.Text{"key": text},
+		Nested:  struct{ Secret secret.Text }{text},
 	}
 }
 
-// requireRedacted checks that a text contains [redacted] and not the canary, neither as text nor as the numbers of its bytes.
+// requireRedacted checks that a text contains [redacted] and not the canary, neither as text nor as the numbers of its
+// bytes.
 func requireRedacted(t *testing.T, printed, how string) {
 	t.Helper()
 	require.Contains(t, printed, "[redacted]", how)
@@ -49,25 +55,35 @@ func requireRedacted(t *testing.T, printed, how string) {
 	}
 }
 
-// fmt prints [redacted] for every verb, known or not, with any flags, width and precision. The exceptions are %p and %w: fmt
-// calls no method of a Text for those, and go vet reports them.
+// fmt prints [redacted] for every verb, known or not, with any flags, width and precision. The exceptions are %p and
+// %w: fmt calls no method of a Text for those, and go vet reports them.
 func TestTextPrintsAsRedacted(t *testing.T) {
 	t.Parallel()
 	text := canary
 	all := holding(text)
 	all.Pointer = nil // within a struct, fmt prints the address of a pointer
 	values := map[string]any{
-		"text": text, "pointer": &text, "slice": []secret.Text{text}, "array": [1]secret.Text{text}, "slice of any": []any{text, &text},
-		"map": map[string]secret.Text{"key": text}, "map of any": map[string]any{"key": text},
-		"struct": struct{ Secret secret.Text }{text}, "pointer to a struct": &struct{ Secret secret.Text }{text}, "all of them": all,
+		"text":                text,
+		"pointer":             &text,
+		"slice":               []secret.Text{text},
+		"array":               [1]secret.Text{text},
+		"slice of any":        []any{text, &text},
+		"map":                 map[string]secret.Text{"key": text},
+		"map of any":          map[string]any{"key": text},
+		"struct":              struct{ Secret secret.Text }{text},
+		"pointer to a struct": &struct{ Secret secret.Text }{text},
+		"all of them":         all,
 	}
-	for _, flags := range []string{"", "+", "#", "-", " ", "0", "10", "-10", "+#10.3", ".0", ".2", "20.4"} {
-		for _, verb := range "vsqxXdtcboOUeEfFgGZ" {
-			format := "%" + flags + string(verb)
-			for name, value := range values {
-				requireRedacted(t, fmt.Sprintf(format, value), format+" of a "+name)
+	for name, value := range values {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, flags := range []string{"", "+", "#", "-", " ", "0", "10", "-10", "+#10.3", ".0", ".2", "20.4"} {
+				for _, verb := range "vsqxXdtcboOUeEfFgGZ" {
+					format := "%" + flags + string(verb)
+					requireRedacted(t, fmt.Sprintf(format, value), format)
+				}
 			}
-		}
+		})
 	}
 	requireRedacted(t, fmt.Sprint(text), "Sprint")
 	requireRedacted(t, fmt.Sprintln(text), "Sprintln")
@@ -81,12 +97,15 @@ func TestTextPrintsAsRedacted(t *testing.T) {
 func TestTextEncodesAsRedacted(t *testing.T) {
 	t.Parallel()
 	for name, marshal := range map[string]func(any) ([]byte, error){"JSON": json.Marshal, "YAML": yaml.Marshal} {
-		text := canary
-		for _, value := range []any{text, &text, []secret.Text{text}, map[string]any{"key": text}, holding(text)} {
-			encoded, err := marshal(value)
-			require.NoError(t, err)
-			requireRedacted(t, string(encoded), name)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text := canary
+			for _, value := range []any{text, &text, []secret.Text{text}, map[string]any{"key": text}, holding(text)} {
+				encoded, err := marshal(value)
+				require.NoError(t, err)
+				requireRedacted(t, string(encoded), name)
+			}
+		})
 	}
 	encoded, err := xml.Marshal(struct {
 		XMLName   xml.Name    `xml:"config"`
@@ -109,12 +128,17 @@ func TestTextIsLoggedAsRedacted(t *testing.T) {
 		"text": func(logged *bytes.Buffer) slog.Handler { return slog.NewTextHandler(logged, nil) },
 		"JSON": func(logged *bytes.Buffer) slog.Handler { return slog.NewJSONHandler(logged, nil) },
 	} {
-		text := canary
-		for _, value := range []any{text, &text, []secret.Text{text}, map[string]secret.Text{"key": text}, struct{ Secret secret.Text }{text}} {
-			var logged bytes.Buffer
-			slog.New(handler(&logged)).Info("config", "value", value, slog.Group("group", "value", value))
-			requireRedacted(t, logged.String(), name)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text := canary
+			for _, value := range []any{
+				text, &text, []secret.Text{text}, map[string]secret.Text{"key": text}, struct{ Secret secret.Text }{text},
+			} {
+				var logged bytes.Buffer
+				slog.New(handler(&logged)).Info("config", "value", value, slog.Group("group", "value", value))
+				requireRedacted(t, logged.String(), fmt.Sprintf("%T", value))
+			}
+		})
 	}
 }
 

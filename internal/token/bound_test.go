@@ -12,14 +12,17 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
-// The promise of the package, for random lives, readers, failures and min_ttls, of the config and of each reader: in no span of a
-// token's life are there more than two successful logins.
+// The promise of the package, for random lives, readers, failures and min_ttls, of the config and of each reader: in no
+// span of a token's life are there more than two successful logins.
 func TestAtMostTwoLoginsATokenLife(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(400) {
 		random := rand.New(rand.NewPCG(seed, 2))
 		life := []time.Duration{
-			time.Duration(3+random.IntN(360)) * time.Second, time.Duration(6+random.IntN(60)) * time.Minute, time.Hour, 30 * time.Minute,
+			time.Duration(3+random.IntN(360)) * time.Second,
+			time.Duration(6+random.IntN(60)) * time.Minute,
+			time.Hour,
+			30 * time.Minute,
 		}[random.IntN(4)]
 		s := newShared(t, life, time.Duration(random.IntN(31*60))*time.Second)
 		failing, own := random.IntN(3) == 0, random.IntN(2) == 0
@@ -77,8 +80,8 @@ func TestReportsOf401AddOneLoginInFiveMinutes(t *testing.T) {
 	}
 }
 
-// A reader that wants a token to live longer than the config says gets one that does, and costs no more than the bound: a new one
-// where less than its min_ttl is left, but not before half of the token's life is over.
+// A reader that wants a token to live longer than the config says gets one that does, and costs no more than the bound:
+// a new one where less than its min_ttl is left, but not before half of the token's life is over.
 func TestReadersOwnMinTTL(t *testing.T) {
 	t.Parallel()
 	const half = 30*time.Minute - token.Lead
@@ -141,38 +144,48 @@ func TestReaderWithALargeMinTTLNeverWaitsOnceWarm(t *testing.T) {
 	require.Equal(t, before, s.count())
 }
 
-// A day of reads of an hour's token, one every ten seconds, with renewal every minute: no reader waits for a login after the
-// first, and there are as many logins as steps of 48.5 to 49.5 minutes.
+// A day of reads of an hour's token, one every ten seconds, with renewal every minute: no reader waits for a login
+// after the first, and there are as many logins as steps of 48.5 to 49.5 minutes.
 func TestReadersNeverWaitOnceWarm(t *testing.T) {
 	t.Parallel()
-	for life, most := range map[time.Duration]int{time.Hour: 30, 30 * time.Minute: 80, 6 * time.Minute: 480} {
-		s := newShared(t, life, 10*time.Minute)
-		s.get()
-		never := func(context.Context) (token.Token, error) {
-			t.Error("a reader began a login")
-			return token.Token{}, errDown
-		}
-		for range 24 * 60 {
-			for range 6 {
-				s.advance(10 * time.Second)
-				got, err := s.Get(t.Context(), token.Use{Mint: never, MinTTL: s.minTTL})
-				require.NoError(t, err)
-				require.Positive(t, got.TTL(s.now()))
+	for life, most := range map[time.Duration]int{
+		time.Hour:        30,
+		30 * time.Minute: 80,
+		6 * time.Minute:  480,
+	} {
+		t.Run(life.String(), func(t *testing.T) {
+			t.Parallel()
+			s := newShared(t, life, 10*time.Minute)
+			s.get()
+			never := func(context.Context) (token.Token, error) {
+				t.Error("a reader began a login")
+				return token.Token{}, errDown
 			}
-			s.RenewAhead(s.use())
-			s.settle()
-		}
-		t.Log(life, "logins:", s.count())
-		require.LessOrEqual(t, s.count(), most)
+			for range 24 * 60 {
+				for range 6 {
+					s.advance(10 * time.Second)
+					got, err := s.Get(t.Context(), token.Use{Mint: never, MinTTL: s.minTTL})
+					require.NoError(t, err)
+					require.Positive(t, got.TTL(s.now()))
+				}
+				s.RenewAhead(s.use())
+				s.settle()
+			}
+			t.Log("logins:", s.count())
+			require.LessOrEqual(t, s.count(), most)
+		})
 	}
 }
 
-// Two hundred readers that try again every second through ten minutes of outage cause a handful of logins and then one every
-// eight seconds, whether they have no token or one that expires meanwhile. A reader eight seconds after the vendor is back
-// has a new one.
+// Two hundred readers that try again every second through ten minutes of outage cause a handful of logins and then one
+// every eight seconds, whether they have no token or one that expires meanwhile. A reader eight seconds after the
+// vendor is back has a new one.
 func TestOutageOfTenMinutes(t *testing.T) {
 	t.Parallel()
-	for name, life := range map[string]time.Duration{"without a token": 0, "with a token for five minutes": 5 * time.Minute} {
+	for name, life := range map[string]time.Duration{
+		"without a token":               0,
+		"with a token for five minutes": 5 * time.Minute,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newShared(t, time.Hour, 10*time.Minute)

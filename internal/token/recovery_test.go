@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A success ends a series of failures at once. When the next token is due, a reader waits for it and gets no warning, and the next
-// failure begins a hold-off of one second.
+// A success ends a series of failures at once. When the next token is due, a reader waits for it and gets no warning,
+// and the next failure begins a hold-off of one second.
 func TestSuccessEndsTheFailuresAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, succeed := range map[string]func(*shared){

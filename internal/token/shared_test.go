@@ -44,7 +44,10 @@ func (v *vendor) mint(context.Context) (token.Token, error) {
 	now := v.clock.now()
 	v.asked = append(v.asked, now)
 	return token.Token{
-		Value: secret.Text(fmt.Sprintf("token-%d", len(v.asked))), AskedAt: now, ExpiresAt: now.Add(v.life), Format: "learned",
+		Value:     secret.Text(fmt.Sprintf("token-%d", len(v.asked))),
+		AskedAt:   now,
+		ExpiresAt: now.Add(v.life),
+		Format:    "learned",
 	}, nil
 }
 
@@ -171,56 +174,63 @@ func TestLoginEndsWithTheMount(t *testing.T) {
 	require.ErrorIs(t, <-failed, context.Canceled)
 }
 
-// A token is shared to the nanosecond at which it has min_ttl left, or half its life less 90 s where that is less; a short-lived
-// one to half its life.
+// A token is shared to the nanosecond at which it has min_ttl left, or half its life less 90 s where that is less; a
+// short-lived one to half its life.
 func TestTokenIsSharedWhileItHasEnoughLife(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct{ life, minTTL, shared time.Duration }{
-		{time.Hour, 10 * time.Minute, 50 * time.Minute},
-		{time.Hour, 0, time.Hour - 1112*time.Millisecond}, // while a second of it can be leased: see TTL
-		{time.Hour, 28 * time.Minute, 32 * time.Minute},
-		{time.Hour, 30 * time.Minute, 31*time.Minute + 30*time.Second},
-		{30 * time.Minute, 10 * time.Minute, 20 * time.Minute},
-		{20 * time.Minute, 10 * time.Minute, 11*time.Minute + 30*time.Second},
-		{6 * time.Minute, 10 * time.Minute, 4*time.Minute + 30*time.Second},
-		{6*time.Minute - time.Second, 10 * time.Minute, 179500 * time.Millisecond},
-		{5 * time.Minute, time.Minute, 4 * time.Minute},
-		{2 * time.Minute, 10 * time.Minute, time.Minute},
-		{3 * time.Second, 10 * time.Minute, 1500 * time.Millisecond},
-		{3 * time.Second, 0, 1888 * time.Millisecond},
-		{24 * time.Hour, 30 * time.Minute, 23*time.Hour + 30*time.Minute},
+	const hour, minute, second = time.Hour, time.Minute, time.Second
+	for name, test := range map[string]struct{ life, minTTL, shared time.Duration }{
+		"an hour":               {hour, 10 * minute, 50 * minute},
+		"an hour, min_ttl 0":    {hour, 0, hour - 1112*time.Millisecond}, // while a second can be leased: see TTL
+		"an hour, min_ttl 28m":  {hour, 28 * minute, 32 * minute},
+		"an hour, min_ttl 30m":  {hour, 30 * minute, 31*minute + 30*second},
+		"30 minutes":            {30 * minute, 10 * minute, 20 * minute},
+		"20 minutes":            {20 * minute, 10 * minute, 11*minute + 30*second},
+		"6 minutes":             {6 * minute, 10 * minute, 4*minute + 30*second},
+		"almost 6 minutes":      {6*minute - second, 10 * minute, 179500 * time.Millisecond},
+		"5 minutes, min_ttl 1m": {5 * minute, minute, 4 * minute},
+		"2 minutes":             {2 * minute, 10 * minute, minute},
+		"3 seconds":             {3 * second, 10 * minute, 1500 * time.Millisecond},
+		"3 seconds, min_ttl 0":  {3 * second, 0, 1888 * time.Millisecond},
+		"a day, min_ttl 30m":    {24 * hour, 30 * minute, 23*hour + 30*minute},
 	} {
-		s := newShared(t, test.life, test.minTTL)
-		require.Equal(t, "token-1", s.get())
-		s.advance(test.shared)
-		require.Equal(t, "token-1", s.get(), "%+v", test)
-		s.advance(1)
-		if test.minTTL == 0 {
-			s.advance(time.Millisecond)
-		}
-		require.Equal(t, "token-2", s.get(), "%+v", test)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newShared(t, test.life, test.minTTL)
+			require.Equal(t, "token-1", s.get())
+			s.advance(test.shared)
+			require.Equal(t, "token-1", s.get())
+			s.advance(1)
+			if test.minTTL == 0 {
+				s.advance(time.Millisecond)
+			}
+			require.Equal(t, "token-2", s.get())
+		})
 	}
 }
 
 // Renewal begins 90 s before a token stops being shared, and only for tokens that live for six minutes or more.
 func TestRenewAheadBeginsNinetySecondsEarly(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct{ life, minTTL, due time.Duration }{
-		{time.Hour, 10 * time.Minute, 48*time.Minute + 30*time.Second},
-		{time.Hour, 30 * time.Minute, 30 * time.Minute},
-		{30 * time.Minute, 10 * time.Minute, 18*time.Minute + 30*time.Second},
-		{6 * time.Minute, 10 * time.Minute, 3 * time.Minute},
-		{6 * time.Minute, 0, 4*time.Minute + 30*time.Second},
+	for name, test := range map[string]struct{ life, minTTL, due time.Duration }{
+		"an hour":              {time.Hour, 10 * time.Minute, 48*time.Minute + 30*time.Second},
+		"an hour, min_ttl 30m": {time.Hour, 30 * time.Minute, 30 * time.Minute},
+		"30 minutes":           {30 * time.Minute, 10 * time.Minute, 18*time.Minute + 30*time.Second},
+		"6 minutes":            {6 * time.Minute, 10 * time.Minute, 3 * time.Minute},
+		"6 minutes, min_ttl 0": {6 * time.Minute, 0, 4*time.Minute + 30*time.Second},
 	} {
-		s := newShared(t, test.life, test.minTTL)
-		s.get()
-		s.advance(test.due)
-		require.False(t, s.RenewAhead(s.use()), "%+v", test)
-		s.advance(1)
-		require.True(t, s.RenewAhead(s.use()), "%+v", test)
-		s.settle()
-		require.Equal(t, "token-2", s.get())
-		require.Equal(t, 2, s.count())
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newShared(t, test.life, test.minTTL)
+			s.get()
+			s.advance(test.due)
+			require.False(t, s.RenewAhead(s.use()))
+			s.advance(1)
+			require.True(t, s.RenewAhead(s.use()))
+			s.settle()
+			require.Equal(t, "token-2", s.get())
+			require.Equal(t, 2, s.count())
+		})
 	}
 	short := newShared(t, 6*time.Minute-time.Second, 0)
 	short.get()
@@ -256,17 +266,23 @@ func TestRenewAheadLeavesUnusedTokensAlone(t *testing.T) {
 // The hour of use ends to the nanosecond.
 func TestTokenIsInUseForAnHour(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
+	for name, test := range map[string]struct {
 		idle time.Duration
 		want bool
-	}{{time.Hour - 1, true}, {time.Hour, false}} {
-		s := newShared(t, 90*time.Minute, 30*time.Minute)
-		s.get()
-		s.advance(test.idle)
-		require.Equal(t, test.want, s.RenewAhead(s.use()))
-		if test.want {
-			s.settle()
-		}
+	}{
+		"just before": {time.Hour - 1, true},
+		"at its end":  {time.Hour, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newShared(t, 90*time.Minute, 30*time.Minute)
+			s.get()
+			s.advance(test.idle)
+			require.Equal(t, test.want, s.RenewAhead(s.use()))
+			if test.want {
+				s.settle()
+			}
+		})
 	}
 }
 
@@ -289,8 +305,8 @@ func TestRenewAheadJoinsNothingAndHoldsOff(t *testing.T) {
 	s.settle()
 }
 
-// A reader of a living token does not wait for a login when the last one failed: it gets the token and the failure, and the
-// login goes on for those who read later.
+// A reader of a living token does not wait for a login when the last one failed: it gets the token and the failure, and
+// the login goes on for those who read later.
 func TestLivingTokenIsServedAtOnceAfterAFailure(t *testing.T) {
 	t.Parallel()
 	s := newShared(t, time.Hour, 10*time.Minute)
@@ -315,33 +331,39 @@ func TestLivingTokenIsServedAtOnceAfterAFailure(t *testing.T) {
 	s.settle()
 }
 
-// A failure that is more than 90 s past keeps nobody from a new token, nor does one that lies in the future of a clock that was
-// set back.
+// A failure that is more than 90 s past keeps nobody from a new token, nor does one that lies in the future of a clock
+// that was set back.
 func TestOldFailureIsForgotten(t *testing.T) {
 	t.Parallel()
 	for by, waits := range map[time.Duration]bool{
-		time.Second + token.Lead: false, time.Second + token.Lead + 1: true, -10 * time.Second: true,
+		time.Second + token.Lead:     false,
+		time.Second + token.Lead + 1: true,
+		-10 * time.Second:            true,
 	} {
-		s := newShared(t, time.Hour, 10*time.Minute)
-		s.get()
-		s.advance(55 * time.Minute)
-		s.fail(errDown)
-		_, err := s.Get(t.Context(), s.use())
-		require.ErrorIs(t, err, errDown)
-		s.fail(nil)
-		s.advance(by)
-		got, err := s.Get(t.Context(), s.use())
-		if waits {
-			require.NoError(t, err)
-			require.Equal(t, "token-2", got.Value.Reveal())
-			continue
-		}
-		require.ErrorIs(t, err, errDown)
-		s.settle()
+		t.Run(by.String(), func(t *testing.T) {
+			t.Parallel()
+			s := newShared(t, time.Hour, 10*time.Minute)
+			s.get()
+			s.advance(55 * time.Minute)
+			s.fail(errDown)
+			_, err := s.Get(t.Context(), s.use())
+			require.ErrorIs(t, err, errDown)
+			s.fail(nil)
+			s.advance(by)
+			got, err := s.Get(t.Context(), s.use())
+			if waits {
+				require.NoError(t, err)
+				require.Equal(t, "token-2", got.Value.Reveal())
+				return
+			}
+			require.ErrorIs(t, err, errDown)
+			s.settle()
+		})
 	}
 }
 
-// Without a living token the hold-off begins at the sixth failure in a row: 1, 2, 4 and then 8 seconds, each to its end.
+// Without a living token the hold-off begins at the sixth failure in a row: 1, 2, 4 and then 8 seconds, each to its
+// end.
 func TestHoldOffWithoutAToken(t *testing.T) {
 	t.Parallel()
 	s := newShared(t, time.Hour, 10*time.Minute)
@@ -429,34 +451,40 @@ type limitedError struct{ delay time.Duration }
 func (e *limitedError) Error() string             { return "limited" }
 func (e *limitedError) RetryDelay() time.Duration { return e.delay }
 
-// What the vendor asks for is kept, up to 8 s, and until there are six failures the answer is the failure itself. It does not
-// shorten a hold-off: at the sixth failure the longer of the two counts.
+// What the vendor asks for is kept, up to 8 s, and until there are six failures the answer is the failure itself. It
+// does not shorten a hold-off: at the sixth failure the longer of the two counts.
 func TestHoldOffKeepsRetryAfter(t *testing.T) {
 	t.Parallel()
 	for delay, want := range map[time.Duration]time.Duration{
-		0: 0, 3 * time.Second: 3 * time.Second, 8 * time.Second: 8 * time.Second, time.Hour: 8 * time.Second,
+		0:               0,
+		3 * time.Second: 3 * time.Second,
+		8 * time.Second: 8 * time.Second,
+		time.Hour:       8 * time.Second,
 	} {
-		for failures := range 5 { // the fifth is the last without a hold-off of our own
-			s := newShared(t, time.Hour, 10*time.Minute)
-			s.fail(errDown)
-			for range failures {
-				_, _ = s.Get(t.Context(), s.use())
-			}
-			s.fail(fmt.Errorf("wrapped: %w", &limitedError{delay}))
-			_, err := s.Get(t.Context(), s.use())
-			require.ErrorContains(t, err, "limited")
-			before := s.count()
-			if want > 0 {
-				s.advance(want - 1)
-				_, err = s.Get(t.Context(), s.use())
+		t.Run(delay.String(), func(t *testing.T) {
+			t.Parallel()
+			for failures := range 5 { // the fifth is the last without a hold-off of our own
+				s := newShared(t, time.Hour, 10*time.Minute)
+				s.fail(errDown)
+				for range failures {
+					_, _ = s.Get(t.Context(), s.use())
+				}
+				s.fail(fmt.Errorf("wrapped: %w", &limitedError{delay}))
+				_, err := s.Get(t.Context(), s.use())
 				require.ErrorContains(t, err, "limited")
-				require.NotContains(t, err.Error(), "waiting")
-				require.Equal(t, before, s.count())
-				s.advance(1)
+				before := s.count()
+				if want > 0 {
+					s.advance(want - 1)
+					_, err = s.Get(t.Context(), s.use())
+					require.ErrorContains(t, err, "limited")
+					require.NotContains(t, err.Error(), "waiting")
+					require.Equal(t, before, s.count())
+					s.advance(1)
+				}
+				_, _ = s.Get(t.Context(), s.use())
+				require.Equal(t, before+1, s.count())
 			}
-			_, _ = s.Get(t.Context(), s.use())
-			require.Equal(t, before+1, s.count())
-		}
+		})
 	}
 	s := newShared(t, time.Hour, 10*time.Minute)
 	s.fail(&limitedError{time.Millisecond})
@@ -522,24 +550,30 @@ func TestReplaceAlwaysReplaces(t *testing.T) {
 // A login that was under way when another token came in does not put an older token in its place.
 func TestOfTwoTokensTheOneThatLivesLongerStays(t *testing.T) {
 	t.Parallel()
-	for life, want := range map[time.Duration]string{time.Hour + time.Second: "token", time.Hour - time.Second: "gated-1"} {
-		s := newShared(t, time.Hour, 10*time.Minute)
-		g := newGate()
-		first := make(chan string)
-		go func() {
-			got, _ := s.Get(t.Context(), token.Use{Mint: g.mint, MinTTL: s.minTTL})
-			first <- got.Value.Reveal()
-		}()
-		<-g.begun
-		s.Replace(living(began, life))
-		g.answer <- nil
-		require.Equal(t, "gated-1", <-first)
-		require.Equal(t, want, s.get())
+	for life, want := range map[time.Duration]string{
+		time.Hour + time.Second: "token",
+		time.Hour - time.Second: "gated-1",
+	} {
+		t.Run(life.String(), func(t *testing.T) {
+			t.Parallel()
+			s := newShared(t, time.Hour, 10*time.Minute)
+			g := newGate()
+			first := make(chan string)
+			go func() {
+				got, _ := s.Get(t.Context(), token.Use{Mint: g.mint, MinTTL: s.minTTL})
+				first <- got.Value.Reveal()
+			}()
+			<-g.begun
+			s.Replace(living(began, life))
+			g.answer <- nil
+			require.Equal(t, "gated-1", <-first)
+			require.Equal(t, want, s.get())
+		})
 	}
 }
 
-// A vendor that shortens its tokens' life gives one that expires before the old one would have. It is shared all the same: else
-// every reader would begin a login.
+// A vendor that shortens its tokens' life gives one that expires before the old one would have. It is shared all the
+// same: else every reader would begin a login.
 func TestNewTokenIsKeptThoughItLivesShorterThanTheOld(t *testing.T) {
 	t.Parallel()
 	s := newShared(t, time.Hour, 30*time.Minute)
@@ -561,7 +595,8 @@ func TestTokenThatExpiresTooSoonIsAFailure(t *testing.T) {
 		require.Empty(t, got.Value)
 	}
 	_, err := s.Get(t.Context(), s.use())
-	require.ErrorContains(t, err, "waiting 1s before the next attempt, after repeated failures; the last one: the vendor gave a token")
+	require.ErrorContains(t, err, "waiting 1s before the next attempt, after repeated failures; the last one: the "+
+		"vendor gave a token")
 }
 
 // Reports of a 401 replace a token that is five minutes old, once for all; a younger one stays.
@@ -625,9 +660,17 @@ func TestUnauthorizedHoldsOff(t *testing.T) {
 // A wait is rounded up: it is never told as none.
 func TestHeldOffErrorRoundsUp(t *testing.T) {
 	t.Parallel()
-	for wait, want := range map[time.Duration]string{1: "1s", time.Second: "1s", time.Second + 1: "2s", 8 * time.Second: "8s"} {
-		err := &token.HeldOffError{Wait: wait, Last: errDown}
-		require.EqualError(t, err, "waiting "+want+" before the next attempt, after repeated failures; the last one: down")
+	for wait, want := range map[time.Duration]string{
+		1:               "1s",
+		time.Second:     "1s",
+		time.Second + 1: "2s",
+		8 * time.Second: "8s",
+	} {
+		t.Run(wait.String(), func(t *testing.T) {
+			t.Parallel()
+			err := &token.HeldOffError{Wait: wait, Last: errDown}
+			require.EqualError(t, err, "waiting "+want+" before the next attempt, after repeated failures; the last one: down")
+		})
 	}
 }
 

@@ -40,22 +40,26 @@ func TestTTLIsRemainingLifeLessAMargin(t *testing.T) {
 		-time.Second:                     0,
 		-time.Hour:                       -54 * time.Minute,
 	} {
-		now := time.Now()
-		asked := now.Add(-24 * time.Hour)
-		aged := token.Token{AskedAt: asked, ExpiresAt: now.Add(left)}
-		require.Equal(t, want, aged.TTL(now), "%s", left)
+		t.Run(left.String(), func(t *testing.T) {
+			t.Parallel()
+			now := time.Now()
+			asked := now.Add(-24 * time.Hour)
+			aged := token.Token{AskedAt: asked, ExpiresAt: now.Add(left)}
+			require.Equal(t, want, aged.TTL(now))
+		})
 	}
 }
 
-// instant is time.Time as the runtime lays it out (time/time.go), to make clocks that no test can make: one that was set back,
-// one that stood still.
+// instant is time.Time as the runtime lays it out (time/time.go), to make clocks that no test can make: one that was
+// set back, one that stood still.
 type instant struct {
 	wall      uint64
 	monotonic int64
 	_         *time.Location
 }
 
-// A clock that is set back lengthens no token's life, and neither does a suspended machine, whose monotonic clock stands still.
+// A clock that is set back lengthens no token's life, and neither does a suspended machine, whose monotonic clock
+// stands still.
 func TestLeftUnderClocksThatDisagree(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
@@ -75,7 +79,12 @@ func TestLeftUnderClocksThatDisagree(t *testing.T) {
 // The margin is one minute, not a tenth, where ten minutes or more remain.
 func TestMarginIsAMinuteFromTenMinutesOn(t *testing.T) {
 	t.Parallel()
-	for _, left := range []time.Duration{10*time.Minute + 30*time.Second, 10*time.Minute + 59*time.Second, 11 * time.Minute} {
-		require.Equal(t, left-time.Minute, living(began, left).TTL(began))
+	for _, left := range []time.Duration{
+		10*time.Minute + 30*time.Second, 10*time.Minute + 59*time.Second, 11 * time.Minute,
+	} {
+		t.Run(left.String(), func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, left-time.Minute, living(began, left).TTL(began))
+		})
 	}
 }
