@@ -121,7 +121,9 @@ func textFunctions() []function {
 		help       string
 	}{
 		{
-			"bytes", []signature{one(kindString, kindBytes)}, flowKeep, func(x string) string { return x },
+			"bytes",
+			[]signature{one(kindString, kindBytes)},
+			flowKeep, func(x string) string { return x },
 			"the bytes of a string",
 		},
 		{
@@ -266,7 +268,8 @@ func digests() []function {
 		compute           func(hashing) func([]evaluate) evaluate
 	}{
 		{
-			"", "x", []signature{one(kindString, kindBytes), one(kindBytes, kindBytes), one(kindSecret, kindBytes)},
+			"", "x",
+			[]signature{one(kindString, kindBytes), one(kindBytes, kindBytes), one(kindSecret, kindBytes)},
 			"the digest; a secret's way out", hashing.flowDigest, hashing.sum,
 		},
 		{
@@ -274,7 +277,8 @@ func digests() []function {
 			"the HMAC (RFC 2104); a secret's way out", hashing.flowHMAC, hashing.mac,
 		},
 		{
-			"derive_", "x", []signature{one(kindSecret, kindSecret)},
+			"derive_", "x",
+			[]signature{one(kindSecret, kindSecret)},
 			"the digest as a secret, for keys that are made of keys", hashing.flowDerive, hashing.sum,
 		},
 		{

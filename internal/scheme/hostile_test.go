@@ -219,9 +219,11 @@ var hostileExpressions = []struct{ expression, want string }{
 		`hex(hmac_sha256(hex(derive_sha512(seed + uuid)), method)) + hex(sha256(hex(derive_sha512(seed + uuid))))`,
 		"cannot be a key of hmac_sha256",
 	},
-	{`hex(hmac_sha256(derive_hmac_sha256(hex(derive_sha512(seed)), "a"), method)) + ` +
-		`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256(derive_sha256(hex(derive_sha512(seed))), "a"), "x"), method))`,
-		apart},
+	{
+		`hex(hmac_sha256(derive_hmac_sha256(hex(derive_sha512(seed)), "a"), method)) + ` +
+			`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256(derive_sha256(hex(derive_sha512(seed))), "a"), "x"), method))`,
+		apart,
+	},
 	// A long key and its hash are the same key, so a caller could ask for what the long one derives: by sending its
 	// message.
 	{`hex(hmac_sha256(derive_sha256(long_let), request_string)) + ` +

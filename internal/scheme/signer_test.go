@@ -213,19 +213,25 @@ func TestOutputs(t *testing.T) {
 		"no path":     {map[string]string{"request_string": "canary"}, "request_string does not start with /"},
 		"dot segment": {map[string]string{"request_string": "/a/%2e%2e/b"}, "request_string has a . or .. segment"},
 		"comma":       {map[string]string{"request_string": "/a,b"}, "request_string contains a comma"},
-		"too long": {map[string]string{"request_string": "/" + strings.Repeat("a", 8192)},
-			"request_string is longer than 8192 bytes"},
+		"too long": {
+			map[string]string{"request_string": "/" + strings.Repeat("a", 8192)},
+			"request_string is longer than 8192 bytes",
+		},
 		"newline":            {map[string]string{"request_string": "/", "a": "canary\r\nX: y"}, "headers.X-A cannot be sent"},
 		"control character":  {map[string]string{"request_string": "/", "a": "canary\x00"}, "headers.X-A cannot be sent"},
 		"outside ASCII":      {map[string]string{"request_string": "/", "a": "canary\u00e9"}, "headers.X-A cannot be sent"},
 		"space at the end":   {map[string]string{"request_string": "/", "a": "canary "}, "headers.X-A cannot be sent"},
 		"space at the start": {map[string]string{"request_string": "/", "a": " canary"}, "headers.X-A cannot be sent"},
-		"too large": {map[string]string{"request_string": "/", "a": strings.Repeat("c", 8193)},
-			"headers.X-A cannot be sent"},
+		"too large": {
+			map[string]string{"request_string": "/", "a": strings.Repeat("c", 8193)},
+			"headers.X-A cannot be sent",
+		},
 		"condition":        {map[string]string{"request_string": "/", "a": "refused"}, "a must not be refused"},
 		"second condition": {map[string]string{"request_string": "/", "a": "GETx"}, "a must not be the method"},
-		"duplicate": {map[string]string{"request_string": "/?A.sig=canary"},
-			"request_string has a parameter in its query that the scheme appends: a.sig"},
+		"duplicate": {
+			map[string]string{"request_string": "/?A.sig=canary"},
+			"request_string has a parameter in its query that the scheme appends: a.sig",
+		},
 		"encoded duplicate": {map[string]string{"request_string": "/?b=1&%61%2Esig"}, "the scheme appends: a.sig"},
 		"after a semicolon": {map[string]string{"request_string": "/?b=1;z=canary"}, "the scheme appends: z"},
 		"an array":          {map[string]string{"request_string": "/?z[]=canary"}, "the scheme appends: z"},
@@ -239,8 +245,10 @@ func TestOutputs(t *testing.T) {
 		"encoded twice":     {map[string]string{"request_string": "/?%257A=canary"}, "the scheme appends: z"},
 		"an underscore":     {map[string]string{"request_string": "/?a_sig=canary"}, "the scheme appends: a.sig"},
 		"a blank for a dot": {map[string]string{"request_string": "/?a%20sig=canary"}, "the scheme appends: a.sig"},
-		"pattern": {map[string]string{"request_string": "/", "b": strings.Repeat("c", 2049)},
-			"b is longer than 2048 bytes"},
+		"pattern": {
+			map[string]string{"request_string": "/", "b": strings.Repeat("c", 2049)},
+			"b is longer than 2048 bytes",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
