@@ -44,6 +44,25 @@ func TestCheckVisitsEverySpelling(t *testing.T) {
 	require.ErrorIs(t, requeststring.Check("/a", func(string) error { return refusal }), refusal)
 }
 
+// The expected values are Python's: urllib.parse.unquote_to_bytes(text), which leaves what is no escape.
+func TestPercentDecoded(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":              "",
+		"/a%2Fb%2fc":    "/a/b/c",
+		"%C3%A9%00+":    "\u00e9\x00+",
+		"%252e":         "%2e",
+		"%":             "%",
+		"a%4":           "a%4",
+		"%zz%4g%%41%u0": "%zz%4g%A%u0",
+	} {
+		t.Run(fmt.Sprintf("%q", text), func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, want, requeststring.PercentDecoded(text))
+		})
+	}
+}
+
 // The path of an accepted string is one that cleaning does not change.
 func FuzzCheck(f *testing.F) {
 	for _, seed := range []string{"/v1.0/scopes", "/a/../b", "/a%2e%2e/b?c", "//", "/a/", "/%zz"} {
