@@ -18,56 +18,73 @@ import (
 
 func TestVendorAcceptsPaveHeaders(t *testing.T) {
 	t.Parallel()
-	m := harness.NewMount(t)
+	shared := harness.NewMount(t)
 	for _, format := range []string{"rfc3339", "rfc3339-ms", "http-date", "unix"} {
-		m.Write("config/pave/main", harness.With(m.PaveValues(), values{"timestamp_format": format, "ttl": "100s"}))
+		config := values{"timestamp_format": format, "ttl": "100s"}
+		shared.Write("config/pave/"+format, harness.With(shared.PaveValues(), config))
 		for _, method := range []string{http.MethodGet, http.MethodPut} {
-			_, secret, text := m.Request(method, "creds/pave/main", nil)
-			require.Empty(t, text)
-			require.Equal(t, http.StatusOK, m.Call(m.URL+"/v1/sessions", secret.Data["headers"]), format)
-
-			// There is no lease. Vault Agent and the Secrets Operator use these fields instead, and want these types.
-			require.Empty(t, secret.LeaseID)
-			require.Zero(t, secret.LeaseDuration)
-			require.Equal(t, json.Number("100"), secret.Data["ttl"])
-			require.Equal(t, json.Number("100"), secret.Data["rotation_period"])
-			signed, err := time.Parse(time.RFC3339Nano, secret.Data["last_vault_rotation"].(string))
-			require.NoError(t, err)
-			require.WithinDuration(t, time.Now(), signed, time.Minute)
-			expires, err := time.Parse(time.RFC3339, secret.Data["expires_at"].(string))
-			require.NoError(t, err)
-			require.Equal(t, 5*time.Minute, expires.Sub(signed.Truncate(time.Second)))
-			require.Equal(t, m.URL, secret.Data["base_url"])
-			require.Equal(t, values{
-				"API-Key": secret.Data["api_key"], "API-Token": secret.Data["api_token"], "API-Timestamp": secret.Data["api_timestamp"],
-			}, secret.Data["headers"])
-			require.Equal(t, fmt.Sprintf("API-Key: %s\nAPI-Timestamp: %s\nAPI-Token: %s\n",
-				secret.Data["api_key"], secret.Data["api_timestamp"], secret.Data["api_token"]), secret.Data["header_lines"])
-			require.Len(t, secret.Data, 10)
+			t.Run(format+" by "+method, func(t *testing.T) {
+				t.Parallel()
+				m := shared.In(t)
+				_, secret, text := m.Request(method, "creds/pave/"+format, nil)
+				require.Empty(t, text)
+				require.Equal(t, http.StatusOK, m.Call(m.URL+"/v1/sessions", secret.Data["headers"]))
+				requirePaveAnswer(t, secret, m.URL)
+			})
 		}
 	}
+}
+
+// requirePaveAnswer requires every field of an answer of creds/pave. There is no lease. Vault Agent and the Secrets
+// Operator use ttl and the fields like it instead, and want these types.
+func requirePaveAnswer(t *testing.T, secret *api.Secret, url string) {
+	t.Helper()
+	require.Empty(t, secret.LeaseID)
+	require.Zero(t, secret.LeaseDuration)
+	require.Equal(t, json.Number("100"), secret.Data["ttl"])
+	require.Equal(t, json.Number("100"), secret.Data["rotation_period"])
+	signed, err := time.Parse(time.RFC3339Nano, secret.Data["last_vault_rotation"].(string))
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now(), signed, time.Minute)
+	expires, err := time.Parse(time.RFC3339, secret.Data["expires_at"].(string))
+	require.NoError(t, err)
+	require.Equal(t, 5*time.Minute, expires.Sub(signed.Truncate(time.Second)))
+	require.Equal(t, url, secret.Data["base_url"])
+	key, token, at := secret.Data["api_key"], secret.Data["api_token"], secret.Data["api_timestamp"]
+	require.Equal(t, values{"API-Key": key, "API-Token": token, "API-Timestamp": at}, secret.Data["headers"])
+	lines := fmt.Sprintf("API-Key: %s\nAPI-Timestamp: %s\nAPI-Token: %s\n", key, at, token)
+	require.Equal(t, lines, secret.Data["header_lines"])
+	require.Len(t, secret.Data, 10)
 }
 
 func TestVendorAcceptsSignedAvananCalls(t *testing.T) {
 	t.Parallel()
 	for _, dates := range []sandbox.Dates{sandbox.Zoneless, sandbox.Zulu} {
 		for _, format := range []string{"auto", string(dates)} {
-			m := harness.NewMount(t)
-			m.Vendor.Change(func(b *sandbox.Behaviour) { b.AvananDates = dates })
-			m.Write("config/avanan/us", harness.With(m.AvananValues(), values{"date_format": format}))
-			for _, target := range []string{"/v1.0/scopes", "/v1.0/msp/usage?year=2026&month=8", "/v1.0/task/1?scope=mt-prod-3%3Aacme"} {
-				got := m.Read("sign/avanan/us", "request_string", target)
-				_, put, text := m.Request(http.MethodPut, "sign/avanan/us", values{"request_string": target})
-				require.Empty(t, text)
-				for _, secret := range []*api.Secret{got, put} {
-					require.Equal(t, m.URL+target, secret.Data["url"])
-					require.Empty(t, secret.LeaseID)
-					require.Len(t, secret.Data["headers"], 5)
-					require.Equal(t, 5, strings.Count(secret.Data["header_lines"].(string), "\n"))
-					require.Len(t, secret.Data, 4)
-					require.Equal(t, http.StatusOK, m.Call(m.URL+target, secret.Data["headers"]))
-					require.Equal(t, http.StatusForbidden, m.Call(m.URL+target, secret.Data["headers"]), "a replay")
-				}
+			shared := harness.NewMount(t)
+			shared.Vendor.Change(func(b *sandbox.Behaviour) { b.AvananDates = dates })
+			shared.Write("config/avanan/us", harness.With(shared.AvananValues(), values{"date_format": format}))
+			for _, target := range []string{
+				"/v1.0/scopes",
+				"/v1.0/msp/usage?year=2026&month=8",
+				"/v1.0/task/1?scope=mt-prod-3%3Aacme",
+			} {
+				t.Run(fmt.Sprintf("dates %s, date_format %s, %s", dates, format, target), func(t *testing.T) {
+					t.Parallel()
+					m := shared.In(t)
+					got := m.Read("sign/avanan/us", "request_string", target)
+					_, put, text := m.Request(http.MethodPut, "sign/avanan/us", values{"request_string": target})
+					require.Empty(t, text)
+					for _, secret := range []*api.Secret{got, put} {
+						require.Equal(t, m.URL+target, secret.Data["url"])
+						require.Empty(t, secret.LeaseID)
+						require.Len(t, secret.Data["headers"], 5)
+						require.Equal(t, 5, strings.Count(secret.Data["header_lines"].(string), "\n"))
+						require.Len(t, secret.Data, 4)
+						require.Equal(t, http.StatusOK, m.Call(m.URL+target, secret.Data["headers"]))
+						require.Equal(t, http.StatusForbidden, m.Call(m.URL+target, secret.Data["headers"]), "a replay")
+					}
+				})
 			}
 		}
 	}
@@ -99,7 +116,8 @@ func TestVendorAcceptsAvananBatch(t *testing.T) {
 			require.Equal(t, http.StatusOK, m.Call(signed["url"].(string), signed["headers"]))
 		}
 	}
-	status, _, text = m.Request(http.MethodPut, "sign/avanan/us/batch", values{"request_strings": append(requestStrings, "/v1.0/scopes")})
+	tooMany := values{"request_strings": append(requestStrings, "/v1.0/scopes")}
+	status, _, text = m.Request(http.MethodPut, "sign/avanan/us/batch", tooMany)
 	require.Equal(t, http.StatusBadRequest, status)
 	require.Contains(t, text, refusal)
 	status, _, _ = m.Request(http.MethodGet, "sign/avanan/us/batch", nil)
@@ -108,147 +126,191 @@ func TestVendorAcceptsAvananBatch(t *testing.T) {
 
 func TestAvananTokenIsLeased(t *testing.T) {
 	t.Parallel()
-	m := harness.NewMount(t)
-	m.Write("config/avanan/us", m.AvananValues())
+	shared := harness.NewMount(t)
+	shared.Write("config/avanan/us", shared.AvananValues())
 	for _, method := range []string{http.MethodGet, http.MethodPut} {
-		_, secret, text := m.Request(method, "creds/avanan/us", nil)
-		require.Empty(t, text)
-		require.True(t, strings.HasPrefix(secret.LeaseID, m.Path+"/creds/avanan/us/"))
-		require.False(t, secret.Renewable)
-		require.InDelta(t, 59*60, secret.LeaseDuration, 30)
-		require.Empty(t, secret.Warnings)
-		require.Equal(t, "US:sandbox", secret.Data["app_id"])
-		require.Equal(t, "us", secret.Data["region"])
-		require.Equal(t, m.URL, secret.Data["base_url"])
-		expires, err := time.Parse(time.RFC3339, secret.Data["expires_at"].(string))
-		require.NoError(t, err)
-		require.WithinDuration(t, time.Now().Add(time.Hour), expires, time.Minute)
-		require.NotEmpty(t, secret.Data["token"])
-		require.Len(t, secret.Data, 5)
-		_, err = m.Client.Sys().RenewWithContext(t.Context(), secret.LeaseID, 60)
-		require.ErrorContains(t, err, "not renewable")
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			m := shared.In(t)
+			_, secret, text := m.Request(method, "creds/avanan/us", nil)
+			require.Empty(t, text)
+			requireLease(m, secret, "creds/avanan/us", time.Hour)
+			require.Equal(t, "US:sandbox", secret.Data["app_id"])
+			require.Equal(t, "us", secret.Data["region"])
+			require.Equal(t, m.URL, secret.Data["base_url"])
+			require.NotEmpty(t, secret.Data["token"])
+			require.Len(t, secret.Data, 5)
+		})
 	}
-	require.Equal(t, 1, m.Vendor.Handshakes(), "all readers share the JWT that the write was tried with")
+	t.Cleanup(func() {
+		require.Equal(t, 1, shared.Vendor.Handshakes(), "all readers share the JWT that the write was tried with")
+	})
 }
 
-// The portal accepts the headers that are read, for any call. The token is leased and shared; each answer has a request id of its
-// own, which the portal accepts once.
+// requireLease requires the lease of a token that lives so long, and no warning. The lease cannot be renewed.
+func requireLease(m *harness.Mount, secret *api.Secret, creds string, life time.Duration) {
+	m.T.Helper()
+	require.True(m.T, strings.HasPrefix(secret.LeaseID, m.Path+"/"+creds+"/"))
+	require.False(m.T, secret.Renewable)
+	require.InDelta(m.T, (life - time.Minute).Seconds(), secret.LeaseDuration, 30)
+	require.Empty(m.T, secret.Warnings)
+	expires, err := time.Parse(time.RFC3339, secret.Data["expires_at"].(string))
+	require.NoError(m.T, err)
+	require.WithinDuration(m.T, time.Now().Add(life), expires, time.Minute)
+	_, err = m.Client.Sys().RenewWithContext(m.T.Context(), secret.LeaseID, 60)
+	require.ErrorContains(m.T, err, "not renewable")
+}
+
+// The portal accepts the headers that are read, for any call. The token is leased and shared; each answer has a request
+// id of its own, which the portal accepts once.
 func TestPortalAcceptsInfinityHeaders(t *testing.T) {
 	t.Parallel()
-	m := harness.NewMount(t)
-	m.Write("config/infinity/us", m.InfinityValues())
-	tokens := map[any]bool{}
+	shared := harness.NewMount(t)
+	shared.Write("config/infinity/us", shared.InfinityValues())
+	token := shared.Read("creds/infinity/us").Data["token"]
 	for _, method := range []string{http.MethodGet, http.MethodPut} {
 		for _, target := range []string{"/v1.0/scopes", "/v1.0/event/1?scope=a%3Ab"} {
-			_, secret, text := m.Request(method, "creds/infinity/us", nil)
-			require.Empty(t, text)
-			require.Equal(t, http.StatusOK, m.Call(secret.Data["base_url"].(string)+target, secret.Data["headers"]))
-			require.Equal(t, http.StatusBadRequest, m.Call(secret.Data["base_url"].(string)+target, secret.Data["headers"]), "the id was used")
+			t.Run(method+" for "+target, func(t *testing.T) {
+				t.Parallel()
+				m := shared.In(t)
+				_, secret, text := m.Request(method, "creds/infinity/us", nil)
+				require.Empty(t, text)
+				require.Equal(t, m.URL+"/app/hec-api", secret.Data["base_url"])
+				url, headers := m.URL+"/app/hec-api"+target, secret.Data["headers"].(values)
+				require.Equal(t, http.StatusOK, m.Call(url, headers))
+				require.Equal(t, http.StatusBadRequest, m.Call(url, headers), "the id was used")
 
-			require.True(t, strings.HasPrefix(secret.LeaseID, m.Path+"/creds/infinity/us/"))
-			require.False(t, secret.Renewable)
-			require.InDelta(t, 29*60, secret.LeaseDuration, 30)
-			require.Empty(t, secret.Warnings)
-			require.Equal(t, "us", secret.Data["region"])
-			require.Equal(t, m.URL, secret.Data["gateway"])
-			require.Equal(t, m.URL+"/app/hec-api", secret.Data["base_url"])
-			expires, err := time.Parse(time.RFC3339, secret.Data["expires_at"].(string))
-			require.NoError(t, err)
-			require.WithinDuration(t, time.Now().Add(30*time.Minute), expires, time.Minute)
-			headers := secret.Data["headers"].(values)
-			require.Equal(t, values{"Authorization": fmt.Sprint("Bearer ", secret.Data["token"]), "x-av-req-id": headers["x-av-req-id"]}, headers)
-			require.Equal(t, fmt.Sprintf("Authorization: %s\nx-av-req-id: %s\n", headers["Authorization"], headers["x-av-req-id"]), secret.Data["header_lines"])
-			require.Len(t, secret.Data, 7)
-			tokens[secret.Data["token"]] = true
-			_, err = m.Client.Sys().RenewWithContext(t.Context(), secret.LeaseID, 60)
-			require.ErrorContains(t, err, "not renewable")
+				requireLease(m, secret, "creds/infinity/us", 30*time.Minute)
+				require.Equal(t, "us", secret.Data["region"])
+				require.Equal(t, m.URL, secret.Data["gateway"])
+				bearer, id := fmt.Sprint("Bearer ", secret.Data["token"]), headers["x-av-req-id"]
+				require.Equal(t, values{"Authorization": bearer, "x-av-req-id": id}, headers)
+				lines := fmt.Sprintf("Authorization: %s\nx-av-req-id: %s\n", bearer, id)
+				require.Equal(t, lines, secret.Data["header_lines"])
+				require.Len(t, secret.Data, 7)
+				require.Equal(t, token, secret.Data["token"])
+			})
 		}
 	}
-	require.Len(t, tokens, 1)
-	require.Equal(t, 1, m.Vendor.Logins(), "all readers share the token that the write was tried with")
+	t.Cleanup(func() {
+		require.Equal(t, 1, shared.Vendor.Logins(), "all readers share the token that the write was tried with")
+	})
 }
 
 func TestConfigReadOmitsSecret(t *testing.T) {
 	t.Parallel()
-	m := harness.NewMount(t)
-	m.Write("config/pave/main", m.PaveValues())
-	m.Write("config/avanan/us", m.AvananValues())
-	m.Write("config/infinity/us", m.InfinityValues())
-	pave, avanan, infinity := m.Read("config/pave/main").Data, m.Read("config/avanan/us").Data, m.Read("config/infinity/us").Data
-	for _, read := range []values{pave, avanan, infinity} {
-		written, err := time.Parse(time.RFC3339, read["secret_written_at"].(string))
-		require.NoError(t, err)
-		require.WithinDuration(t, time.Now(), written, time.Minute)
-		delete(read, "secret_written_at")
+	shared := harness.NewMount(t)
+	for path, test := range map[string]struct{ written, read values }{
+		"config/pave/main": {shared.PaveValues(), values{
+			"username":                  "acme",
+			"api_key":                   sandbox.Default().PAVEAPIKey,
+			"timestamp_format":          "auto",
+			"detected_timestamp_format": "",
+			"ttl":                       json.Number("150"),
+			"base_url":                  shared.URL,
+			"request_timeout":           json.Number("10"),
+			"ca_cert":                   "",
+		}},
+		"config/avanan/us": {shared.AvananValues(), values{
+			"region":               "us",
+			"app_id":               "US:sandbox",
+			"base_url":             shared.URL,
+			"date_format":          "auto",
+			"detected_date_format": "zoneless",
+			"min_ttl":              json.Number("600"),
+			"request_timeout":      json.Number("10"),
+			"ca_cert":              "",
+		}},
+		"config/infinity/us": {shared.InfinityValues(), values{
+			"region":          "us",
+			"client_id":       "sandbox-client",
+			"base_url":        shared.URL,
+			"min_ttl":         json.Number("600"),
+			"request_timeout": json.Number("10"),
+			"ca_cert":         "",
+		}},
+	} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			m := shared.In(t)
+			m.Write(path, test.written)
+			read := m.Read(path).Data
+			written, err := time.Parse(time.RFC3339, read["secret_written_at"].(string))
+			require.NoError(t, err)
+			require.WithinDuration(t, time.Now(), written, time.Minute)
+			delete(read, "secret_written_at")
+			require.Equal(t, test.read, read)
+		})
 	}
-	require.Equal(t, values{
-		"username": "acme", "api_key": sandbox.Default().PAVEAPIKey, "timestamp_format": "auto", "detected_timestamp_format": "",
-		"ttl": json.Number("150"), "base_url": m.URL, "request_timeout": json.Number("10"), "ca_cert": "",
-	}, pave)
-	require.Equal(t, values{
-		"region": "us", "app_id": "US:sandbox", "base_url": m.URL, "date_format": "auto", "detected_date_format": "zoneless",
-		"min_ttl": json.Number("600"), "request_timeout": json.Number("10"), "ca_cert": "",
-	}, avanan)
-	require.Equal(t, values{
-		"region": "us", "client_id": "sandbox-client", "base_url": m.URL,
-		"min_ttl": json.Number("600"), "request_timeout": json.Number("10"), "ca_cert": "",
-	}, infinity)
+}
+
+// configKind is a kind of config: one that can be written, its field of a duration with the default, the field that
+// says whose it is, and the field of the secret.
+type configKind struct {
+	config              values
+	duration, byDefault string
+	account, secret     string
 }
 
 func TestConfigLifecycle(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
-	for path, config := range map[string]values{
-		"config/pave":     harness.With(m.PaveValues(), values{"ttl": 100}),
-		"config/avanan":   harness.With(m.AvananValues(), values{"min_ttl": 100}),
-		"config/infinity": harness.With(m.InfinityValues(), values{"min_ttl": 100}),
+	for path, kind := range map[string]configKind{
+		"config/pave":     {m.PaveValues(), "ttl", "150", "username", "api_secret"},
+		"config/avanan":   {m.AvananValues(), "min_ttl", "600", "app_id", "secret_key"},
+		"config/infinity": {m.InfinityValues(), "min_ttl", "600", "client_id", "access_key"},
 	} {
-		status, _, _ := m.Request("LIST", path, nil)
-		require.Equal(t, http.StatusNotFound, status)
-		for _, name := range []string{"main", "other"} {
-			status, _, _ = m.Request(http.MethodGet, path+"/"+name, nil)
-			require.Equal(t, http.StatusNotFound, status)
-			m.Write(path+"/"+name, config)
-		}
-		_, listed, text := m.Request("LIST", path, nil)
-		require.Empty(t, text)
-		require.Equal(t, []any{"main", "other"}, listed.Data["keys"])
-		_, listed, text = m.Request(http.MethodGet, path, nil, "list", "true")
-		require.Empty(t, text)
-		require.Equal(t, []any{"main", "other"}, listed.Data["keys"])
-
-		// A partial update, by PUT and by PATCH. A null sets the default.
-		before, field := m.Read(path+"/main").Data, map[string]string{"config/pave": "ttl", "config/avanan": "min_ttl", "config/infinity": "min_ttl"}[path]
-		m.Write(path+"/main", values{field: 200})
-		before[field] = json.Number("200")
-		require.Equal(t, before, m.Read(path+"/main").Data)
-		status, _, text = m.Request(http.MethodPatch, path+"/main", `{"`+field+`":null}`)
-		require.Equal(t, http.StatusNoContent, status, text)
-		require.Equal(t, map[string]json.Number{"ttl": "150", "min_ttl": "600"}[field], m.Read(path + "/main").Data[field])
-		status, _, text = m.Request(http.MethodPatch, path+"/none", `{"`+field+`":20}`)
-		require.Equal(t, http.StatusBadRequest, status)
-		require.Contains(t, text, "there is no config at "+m.Path+"/"+path+"/none")
-
-		// The stored secret cannot be sent to another host or used for another account.
-		before = m.Read(path + "/main").Data
-		for _, moved := range []values{{"base_url": "https://elsewhere.example"}, {"username": "other", "app_id": "other", "client_id": "other"}} {
-			for name := range moved {
-				if _, has := before[name]; has {
-					status, _, text = m.Request(http.MethodPut, path+"/main", values{name: moved[name]})
-					require.Equal(t, http.StatusBadRequest, status)
-					require.Regexp(t, "changing "+name+" needs (api_secret|secret_key|access_key) in the same write", text)
-				}
-			}
-		}
-		require.Equal(t, before, m.Read(path+"/main").Data)
-
-		for range 2 {
-			status, _, text = m.Request(http.MethodDelete, path+"/main", nil)
-			require.Equal(t, http.StatusNoContent, status, text)
-		}
-		status, _, _ = m.Request(http.MethodGet, path+"/main", nil)
-		require.Equal(t, http.StatusNotFound, status)
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			requireLifecycle(t, m.In(t), path, kind)
+		})
 	}
+}
+
+// requireLifecycle writes, lists, changes and deletes configs of a vendor.
+func requireLifecycle(t *testing.T, m *harness.Mount, path string, kind configKind) {
+	t.Helper()
+	status, _, _ := m.Request("LIST", path, nil)
+	require.Equal(t, http.StatusNotFound, status)
+	for _, name := range []string{"main", "other"} {
+		status, _, _ = m.Request(http.MethodGet, path+"/"+name, nil)
+		require.Equal(t, http.StatusNotFound, status)
+		m.Write(path+"/"+name, harness.With(kind.config, values{kind.duration: 100}))
+	}
+	_, listed, text := m.Request("LIST", path, nil)
+	require.Empty(t, text)
+	require.Equal(t, []any{"main", "other"}, listed.Data["keys"])
+	_, listed, text = m.Request(http.MethodGet, path, nil, "list", "true")
+	require.Empty(t, text)
+	require.Equal(t, []any{"main", "other"}, listed.Data["keys"])
+
+	// A partial update, by PUT and by PATCH. A null sets the default.
+	before := m.Read(path + "/main").Data
+	m.Write(path+"/main", values{kind.duration: 200})
+	before[kind.duration] = json.Number("200")
+	require.Equal(t, before, m.Read(path+"/main").Data)
+	status, _, text = m.Request(http.MethodPatch, path+"/main", `{"`+kind.duration+`":null}`)
+	require.Equal(t, http.StatusNoContent, status, text)
+	require.Equal(t, json.Number(kind.byDefault), m.Read(path + "/main").Data[kind.duration])
+	status, _, text = m.Request(http.MethodPatch, path+"/none", `{"`+kind.duration+`":20}`)
+	require.Equal(t, http.StatusBadRequest, status)
+	require.Contains(t, text, "there is no config at "+m.Path+"/"+path+"/none")
+
+	// The stored secret cannot be sent to another host or used for another account.
+	before = m.Read(path + "/main").Data
+	for field, moved := range map[string]string{"base_url": "https://elsewhere.example", kind.account: "other"} {
+		status, _, text = m.Request(http.MethodPut, path+"/main", values{field: moved})
+		require.Equal(t, http.StatusBadRequest, status)
+		require.Contains(t, text, "changing "+field+" needs "+kind.secret+" in the same write")
+	}
+	require.Equal(t, before, m.Read(path+"/main").Data)
+
+	for range 2 {
+		status, _, text = m.Request(http.MethodDelete, path+"/main", nil)
+		require.Equal(t, http.StatusNoContent, status, text)
+	}
+	status, _, _ = m.Request(http.MethodGet, path+"/main", nil)
+	require.Equal(t, http.StatusNotFound, status)
 }
 
 // Each kind of error has the status and message that the contract gives it, and shows no secret.
@@ -272,44 +334,121 @@ func TestErrorStatusAndMessage(t *testing.T) {
 		m.Write("config/infinity/"+name, harness.With(m.InfinityValues(), unverified))
 	}
 	m.Write("config/infinity/us", m.InfinityValues())
-	m.Write("config/infinity/wrong", harness.With(m.InfinityValues(), values{"access_key": harness.NewSecret(), "verify": false}))
-	for name, test := range map[string]struct {
+	wrong := values{"access_key": harness.NewSecret(), "verify": false}
+	m.Write("config/infinity/wrong", harness.With(m.InfinityValues(), wrong))
+	for name, test := range map[string]struct { //nolint:paralleltest // a fault is of the stand-in that they share
 		method, path string
 		body         any
 		fault        sandbox.Fault
 		status       int
 		text         string
 	}{
-		"a parameter is missing":     {http.MethodPut, "config/pave/new", values{"username": "acme"}, "", 400, "api_key, api_secret are required"},
-		"a parameter is unknown":     {http.MethodPut, "config/pave/main", values{"tll": 1}, "", 400, `unknown parameter "tll"; this takes api_key, api_secret, base_url, ca_cert, request_timeout, secret_expires_at, timestamp_format, ttl, username, verify`},
-		"a parameter is wrong":       {http.MethodPut, "config/pave/main", values{"ttl": "5m"}, "", 400, "ttl must be from 1s to 240s"},
-		"a parameter is of no type":  {http.MethodPut, "config/pave/main", values{"api_secret": values{"a": harness.NewSecret()}}, "", 400, "api_secret must be a string, given once"},
-		"a request string is wrong":  {http.MethodPut, "sign/avanan/us", values{"request_string": "/v1.0/../x"}, "", 400, "request_string has a . or .. segment"},
-		"a request string is none":   {http.MethodPut, "sign/avanan/us", nil, "", 400, "request_string is required"},
-		"no such config for PAVE":    {http.MethodGet, "creds/pave/none", nil, "", 400, "write one first: vault write " + m.Path + "/config/pave/none username="},
-		"no such config for Avanan":  {http.MethodGet, "creds/avanan/none", nil, "", 400, "write one first: vault write " + m.Path + "/config/avanan/none region="},
-		"no such config for portal":  {http.MethodGet, "creds/infinity/none", nil, "", 400, "write one first: vault write " + m.Path + "/config/infinity/none region="},
-		"no such config for signing": {http.MethodPut, "sign/avanan/none", values{"request_string": "/v1.0/scopes"}, "", 400, "write one first"},
-		"the vendor refuses":         {http.MethodPut, "config/avanan/us", values{"secret_key": harness.NewSecret()}, "", 400, "config/avanan/us was not stored"},
-		"the portal refuses":         {http.MethodPut, "config/infinity/us", values{"access_key": harness.NewSecret(), "base_url": m.URL}, "", 400, "config/infinity/us was not stored"},
-		"the portal refuses readers": {http.MethodGet, "creds/infinity/wrong", nil, "", 400, "answered with status 200: it rejects the credentials"},
-		"a key for a stored host":    {http.MethodPut, "config/infinity/us", values{"access_key": harness.NewSecret()}, "", 400, "relies on the stored base_url"},
-		"the vendor limits":          {http.MethodPut, "config/avanan/us", values{"secret_key": harness.NewSecret()}, sandbox.Limit, 429, "status 429"},
-		"the vendor is out of order": {http.MethodPut, "config/avanan/us", values{"secret_key": harness.NewSecret()}, sandbox.Break, 502, "status 500"},
-		"nobody listens":             {http.MethodGet, "creds/avanan/down", nil, "", 502, "no answer from " + nobody + ": on loopback no cause is given"},
-		"a web page":                 {http.MethodGet, "creds/avanan/page", nil, "", 502, "status 200: the body is not a token (content type text/html)"},
-		"nobody listens for keys":    {http.MethodGet, "creds/infinity/down", nil, "", 502, "no answer from " + nobody + ": on loopback no cause is given"},
-		"a web page, to a key":       {http.MethodGet, "creds/infinity/page", nil, "", 502, "status 200: the body is not the JSON of a login (content type text/html)"},
-		"a certificate, to a key":    {http.MethodGet, "creds/infinity/tls", nil, "", 502, "on loopback no cause is given"},
-		"a certificate of nobody's":  {http.MethodGet, "creds/avanan/tls", nil, "", 502, "on loopback no cause is given"},
-		"a path that is none":        {http.MethodGet, "creds/other/main", nil, "", 404, "unsupported path"},
-		"an operation that is none":  {http.MethodDelete, "creds/pave/main", nil, "", 405, "unsupported operation"},
+		"a parameter is missing": {
+			http.MethodPut, "config/pave/new", values{"username": "acme"}, sandbox.None,
+			400, "api_key, api_secret are required",
+		},
+		"a parameter is unknown": {
+			http.MethodPut, "config/pave/main", values{"tll": 1}, sandbox.None,
+			400, `unknown parameter "tll"; this takes api_key, api_secret, base_url, ca_cert, request_timeout, ` +
+				"secret_expires_at, timestamp_format, ttl, username, verify",
+		},
+		"a parameter is wrong": {
+			http.MethodPut, "config/pave/main", values{"ttl": "5m"}, sandbox.None,
+			400, "ttl must be from 1s to 240s",
+		},
+		"a parameter is of no type": {
+			http.MethodPut, "config/pave/main", values{"api_secret": values{"a": harness.NewSecret()}}, sandbox.None,
+			400, "api_secret must be a string, given once",
+		},
+		"a request string is wrong": {
+			http.MethodPut, "sign/avanan/us", values{"request_string": "/v1.0/../x"}, sandbox.None,
+			400, "request_string has a . or .. segment",
+		},
+		"a request string is none": {
+			http.MethodPut, "sign/avanan/us", nil, sandbox.None,
+			400, "request_string is required",
+		},
+		"no such config for PAVE": {
+			http.MethodGet, "creds/pave/none", nil, sandbox.None,
+			400, "write one first: vault write " + m.Path + "/config/pave/none username=",
+		},
+		"no such config for Avanan": {
+			http.MethodGet, "creds/avanan/none", nil, sandbox.None,
+			400, "write one first: vault write " + m.Path + "/config/avanan/none region=",
+		},
+		"no such config for portal": {
+			http.MethodGet, "creds/infinity/none", nil, sandbox.None,
+			400, "write one first: vault write " + m.Path + "/config/infinity/none region=",
+		},
+		"no such config for signing": {
+			http.MethodPut, "sign/avanan/none", values{"request_string": "/v1.0/scopes"}, sandbox.None,
+			400, "write one first",
+		},
+		"the vendor refuses": {
+			http.MethodPut, "config/avanan/us", values{"secret_key": harness.NewSecret()}, sandbox.None,
+			400, "config/avanan/us was not stored",
+		},
+		"the portal refuses": {
+			http.MethodPut, "config/infinity/us", values{"access_key": harness.NewSecret(), "base_url": m.URL}, sandbox.None,
+			400, "config/infinity/us was not stored",
+		},
+		"the portal refuses readers": {
+			http.MethodGet, "creds/infinity/wrong", nil, sandbox.None,
+			400, "answered with status 200: it rejects the credentials",
+		},
+		"a key for a stored host": {
+			http.MethodPut, "config/infinity/us", values{"access_key": harness.NewSecret()}, sandbox.None,
+			400, "relies on the stored base_url",
+		},
+		"the vendor limits": {
+			http.MethodPut, "config/avanan/us", values{"secret_key": harness.NewSecret()}, sandbox.Limit,
+			429, "status 429",
+		},
+		"the vendor is out of order": {
+			http.MethodPut, "config/avanan/us", values{"secret_key": harness.NewSecret()}, sandbox.Break,
+			502, "status 500",
+		},
+		"nobody listens": {
+			http.MethodGet, "creds/avanan/down", nil, sandbox.None,
+			502, "no answer from " + nobody + ": on loopback no cause is given",
+		},
+		"a web page": {
+			http.MethodGet, "creds/avanan/page", nil, sandbox.None,
+			502, "status 200: the body is not a token (content type text/html)",
+		},
+		"nobody listens for keys": {
+			http.MethodGet, "creds/infinity/down", nil, sandbox.None,
+			502, "no answer from " + nobody + ": on loopback no cause is given",
+		},
+		"a web page, to a key": {
+			http.MethodGet, "creds/infinity/page", nil, sandbox.None,
+			502, "status 200: the body is not the JSON of a login (content type text/html)",
+		},
+		"a certificate, to a key": {
+			http.MethodGet, "creds/infinity/tls", nil, sandbox.None,
+			502, "on loopback no cause is given",
+		},
+		"a certificate of nobody's": {
+			http.MethodGet, "creds/avanan/tls", nil, sandbox.None,
+			502, "on loopback no cause is given",
+		},
+		"a path that is none": {
+			http.MethodGet, "creds/other/main", nil, sandbox.None,
+			404, "unsupported path",
+		},
+		"an operation that is none": {
+			http.MethodDelete, "creds/pave/main", nil, sandbox.None,
+			405, "unsupported operation",
+		},
 	} {
-		m.Fault(test.fault)
-		status, _, text := m.Request(test.method, test.path, test.body)
-		require.Equal(t, test.status, status, "%s: %s", name, text)
-		require.Contains(t, text, test.text, name)
-		require.NotContains(t, text, harness.Canary, name)
+		t.Run(name, func(t *testing.T) {
+			m := m.In(t)
+			m.Fault(test.fault)
+			status, _, text := m.Request(test.method, test.path, test.body)
+			require.Equal(t, test.status, status, text)
+			require.Contains(t, text, test.text)
+			require.NotContains(t, text, harness.Canary)
+		})
 	}
 	m.Fault(sandbox.None)
 	m.Read("creds/pave/main")
@@ -325,68 +464,102 @@ func TestErrorStatusAndMessage(t *testing.T) {
 	}
 }
 
-// Whatever JSON a body contains, a wrong one is rejected without quoting it, nothing stored changes, and the plugin keeps
-// running. No secret is the key of a map here: an audit log shows those.
+// Whatever JSON a body contains, a wrong one is rejected without quoting it, nothing stored changes, and the plugin
+// keeps running. No secret is the key of a map here: an audit log shows those.
 func TestMalformedBodiesAreRejected(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
 	m.Write("config/pave/main", m.PaveValues())
 	m.Write("config/avanan/us", m.AvananValues())
 	m.Write("config/infinity/us", m.InfinityValues())
+	before := map[string]values{}
+	for _, path := range []string{"config/pave/main", "config/avanan/us", "config/infinity/us"} {
+		before[path] = m.Read(path).Data
+	}
 	stray := harness.NewSecret()
-	pave, avanan, infinity := m.Read("config/pave/main").Data, m.Read("config/avanan/us").Data, m.Read("config/infinity/us").Data
-	for path, parameters := range map[string][]string{
-		"config/pave/main":     {"username", "api_key", "api_secret", "timestamp_format", "ttl", "base_url", "secret_expires_at"},
-		"config/avanan/us":     {"region", "app_id", "secret_key", "base_url", "date_format", "min_ttl", "request_timeout", "ca_cert", "verify"},
-		"config/infinity/us":   {"region", "client_id", "access_key", "base_url", "min_ttl", "request_timeout", "ca_cert", "verify"},
-		"creds/infinity/us":    {"unauthorized", "min_ttl"},
-		"sign/avanan/us":       {"request_string"},
-		"sign/avanan/us/batch": {"request_strings"},
+	wrong := map[string]string{
+		"null":              `null`,
+		"an empty list":     `[]`,
+		"an empty object":   `{}`,
+		"a list":            `["` + stray + `"]`,
+		"an object":         `{"a":"` + stray + `"}`,
+		"a null character":  `"` + stray + `\u0000"`,
+		"a newline":         `"\n"`,
+		"a large number":    `1e300`,
+		"a negative number": `-1`,
+		"a long text":       `"` + strings.Repeat("x", 100_000) + `"`,
+	}
+	for path, parameters := range map[string]string{ //nolint:paralleltest // what they leave is read below
+		"config/pave/main":     "username api_key api_secret timestamp_format ttl base_url secret_expires_at",
+		"config/avanan/us":     "region app_id secret_key base_url date_format min_ttl request_timeout ca_cert verify",
+		"config/infinity/us":   "region client_id access_key base_url min_ttl request_timeout ca_cert verify",
+		"creds/infinity/us":    "unauthorized min_ttl",
+		"sign/avanan/us":       "request_string",
+		"sign/avanan/us/batch": "request_strings",
 	} {
-		for _, parameter := range parameters {
-			for _, value := range []string{
-				`null`, `[]`, `{}`, `["` + stray + `"]`, `{"a":"` + stray + `"}`, `"` + stray + `\u0000"`, `"\n"`, `1e300`, `-1`,
-				`"` + strings.Repeat("x", 100_000) + `"`,
-			} {
-				status, _, text := m.Request(http.MethodPut, path, `{"`+parameter+`":`+value+`}`)
-				require.Equal(t, http.StatusBadRequest, status, "%s %s %.40s: %s", path, parameter, value, text)
-				require.NotContains(t, text, harness.Canary)
+		for parameter := range strings.FieldsSeq(parameters) {
+			for name, value := range wrong {
+				t.Run(path+" "+parameter+" "+name, func(t *testing.T) {
+					status, _, text := m.In(t).Request(http.MethodPut, path, `{"`+parameter+`":`+value+`}`)
+					require.Equal(t, http.StatusBadRequest, status, text)
+					require.NotContains(t, text, harness.Canary)
+				})
 			}
 		}
 	}
-	for _, body := range []string{`{"":1}`, `{"name":"other"}`, `{"list":true}`, `{"API_KEY":"x"}`} {
-		for _, path := range []string{
-			"config/pave/main", "config/infinity/us", "creds/pave/main", "creds/avanan/us", "creds/infinity/us", "sign/avanan/us", "sign/avanan/us/batch",
-		} {
-			status, _, text := m.Request(http.MethodPut, path, body)
-			require.Equal(t, http.StatusBadRequest, status, "%s %s: %s", path, body, text)
+	for _, path := range []string{ //nolint:paralleltest // what they leave is read below
+		"config/pave/main",
+		"config/infinity/us",
+		"creds/pave/main",
+		"creds/avanan/us",
+		"creds/infinity/us",
+		"sign/avanan/us",
+		"sign/avanan/us/batch",
+	} {
+		for _, body := range []string{`{"":1}`, `{"name":"other"}`, `{"list":true}`, `{"API_KEY":"x"}`} {
+			t.Run(path+" "+body, func(t *testing.T) {
+				status, _, text := m.In(t).Request(http.MethodPut, path, body)
+				require.Equal(t, http.StatusBadRequest, status, text)
+			})
 		}
 	}
-	for _, query := range []string{"a", "name", "format"} {
-		status, _, text := m.Request(http.MethodGet, "config/pave/main", nil, query, "x")
-		require.Equal(t, http.StatusBadRequest, status, text)
-		require.Contains(t, text, "this takes no parameters")
+	for path, want := range before {
+		require.Equal(t, want, m.Read(path).Data)
 	}
-	status, _, text := m.Request(http.MethodGet, "sign/avanan/us", nil, "request_string", "/v1.0/scopes", "request_string", "/v1.0/x")
-	require.Equal(t, http.StatusBadRequest, status)
-	require.Contains(t, text, "request_string must be a string, given once")
-	require.Equal(t, pave, m.Read("config/pave/main").Data)
-	require.Equal(t, avanan, m.Read("config/avanan/us").Data)
-	require.Equal(t, infinity, m.Read("config/infinity/us").Data)
+}
+
+// A read of a config takes no query, and a query gives each parameter once.
+func TestMalformedQueriesAreRejected(t *testing.T) {
+	t.Parallel()
+	shared := harness.NewMount(t)
+	shared.Write("config/pave/main", shared.PaveValues())
+	shared.Write("config/avanan/us", shared.AvananValues())
+	for name, test := range map[string]struct {
+		path  string
+		query []string
+		text  string
+	}{
+		"an unknown parameter": {"config/pave/main", []string{"a", "x"}, "this takes no parameters"},
+		"a name":               {"config/pave/main", []string{"name", "x"}, "this takes no parameters"},
+		"a format":             {"config/pave/main", []string{"format", "x"}, "this takes no parameters"},
+		"two of a parameter": {
+			"sign/avanan/us", []string{"request_string", "/v1.0/scopes", "request_string", "/v1.0/x"},
+			"request_string must be a string, given once",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			status, _, text := shared.In(t).Request(http.MethodGet, test.path, nil, test.query...)
+			require.Equal(t, http.StatusBadRequest, status, text)
+			require.Contains(t, text, test.text)
+		})
+	}
 }
 
 // Vault serves a help text for every path, and its OpenAPI document lists every path.
 func TestEveryPathHasHelpAndOpenAPI(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
-	for _, path := range []string{
-		"config/pave/x", "config/avanan/x", "config/infinity/x", "config/pave", "creds/pave/x", "creds/avanan/x", "creds/infinity/x", "sign/avanan/x",
-		"sign/avanan/x/batch",
-	} {
-		help, err := m.Client.Help(m.Path + "/" + path)
-		require.NoError(t, err)
-		require.NotEmpty(t, help.Help, path)
-	}
 	resp, err := m.Client.Logical().ReadRawWithContext(t.Context(), "sys/internal/specs/openapi")
 	require.NoError(t, err)
 	defer resp.Body.Close()
@@ -395,11 +568,25 @@ func TestEveryPathHasHelpAndOpenAPI(t *testing.T) {
 	}
 	require.NoError(t, json.NewDecoder(resp.Body).Decode(&openapi))
 	for _, path := range []string{
-		"config/pave/", "config/pave/{name}", "config/avanan/", "config/avanan/{name}", "config/infinity/", "config/infinity/{name}", "creds/pave/{name}", "creds/avanan/{name}",
-		"creds/infinity/{name}", "sign/avanan/{name}",
+		"config/pave/",
+		"config/pave/{name}",
+		"config/avanan/",
+		"config/avanan/{name}",
+		"config/infinity/",
+		"config/infinity/{name}",
+		"creds/pave/{name}",
+		"creds/avanan/{name}",
+		"creds/infinity/{name}",
+		"sign/avanan/{name}",
 		"sign/avanan/{name}/batch",
 	} {
-		require.Contains(t, openapi.Paths, "/"+m.Path+"/"+path)
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			require.Contains(t, openapi.Paths, "/"+m.Path+"/"+path)
+			help, err := m.Client.Help(m.Path + "/" + strings.TrimSuffix(strings.ReplaceAll(path, "{name}", "x"), "/"))
+			require.NoError(t, err)
+			require.NotEmpty(t, help.Help)
+		})
 	}
 }
 

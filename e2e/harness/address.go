@@ -14,9 +14,9 @@ var reservations struct {
 	all []net.PacketConn
 }
 
-// FreeAddress is a TCP address on loopback that nothing listens on. Its port is below those that systems use for outgoing
-// connections, so none of these takes it before the server does. Nor does another test: the UDP port of the same number stays
-// taken until this process ends, so the address can be used again after the server has stopped.
+// FreeAddress is a TCP address on loopback that nothing listens on. Its port is below those that systems use for
+// outgoing connections, so none of these takes it before the server does. Nor does another test: the UDP port of the
+// same number stays taken until this process ends, so the address can be used again after the server has stopped.
 func FreeAddress() (string, error) {
 	var failures error
 	for range 100 {
@@ -30,9 +30,9 @@ func FreeAddress() (string, error) {
 	return "", failures
 }
 
-// reserve fails where another process of tests has the address, or anything listens on it. It asks by a connection, not by listening:
-// a process started meanwhile would hold a copy of that listener until it has loaded its program, and the server would find the
-// address in use.
+// reserve fails where another process of tests has the address, or anything listens on it. It asks by a connection, not
+// by listening: a process started meanwhile would hold a copy of that listener until it has loaded its program, and the
+// server would find the address in use.
 func reserve(address string) error {
 	reservation, err := net.ListenPacket("udp", address)
 	if err != nil {

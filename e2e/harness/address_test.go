@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An address can be listened on, again and again, and is given out once: to no other test, in this process or another, even while
-// nothing listens on it.
+// An address can be listened on, again and again, and is given out once: to no other test, in this process or another,
+// even while nothing listens on it.
 func TestAddressesAreHeld(t *testing.T) {
 	t.Parallel()
 	address, err := FreeAddress()

@@ -22,8 +22,8 @@ type Agent struct {
 	starts    int
 }
 
-// StartAgent starts an Agent that logs in by an AppRole, whose policies are the examples' three readers, and waits until it
-// has rendered each file once.
+// StartAgent starts an Agent that logs in by an AppRole, whose policies are the examples' three readers, and waits
+// until it has rendered each file once.
 func StartAgent(t *testing.T, m *Mount) *Agent {
 	t.Helper()
 	a := &Agent{Directory: t.TempDir()}
@@ -60,8 +60,8 @@ func (a *Agent) Refreshes(t *testing.T, file string, count int, call func()) {
 	}, "refreshes of "+file)
 }
 
-// StartTokenAgent starts an Agent with examples/proxy/agent.hcl, which logs in by an AppRole with a policy, and waits until it has
-// written a proxy's token. changes are pairs of a text of that file and what takes its place.
+// StartTokenAgent starts an Agent with examples/proxy/agent.hcl, which logs in by an AppRole with a policy, and waits
+// until it has written a proxy's token. changes are pairs of a text of that file and what takes its place.
 func StartTokenAgent(t *testing.T, m *Mount, p *Proxy, policy string, changes ...string) *Agent {
 	t.Helper()
 	a := &Agent{Directory: t.TempDir()}
@@ -89,8 +89,8 @@ func (a *Agent) Kill(t *testing.T) {
 	_ = a.process.Wait()
 }
 
-// StartVaultProxy starts Vault Proxy with examples/agent/vault-proxy.hcl, which logs in by an AppRole with a policy of the examples,
-// and returns the address that it serves.
+// StartVaultProxy starts Vault Proxy with examples/agent/vault-proxy.hcl, which logs in by an AppRole with a policy of
+// the examples, and returns the address that it serves.
 func StartVaultProxy(t *testing.T, m *Mount, policy string) string {
 	t.Helper()
 	a := &Agent{Directory: t.TempDir()}
@@ -111,7 +111,8 @@ func StartVaultProxy(t *testing.T, m *Mount, policy string) string {
 // writeAppRole makes an AppRole with policies, and writes its ids where Agent reads them.
 func (a *Agent) writeAppRole(t *testing.T, m *Mount, policies string) {
 	t.Helper()
-	require.NoError(t, m.Client.Sys().EnableAuthWithOptionsWithContext(t.Context(), "approle", &api.EnableAuthOptions{Type: "approle"}))
+	enable := &api.EnableAuthOptions{Type: "approle"}
+	require.NoError(t, m.Client.Sys().EnableAuthWithOptionsWithContext(t.Context(), "approle", enable))
 	logical := m.Client.Logical()
 	_, err := logical.WriteWithContext(t.Context(), "auth/approle/role/agent", Values{"token_policies": policies})
 	require.NoError(t, err)

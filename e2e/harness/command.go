@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"bufio"
 	"context"
 	"os"
 	"os/exec"
@@ -14,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Command is exec.Command for programs that end with the tests: even if these are killed or run out of time, where the system can
-// see to it.
+// Command is exec.Command for programs that end with the tests: even if these are killed or run out of time, where the
+// system can see to it.
 func Command(name string, args ...string) *exec.Cmd {
 	command := exec.CommandContext(context.Background(), name, args...)
 	command.SysProcAttr = endsWithParent()
@@ -30,8 +31,8 @@ func Run(t *testing.T, command *exec.Cmd) string {
 	return string(printed)
 }
 
-// Background runs a command until the test ends. What it prints is kept in a file, is shown if the test fails, and must contain none
-// of the secrets.
+// Background runs a command until the test ends. What it prints is kept in a file, is shown if the test fails, and must
+// contain none of the secrets.
 func Background(t *testing.T, command *exec.Cmd, logFile string, secrets ...string) {
 	t.Helper()
 	log, err := os.Create(logFile)
@@ -55,6 +56,21 @@ func Background(t *testing.T, command *exec.Cmd, logFile string, secrets ...stri
 	})
 }
 
+// FirstLine starts a command that runs until the test ends, and returns the first line that it prints.
+func FirstLine(t *testing.T, command *exec.Cmd) string {
+	t.Helper()
+	printed, err := command.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, command.Start())
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	line, err := bufio.NewReader(printed).ReadString('\n')
+	require.NoError(t, err)
+	return line
+}
+
 // GoBuild is the command that builds a package of this repository, as static as releases are (except with -race, which
 // needs cgo).
 func GoBuild(output, pkg string, flags ...string) *exec.Cmd {
@@ -67,8 +83,8 @@ func GoBuild(output, pkg string, flags ...string) *exec.Cmd {
 	return build
 }
 
-// repository is the folder above that contains this package: tests run in the folder of their package, and those of e2e/verifiers
-// in a module of its own.
+// repository is the folder above that contains this package: tests run in the folder of their package, and those of
+// e2e/verifiers in a module of its own.
 var repository = sync.OnceValue(func() string {
 	for directory, _ := filepath.Abs("."); ; directory = filepath.Dir(directory) {
 		if _, err := os.Stat(filepath.Join(directory, "e2e", "harness")); err == nil || directory == filepath.Dir(directory) {

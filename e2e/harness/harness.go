@@ -1,5 +1,6 @@
 // Package harness is what the end-to-end tests have in common: it starts Vault, the vendors' stand-ins and Vault Agent,
-// builds and mounts the plugin, runs commands, and searches what all of them leave behind for secrets. Only tests import it.
+// builds and mounts the plugin, runs commands, and searches what all of them leave behind for secrets. Only tests
+// import it.
 //
 // A package of tests calls Main from its TestMain. Most of its tests take a mount of the Vault that they share:
 //

@@ -11,7 +11,7 @@ import (
 
 // Kind is which server the tests run. Its methods are what servers differ in, each said once.
 type Kind struct {
-	// OpenBao says that it is OpenBao; else it is Vault.
+	// OpenBao reports whether it is OpenBao; else it is Vault.
 	OpenBao             bool
 	major, minor, patch int
 }
@@ -38,7 +38,8 @@ func (v *Server) Soon(t *testing.T, holds func() bool, what string) {
 func kindOf(printed string) (Kind, error) {
 	name, version, _ := strings.Cut(strings.TrimSpace(printed), " v")
 	kind := Kind{OpenBao: name == "OpenBao"}
-	if _, err := fmt.Sscanf(version, "%d.%d.%d", &kind.major, &kind.minor, &kind.patch); err != nil || (name != "Vault" && !kind.OpenBao) {
+	_, err := fmt.Sscanf(version, "%d.%d.%d", &kind.major, &kind.minor, &kind.patch)
+	if err != nil || (name != "Vault" && !kind.OpenBao) {
 		return Kind{}, fmt.Errorf("%q is a version of neither Vault nor OpenBao", printed)
 	}
 	return kind, nil
@@ -50,22 +51,26 @@ func (k Kind) atLeast(version ...int) bool {
 
 // String is the server's name and version.
 func (k Kind) String() string {
-	return fmt.Sprintf("%s %d.%d.%d", map[bool]string{true: "OpenBao", false: "Vault"}[k.OpenBao], k.major, k.minor, k.patch)
+	name := "Vault"
+	if k.OpenBao {
+		name = "OpenBao"
+	}
+	return fmt.Sprintf("%s %d.%d.%d", name, k.major, k.minor, k.patch)
 }
 
-// ComparesWholeValues says that a policy's allowed_parameters match a list only as a whole, and a string as it is. Vault compares
-// each item of a list since 1.21, and trims strings and splits them at commas first.
+// ComparesWholeValues reports whether a policy's allowed_parameters match a list only as a whole, and a string as it
+// is. Vault compares each item of a list since 1.21, and trims strings and splits them at commas first.
 func (k Kind) ComparesWholeValues() bool { return k.OpenBao || !k.atLeast(1, 21) }
 
-// ConfiguresAudit says that audit devices stand in the configuration file, and the API enables none.
+// ConfiguresAudit reports whether audit devices stand in the configuration file, and the API enables none.
 func (k Kind) ConfiguresAudit() bool { return k.OpenBao }
 
-// StandbysServeReads says that standbys run the plugin and serve reads themselves, so that they can lag behind the active node.
-// Vault's do in its Enterprise edition only, which the tests do not know.
+// StandbysServeReads reports whether standbys run the plugin and serve reads themselves, so that they can lag behind
+// the active node. Vault's do in its Enterprise edition only, which the tests do not know.
 func (k Kind) StandbysServeReads() bool { return k.OpenBao && k.atLeast(2, 5) }
 
-// BatchLimit is how many request strings a batch can have, and the error for more. From 2.4.1 a listener of OpenBao refuses a
-// request with more than 1,000 JSON strings (max_request_json_strings), of which the parameter's name is one.
+// BatchLimit is how many request strings a batch can have, and the error for more. From 2.4.1 a listener of OpenBao
+// refuses a request with more than 1,000 JSON strings (max_request_json_strings), of which the parameter's name is one.
 func (k Kind) BatchLimit() (most int, refusal string) {
 	if k.OpenBao && k.atLeast(2, 4, 1) {
 		return 999, "exceeded maximum number of strings"
@@ -73,5 +78,5 @@ func (k Kind) BatchLimit() (most int, refusal string) {
 	return 1000, "more than 1000"
 }
 
-// HasNamespaces says that there are namespaces. Vault has them in its Enterprise edition only.
+// HasNamespaces reports whether there are namespaces. Vault has them in its Enterprise edition only.
 func (k Kind) HasNamespaces() bool { return k.OpenBao && k.atLeast(2, 3) }

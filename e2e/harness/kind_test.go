@@ -14,27 +14,55 @@ func TestKindIsReadFromVersion(t *testing.T) {
 		"OpenBao v2.4.0 (f9407a27fbee45f62ba521bba2bf1e2360c61031), built 2025-08-28\n": {true, 2, 4, 0},
 		"OpenBao v2.10.1-dev": {true, 2, 10, 1},
 	} {
-		kind, err := kindOf(printed)
-		require.NoError(t, err)
-		require.Equal(t, want, kind, printed)
+		t.Run(printed, func(t *testing.T) {
+			t.Parallel()
+			kind, err := kindOf(printed)
+			require.NoError(t, err)
+			require.Equal(t, want, kind)
+		})
 	}
-	for _, printed := range []string{"", "Vault", "Vault 1.21.1", "bash v5.2.0", "Vault v1"} {
-		_, err := kindOf(printed)
-		require.Error(t, err, printed)
+}
+
+func TestOtherVersionsAreOfNoKind(t *testing.T) {
+	t.Parallel()
+	for name, printed := range map[string]string{
+		"nothing":           "",
+		"no version":        "Vault",
+		"no v":              "Vault 1.21.1",
+		"another program":   "bash v5.2.0",
+		"part of a version": "Vault v1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := kindOf(printed)
+			require.Error(t, err)
+		})
 	}
 }
 
 func TestKindKnowsWhatDiffers(t *testing.T) {
 	t.Parallel()
-	require.True(t, Kind{true, 2, 4, 0}.ComparesWholeValues())
-	require.True(t, Kind{false, 1, 20, 9}.ComparesWholeValues())
-	require.False(t, Kind{false, 1, 21, 0}.ComparesWholeValues())
-	require.False(t, Kind{false, 2, 0, 0}.ComparesWholeValues())
-	require.False(t, Kind{true, 2, 4, 9}.StandbysServeReads())
-	require.True(t, Kind{true, 2, 5, 0}.StandbysServeReads())
-	require.False(t, Kind{false, 2, 5, 0}.StandbysServeReads())
-	for kind, want := range map[Kind]int{{true, 2, 4, 0}: 1000, {true, 2, 4, 1}: 999, {true, 2, 10, 0}: 999, {false, 2, 4, 1}: 1000} {
-		most, _ := kind.BatchLimit()
-		require.Equal(t, want, most, kind)
+	for kind, want := range map[Kind]struct {
+		comparesWholeValues, standbysServeReads bool
+		batchLimit                              int
+	}{
+		{false, 1, 20, 9}: {true, false, 1000},
+		{false, 1, 21, 0}: {false, false, 1000},
+		{false, 2, 0, 0}:  {false, false, 1000},
+		{false, 2, 4, 1}:  {false, false, 1000},
+		{false, 2, 5, 0}:  {false, false, 1000},
+		{true, 2, 4, 0}:   {true, false, 1000},
+		{true, 2, 4, 1}:   {true, false, 999},
+		{true, 2, 4, 9}:   {true, false, 999},
+		{true, 2, 5, 0}:   {true, true, 999},
+		{true, 2, 10, 0}:  {true, true, 999},
+	} {
+		t.Run(kind.String(), func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, want.comparesWholeValues, kind.ComparesWholeValues())
+			require.Equal(t, want.standbysServeReads, kind.StandbysServeReads())
+			most, _ := kind.BatchLimit()
+			require.Equal(t, want.batchLimit, most)
+		})
 	}
 }

@@ -27,8 +27,8 @@ type leakSearch struct {
 
 type needle struct{ form, text string }
 
-// newLeakSearch searches for any part of the secrets that the tests made up. It searches for the sandbox's own secrets as
-// a whole, since logs may contain the words that they consist of.
+// newLeakSearch searches for any part of the secrets that the tests made up. It searches for the sandbox's own secrets
+// as a whole, since logs may contain the words that they consist of.
 func newLeakSearch() *leakSearch {
 	secrets.mu.Lock()
 	defer secrets.mu.Unlock()
@@ -38,7 +38,13 @@ func newLeakSearch() *leakSearch {
 		s.addParts("a secret", secret, leastPart)
 	}
 	standIn := sandbox.Default()
-	for _, secret := range []string{standIn.PAVEAPISecret, standIn.AvananSecretKey, standIn.InfinityAccessKey, standIn.CustomSecret, sandbox.PAVEWebhookToken} {
+	for _, secret := range []string{
+		standIn.PAVEAPISecret,
+		standIn.AvananSecretKey,
+		standIn.InfinityAccessKey,
+		standIn.CustomSecret,
+		sandbox.PAVEWebhookToken,
+	} {
 		s.addParts("a secret", secret, len(secret))
 	}
 	return s
@@ -108,8 +114,8 @@ func (s *leakSearch) first(content []byte) (form string, at int) {
 
 var coreFile = regexp.MustCompile(`^core(\.\d+)?$`)
 
-// leaks reports secrets in what Vault wrote or answered, tokens in what it wrote, and what a crash leaves behind. It shows
-// no secret. The server must be stopped.
+// leaks reports secrets in what Vault wrote or answered, tokens in what it wrote, and what a crash leaves behind. It
+// shows no secret. The server must be stopped.
 func (v *Server) leaks() []string {
 	var leaks []string
 	search := newLeakSearch()
@@ -120,7 +126,8 @@ func (v *Server) leaks() []string {
 	search.addTokens()
 	searched := map[string]bool{}
 	err := filepath.WalkDir(v.directory, func(path string, entry fs.DirEntry, err error) error {
-		if linked := path == v.auditFile(); err != nil || (!entry.Type().IsRegular() && !linked) { // the audit log of another node
+		linked := path == v.auditFile() // the audit log of another node
+		if err != nil || (!entry.Type().IsRegular() && !linked) {
 			if path == v.data() {
 				return fs.SkipDir // encrypted by Vault
 			}
@@ -158,8 +165,8 @@ func (v *Server) leaks() []string {
 
 func preceding(content []byte, at int) string { return string(content[max(0, at-200):at]) }
 
-// crashes are Go's reports of a panic or another fatal error. Tests may not notice one, since Vault starts the plugin again
-// and repeats the request.
+// crashes are Go's reports of a panic or another fatal error. Tests may not notice one, since Vault starts the plugin
+// again and repeats the request.
 func crashes(log []byte) []string {
 	var found []string
 	for _, word := range []string{"panic", "fatal error: "} {

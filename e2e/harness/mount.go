@@ -56,7 +56,8 @@ func NewMountOf(t *testing.T, plugin string) *Mount {
 	return m
 }
 
-// MountApisig adds the plugin to a Vault that does not have it yet, and mounts it at apisig/, where the examples look for it.
+// MountApisig adds the plugin to a Vault that does not have it yet, and mounts it at apisig/, where the examples look
+// for it.
 func (v *Server) MountApisig(t *testing.T) *Mount {
 	t.Helper()
 	require.NoError(t, v.AddPlugin())
@@ -64,6 +65,14 @@ func (v *Server) MountApisig(t *testing.T) *Mount {
 	m := v.Unmounted(t, "apisig")
 	m.Enable(PluginName, backend.Version)
 	return m
+}
+
+// In is the mount in a subtest, which ends where a requirement does not hold.
+func (m *Mount) In(t *testing.T) *Mount {
+	t.Helper()
+	in := *m
+	in.T = t
+	return &in
 }
 
 // Unmounted has the stand-ins for a mount that the test, or a script that it runs, enables itself.
@@ -84,8 +93,8 @@ func (m *Mount) Enable(plugin, version string) {
 	}))
 }
 
-// Request sends any request to the mount. It returns the status and the answer, which is nil for 204, or the text of the errors
-// or of an answer that is not JSON.
+// Request sends any request to the mount. It returns the status and the answer, which is nil for 204, or the text of
+// the errors or of an answer that is not JSON.
 func (m *Mount) Request(method, path string, body any, query ...string) (int, *api.Secret, string) {
 	m.T.Helper()
 	req := m.Client.NewRequest(method, "/v1/"+m.Path+"/"+path)
@@ -104,7 +113,7 @@ func (m *Mount) Request(method, path string, body any, query ...string) (int, *a
 	if method == http.MethodPatch {
 		req.Headers.Set("Content-Type", "application/merge-patch+json")
 	}
-	resp, err := m.Client.RawRequestWithContext(m.T.Context(), req) //nolint:staticcheck // the only way to send anything at all
+	resp, err := m.Client.RawRequestWithContext(m.T.Context(), req) //nolint:staticcheck // only this sends anything
 	if failure, is := errors.AsType[*api.ResponseError](err); is {
 		return failure.StatusCode, nil, strings.Join(failure.Errors, "\n")
 	}
@@ -156,10 +165,35 @@ func (m *Mount) LeasesOf(vendor string) []any {
 	return keys
 }
 
+// RequireLeased requires that Vault knows the lease of an answer.
+func (m *Mount) RequireLeased(secret *api.Secret) {
+	m.T.Helper()
+	found, err := m.Client.Sys().LookupWithContext(m.T.Context(), secret.LeaseID)
+	require.NoError(m.T, err)
+	require.NotEmpty(m.T, found.Data["expire_time"])
+}
+
+// Revoke revokes the leases of answers, and waits for the engine.
+func (m *Mount) Revoke(secrets ...*api.Secret) {
+	m.T.Helper()
+	for _, secret := range secrets {
+		revoke := &api.RevokeOptions{LeaseID: secret.LeaseID, Sync: true}
+		require.NoError(m.T, m.Client.Sys().RevokeWithOptionsWithContext(m.T.Context(), revoke))
+	}
+}
+
+// RevokeAll revokes all leases below a path of the mount, and waits for the engine.
+func (m *Mount) RevokeAll(path string) {
+	m.T.Helper()
+	revoke := &api.RevokeOptions{LeaseID: m.Path + "/" + path, Prefix: true, Sync: true}
+	require.NoError(m.T, m.Client.Sys().RevokeWithOptionsWithContext(m.T.Context(), revoke))
+}
+
 // IrrevocableLeases are the leases of the mount that Vault has given up on.
 func (m *Mount) IrrevocableLeases() []any {
 	m.T.Helper()
-	listed, err := m.Client.Logical().ReadWithDataWithContext(m.T.Context(), "sys/leases", map[string][]string{"type": {"irrevocable"}})
+	irrevocable := map[string][]string{"type": {"irrevocable"}}
+	listed, err := m.Client.Logical().ReadWithDataWithContext(m.T.Context(), "sys/leases", irrevocable)
 	require.NoError(m.T, err)
 	found, _ := listed.Data["leases"].([]any)
 	var ours []any

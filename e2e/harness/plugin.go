@@ -62,6 +62,10 @@ func (v *Server) Register(name, file, version string) error {
 		return err
 	}
 	return v.Client.Sys().RegisterPlugin(&api.RegisterPluginInput{
-		Name: name, Type: api.PluginTypeSecrets, Command: file, Version: version, SHA256: fmt.Sprintf("%x", sha256.Sum256(binary)),
+		Name:    name,
+		Type:    api.PluginTypeSecrets,
+		Command: file,
+		Version: version,
+		SHA256:  fmt.Sprintf("%x", sha256.Sum256(binary)),
 	})
 }

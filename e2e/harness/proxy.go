@@ -35,8 +35,8 @@ type Proxy struct {
 	stop      func()
 }
 
-// NewProxy writes the configuration of a proxy whose token has a policy of examples/policies, in a file. config is that of
-// examples/proxy, or another with its addresses and its token_file, which are replaced.
+// NewProxy writes the configuration of a proxy whose token has a policy of examples/policies, in a file. config is that
+// of examples/proxy, or another with its addresses and its token_file, which are replaced.
 func NewProxy(t *testing.T, m *Mount, config string) *Proxy {
 	t.Helper()
 	binary, err := buildProxy()
@@ -67,12 +67,15 @@ func NewProxy(t *testing.T, m *Mount, config string) *Proxy {
 // Configure writes another configuration.
 func (p *Proxy) Configure(t *testing.T, config string) {
 	t.Helper()
-	config = strings.NewReplacer("127.0.0.1:8410", strings.TrimPrefix(p.URL, "http://"), "127.0.0.1:9410", strings.TrimPrefix(p.Monitor, "http://"),
-		"/run/apisig-agent/token", p.TokenFile()).Replace(config)
+	config = strings.NewReplacer(
+		"127.0.0.1:8410", strings.TrimPrefix(p.URL, "http://"),
+		"127.0.0.1:9410", strings.TrimPrefix(p.Monitor, "http://"),
+		"/run/apisig-agent/token", p.TokenFile(),
+	).Replace(config)
 	require.NoError(t, os.WriteFile(p.ConfigFile(), []byte(config), 0o600))
 }
 
-// UseVaultProxy has the process call a Vault Proxy, without a token of its own.
+// UseVaultProxy makes the process call a Vault Proxy, without a token of its own.
 func (p *Proxy) UseVaultProxy(address string) { p.vault, p.token = address, "" }
 
 // SetToken writes the token's file as Agent does: another file takes its place.
@@ -89,7 +92,8 @@ func (p *Proxy) Start(t *testing.T) {
 	log, err := os.OpenFile(p.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	require.NoError(t, err)
 	run := Command(p.Binary, "-config", p.ConfigFile())
-	run.Env = append(os.Environ(), "VAULT_ADDR="+p.vault, "BAO_ADDR="+p.vault, "VAULT_MAX_RETRIES=0", "VAULT_TOKEN="+p.token, "BAO_TOKEN=")
+	run.Env = append(os.Environ(),
+		"VAULT_ADDR="+p.vault, "BAO_ADDR="+p.vault, "VAULT_MAX_RETRIES=0", "VAULT_TOKEN="+p.token, "BAO_TOKEN=")
 	run.Stdout, run.Stderr = log, log
 	require.NoError(t, run.Start())
 	p.process = run

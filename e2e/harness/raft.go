@@ -34,8 +34,8 @@ func StartRaft(t *testing.T) *RaftServer {
 	return s
 }
 
-// launchRaft starts a process that belongs to no cluster yet. The nodes of a cluster share the audit log of the first, since its
-// path is the same for all of them.
+// launchRaft starts a process that belongs to no cluster yet. The nodes of a cluster share the audit log of the first,
+// since its path is the same for all of them.
 func launchRaft(t *testing.T, id string, first *RaftServer) *RaftServer {
 	t.Helper()
 	program, err := findVault()
@@ -111,13 +111,14 @@ func (s *RaftServer) Unseal(t *testing.T) {
 	}))
 }
 
-// Ready waits until requests are answered, by this node or the one that it forwards to: reads, and writes, which a standby that
-// serves reads forwards too.
+// Ready waits until requests are answered, by this node or the one that it forwards to: reads, and writes, which a
+// standby that serves reads forwards too.
 func (s *RaftServer) Ready(t *testing.T) {
 	t.Helper()
 	require.NoError(t, s.poll(func() error {
+		const policy = `path "ready" { capabilities = ["read"] }`
 		_, err := s.Client.Logical().ReadWithContext(t.Context(), "sys/mounts")
-		return errors.Join(err, s.Client.Sys().PutPolicyWithContext(t.Context(), "ready", `path "ready" { capabilities = ["read"] }`))
+		return errors.Join(err, s.Client.Sys().PutPolicyWithContext(t.Context(), "ready", policy))
 	}))
 }
 

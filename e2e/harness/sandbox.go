@@ -17,7 +17,9 @@ import (
 func startSandbox(t *testing.T) (vendor *sandbox.Sandbox, url string) {
 	t.Helper()
 	behaviour := sandbox.Default()
-	behaviour.PAVEAPISecret, behaviour.AvananSecretKey, behaviour.InfinityAccessKey = PaveSecret, AvananSecret, InfinitySecret
+	behaviour.PAVEAPISecret = PaveSecret
+	behaviour.AvananSecretKey = AvananSecret
+	behaviour.InfinityAccessKey = InfinitySecret
 	behaviour.CustomSecret = CustomSecret
 	vendor = sandbox.New(behaviour, time.Now, io.Discard)
 	standIns.mu.Lock()
@@ -31,17 +33,32 @@ func startSandbox(t *testing.T) (vendor *sandbox.Sandbox, url string) {
 // PaveValues are a config that PAVE's stand-in accepts.
 func (m *Mount) PaveValues() Values {
 	behaviour := sandbox.Default()
-	return Values{"username": behaviour.PAVEUsername, "api_key": behaviour.PAVEAPIKey, "api_secret": PaveSecret, "base_url": m.URL}
+	return Values{
+		"username":   behaviour.PAVEUsername,
+		"api_key":    behaviour.PAVEAPIKey,
+		"api_secret": PaveSecret,
+		"base_url":   m.URL,
+	}
 }
 
 // AvananValues are a config that Avanan's stand-in accepts.
 func (m *Mount) AvananValues() Values {
-	return Values{"region": "us", "app_id": sandbox.Default().AvananAppID, "secret_key": AvananSecret, "base_url": m.URL}
+	return Values{
+		"region":     "us",
+		"app_id":     sandbox.Default().AvananAppID,
+		"secret_key": AvananSecret,
+		"base_url":   m.URL,
+	}
 }
 
 // InfinityValues are a config that the Infinity Portal's stand-in accepts.
 func (m *Mount) InfinityValues() Values {
-	return Values{"region": "us", "client_id": sandbox.Default().InfinityClientID, "access_key": InfinitySecret, "base_url": m.URL}
+	return Values{
+		"region":     "us",
+		"client_id":  sandbox.Default().InfinityClientID,
+		"access_key": InfinitySecret,
+		"base_url":   m.URL,
+	}
 }
 
 // CustomValues are a config of the API that the stand-in has for operators to declare. Its calls are signed.
@@ -74,18 +91,28 @@ type TokenVendor struct {
 func (m *Mount) TokenVendors() []TokenVendor {
 	return []TokenVendor{
 		{
-			Name: "avanan", Values: With(m.AvananValues(), Values{"date_format": "zoneless"}), Secret: "secret_key", Exchanges: m.Vendor.Handshakes,
-			Live: func(life time.Duration) { m.Vendor.Change(func(b *sandbox.Behaviour) { b.TokenLife = life }) },
+			Name:      "avanan",
+			Values:    With(m.AvananValues(), Values{"date_format": "zoneless"}),
+			Secret:    "secret_key",
+			Exchanges: m.Vendor.Handshakes,
+			Live: func(life time.Duration) {
+				m.Vendor.Change(func(b *sandbox.Behaviour) { b.TokenLife = life })
+			},
 		},
 		{
-			Name: "infinity", Values: m.InfinityValues(), Secret: "access_key", Exchanges: m.Vendor.Logins,
-			Live: func(life time.Duration) { m.Vendor.Change(func(b *sandbox.Behaviour) { b.InfinityTokenLife = life }) },
+			Name:      "infinity",
+			Values:    m.InfinityValues(),
+			Secret:    "access_key",
+			Exchanges: m.Vendor.Logins,
+			Live: func(life time.Duration) {
+				m.Vendor.Change(func(b *sandbox.Behaviour) { b.InfinityTokenLife = life })
+			},
 		},
 	}
 }
 
-// WriteShortLived writes configs pave/main, avanan/us and infinity/us whose answers are good for seconds: readers must read the
-// headers again after one, the tokens live for five.
+// WriteShortLived writes configs pave/main, avanan/us and infinity/us whose answers are good for seconds: readers must
+// read the headers again after one, the tokens live for five.
 func (m *Mount) WriteShortLived() {
 	m.T.Helper()
 	m.Write("config/pave/main", With(m.PaveValues(), Values{"ttl": 1}))

@@ -24,7 +24,8 @@ var secrets struct {
 	all []string
 }
 
-// standIns are the stand-ins of all tests. Their Infinity Portal's tokens have no mark, so a search asks for all that there are.
+// standIns are the stand-ins of all tests. Their Infinity Portal's tokens have no mark, so a search asks for all that
+// there are.
 var standIns struct {
 	mu  sync.Mutex
 	all []*sandbox.Sandbox

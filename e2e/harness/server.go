@@ -101,12 +101,18 @@ func (v *Server) startDev() error {
 			return err
 		}
 		v.Address = "http://" + limited
-		config += fmt.Sprintf("listener \"tcp\" {\n address = %q\n tls_disable = true\n max_request_size = %d\n}\n", limited, v.maxRequestSize)
+		config += fmt.Sprintf(`
+			listener "tcp" {
+				address          = %q
+				tls_disable      = true
+				max_request_size = %d
+			}`, limited, v.maxRequestSize)
 	}
 	if err := os.WriteFile(v.configFile(), []byte(config), 0o600); err != nil {
 		return err
 	}
-	if err := v.launch("-dev", "-dev-no-store-token", "-dev-root-token-id="+RootToken, "-dev-listen-address="+address); err != nil {
+	err = v.launch("-dev", "-dev-no-store-token", "-dev-root-token-id="+RootToken, "-dev-listen-address="+address)
+	if err != nil {
 		return err
 	}
 	if err := v.connect(RootToken); err != nil {
@@ -179,7 +185,8 @@ func (v *Server) stopAtEnd(t *testing.T) {
 
 // Environ is the environment of a command that uses this Vault as its operator.
 func (v *Server) Environ() []string {
-	return append(os.Environ(), "VAULT_ADDR="+v.Address, "VAULT_TOKEN="+v.Client.Token(), "BAO_ADDR="+v.Address, "BAO_TOKEN="+v.Client.Token(),
+	token := v.Client.Token()
+	return append(os.Environ(), "VAULT_ADDR="+v.Address, "VAULT_TOKEN="+token, "BAO_ADDR="+v.Address, "BAO_TOKEN="+token,
 		"VAULT_MAX_RETRIES=0")
 }
 

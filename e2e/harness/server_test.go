@@ -36,7 +36,8 @@ func TestServerThatEndsIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
 	program := filepath.Join(directory, "vault")
-	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\n[ $1 = version ] && exec echo Vault v1.21.1\necho address already in use\n"), 0o700))
+	const script = "#!/bin/sh\n[ $1 = version ] && exec echo Vault v1.21.1\necho address already in use\n"
+	require.NoError(t, os.WriteFile(program, []byte(script), 0o700))
 	printed, err := runFailing(directory, "cluster", "VAULT_BIN="+program)
 	require.Error(t, err)
 	require.Contains(t, printed, "Vault has ended")
