@@ -37,8 +37,8 @@ func environment(a *harness.Agent) map[string]string {
 	return environment
 }
 
-// Agent refreshes PAVE's headers by the ttl in the answer and tokens by their leases, not every five minutes as by default. A
-// file never contains what the vendor rejects.
+// Agent refreshes PAVE's headers by the ttl in the answer and tokens by their leases, not every five minutes as by
+// default. A file never contains what the vendor rejects.
 func TestAgentKeepsFilesFresh(t *testing.T) {
 	t.Parallel()
 	m := harness.Start(t).MountApisig(t)
@@ -98,8 +98,8 @@ func TestAgentRefreshesAfterPluginIsKilled(t *testing.T) {
 	a.Refreshes(t, "avanan.jwt", 2, func() {})
 }
 
-// Vault Proxy caches none of the engine's answers: each read through it is answered by the engine. That is so for headers, which have no
-// lease, and for a token, which has one.
+// Vault Proxy caches none of the engine's answers: each read through it is answered by the engine. That is so for
+// headers, which have no lease, and for a token, which has one.
 func TestVaultProxyCachesNoAnswer(t *testing.T) {
 	t.Parallel()
 	for policy, read := range map[string]struct{ path, field string }{

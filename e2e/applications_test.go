@@ -70,7 +70,8 @@ func (p *recorder) taken() []bool {
 	return taken
 }
 
-// The example applications sign each call. If the vendor answers 401, they report it to Vault and try once more, not twice.
+// The example applications sign each call. If the vendor answers 401, they report it to Vault and try once more, not
+// twice.
 func TestApplicationsSignAgainOnceAfter401(t *testing.T) {
 	t.Parallel()
 	m := harness.Start(t).MountApisig(t)

@@ -54,7 +54,8 @@ func TestSandboxAcceptsDeclaredSignatures(t *testing.T) {
 	require.Contains(t, m.Read("status/custom/orders").Data, "secret_age")
 }
 
-// The proxy signs method and body for an application that knows neither Vault nor the signature. The sandbox checks both.
+// The proxy signs method and body for an application that knows neither Vault nor the signature. The sandbox checks
+// both.
 func TestProxySignsMethodAndBody(t *testing.T) {
 	t.Parallel()
 	m := harness.Start(t).MountApisig(t)

@@ -123,7 +123,8 @@ func runReadme(t *testing.T, format string) {
 	require.Contains(t, string(printed), "apisig runs "+harness.PluginName+" "+backend.Version)
 }
 
-// The commands of docs/schemes.md take a reader from an API's page to a signature. The one that tries to get the secret out fails.
+// The commands of docs/schemes.md take a reader from an API's page to a signature. The one that tries to get the secret
+// out fails.
 func TestSchemesTutorialSucceeds(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("sha1sum"); err != nil {
@@ -155,7 +156,8 @@ func TestSchemesTutorialSucceeds(t *testing.T) {
 	require.NotContains(t, output, "an-application-secret")
 }
 
-// The README's indented commands are not run as shell blocks are, so it has only these: the demo, and the tests themselves.
+// The README's indented commands are not run as shell blocks are, so it has only these: the demo, and the tests
+// themselves.
 func TestReadmeHasNoOtherCommands(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../README.md")
@@ -291,9 +293,9 @@ func TestPrometheusBinBuildsOnce(t *testing.T) {
 	requireBuildsOnce(t, "promtool", "PROMTOOL_BIN", "../scripts/prometheus-bin", "promtool")
 }
 
-// requireBuildsOnce requires that a script prints what a variable names, else the program on the PATH, else builds one: once,
-// even if several processes ask at the same time, and a failed build leaves nothing behind. A fake go command stands in for
-// the build, which takes minutes.
+// requireBuildsOnce requires that a script prints what a variable names, else the program on the PATH, else builds one:
+// once, even if several processes ask at the same time, and a failed build leaves nothing behind. A fake go command
+// stands in for the build, which takes minutes.
 func requireBuildsOnce(t *testing.T, program, variable, script string, args ...string) {
 	t.Helper()
 	directory := t.TempDir()

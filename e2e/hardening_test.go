@@ -20,7 +20,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
-// makeCopy runs make build in a copy of the sources, under a folder of a given name, and returns where the binaries are.
+// makeCopy runs make build in a copy of the sources, under a folder of a given name, and returns where the binaries
+// are.
 func makeCopy(t *testing.T, name string) string {
 	t.Helper()
 	directory := filepath.Join(t.TempDir(), name)
@@ -53,8 +54,8 @@ func machinePaths(t *testing.T) []string {
 	return paths
 }
 
-// Builds of the same sources in different folders have the same bytes, which contain no path of the machine. The binaries
-// are static, so they run on every node and in any image.
+// Builds of the same sources in different folders have the same bytes, which contain no path of the machine. The
+// binaries are static, so they run on every node and in any image.
 func TestBuildIsReproducibleAndStatic(t *testing.T) {
 	t.Parallel()
 	one, other := makeCopy(t, "a"), makeCopy(t, "another/and-deeper")
@@ -89,8 +90,8 @@ func TestBuildIsReproducibleAndStatic(t *testing.T) {
 	}
 }
 
-// networkSockets returns the local addresses of a process's sockets, except unix sockets, as they stand in /proc, and the
-// number of its sockets of any kind. The process is given as its folder under /proc.
+// networkSockets returns the local addresses of a process's sockets, except unix sockets, as they stand in /proc, and
+// the number of its sockets of any kind. The process is given as its folder under /proc.
 func networkSockets(t *testing.T, process string) (addresses []string, all int) {
 	t.Helper()
 	links, err := filepath.Glob(filepath.Join(process, "fd", "*"))
@@ -142,8 +143,8 @@ func buildSandbox(t *testing.T) string {
 	return binary
 }
 
-// The plugin has no network socket once its handshake is done: it talks to Vault over a unix socket. The same search finds
-// the sandbox's, which does listen.
+// The plugin has no network socket once its handshake is done: it talks to Vault over a unix socket. The same search
+// finds the sandbox's, which does listen.
 func TestPluginOpensNoNetworkSocket(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/proc/self/net/tcp"); err != nil {
@@ -191,8 +192,8 @@ func ownAddresses(t *testing.T) []string {
 	return reachable
 }
 
-// The sandbox has credentials and answers anyone, so it listens on loopback only. It rejects any other address, and when
-// it listens on 127.0.0.1 it cannot be reached at any other address.
+// The sandbox has credentials and answers anyone, so it listens on loopback only. It rejects any other address, and
+// when it listens on 127.0.0.1 it cannot be reached at any other address.
 func TestSandboxListensOnLoopbackOnly(t *testing.T) {
 	t.Parallel()
 	hostName, err := os.Hostname()

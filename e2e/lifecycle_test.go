@@ -52,8 +52,8 @@ func TestLeasesAreRevokedWithoutConfigOrVendor(t *testing.T) {
 	require.Empty(t, m.IrrevocableLeases())
 }
 
-// A reload of the plugin loses the JWTs in memory and nothing else. The plugin is registered with another name here, so it
-// has a process of its own, and other tests' mounts are not reloaded.
+// A reload of the plugin loses the JWTs in memory and nothing else. The plugin is registered with another name here, so
+// it has a process of its own, and other tests' mounts are not reloaded.
 func TestReloadKeepsConfigsAndLeases(t *testing.T) {
 	t.Parallel()
 	const plugin = harness.PluginName + "-reloaded"

@@ -16,7 +16,8 @@ import (
 
 var hint = regexp.MustCompile(`write one first: vault (write .* )username=`)
 
-// The error about a missing config names a command that writes it, for users who have set the mount's namespace, another or none.
+// The error about a missing config names a command that writes it, for users who have set the mount's namespace,
+// another or none.
 func TestHintWritesConfigInAnyNamespace(t *testing.T) {
 	t.Parallel()
 	for namespace, mount := range map[string]string{"": "department/team/apisig", "team": "apisig", "team/inner": "department/apisig"} {

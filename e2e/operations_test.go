@@ -13,8 +13,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// One check finds out which timestamp format PAVE accepts, and from then on its headers work. No webhook secret of the answer
-// gets out: the search at the end of the run knows it.
+// One check finds out which timestamp format PAVE accepts, and from then on its headers work. No webhook secret of the
+// answer gets out: the search at the end of the run knows it.
 func TestCheckMakesPaveHeadersWork(t *testing.T) {
 	t.Parallel()
 	for _, format := range []sandbox.Timestamps{sandbox.RFC3339, sandbox.RFC3339Millis, sandbox.HTTPDate, sandbox.UnixSeconds} {

@@ -78,8 +78,8 @@ func TestRegisterScriptInstallsAndUpgrades(t *testing.T) {
 	require.Equal(t, config, m.Read("config/avanan/us").Data, "the mount keeps running")
 }
 
-// Readers move from Avanan to the Infinity Portal one by one, because configs of both, under one name, serve side by side. Deleting
-// the old config takes nothing from those that have moved, and writing it again takes them back.
+// Readers move from Avanan to the Infinity Portal one by one, because configs of both, under one name, serve side by
+// side. Deleting the old config takes nothing from those that have moved, and writing it again takes them back.
 func TestReadersMoveFromAvananToInfinityAndBack(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
@@ -117,8 +117,8 @@ func TestReadersMoveFromAvananToInfinityAndBack(t *testing.T) {
 	require.Equal(t, http.StatusOK, readOld())
 }
 
-// Rotating a vendor's secret is one write, which tries the new secret before storing it. A wrong one changes nothing. No
-// reader gets an error at any moment, or the old JWT after the write.
+// Rotating a vendor's secret is one write, which tries the new secret before storing it. A wrong one changes nothing.
+// No reader gets an error at any moment, or the old JWT after the write.
 func TestRotationFailsNoReader(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)

@@ -128,8 +128,8 @@ func TestPipelineScriptsShowNoSecret(t *testing.T) {
 	}
 }
 
-// The pipelines for hosted services are valid YAML, and every file that they name exists. The services themselves cannot be
-// run here.
+// The pipelines for hosted services are valid YAML, and every file that they name exists. The services themselves
+// cannot be run here.
 func TestHostedPipelinesNameExistingFiles(t *testing.T) {
 	t.Parallel()
 	named := regexp.MustCompile(`examples/[\w./-]+`)
@@ -152,7 +152,8 @@ func TestHostedPipelinesNameExistingFiles(t *testing.T) {
 	}
 }
 
-// GitLab's runner reads one field of an answer into a file. With the field that gitlab-ci.yml names, its script calls PAVE.
+// GitLab's runner reads one field of an answer into a file. With the field that gitlab-ci.yml names, its script calls
+// PAVE.
 func TestGitLabSecretHoldsAllHeaders(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {

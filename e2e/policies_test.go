@@ -38,8 +38,8 @@ type policyRow struct {
 	body         any      // of a write
 	query        []string // of a read: names and values
 	by           answerer
-	// itemwise says that the policy lets it pass only where allowed_parameters match the items of a list and trimmed strings. Else
-	// the policy denies it.
+	// itemwise says that the policy lets it pass only where allowed_parameters match the items of a list and trimmed
+	// strings. Else the policy denies it.
 	itemwise bool
 }
 

@@ -74,7 +74,8 @@ func TestEverySchemeSigns(t *testing.T) {
 	}
 }
 
-// The commands in the comment at the top of each scheme succeed as they stand there, with files and variables of their user's.
+// The commands in the comment at the top of each scheme succeed as they stand there, with files and variables of their
+// user's.
 func TestCommandsOfSchemesSucceed(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"bash", "base64", "date", "openssl", "sha256sum"} {

@@ -28,8 +28,8 @@ func reader(t *testing.T, m *harness.Mount, request api.TokenCreateRequest) *api
 	return client
 }
 
-// Twenty readers that log in, read and go away again, among them one with a batch token, whose lease Vault cuts shorter than the
-// engine is told, and one whose token is short-lived, cost one handshake.
+// Twenty readers that log in, read and go away again, among them one with a batch token, whose lease Vault cuts shorter
+// than the engine is told, and one whose token is short-lived, cost one handshake.
 func TestReadersThatComeAndGoShareOneToken(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)

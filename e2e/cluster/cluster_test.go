@@ -98,8 +98,8 @@ func (c *cluster) ready() {
 	}
 }
 
-// survives makes a change after which another node must lead, under load through a standby. Afterwards the configs are as
-// they were, and every lease given out before or meanwhile exists and can be revoked. It returns the old leader.
+// survives makes a change after which another node must lead, under load through a standby. Afterwards the configs are
+// as they were, and every lease given out before or meanwhile exists and can be revoked. It returns the old leader.
 func (c *cluster) survives(what string, within time.Duration, change func(leader *harness.RaftServer)) *harness.RaftServer {
 	c.T.Helper()
 	leader := c.leader(nil)

@@ -15,8 +15,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
-// The plugin's process is killed at random moments under load on every path. Requests fail with 500 or above, if at all,
-// and succeed when repeated. Each config is as it was last written, and every lease can be revoked.
+// The plugin's process is killed at random moments under load on every path. Requests fail with 500 or above, if at
+// all, and succeed when repeated. Each config is as it was last written, and every lease can be revoked.
 func TestKilledPluginLosesNoWrite(t *testing.T) {
 	t.Parallel()
 	m := mount{harness.Start(t).MountApisig(t)}

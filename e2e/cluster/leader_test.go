@@ -41,7 +41,8 @@ func TestClusterSurvivesLossOfLeader(t *testing.T) {
 	c.at(killed).works()
 }
 
-// A node that becomes the leader, for the first time or again, serves the config that was written last and no older JWT.
+// A node that becomes the leader, for the first time or again, serves the config that was written last and no older
+// JWT.
 func TestNewLeaderServesNothingStale(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)

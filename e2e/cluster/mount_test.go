@@ -53,8 +53,8 @@ func (m mount) works() string {
 	return token
 }
 
-// underLoad makes a change while readers read everything and retry what fails, and waits until they are answered again. It
-// returns the leases that they got, and the longest time in which no request was answered.
+// underLoad makes a change while readers read everything and retry what fails, and waits until they are answered again.
+// It returns the leases that they got, and the longest time in which no request was answered.
 func (m mount) underLoad(change func()) (leases []string, outage time.Duration) {
 	m.T.Helper()
 	const readers = 4
@@ -136,8 +136,8 @@ func (m mount) revokeAll() {
 	require.Empty(m.T, m.IrrevocableLeases())
 }
 
-// beginHandshake makes the engine wait, with the longest request_timeout, for a vendor that does not answer. No reader is
-// left waiting, as in a renewal.
+// beginHandshake makes the engine wait, with the longest request_timeout, for a vendor that does not answer. No reader
+// is left waiting, as in a renewal.
 func (m mount) beginHandshake() {
 	m.T.Helper()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")

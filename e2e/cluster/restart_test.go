@@ -10,8 +10,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
-// A restart loses the JWTs in memory, which costs one handshake, and nothing else: configs and leases stay as they were.
-// Vault Agent recovers by itself.
+// A restart loses the JWTs in memory, which costs one handshake, and nothing else: configs and leases stay as they
+// were. Vault Agent recovers by itself.
 func TestRestartKeepsConfigsAndLeases(t *testing.T) {
 	t.Parallel()
 	server := harness.StartRaft(t)

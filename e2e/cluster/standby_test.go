@@ -18,8 +18,9 @@ func (m mount) signs() any {
 	return m.Read("sign/avanan/us", "request_string", "/v1.0/scopes").Data["headers"].(values)["x-av-token"]
 }
 
-// Standbys that serve reads have a plugin, a memory and a token of their own. They serve what the active node stores, and after a
-// snapshot was restored, within the minute in which their memory is dropped, what is in it: nothing tells their plugin.
+// Standbys that serve reads have a plugin, a memory and a token of their own. They serve what the active node stores,
+// and after a snapshot was restored, within the minute in which their memory is dropped, what is in it: nothing tells
+// their plugin.
 func TestStandbysServeWrittenAndRestoredConfigs(t *testing.T) {
 	t.Parallel()
 	if kind := harness.ServerKind(t); !kind.StandbysServeReads() {

@@ -90,8 +90,8 @@ func (m mount) end(leases ...*api.Secret) {
 	}
 }
 
-// Upgrading from an earlier version and going back both work: each version reads, keeps and uses the configs that the other
-// stored, and revokes the other's leases.
+// Upgrading from an earlier version and going back both work: each version reads, keeps and uses the configs that the
+// other stored, and revokes the other's leases.
 func TestUpgradeFromEarlierVersionsAndBack(t *testing.T) {
 	t.Parallel()
 	for name, commit := range earlier {
@@ -197,8 +197,8 @@ func (m mount) writeOdd() map[string]values {
 	return odd
 }
 
-// usesOdd requires that this version reads the odd configs and answers with them, and changes another field of each without
-// asking for what it would reject. A min_ttl above the maximum counts, and reads, as the maximum.
+// usesOdd requires that this version reads the odd configs and answers with them, and changes another field of each
+// without asking for what it would reject. A min_ttl above the maximum counts, and reads, as the maximum.
 func (m mount) usesOdd(odd map[string]values) {
 	m.T.Helper()
 	odd["config/avanan/odd"]["min_ttl"] = json.Number("1800")

@@ -31,8 +31,8 @@ func asked(t *testing.T, m *harness.Mount) map[string][]time.Time {
 
 const login = "auth/kubernetes/login"
 
-// checkAudit looks at what an operator asked for. While all was well it read each path at most so many times for each refresh. At no
-// time did it ask again and again.
+// checkAudit looks at what an operator asked for. While all was well it read each path at most so many times for each
+// refresh. At no time did it ask again and again.
 func checkAudit(t *testing.T, m *harness.Mount, well window, eachRefresh int, paths ...string) {
 	t.Helper()
 	const shortest = 15 * time.Second // from one refresh to the next

@@ -60,7 +60,8 @@ const (
 	issuer    = "https://kubernetes.default.svc"
 )
 
-// startWithEngine starts a cluster with the operators' definitions, and a Vault that lets it in, with configs that are short-lived.
+// startWithEngine starts a cluster with the operators' definitions, and a Vault that lets it in, with configs that are
+// short-lived.
 func startWithEngine(t *testing.T) (*cluster, *harness.RaftServer, *harness.Mount) {
 	t.Helper()
 	p := needsKubernetes(t)
@@ -213,7 +214,8 @@ func (c *cluster) define(t *testing.T, file string) {
 // vaultInExamples is the address that operators replace.
 const vaultInExamples = "https://vault.example.com:8200"
 
-// applyExample applies every object of a file of examples/kubernetes, with the address of Vault in the place of the example's.
+// applyExample applies every object of a file of examples/kubernetes, with the address of Vault in the place of the
+// example's.
 func (c *cluster) applyExample(t *testing.T, file, vault string, options ...string) {
 	t.Helper()
 	content, err := os.ReadFile(example(file))

@@ -12,8 +12,9 @@ import (
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
-// With external-secrets.yml, the External Secrets Operator keeps a Secret whose headers PAVE takes at every moment, also while Vault is
-// sealed and unsealed. Its refreshInterval is a tenth of the example's, because headers live for a tenth of their time here.
+// With external-secrets.yml, the External Secrets Operator keeps a Secret whose headers PAVE takes at every moment,
+// also while Vault is sealed and unsealed. Its refreshInterval is a tenth of the example's, because headers live for a
+// tenth of their time here.
 func TestExternalSecretsOperatorKeepsSecretFresh(t *testing.T) {
 	t.Parallel()
 	c, server, m := startWithEngine(t)

@@ -42,8 +42,8 @@ func objects(t *testing.T, file string) []string {
 	return strings.Split(string(content), "\n---\n")
 }
 
-// The manifests for the Vault Secrets Operator name existing paths, and the answers have the fields that each relies on, in the
-// types that the operator wants.
+// The manifests for the Vault Secrets Operator name existing paths, and the answers have the fields that each relies
+// on, in the types that the operator wants.
 func TestSecretsOperatorManifestsMatchAnswers(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -149,8 +149,8 @@ func TestExternalSecretsManifestMatchesAnswer(t *testing.T) {
 	require.Equal(t, map[string]string{"headers": answer.Data["header_lines"].(string)}, rendered)
 }
 
-// The objects of the CSI provider's manifest are fields of answers, and none is a signature: the provider would give the first one
-// to all. That provider is not run.
+// The objects of the CSI provider's manifest are fields of answers, and none is a signature: the provider would give
+// the first one to all. That provider is not run.
 func TestCSIManifestMatchesAnswers(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)

@@ -28,8 +28,8 @@ func (c *cluster) letIn(t *testing.T, m *harness.Mount) {
 	}
 }
 
-// startOperator starts the Vault Secrets Operator, and returns its process. It retries ten times as fast as by default, because
-// headers and tokens live for a tenth of their time here.
+// startOperator starts the Vault Secrets Operator, and returns its process. It retries ten times as fast as by default,
+// because headers and tokens live for a tenth of their time here.
 func (c *cluster) startOperator(t *testing.T, pod string) *os.Process {
 	t.Helper()
 	operator := harness.Command(c.operator, "--leader-elect=false", "--metrics-bind-address="+address(t),

@@ -32,9 +32,10 @@ examples:
 `
 )
 
-// With the files of examples/kubernetes, the Vault Secrets Operator keeps Secrets that the vendors take at every moment: while all
-// is well, and while Vault is sealed and unsealed, the plugin is reloaded, and the operator is killed. It does not ask for more than
-// it needs. Deleting a VaultDynamicSecret revokes its lease, and costs other readers nothing.
+// With the files of examples/kubernetes, the Vault Secrets Operator keeps Secrets that the vendors take at every
+// moment: while all is well, and while Vault is sealed and unsealed, the plugin is reloaded, and the operator is
+// killed. It does not ask for more than it needs. Deleting a VaultDynamicSecret revokes its lease, and costs other
+// readers nothing.
 func TestSecretsOperatorKeepsSecretsFresh(t *testing.T) {
 	t.Parallel()
 	c, server, m := startWithEngine(t)

@@ -58,7 +58,8 @@ func sizeOfBench() benchSize {
 	return shortBench
 }
 
-// TestBench is the benchmark. make bench runs it in full, by BENCH=full. It fails if a request does, never for a figure.
+// TestBench is the benchmark. make bench runs it in full, by BENCH=full. It fails if a request does, never for a
+// figure.
 func TestBench(t *testing.T) {
 	t.Parallel()
 	size := sizeOfBench()

@@ -33,8 +33,8 @@ func (l load) quantile(q float64) time.Duration {
 }
 
 // runLoad sends requests over concurrent connections, one after the other on each. next returns a connection's next
-// request, and more whether there is one, given the number that the connection has sent. An answer other than 200 or 204
-// is an error, which has the status only.
+// request, and more whether there is one, given the number that the connection has sent. An answer other than 200 or
+// 204 is an error, which has the status only.
 func runLoad(server *harness.Server, connections int, next func(connection, sent int) request, more func(sent int) bool) (load, error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}
 	defer transport.CloseIdleConnections()

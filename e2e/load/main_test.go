@@ -1,5 +1,5 @@
-// Package load measures the plugin and tests it under load, in Vaults that log errors only. Two of its tests take minutes
-// and run alone: TestSoak is run by make soak, and TestBench at length by make bench.
+// Package load measures the plugin and tests it under load, in Vaults that log errors only. Two of its tests take
+// minutes and run alone: TestSoak is run by make soak, and TestBench at length by make bench.
 package load
 
 import (

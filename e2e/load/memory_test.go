@@ -20,8 +20,9 @@ import (
 // adviceMaxRequestSize is what SECURITY.md says to set a listener's max_request_size to.
 const adviceMaxRequestSize = 2 << 20
 
-// With the max_request_size that SECURITY.md advises, the largest batch is signed, and requests of 29 MiB do not reach the plugin: eight
-// at once leave its memory as it is. (Without it they are refused too, but took 1.4 GiB, or 0.7 GiB with the plugin's memory limit.)
+// With the max_request_size that SECURITY.md advises, the largest batch is signed, and requests of 29 MiB do not reach
+// the plugin: eight at once leave its memory as it is. (Without it they are refused too, but took 1.4 GiB, or 0.7 GiB
+// with the plugin's memory limit.)
 func TestLargeRequestsDoNotReachThePlugin(t *testing.T) {
 	t.Parallel()
 	harness.NeedsProc(t)

@@ -14,8 +14,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
-// TestProxyBench compares a call through apisig-proxy with one through a reverse proxy that does not sign, each in a process of its
-// own. make bench runs it in full, by BENCH=full. It fails if a request does, never for a figure.
+// TestProxyBench compares a call through apisig-proxy with one through a reverse proxy that does not sign, each in a
+// process of its own. make bench runs it in full, by BENCH=full. It fails if a request does, never for a figure.
 func TestProxyBench(t *testing.T) {
 	t.Parallel()
 	size := sizeOfBench()

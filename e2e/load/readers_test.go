@@ -11,8 +11,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// A thousand concurrent readers of a config that has no token yet cause one exchange: a handshake with Avanan, or a login at the
-// Infinity Portal.
+// A thousand concurrent readers of a config that has no token yet cause one exchange: a handshake with Avanan, or a
+// login at the Infinity Portal.
 func TestColdReadersShareOneExchange(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)

@@ -11,8 +11,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// Vault's periodic call, every minute, renews a token that is in use and soon stops being shared. No reader has to wait for it.
-// A token that lives for six minutes, the shortest that is renewed ahead, is due after three.
+// Vault's periodic call, every minute, renews a token that is in use and soon stops being shared. No reader has to wait
+// for it. A token that lives for six minutes, the shortest that is renewed ahead, is due after three.
 func TestTokenIsRenewedWithoutReaders(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("SOAK") == "" {

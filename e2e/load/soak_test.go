@@ -21,9 +21,9 @@ const soakConnections = 64
 // plugin as it is released, whose memory is measured.
 const raced = harness.PluginName + "-raced"
 
-// TestSoak is run by make soak: mixed load over 64 connections, with config writes and JWTs that live for three minutes.
-// No request fails, the race detector finds nothing, and once warm the plugin's goroutines, open files and memory do not
-// grow.
+// TestSoak is run by make soak: mixed load over 64 connections, with config writes and JWTs that live for three
+// minutes. No request fails, the race detector finds nothing, and once warm the plugin's goroutines, open files and
+// memory do not grow.
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	duration, err := time.ParseDuration(os.Getenv("SOAK"))

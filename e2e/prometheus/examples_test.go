@@ -136,7 +136,8 @@ var (
 	matcher  = regexp.MustCompile(`(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"`)
 )
 
-// requireKnown requires that every metric of an expression exists and has the labels, with the values, that are selected.
+// requireKnown requires that every metric of an expression exists and has the labels, with the values, that are
+// selected.
 func requireKnown(t *testing.T, where, expr string) {
 	t.Helper()
 	for _, found := range selector.FindAllStringSubmatch(expr, -1) {

@@ -1,5 +1,5 @@
-// Package prometheus tests the examples of monitoring: that they name what the engine exposes and what the documents explain,
-// and, with make e2e-prometheus, that a real Prometheus scrapes a real Vault with them.
+// Package prometheus tests the examples of monitoring: that they name what the engine exposes and what the documents
+// explain, and, with make e2e-prometheus, that a real Prometheus scrapes a real Vault with them.
 package prometheus
 
 import (

@@ -44,9 +44,9 @@ func TestPromtoolAcceptsExamples(t *testing.T) {
 	}
 }
 
-// Prometheus scrapes Vault with the example's configuration and a token of the example's policy. It then has every metric
-// that the engine promises and no other, data for every query of the dashboard, and an alert of a config whose credentials
-// the vendor refuses.
+// Prometheus scrapes Vault with the example's configuration and a token of the example's policy. It then has every
+// metric that the engine promises and no other, data for every query of the dashboard, and an alert of a config whose
+// credentials the vendor refuses.
 func TestPrometheusScrapesEngine(t *testing.T) {
 	t.Parallel()
 	program, promtool := needsPrometheus(t)
@@ -109,8 +109,8 @@ func TestPrometheusScrapesEngine(t *testing.T) {
 // server is a Prometheus that scrapes a Vault.
 type server struct{ address string }
 
-// startPrometheus starts Prometheus with the example's files, after promtool has accepted them. Only Vault's address and
-// the token's file are others.
+// startPrometheus starts Prometheus with the example's files, after promtool has accepted them. Only Vault's address
+// and the token's file are others.
 func startPrometheus(t *testing.T, m *harness.Mount, program, promtool string) *server {
 	t.Helper()
 	rules, err := os.ReadFile(harness.Path("examples/policies/sre.hcl"))

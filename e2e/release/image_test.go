@@ -26,8 +26,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
-// Programs start from the images alone: as the image's user, by its entry point, with no file that is not in it. Their files are the
-// released ones, and the plugin serves as it would in a container of Vault's.
+// Programs start from the images alone: as the image's user, by its entry point, with no file that is not in it. Their
+// files are the released ones, and the plugin serves as it would in a container of Vault's.
 func TestImagesStartAsTheirUserWithNothingElse(t *testing.T) {
 	t.Parallel()
 	r := findRelease(t)
@@ -62,8 +62,8 @@ func TestImagesStartAsTheirUserWithNothingElse(t *testing.T) {
 	}
 }
 
-// requireServes starts the plugin with the environment that Vault gives to containers, and the folder that it mounts into them.
-// The plugin must offer a socket there.
+// requireServes starts the plugin with the environment that Vault gives to containers, and the folder that it mounts
+// into them. The plugin must offer a socket there.
 func requireServes(t *testing.T, inImage func(args []string, environ ...string) *exec.Cmd, root string, uid, gid int) {
 	t.Helper()
 	const sockets = "/tmp/go-plugin-container"
@@ -97,7 +97,8 @@ func number(t *testing.T, text string) uint32 {
 	return uint32(parsed)
 }
 
-// unpackImage unpacks the image for this machine's architecture from an OCI layout in a tar, and returns its entry point and user.
+// unpackImage unpacks the image for this machine's architecture from an OCI layout in a tar, and returns its entry
+// point and user.
 func unpackImage(t *testing.T, file, root string) (entrypoint []string, user string) {
 	t.Helper()
 	layout, err := os.ReadFile(file)

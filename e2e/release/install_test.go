@@ -58,7 +58,8 @@ func commands(t *testing.T, title string) (blocks []string) {
 	return blocks
 }
 
-// newcomer runs commands of docs/install.md as someone who has the release's files, a Vault server and its command, and no clone.
+// newcomer runs commands of docs/install.md as someone who has the release's files, a Vault server and its command, and
+// no clone.
 type newcomer struct {
 	release
 	server    *harness.Server
@@ -129,7 +130,8 @@ func TestDamagedReleaseIsNotInstalled(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(n.server.Plugins(), n.plugin()))
 }
 
-// The commands for upgrades lead from an earlier version to the release and back. Configs, and leases of both, keep working.
+// The commands for upgrades lead from an earlier version to the release and back. Configs, and leases of both, keep
+// working.
 func TestUpgradeToReleaseAndBackByDocument(t *testing.T) {
 	t.Parallel()
 	const before = "v0.0.9"
@@ -178,7 +180,8 @@ type helmMount struct {
 	MountPath string `yaml:"mountPath"`
 }
 
-// The init container of the Helm chart's values downloads what its list of sums names, and fails where a sum is another.
+// The init container of the Helm chart's values downloads what its list of sums names, and fails where a sum is
+// another.
 func TestHelmInitContainerInstallsAndVerifies(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile(harness.Path("examples/operator/vault-helm-values.yml"))

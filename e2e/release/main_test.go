@@ -1,5 +1,6 @@
-// Package release tests the files of a release, in the folder that RELEASE_DIST names: make release-check. Nothing of the plugin
-// is built for it, except an earlier version to upgrade from. Without RELEASE_DIST only what needs no release is tested.
+// Package release tests the files of a release, in the folder that RELEASE_DIST names: make release-check. Nothing of
+// the plugin is built for it, except an earlier version to upgrade from. Without RELEASE_DIST only what needs no
+// release is tested.
 package release
 
 import (

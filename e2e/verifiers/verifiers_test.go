@@ -1,6 +1,6 @@
-// Package verifiers has a real Vault sign calls with the schemes of schemes/, and checks the signatures with the libraries of others:
-// the vendors' own, where they exist in Go, and for two schemes libraries for Node.js (make e2e-npm). It is a module of its own, so
-// that nothing else depends on those libraries.
+// Package verifiers has a real Vault sign calls with the schemes of schemes/, and checks the signatures with the
+// libraries of others: the vendors' own, where they exist in Go, and for two schemes libraries for Node.js (make
+// e2e-npm). It is a module of its own, so that nothing else depends on those libraries.
 package verifiers
 
 import (
@@ -334,8 +334,8 @@ func TestAzureSDKGivesTheSameSignature(t *testing.T) {
 	}
 }
 
-// Akamai's own library gives the same Authorization in the same second, for the same nonce. Not parallel: it sets the source of
-// package uuid.
+// Akamai's own library gives the same Authorization in the same second, for the same nonce. Not parallel: it sets the
+// source of package uuid.
 //
 //nolint:paralleltest // see above
 func TestAkamaiLibraryGivesTheSameSignature(t *testing.T) {
@@ -379,8 +379,8 @@ func part(t *testing.T, header, name string) string {
 	return value
 }
 
-// A receiver that knows nothing of the scheme accepts the message: it reads what is covered from Signature-Input, with a library for
-// structured fields, and builds the signature base from the call.
+// A receiver that knows nothing of the scheme accepts the message: it reads what is covered from Signature-Input, with
+// a library for structured fields, and builds the signature base from the call.
 func TestMessageSignatureVerifies(t *testing.T) {
 	t.Parallel()
 	key := append([]byte(harness.NewSecret()), 0, 255)
@@ -463,8 +463,9 @@ func base(t *testing.T, req *http.Request) string {
 	return lines.String() + `"@signature-params": ` + parameters
 }
 
-// Kraken accepts the nonce and the form that the answer tells. This is the arithmetic of Kraken's documentation: HMAC-SHA512 of the path
-// and the SHA-256 of the nonce and the form. A client library in another language is in npm_test.go.
+// Kraken accepts the nonce and the form that the answer tells. This is the arithmetic of Kraken's documentation:
+// HMAC-SHA512 of the path and the SHA-256 of the nonce and the form. A client library in another language is in
+// npm_test.go.
 func TestKrakenSignatureIsOfTheDocumentation(t *testing.T) {
 	t.Parallel()
 	key := []byte(harness.NewSecret())

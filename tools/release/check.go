@@ -22,8 +22,8 @@ import (
 	"github.com/opencontainers/image-spec/schema"
 )
 
-// check requires that a folder is a whole release: its sums, what each binary is, what the lists of modules name, and what the
-// images contain. It says everything that is wrong.
+// check requires that a folder is a whole release: its sums, what each binary is, what the lists of modules name, and
+// what the images contain. It says everything that is wrong.
 func check(dist, version string) error {
 	sums, wrong := checkSums(dist)
 	if sums == nil {
@@ -80,8 +80,8 @@ func checkBinary(file, program string, on platform) error {
 	return nil
 }
 
-// checkImages requires that the images are valid OCI layouts with the very binaries of the release, and that the digests which
-// the release publishes are theirs.
+// checkImages requires that the images are valid OCI layouts with the very binaries of the release, and that the
+// digests which the release publishes are theirs.
 func checkImages(dist, version string, sums map[string]string) error {
 	published, err := os.ReadFile(filepath.Join(dist, imageSumsFile))
 	if err != nil {
@@ -196,8 +196,8 @@ func checkContent(image v1.Image, program program, on platform, sum string) erro
 	return nil
 }
 
-// checkBlobs requires that each blob of an image layout has the digest that is its name, and compares the layout's JSON files with
-// the schemas that the OCI publishes.
+// checkBlobs requires that each blob of an image layout has the digest that is its name, and compares the layout's JSON
+// files with the schemas that the OCI publishes.
 func checkBlobs(directory string) error {
 	for name, validator := range map[string]schema.Validator{
 		"oci-layout": schema.ValidatorMediaTypeLayoutHeader, "index.json": schema.ValidatorMediaTypeImageIndex,

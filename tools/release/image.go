@@ -30,8 +30,8 @@ const (
 	rootsPath = "etc/ssl/certs/ca-certificates.crt"
 )
 
-// writeImage writes the images of a program for all its Linux binaries: one index, as an OCI layout in a tar. It returns the
-// digests that users of the image need, and the sums of the binaries in it, one a line.
+// writeImage writes the images of a program for all its Linux binaries: one index, as an OCI layout in a tar. It
+// returns the digests that users of the image need, and the sums of the binaries in it, one a line.
 func writeImage(directory string, program program, version string) (string, error) {
 	var digests strings.Builder
 	file := imageFile(program.name, version)
@@ -138,7 +138,8 @@ func newLayer(binary []byte, name string) (v1.Layer, error) {
 	return tarball.LayerFromOpener(open, tarball.WithMediaType(types.OCILayer))
 }
 
-// roots are the certificates in PEM. Those that Mozilla trusts with limits are left out, since PEM cannot say the limits.
+// roots are the certificates in PEM. Those that Mozilla trusts with limits are left out, since PEM cannot say the
+// limits.
 func roots() []byte {
 	var all bytes.Buffer
 	for root := range bundle.Roots() {

@@ -1,8 +1,8 @@
 // Command release builds a release of this repository into a folder, and checks the files of one. make release and make
 // release-check run it.
 //
-// A build is reproducible: the same sources and the same version of Go give the same bytes, in any folder and at any time.
-// Nothing that it writes has a time, a random id or a path of the machine.
+// A build is reproducible: the same sources and the same version of Go give the same bytes, in any folder and at any
+// time. Nothing that it writes has a time, a random id or a path of the machine.
 package main
 
 import (

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// notes are the release notes of a version: its section of the changelog. Sections have headings such as "## 1.2.3 — 2026-01-31".
+// notes are the release notes of a version: its section of the changelog. Sections have headings such as "## 1.2.3 —
+// 2026-01-31".
 func notes(changelog, version string) (string, error) {
 	var section strings.Builder
 	inside := false

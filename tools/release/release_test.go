@@ -77,8 +77,8 @@ func TestSumsNameExactlyTheFiles(t *testing.T) {
 	require.ErrorContains(t, err, "b is in SHA256SUMS, but not in")
 }
 
-// A list of modules belongs to one binary, names all of its modules, and has nothing that differs from machine to machine. The
-// binary is this test's own.
+// A list of modules belongs to one binary, names all of its modules, and has nothing that differs from machine to
+// machine. The binary is this test's own.
 func TestSBOMIsThatOfTheBinary(t *testing.T) {
 	t.Parallel()
 	binary, err := os.Executable()
@@ -117,8 +117,8 @@ func TestSBOMIsThatOfTheBinary(t *testing.T) {
 	}
 }
 
-// fakeRelease writes the Linux binaries of a program, which are no programs, and its image. It returns the sums of the binaries, and
-// the lines that are published for the image.
+// fakeRelease writes the Linux binaries of a program, which are no programs, and its image. It returns the sums of the
+// binaries, and the lines that are published for the image.
 func fakeRelease(t *testing.T, directory, content string) (sums map[string]string, digests string) {
 	t.Helper()
 	sums = map[string]string{}

@@ -14,7 +14,8 @@ import (
 // binarySum is the name of the property by which a list names its binary.
 const binarySum = "cdx:gomod:binary:hash:SHA-256"
 
-// writeSBOM writes the CycloneDX list of what is in a binary: its modules and the version of Go, as the binary itself names them.
+// writeSBOM writes the CycloneDX list of what is in a binary: its modules and the version of Go, as the binary itself
+// names them.
 func writeSBOM(binary, file, version string) error {
 	if err := command("", os.Environ(), "go", "tool", "cyclonedx-gomod", "bin", "-json", "-noserial", "-notimestamp", "-std",
 		"-version", version, "-output", file, binary); err != nil {
@@ -54,7 +55,8 @@ func readSBOM(file string) (*cyclonedx.BOM, error) {
 	return list, nil
 }
 
-// checkSBOM requires that a list is that of a binary, by its sum, and names exactly the modules that go version -m says.
+// checkSBOM requires that a list is that of a binary, by its sum, and names exactly the modules that go version -m
+// says.
 func checkSBOM(binary, sum, file, version string) error {
 	list, err := readSBOM(file)
 	if err != nil {

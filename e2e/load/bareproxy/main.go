@@ -1,6 +1,7 @@
-// Command bareproxy is a reverse proxy that does not sign: the benchmark of apisig-proxy compares against it. Its arguments are the
-// address that it listens on, the URL that it sends requests to, and a prefix that it takes off their paths. It puts into each the
-// headers that it reads from standard input, as JSON. Its server, transport and buffers are as those of apisig-proxy.
+// Command bareproxy is a reverse proxy that does not sign: the benchmark of apisig-proxy compares against it. Its
+// arguments are the address that it listens on, the URL that it sends requests to, and a prefix that it takes off their
+// paths. It puts into each the headers that it reads from standard input, as JSON. Its server, transport and buffers
+// are as those of apisig-proxy.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Command donothing is a secrets engine that does nothing, built with the SDK's defaults: the benchmark compares against
-// it. It answers reads of the path nothing, and reads of the path leased with a lease.
+// Command donothing is a secrets engine that does nothing, built with the SDK's defaults: the benchmark compares
+// against it. It answers reads of the path nothing, and reads of the path leased with a lease.
 package main
 
 import (

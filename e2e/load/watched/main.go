@@ -1,5 +1,5 @@
-// Command watched is the engine, and also reports its own resources: on SIGUSR1 it writes the number of its goroutines and
-// the KiB in use in its heap to a file with the name of its executable and .watched added.
+// Command watched is the engine, and also reports its own resources: on SIGUSR1 it writes the number of its goroutines
+// and the KiB in use in its heap to a file with the name of its executable and .watched added.
 package main
 
 import (
