@@ -56,13 +56,14 @@ func TestAgentKeepsFilesFresh(t *testing.T) {
 		require.True(t, m.Vendor.Living(strings.TrimSpace(a.Read("avanan.jwt"))), "the vendor takes the JWT in the file")
 	})
 	a.Refreshes(t, "infinity.headers", 5, func() {
-		require.Equal(t, http.StatusOK, m.Call(m.URL+"/app/hec-api/v1.0/scopes", harness.With(headers(a, "infinity.headers"), values{
-			"x-av-req-id": uuid.NewString(),
-		})))
+		again := harness.With(headers(a, "infinity.headers"), values{"x-av-req-id": uuid.NewString()})
+		require.Equal(t, http.StatusOK, m.Call(m.URL+"/app/hec-api/v1.0/scopes", again))
 	})
 	environment := environment(a)
 	require.Equal(t, http.StatusOK, m.Call(environment["PAVE_BASE_URL"]+"/v1/sessions", values{
-		"API-Key": environment["PAVE_API_KEY"], "API-Token": environment["PAVE_API_TOKEN"], "API-Timestamp": environment["PAVE_API_TIMESTAMP"],
+		"API-Key":       environment["PAVE_API_KEY"],
+		"API-Token":     environment["PAVE_API_TOKEN"],
+		"API-Timestamp": environment["PAVE_API_TIMESTAMP"],
 	}))
 	require.Equal(t, "US:sandbox", environment["AVANAN_APP_ID"])
 	require.True(t, m.Vendor.Living(environment["AVANAN_TOKEN"]))
@@ -82,7 +83,9 @@ func TestAgentKeepsFileWhileVendorIsDown(t *testing.T) {
 		return kept != "" && !m.Vendor.Living(kept)
 	}, "the file stays after its JWT has expired")
 	paveHeaders := a.Read("pave.headers")
-	harness.Eventually(t, func() bool { return a.Read("pave.headers") != paveHeaders }, "the headers, which need no vendor, are refreshed")
+	harness.Eventually(t, func() bool {
+		return a.Read("pave.headers") != paveHeaders
+	}, "the headers, which need no vendor, are refreshed")
 	m.Fault(sandbox.None)
 	harness.Eventually(t, func() bool { return m.Vendor.Living(strings.TrimSpace(a.Read("avanan.jwt"))) }, "a new JWT")
 }
@@ -103,24 +106,28 @@ func TestAgentRefreshesAfterPluginIsKilled(t *testing.T) {
 func TestVaultProxyCachesNoAnswer(t *testing.T) {
 	t.Parallel()
 	for policy, read := range map[string]struct{ path, field string }{
-		"pave-reader": {"creds/pave/main", "last_vault_rotation"}, "infinity-reader": {"creds/infinity/us", "header_lines"},
+		"pave-reader":     {"creds/pave/main", "last_vault_rotation"},
+		"infinity-reader": {"creds/infinity/us", "header_lines"},
 	} {
-		m := harness.Start(t).MountApisig(t)
-		m.WriteShortLived()
-		proxied, err := m.Server.NewClient("")
-		require.NoError(t, err)
-		require.NoError(t, proxied.SetAddress(harness.StartVaultProxy(t, m, policy)))
-		through := *m
-		through.Client = proxied
-		harness.Eventually(t, func() bool {
-			_, err := proxied.Logical().ReadWithContext(t.Context(), m.Path+"/"+read.path)
-			return err == nil
-		}, "Vault Proxy has logged in")
-		first, second := through.Read(read.path), through.Read(read.path)
-		require.NotEmpty(t, first.Data[read.field])
-		require.NotEqual(t, first.Data[read.field], second.Data[read.field], read.path)
-		if first.LeaseID != "" {
-			require.NotEqual(t, first.LeaseID, second.LeaseID)
-		}
+		t.Run(policy, func(t *testing.T) {
+			t.Parallel()
+			m := harness.Start(t).MountApisig(t)
+			m.WriteShortLived()
+			proxied, err := m.Server.NewClient("")
+			require.NoError(t, err)
+			require.NoError(t, proxied.SetAddress(harness.StartVaultProxy(t, m, policy)))
+			through := *m
+			through.Client = proxied
+			harness.Eventually(t, func() bool {
+				_, err := proxied.Logical().ReadWithContext(t.Context(), m.Path+"/"+read.path)
+				return err == nil
+			}, "Vault Proxy has logged in")
+			first, second := through.Read(read.path), through.Read(read.path)
+			require.NotEmpty(t, first.Data[read.field])
+			require.NotEqual(t, first.Data[read.field], second.Data[read.field])
+			if first.LeaseID != "" {
+				require.NotEqual(t, first.LeaseID, second.LeaseID)
+			}
+		})
 	}
 }

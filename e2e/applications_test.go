@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -70,8 +71,7 @@ func (p *recorder) taken() []bool {
 	return taken
 }
 
-// The example applications sign each call. If the vendor answers 401, they report it to Vault and try once more, not
-// twice.
+// The example applications sign each call. After a 401 they report it to Vault and try once more, not twice.
 func TestApplicationsSignAgainOnceAfter401(t *testing.T) {
 	t.Parallel()
 	m := harness.Start(t).MountApisig(t)
@@ -92,20 +92,26 @@ func TestApplicationsSignAgainOnceAfter401(t *testing.T) {
 	recorder := &recorder{ReverseProxy: httputil.NewSingleHostReverseProxy(address)}
 	vault := httptest.NewServer(recorder)
 	t.Cleanup(vault.Close)
-	for name, command := range applications(t, m.URL) {
-		for refused, want := range map[int64][]bool{0: {false}, 1: {false, true}, 5: {false, true}} {
-			calls.Store(0)
-			refusals.Store(refused)
-			printed, err := runApplication(m, vault.URL, command)
-			require.Equal(t, want, recorder.taken(), "%s with %d refusals: which requests to Vault report a 401: %s", name, refused, printed)
-			require.Equal(t, int64(len(want)), calls.Load(), "%s with %d refusals: %s", name, refused, printed)
-			if refused < 2 {
-				require.NoError(t, err, printed)
-				require.Contains(t, printed, `"responseText":"Success"`)
-			} else {
-				require.Error(t, err)
-				require.Contains(t, printed, "401")
-			}
+	for name, command := range applications(t, m.URL) { //nolint:paralleltest // the calls are counted
+		for refused, want := range map[int64][]bool{
+			0: {false},
+			1: {false, true},
+			5: {false, true},
+		} {
+			t.Run(fmt.Sprintf("%s with %d refusals", name, refused), func(t *testing.T) {
+				calls.Store(0)
+				refusals.Store(refused)
+				printed, err := runApplication(m, vault.URL, command)
+				require.Equal(t, want, recorder.taken(), "which requests to Vault report a 401: %s", printed)
+				require.Equal(t, int64(len(want)), calls.Load(), printed)
+				if refused < 2 {
+					require.NoError(t, err, printed)
+					require.Contains(t, printed, `"responseText":"Success"`)
+				} else {
+					require.Error(t, err)
+					require.Contains(t, printed, "401")
+				}
+			})
 		}
 	}
 }
@@ -137,18 +143,23 @@ func TestApplicationsFollowNoRedirect(t *testing.T) {
 	m.URL = standIn.URL
 	m.Write("config/avanan/us", m.AvananValues())
 	other, arrived := otherHost(t)
-	for name, command := range applications(t, m.URL) {
-		for _, to := range []string{other + usage, "/v1.0/scopes"} {
+	for name, command := range applications(t, m.URL) { //nolint:paralleltest // the calls are counted
+		for where, to := range map[string]string{
+			"to another host": other + usage,
+			"to another path": "/v1.0/scopes",
+		} {
 			for _, redirect := range []int{301, 302, 303, 307, 308} {
-				calls.Store(0)
-				status.Store(int64(redirect))
-				location.Store(to)
-				printed, err := runApplication(m, m.Server.Address, command)
-				require.Zero(t, arrived.Load(), "%s followed a %d to another host", name, redirect)
-				require.Equal(t, int64(1), calls.Load(), "%s followed a %d to another path", name, redirect)
-				require.Error(t, err, name)
-				require.Contains(t, printed, "redirect", "%s after a %d", name, redirect)
-				require.NotContains(t, printed, "Traceback")
+				t.Run(fmt.Sprintf("%s, %d %s", name, redirect, where), func(t *testing.T) {
+					calls.Store(0)
+					status.Store(int64(redirect))
+					location.Store(to)
+					printed, err := runApplication(m, m.Server.Address, command)
+					require.Zero(t, arrived.Load())
+					require.Equal(t, int64(1), calls.Load())
+					require.Error(t, err)
+					require.Contains(t, printed, "redirect")
+					require.NotContains(t, printed, "Traceback")
+				})
 			}
 		}
 	}
@@ -160,20 +171,26 @@ func TestApplicationsCallOnlyAddressOfConfig(t *testing.T) {
 	m := harness.Start(t).MountApisig(t)
 	m.Write("config/avanan/us", m.AvananValues())
 	other, arrived := otherHost(t)
-	for name, command := range applications(t, other) {
-		printed, err := runApplication(m, m.Server.Address, command, "AVANAN_URL="+other)
-		require.Error(t, err, name)
-		require.Contains(t, printed, "is for "+m.URL+usage, name)
-	}
 	// The url of this answer is of another call.
 	vault := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"data": {"headers": {"x-av-sig": "sig"}, "url": "`+other+`/v1.0/scopes"}}`)
 	}))
 	t.Cleanup(vault.Close)
+	t.Cleanup(func() { require.Zero(t, arrived.Load()) })
 	for name, command := range applications(t, other) {
-		printed, err := runApplication(m, vault.URL, command)
-		require.Error(t, err, name)
-		require.Contains(t, printed, "is for "+other+"/v1.0/scopes", name)
+		for what, test := range map[string]struct {
+			vault, url string
+			environ    []string
+		}{
+			"the config's address is another": {m.Server.Address, m.URL + usage, []string{"AVANAN_URL=" + other}},
+			"the answer is of another call":   {vault.URL, other + "/v1.0/scopes", nil},
+		} {
+			t.Run(name+", "+what, func(t *testing.T) {
+				t.Parallel()
+				printed, err := runApplication(m, test.vault, command, test.environ...)
+				require.Error(t, err)
+				require.Contains(t, printed, "is for "+test.url)
+			})
+		}
 	}
-	require.Zero(t, arrived.Load())
 }

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"debug/elf"
@@ -31,7 +30,9 @@ func makeCopy(t *testing.T, name string) string {
 	// One copy is in a git repository, like a clone, and one is not, like an unpacked archive. The build is the same.
 	if name == "a" {
 		for _, args := range [][]string{
-			{"init", "-q"}, {"add", "."}, {"-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-q", "-m", "a"},
+			{"init", "-q"},
+			{"add", "."},
+			{"-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-q", "-m", "a"},
 		} {
 			harness.Run(t, harness.Command("git", append([]string{"-C", directory}, args...)...))
 		}
@@ -59,19 +60,23 @@ func machinePaths(t *testing.T) []string {
 func TestBuildIsReproducibleAndStatic(t *testing.T) {
 	t.Parallel()
 	one, other := makeCopy(t, "a"), makeCopy(t, "another/and-deeper")
+	paths := append(machinePaths(t), filepath.Dir(one), filepath.Dir(other))
 	for _, name := range []string{filepath.Join("plugins", harness.PluginName), "apisig-sandbox", "apisig-proxy"} {
-		binary, err := os.ReadFile(filepath.Join(one, name))
-		require.NoError(t, err)
-		again, err := os.ReadFile(filepath.Join(other, name))
-		require.NoError(t, err)
-		require.Equal(t, sha256.Sum256(binary), sha256.Sum256(again), name)
-		// A path of Vault's API that ends like a home folder, /root, in a container.
-		text := strings.ReplaceAll(string(binary), "/pki/root/", "")
-		for _, path := range append(machinePaths(t), filepath.Dir(one), filepath.Dir(other)) {
-			if strings.Contains(text, path+string(filepath.Separator)) {
-				t.Errorf("%s holds %s", name, path)
+		t.Run(name+" is reproducible", func(t *testing.T) {
+			t.Parallel()
+			binary, err := os.ReadFile(filepath.Join(one, name))
+			require.NoError(t, err)
+			again, err := os.ReadFile(filepath.Join(other, name))
+			require.NoError(t, err)
+			require.Equal(t, sha256.Sum256(binary), sha256.Sum256(again))
+			// A path of Vault's API that ends like a home folder, /root, in a container.
+			text := strings.ReplaceAll(string(binary), "/pki/root/", "")
+			for _, path := range paths {
+				if strings.Contains(text, path+string(filepath.Separator)) {
+					t.Error("it holds", path)
+				}
 			}
-		}
+		})
 		t.Run(name+" is static", func(t *testing.T) {
 			t.Parallel()
 			if runtime.GOOS != "linux" {
@@ -122,18 +127,10 @@ func networkSockets(t *testing.T, process string) (addresses []string, all int) 
 func startSandbox(t *testing.T) (process, port string) {
 	t.Helper()
 	run := harness.Command(buildSandbox(t), "-listen", "127.0.0.1:0")
-	printed, err := run.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, run.Start())
-	t.Cleanup(func() {
-		_ = run.Process.Kill()
-		_ = run.Wait()
-	})
-	line, err := bufio.NewReader(printed).ReadString('\n')
-	require.NoError(t, err)
-	address, is := strings.CutPrefix(strings.TrimSpace(line), "listening on http://127.0.0.1:")
+	line := harness.FirstLine(t, run)
+	port, is := strings.CutPrefix(strings.TrimSpace(line), "listening on http://127.0.0.1:")
 	require.True(t, is, line)
-	return filepath.Join("/proc", strconv.Itoa(run.Process.Pid)), address
+	return filepath.Join("/proc", strconv.Itoa(run.Process.Pid)), port
 }
 
 func buildSandbox(t *testing.T) string {
@@ -207,13 +204,16 @@ func TestSandboxListensOnLoopbackOnly(t *testing.T) {
 	}
 	binary := buildSandbox(t)
 	for _, address := range refused {
-		// A sandbox that does listen must not make the test hang.
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		printed, err := exec.CommandContext(ctx, binary, "-listen", address).CombinedOutput()
-		cancel()
-		require.Error(t, err, address)
-		require.NotContains(t, string(printed), "listening on")
-		require.Contains(t, string(printed), "-listen takes a loopback address")
+		t.Run("refuses "+address, func(t *testing.T) {
+			t.Parallel()
+			// A sandbox that does listen must not make the test hang.
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			printed, err := exec.CommandContext(ctx, binary, "-listen", address).CombinedOutput()
+			require.Error(t, err)
+			require.NotContains(t, string(printed), "listening on")
+			require.Contains(t, string(printed), "-listen takes a loopback address")
+		})
 	}
 
 	_, port := startSandbox(t)
@@ -224,7 +224,10 @@ func TestSandboxListensOnLoopbackOnly(t *testing.T) {
 		t.Log("this machine can be reached at no other address")
 	}
 	for _, address := range own {
-		_, err := net.Dial("tcp", net.JoinHostPort(address, port))
-		require.Error(t, err, address)
+		t.Run("is not at "+address, func(t *testing.T) {
+			t.Parallel()
+			_, err := net.Dial("tcp", net.JoinHostPort(address, port))
+			require.Error(t, err)
+		})
 	}
 }

@@ -21,28 +21,30 @@ import (
 func TestLeasesAreRevokedWithoutConfigOrVendor(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
-	for _, vendor := range m.TokenVendors() {
-		config, creds := "config/"+vendor.Name+"/us", "creds/"+vendor.Name+"/us"
-		m.Write(config, vendor.Values)
-		second, third := m.Read(creds), m.Read(creds)
-		status, _, text := m.Request(http.MethodDelete, config, nil)
-		require.Equal(t, http.StatusNoContent, status, text)
-		m.Fault(sandbox.Break)
-		for _, secret := range []*api.Secret{second, third} {
-			require.NoError(t, m.Client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{LeaseID: secret.LeaseID, Sync: true}))
-		}
-		require.Empty(t, m.LeasesOf(vendor.Name))
-		require.Empty(t, m.IrrevocableLeases())
-		m.Fault(sandbox.None)
-		m.Write(config, harness.With(vendor.Values, values{"verify": false}))
-		require.NotEqual(t, third.Data["token"], m.Read(creds).Data["token"])
+	for _, vendor := range m.TokenVendors() { //nolint:paralleltest // a fault is of the stand-in that they share
+		t.Run(vendor.Name, func(t *testing.T) {
+			m := m.In(t)
+			config, creds := "config/"+vendor.Name+"/us", "creds/"+vendor.Name+"/us"
+			m.Write(config, vendor.Values)
+			second, third := m.Read(creds), m.Read(creds)
+			status, _, text := m.Request(http.MethodDelete, config, nil)
+			require.Equal(t, http.StatusNoContent, status, text)
+			m.Fault(sandbox.Break)
+			defer m.Fault(sandbox.None)
+			m.Revoke(second, third)
+			require.Empty(t, m.LeasesOf(vendor.Name))
+			require.Empty(t, m.IrrevocableLeases())
+			m.Fault(sandbox.None)
+			m.Write(config, harness.With(vendor.Values, values{"verify": false}))
+			require.NotEqual(t, third.Data["token"], m.Read(creds).Data["token"])
 
-		for range 50 {
-			m.Read(creds)
-		}
-		require.Len(t, m.LeasesOf(vendor.Name), 51)
-		_, _, text = m.Request(http.MethodDelete, config, nil)
-		require.Empty(t, text)
+			for range 50 {
+				m.Read(creds)
+			}
+			require.Len(t, m.LeasesOf(vendor.Name), 51)
+			_, _, text = m.Request(http.MethodDelete, config, nil)
+			require.Empty(t, text)
+		})
 	}
 	m.Fault(sandbox.Break)
 	require.NoError(t, m.Client.Sys().UnmountWithContext(t.Context(), m.Path))
@@ -71,9 +73,7 @@ func TestReloadKeepsConfigsAndLeases(t *testing.T) {
 	require.NotEqual(t, before.Data["token"], after.Data["token"])
 	require.Equal(t, handshakes+1, m.Vendor.Handshakes(), "the date format that was found is stored")
 	require.NotEqual(t, portal.Data["token"], m.Read("creds/infinity/us").Data["token"])
-	for _, secret := range []*api.Secret{before, after, portal} {
-		require.NoError(t, m.Client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{LeaseID: secret.LeaseID, Sync: true}))
-	}
+	m.Revoke(before, after, portal)
 	require.Empty(t, m.IrrevocableLeases())
 }
 
@@ -98,7 +98,8 @@ func TestLeaseExpiresWhileVendorIsDown(t *testing.T) {
 // Vault rejects a registration whose version is not the one that the plugin reports.
 func TestRegisteredVersionMustMatch(t *testing.T) {
 	t.Parallel()
-	require.ErrorContains(t, harness.Shared(t).Register(harness.PluginName+"-misversioned", harness.PluginName, "v9.9.9"), backend.Version)
+	err := harness.Shared(t).Register(harness.PluginName+"-misversioned", harness.PluginName, "v9.9.9")
+	require.ErrorContains(t, err, backend.Version)
 	printed, err := harness.Command(harness.Plugin(t), "-version").Output()
 	require.NoError(t, err)
 	require.Equal(t, backend.Version+"\n", string(printed))
@@ -121,23 +122,28 @@ func TestVaultCommandLine(t *testing.T) {
 		require.NoError(t, err, printed)
 		return printed
 	}
-	key := sandbox.Default().PAVEAPIKey
-	succeed(harness.PaveSecret, "write", m.Path+"/config/pave/main", "username=acme", "api_key="+key, "api_secret=-", "base_url="+m.URL)
+	key := "api_key=" + sandbox.Default().PAVEAPIKey
+	succeed(harness.PaveSecret,
+		"write", m.Path+"/config/pave/main", "username=acme", key, "api_secret=-", "base_url="+m.URL)
 	file := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(file, []byte(harness.AvananSecret), 0o600))
 	succeed("", "write", m.Path+"/config/avanan/us", "app_id=US:sandbox", "secret_key=@"+file, "base_url="+m.URL)
 
-	succeed(harness.InfinitySecret, "write", m.Path+"/config/infinity/us", "client_id=sandbox-client", "access_key=-", "base_url="+m.URL+"/auth/external")
+	succeed(harness.InfinitySecret,
+		"write", m.Path+"/config/infinity/us", "client_id=sandbox-client", "access_key=-",
+		"base_url="+m.URL+"/auth/external")
 	require.Contains(t, succeed("", "read", "-field=header_lines", m.Path+"/creds/infinity/us"), "Authorization: Bearer ")
 	require.Contains(t, succeed("", "path-help", m.Path+"/creds/infinity/us"), "The token alone opens everything")
 
 	require.Contains(t, succeed("", "read", m.Path+"/config/pave/main"), "2m30s")
-	require.Contains(t, succeed("", "read", "-format=json", m.Path+"/creds/pave/main"), `"API-Key": "`+key+`"`)
+	read := succeed("", "read", "-format=json", m.Path+"/creds/pave/main")
+	require.Contains(t, read, `"API-Key": "`+sandbox.Default().PAVEAPIKey+`"`)
 	require.Contains(t, succeed("", "read", "-field=region", m.Path+"/creds/avanan/us"), "us")
 	require.Contains(t, succeed("", "read", m.Path+"/sign/avanan/us", "request_string=/v1.0/scopes"), "x-av-sig")
 	require.Contains(t, succeed("", "write", m.Path+"/sign/avanan/us", "request_string=/v1.0/scopes"), "x-av-sig")
 	require.Contains(t, succeed("", "write", "-f", m.Path+"/creds/pave/main"), "rotation_period")
-	batch := succeed("", "write", "-format=json", m.Path+"/sign/avanan/us/batch", "request_strings=/v1.0/event/1", "request_strings=/v1.0/event/2")
+	batch := succeed("", "write", "-format=json", m.Path+"/sign/avanan/us/batch",
+		"request_strings=/v1.0/event/1", "request_strings=/v1.0/event/2")
 	require.Contains(t, batch, m.URL+"/v1.0/event/1")
 	require.Contains(t, batch, m.URL+"/v1.0/event/2")
 	succeed("", "patch", m.Path+"/config/pave/main", "ttl=100")
@@ -150,7 +156,8 @@ func TestVaultCommandLine(t *testing.T) {
 	require.Error(t, err)
 	require.Contains(t, printed, "Code: 400")
 	require.Contains(t, printed, "there is no config at "+m.Path+"/config/pave/main; write one first: vault write")
-	printed, err = cli(harness.PaveSecret+"\n", "write", m.Path+"/config/pave/main", "username=acme", "api_key="+key, "api_secret=-")
+	printed, err = cli(harness.PaveSecret+"\n",
+		"write", m.Path+"/config/pave/main", "username=acme", key, "api_secret=-")
 	require.Error(t, err)
 	require.Contains(t, printed, "api_secret contains a newline")
 }

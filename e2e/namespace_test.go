@@ -20,7 +20,11 @@ var hint = regexp.MustCompile(`write one first: vault (write .* )username=`)
 // another or none.
 func TestHintWritesConfigInAnyNamespace(t *testing.T) {
 	t.Parallel()
-	for namespace, mount := range map[string]string{"": "department/team/apisig", "team": "apisig", "team/inner": "department/apisig"} {
+	for namespace, mount := range map[string]string{
+		"":           "department/team/apisig",
+		"team":       "apisig",
+		"team/inner": "department/apisig",
+	} {
 		t.Run(namespace+" "+mount, func(t *testing.T) {
 			t.Parallel()
 			server := harness.Shared(t)
@@ -35,8 +39,8 @@ func TestHintWritesConfigInAnyNamespace(t *testing.T) {
 				require.Equal(t, http.StatusBadRequest, status, text)
 				hinted := hint.FindStringSubmatch(text)
 				require.NotEmpty(t, hinted, text)
-				args := append(strings.Fields(hinted[1]), "username=acme", "api_key="+sandbox.Default().PAVEAPIKey, "api_secret=-", "base_url="+m.URL)
-				run := harness.Command(server.Binary, args...)
+				run := harness.Command(server.Binary, append(strings.Fields(hinted[1]),
+					"username=acme", "api_key="+sandbox.Default().PAVEAPIKey, "api_secret=-", "base_url="+m.URL)...)
 				run.Env = server.Environ()
 				if set != "" {
 					run.Env = append(run.Env, "VAULT_NAMESPACE="+set, "BAO_NAMESPACE="+set)

@@ -17,18 +17,26 @@ import (
 // answer gets out: the search at the end of the run knows it.
 func TestCheckMakesPaveHeadersWork(t *testing.T) {
 	t.Parallel()
-	for _, format := range []sandbox.Timestamps{sandbox.RFC3339, sandbox.RFC3339Millis, sandbox.HTTPDate, sandbox.UnixSeconds} {
-		m := harness.NewMount(t)
-		m.Vendor.Change(func(b *sandbox.Behaviour) { b.PAVETimestamps = format })
-		m.Write("config/pave/main", m.PaveValues())
-		status, checked, text := m.Request(http.MethodPut, "check/pave/main", nil)
-		require.Equal(t, http.StatusOK, status, text)
-		require.Equal(t, string(format), checked.Data["timestamp_format"])
-		require.Equal(t, http.StatusOK, m.Call(m.URL+"/v1/sessions", m.Read("creds/pave/main").Data["headers"]))
-		require.Equal(t, "accepted", checked.Data["formats"].(values)[string(format)])
-		require.NotContains(t, m.Read("status/pave/main").Data, "last_failure")
-		status, _, text = m.Request(http.MethodPut, "check/pave/main", nil)
-		require.Equal(t, http.StatusTooManyRequests, status, text)
+	for _, format := range []sandbox.Timestamps{
+		sandbox.RFC3339,
+		sandbox.RFC3339Millis,
+		sandbox.HTTPDate,
+		sandbox.UnixSeconds,
+	} {
+		t.Run(string(format), func(t *testing.T) {
+			t.Parallel()
+			m := harness.NewMount(t)
+			m.Vendor.Change(func(b *sandbox.Behaviour) { b.PAVETimestamps = format })
+			m.Write("config/pave/main", m.PaveValues())
+			status, checked, text := m.Request(http.MethodPut, "check/pave/main", nil)
+			require.Equal(t, http.StatusOK, status, text)
+			require.Equal(t, string(format), checked.Data["timestamp_format"])
+			require.Equal(t, http.StatusOK, m.Call(m.URL+"/v1/sessions", m.Read("creds/pave/main").Data["headers"]))
+			require.Equal(t, "accepted", checked.Data["formats"].(values)[string(format)])
+			require.NotContains(t, m.Read("status/pave/main").Data, "last_failure")
+			status, _, text = m.Request(http.MethodPut, "check/pave/main", nil)
+			require.Equal(t, http.StatusTooManyRequests, status, text)
+		})
 	}
 }
 
@@ -56,7 +64,8 @@ func TestMetricsAreReadAsText(t *testing.T) {
 	m.Write("config/avanan/us", m.AvananValues())
 	token := m.Read("creds/avanan/us").Data["token"].(string)
 	scrape := func(vaultToken string) (status int, contentType, text string) {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, m.Client.Address()+"/v1/"+m.Path+"/metrics", http.NoBody)
+		address := m.Client.Address() + "/v1/" + m.Path + "/metrics"
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)
 		require.NoError(t, err)
 		req.Header.Set("Authorization", "Bearer "+vaultToken)
 		resp, err := http.DefaultClient.Do(req)

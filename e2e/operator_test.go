@@ -7,7 +7,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"github.com/apisig/vault-plugin-apisig/backend"
@@ -52,16 +51,12 @@ func TestRegisterScriptInstallsAndUpgrades(t *testing.T) {
 	require.Equal(t, http.StatusOK, m.Call(m.URL+"/v1/sessions", m.Read("creds/pave/main").Data["headers"]))
 	renewed := m.Read("creds/avanan/us")
 	require.Len(t, m.Leases(), 2)
-	found, err := m.Client.Sys().LookupWithContext(t.Context(), old.LeaseID)
-	require.NoError(t, err)
-	require.NotEmpty(t, found.Data["expire_time"])
+	m.RequireLeased(old)
 
 	// And back: the old version revokes the leases of the new one.
 	printed, err = register(before)
 	require.NoError(t, err, printed)
-	for _, secret := range []*api.Secret{old, renewed} {
-		require.NoError(t, m.Client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{LeaseID: secret.LeaseID, Sync: true}))
-	}
+	m.Revoke(old, renewed)
 	require.Empty(t, m.Leases())
 	require.Empty(t, m.IrrevocableLeases())
 
