@@ -47,7 +47,8 @@ func TestSandboxAcceptsDeclaredSignatures(t *testing.T) {
 		require.Equal(t, http.StatusOK, callSigned(t, http.MethodGet, m.URL+target, "", data["headers"].(values)))
 		require.Equal(t, http.StatusUnauthorized, callSigned(t, http.MethodPost, m.URL+target, "", data["headers"].(values)))
 	}
-	_, _, text = m.Request(http.MethodPut, "config/custom/orders", values{"scheme": m.CustomValues()["scheme"].(string) + "\n"})
+	another := values{"scheme": m.CustomValues()["scheme"].(string) + "\n"}
+	_, _, text = m.Request(http.MethodPut, "config/custom/orders", another)
 	require.Contains(t, text, "secret is required; a write that changes scheme starts over")
 	checked, _, text := m.Request(http.MethodPut, "check/custom/orders", nil)
 	require.Equal(t, http.StatusOK, checked, text)
@@ -70,17 +71,21 @@ func TestProxySignsMethodAndBody(t *testing.T) {
 `))
 	p.SetToken(t, proxyToken(t, m, `path "apisig/sign/custom/orders" { capabilities = ["update"] }`))
 	p.Start(t)
-	for _, call := range []struct {
+	for name, call := range map[string]struct {
 		method, path, body string
 		status             int
 	}{
-		{http.MethodGet, "/orders/custom/v1/orders?page=2&q=%2F", "", http.StatusOK},
-		{http.MethodGet, "/orders/custom/v1/orders/1", "", http.StatusOK},
-		{http.MethodPost, "/orders/custom/v1/orders", `{"item":"a, b"}`, http.StatusOK},
-		{http.MethodPost, "/orders/custom/v1/orders", strings.Repeat("x", 1<<20), http.StatusOK},
-		{http.MethodDelete, "/orders/custom/v1/orders/1", "", http.StatusForbidden},
+		"a query":        {http.MethodGet, "/orders?page=2&q=%2F", "", http.StatusOK},
+		"a path":         {http.MethodGet, "/orders/1", "", http.StatusOK},
+		"a body":         {http.MethodPost, "/orders", `{"item":"a, b"}`, http.StatusOK},
+		"a large body":   {http.MethodPost, "/orders", strings.Repeat("x", 1<<20), http.StatusOK},
+		"another method": {http.MethodDelete, "/orders/1", "", http.StatusForbidden},
 	} {
-		require.Equal(t, call.status, callSigned(t, call.method, p.URL+call.path, call.body, nil), call)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := callSigned(t, call.method, p.URL+"/orders/custom/v1"+call.path, call.body, nil)
+			require.Equal(t, call.status, got)
+		})
 	}
 }
 
@@ -88,34 +93,54 @@ func TestProxySignsMethodAndBody(t *testing.T) {
 // is not signed.
 func TestCommandLineDoesNotChangeBytes(t *testing.T) {
 	t.Parallel()
-	m := harness.NewMount(t)
+	shared := harness.NewMount(t)
 	scheme, err := os.ReadFile(harness.Path("schemes/github-webhook.yml"))
 	require.NoError(t, err)
 	image, mark := filepath.Join(t.TempDir(), "image"), filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(image, []byte("\x89PNG\r\n"), 0o600))
 	require.NoError(t, os.WriteFile(mark, []byte("\ufeff"+harness.NewSecret()), 0o600))
-	m.Write("config/pave/main", m.PaveValues())
-	_, _, text := m.Request(http.MethodPut, "config/custom/hook",
-		values{"scheme": string(scheme), "webhook_secret": harness.NewSecret(), "base_url": "https://receiver.example"})
+	_, _, text := shared.Request(http.MethodPut, "config/custom/hook", values{
+		"scheme":         string(scheme),
+		"webhook_secret": harness.NewSecret(),
+		"base_url":       "https://receiver.example",
+	})
 	require.Empty(t, text)
 	for name, test := range map[string]struct{ path, parameter, want string }{
-		"a secret of bytes":           {"config/custom/hook", "webhook_secret=@" + image, "webhook_secret contains U+FFFD"},
-		"a secret with a mark":        {"config/custom/hook", "webhook_secret=@" + mark, "webhook_secret contains an invisible character"},
+		"a secret of bytes": {"config/custom/hook", "webhook_secret=@" + image, "webhook_secret contains U+FFFD"},
+		"a secret with a mark": {
+			"config/custom/hook", "webhook_secret=@" + mark,
+			"webhook_secret contains an invisible character",
+		},
 		"PAVE's secret, with a mark":  {"config/pave/x", "api_secret=@" + mark, "api_secret contains an invisible character"},
 		"a body of bytes":             {"sign/custom/hook", "body=@" + image, "body contains U+FFFD"},
 		"a name that no config has":   {"config/pave/us:east", "ttl=20", "no config can have this name"},
 		"a name with an at sign":      {"creds/pave/a@b", "unauthorized=true", "no config can have this name"},
 		"a name with a blank, signed": {"sign/custom/a b", "body=x", "no config can have this name"},
 	} {
-		command := harness.Command(m.Server.Binary, "write", m.Path+"/"+test.path, test.parameter)
-		command.Env = m.Server.Environ()
-		printed, err := command.CombinedOutput()
-		require.Error(t, err, name)
-		require.Contains(t, string(printed), "Code: 400", name)
-		require.Contains(t, string(printed), test.want, name)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			command := harness.Command(shared.Server.Binary, "write", shared.Path+"/"+test.path, test.parameter)
+			command.Env = shared.Server.Environ()
+			printed, err := command.CombinedOutput()
+			require.Error(t, err)
+			require.Contains(t, string(printed), "Code: 400")
+			require.Contains(t, string(printed), test.want)
+		})
 	}
+}
+
+// A reader's client may add parameters that the engine does not know.
+func TestUnknownParametersOfReadsAreIgnored(t *testing.T) {
+	t.Parallel()
+	m := harness.NewMount(t)
+	m.Write("config/pave/main", m.PaveValues())
 	read := m.Read("creds/pave/main", "version", "-1")
 	require.Equal(t, []string{`ignored unknown parameters "version"; this takes unauthorized`}, read.Warnings)
+}
+
+func TestConfigListsVendors(t *testing.T) {
+	t.Parallel()
+	m := harness.NewMount(t)
 	listed, err := m.Client.Logical().ListWithContext(t.Context(), m.Path+"/config")
 	require.NoError(t, err)
 	require.Equal(t, []any{"avanan/", "custom/", "infinity/", "pave/"}, listed.Data["keys"])

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/hashicorp/vault/api"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/apisig/vault-plugin-apisig/backend"
@@ -28,7 +29,12 @@ func TestDemoSucceedsAndStops(t *testing.T) {
 	printed, err := harness.Command("make", "-C", "..", "demo").CombinedOutput()
 	require.NoError(t, err, string(printed))
 	require.Contains(t, string(printed), "Every call got the expected answer.")
-	for _, secret := range []string{"sandbox-pave-secret", "sandbox-avanan-secret", "sandbox-infinity-key", "sandbox-custom-secret"} {
+	for _, secret := range []string{
+		"sandbox-pave-secret",
+		"sandbox-avanan-secret",
+		"sandbox-infinity-key",
+		"sandbox-custom-secret",
+	} {
 		require.NotContains(t, string(printed), secret)
 	}
 	sandbox := regexp.MustCompile(`base_url=http://(\S+)`).FindStringSubmatch(string(printed))
@@ -106,8 +112,9 @@ func runReadme(t *testing.T, format string) {
 	}
 	// Use another port, since someone may be following the README on this machine, and wait until the sandbox listens.
 	script = strings.ReplaceAll(script, "127.0.0.1:8400", address)
-	script = strings.ReplaceAll(script, "bin/apisig-sandbox >/dev/null &",
-		`bin/apisig-sandbox -listen `+address+` >"$WORK/sandbox.log" & until grep -q listening "$WORK/sandbox.log"; do :; done`)
+	script = strings.ReplaceAll(script, "bin/apisig-sandbox >/dev/null &", `
+		bin/apisig-sandbox -listen `+address+` >"$WORK/sandbox.log" &
+		until grep -q listening "$WORK/sandbox.log"; do :; done`)
 
 	work := t.TempDir()
 	require.NoError(t, os.Symlink(server.Binary, filepath.Join(work, "vault")))
@@ -148,7 +155,8 @@ func TestSchemesTutorialSucceeds(t *testing.T) {
 	digest := regexp.MustCompile(`(?m)^([0-9a-f]{40})  -$`).FindStringSubmatch(output)
 	require.NotEmpty(t, digest, output)
 	require.Contains(t, string(document), "want: {X-Ovh-Signature: $1$"+digest[1]+"}")
-	refusal := "headers.X-Ovh-Consumer: would give the secret away: it is a secret, in whatever encoding, until it is hashed"
+	const refusal = "headers.X-Ovh-Consumer: would give the secret away: " +
+		"it is a secret, in whatever encoding, until it is hashed"
 	require.Contains(t, output, refusal)
 	require.Contains(t, string(document), refusal)
 	require.Contains(t, output, "can be extended by anyone who")
@@ -187,7 +195,14 @@ var secretFile = regexp.MustCompile(`(?m)^.*vault .* >+ *\S*(token|secret|role-i
 func TestCommandsWriteSecretsForTheirOwnerAlone(t *testing.T) {
 	t.Parallel()
 	found := 0
-	for _, root := range []string{"../README.md", "../SECURITY.md", "../CONTRIBUTING.md", "../docs", "../examples", "../scripts"} {
+	for _, root := range []string{
+		"../README.md",
+		"../SECURITY.md",
+		"../CONTRIBUTING.md",
+		"../docs",
+		"../examples",
+		"../scripts",
+	} {
 		require.NoError(t, filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
 			if err != nil || entry.IsDir() {
 				return err
@@ -197,7 +212,9 @@ func TestCommandsWriteSecretsForTheirOwnerAlone(t *testing.T) {
 			for _, at := range secretFile.FindAllIndex(content, -1) {
 				block := content[:at[0]]
 				block = block[max(strings.LastIndex(string(block), "\n\n"), 0):]
-				require.Contains(t, string(block), "umask 077", "%s: %s", path, content[at[0]:at[1]])
+				if !strings.Contains(string(block), "umask 077") {
+					t.Errorf("%s: no umask before %s", path, content[at[0]:at[1]])
+				}
 				found++
 			}
 			return nil
@@ -222,30 +239,24 @@ func TestDocumentsLinkToFiles(t *testing.T) {
 				continue
 			}
 			target := filepath.Join(filepath.Dir(document), found[1])
-			require.FileExists(t, onlyFile(target), "%s links to %s", document, found[1])
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s links to %s, which does not exist", document, found[1])
+			}
 			linked[target] = true
 		}
 	}
 	for _, document := range documents {
-		require.True(t, linked[document], "nothing links to %s", document)
-	}
-}
-
-// onlyFile is a path that FileExists accepts: of a folder, any file in it.
-func onlyFile(path string) string {
-	inside, err := filepath.Glob(filepath.Join(path, "*"))
-	if err != nil || len(inside) == 0 {
-		return path
-	}
-	for _, file := range inside {
-		if info, err := os.Stat(file); err == nil && !info.IsDir() {
-			return file
+		if !linked[document] {
+			t.Errorf("nothing links to %s", document)
 		}
 	}
-	return onlyFile(inside[0])
 }
 
-var testName = regexp.MustCompile("`((?:Test|Fuzz)\\w+)`")
+var (
+	testName    = regexp.MustCompile("`((?:Test|Fuzz)\\w+)`")
+	testFunc    = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	notFilledIn = regexp.MustCompile(`\| [A-Z]+ \|`)
+)
 
 // Each row of docs/reliability.md and of SECURITY.md's threat model names a test, and that test exists in some package.
 func TestDocumentsNameExistingTests(t *testing.T) {
@@ -256,47 +267,66 @@ func TestDocumentsNameExistingTests(t *testing.T) {
 			return err
 		}
 		source, err := os.ReadFile(path)
-		for _, found := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`).FindAllSubmatch(source, -1) {
+		for _, found := range testFunc.FindAllSubmatch(source, -1) {
 			tests[string(found[1])] = true
 		}
 		return err
 	}))
-	for document, least := range map[string]int{"../docs/reliability.md": 30, "../SECURITY.md": 15} {
-		content, err := os.ReadFile(document)
-		require.NoError(t, err)
-		rows := 0
-		for line := range strings.Lines(string(content)) {
-			if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| fault |") || strings.HasPrefix(line, "| who |") {
-				continue
+	for document, least := range map[string]int{
+		"../docs/reliability.md": 30,
+		"../SECURITY.md":         15,
+	} {
+		t.Run(filepath.Base(document), func(t *testing.T) {
+			t.Parallel()
+			content, err := os.ReadFile(document)
+			require.NoError(t, err)
+			rows := 0
+			for line := range strings.Lines(string(content)) {
+				head := strings.HasPrefix(line, "| fault |") || strings.HasPrefix(line, "| who |")
+				if head || !strings.HasPrefix(line, "| ") {
+					continue
+				}
+				rows++
+				if notFilledIn.MatchString(line) {
+					t.Errorf("a figure is not filled in: %s", line)
+				}
+				named := testName.FindAllStringSubmatch(line, -1)
+				if len(named) == 0 {
+					t.Errorf("no test is named: %s", line)
+				}
+				for _, name := range named {
+					if !tests[name[1]] {
+						t.Errorf("there is no test %s: %s", name[1], line)
+					}
+				}
 			}
-			rows++
-			require.NotRegexp(t, `\| [A-Z]+ \|`, line, "a figure is not filled in")
-			named := testName.FindAllStringSubmatch(line, -1)
-			require.NotEmpty(t, named, "%s: %s", document, line)
-			for _, name := range named {
-				require.True(t, tests[name[1]], "%s names %s, which does not exist", document, name[1])
-			}
-		}
-		require.GreaterOrEqual(t, rows, least, document)
+			require.GreaterOrEqual(t, rows, least)
+		})
 	}
 }
 
-func TestVaultBinBuildsOnce(t *testing.T) {
+// The scripts print what a variable names, else the program on the PATH, else build one.
+func TestProgramsAreBuiltOnce(t *testing.T) {
 	t.Parallel()
-	requireBuildsOnce(t, "vault", "VAULT_BIN", "../scripts/vault-bin")
-	requireBuildsOnce(t, "bao", "BAO_BIN", "../scripts/vault-bin", "openbao")
+	for program, test := range map[string]struct {
+		variable string
+		command  []string
+	}{
+		"vault":      {"VAULT_BIN", []string{"../scripts/vault-bin"}},
+		"bao":        {"BAO_BIN", []string{"../scripts/vault-bin", "openbao"}},
+		"prometheus": {"PROMETHEUS_BIN", []string{"../scripts/prometheus-bin", "prometheus"}},
+		"promtool":   {"PROMTOOL_BIN", []string{"../scripts/prometheus-bin", "promtool"}},
+	} {
+		t.Run(program, func(t *testing.T) {
+			t.Parallel()
+			requireBuildsOnce(t, program, test.variable, test.command)
+		})
+	}
 }
 
-func TestPrometheusBinBuildsOnce(t *testing.T) {
-	t.Parallel()
-	requireBuildsOnce(t, "prometheus", "PROMETHEUS_BIN", "../scripts/prometheus-bin", "prometheus")
-	requireBuildsOnce(t, "promtool", "PROMTOOL_BIN", "../scripts/prometheus-bin", "promtool")
-}
-
-// requireBuildsOnce requires that a script prints what a variable names, else the program on the PATH, else builds one:
-// once, even if several processes ask at the same time, and a failed build leaves nothing behind. A fake go command
-// stands in for the build, which takes minutes.
-func requireBuildsOnce(t *testing.T, program, variable, script string, args ...string) {
+// requireBuildsOnce requires that a script builds a program once, even if several processes ask at the same time, and
+// that a failed build leaves nothing behind. A fake go command stands in for the build, which takes minutes.
+func requireBuildsOnce(t *testing.T, program, variable string, command []string) {
 	t.Helper()
 	directory := t.TempDir()
 	bin := filepath.Join(directory, "bin")
@@ -316,9 +346,10 @@ func requireBuildsOnce(t *testing.T, program, variable, script string, args ...s
 			for part in a b c d e f g h; do printf $part >>"$2"; done ;;
 		*) exit 1 ;;
 		esac`)
-	count, fail, cache := filepath.Join(directory, "count"), filepath.Join(directory, "fail"), filepath.Join(directory, "cache")
+	count, fail := filepath.Join(directory, "count"), filepath.Join(directory, "fail")
+	cache := filepath.Join(directory, "cache")
 	find := func(environ ...string) (string, error) {
-		run := harness.Command(script, args...)
+		run := harness.Command(command[0], command[1:]...)
 		run.Env = append([]string{
 			"PATH=" + bin + ":/usr/bin:/bin", "XDG_CACHE_HOME=" + cache, "COUNT=" + count, "FAIL=" + fail,
 		}, environ...)

@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,10 +21,13 @@ import (
 type declared struct {
 	Secrets  map[string]struct{ Encoding string }
 	Request  map[string]any
-	Examples []struct {
-		Fields, Request, Want map[string]string
-		BaseURL               string `yaml:"base_url"`
-	}
+	Examples []example
+}
+
+// example is what this test needs of an example.
+type example struct {
+	Fields, Request, Want map[string]string
+	BaseURL               string `yaml:"base_url"`
 }
 
 // Each scheme of schemes/ can be stored in a real Vault, and signs the calls of its examples with other secrets.
@@ -31,47 +36,53 @@ func TestEverySchemeSigns(t *testing.T) {
 	files, err := filepath.Glob("../schemes/*.yml")
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(files), 20)
-	m := harness.NewMount(t)
+	shared := harness.NewMount(t)
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".yml")
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
 		var scheme declared
 		require.NoError(t, yaml.Unmarshal(text, &scheme))
-		for _, example := range scheme.Examples {
-			config := values{"scheme": string(text), "base_url": "https://api.example.com"}
-			if example.BaseURL != "" {
-				config["base_url"] = example.BaseURL
-			}
-			for field, value := range example.Fields {
-				config[field] = value
-			}
-			for secret, how := range scheme.Secrets {
-				config[secret] = harness.NewSecret()
-				if how.Encoding == "base64" {
-					config[secret] = base64.StdEncoding.EncodeToString([]byte(harness.NewSecret()))
-				}
-			}
-			status, _, problem := m.Request(http.MethodPut, "config/custom/"+name, config)
-			require.Contains(t, []int{http.StatusOK, http.StatusNoContent}, status, "%s: %s", name, problem) // 200 with warnings
-
-			path, other := "sign/custom/", "creds/custom/"
-			if len(scheme.Request) == 0 {
-				path, other = other, path
-			}
-			status, answer, problem := m.Request(http.MethodPut, path+name, example.Request)
-			require.Equal(t, http.StatusOK, status, "%s: %s", name, problem)
-			headers, _ := answer.Data["headers"].(values)
-			query, _ := answer.Data["query"].(values)
-			for wanted := range example.Want {
-				require.True(t, headers[wanted] != nil || query[wanted] != nil, "%s gives no %s", name, wanted)
-			}
-			status, _, _ = m.Request(http.MethodPut, other+name, example.Request)
-			require.Equal(t, http.StatusBadRequest, status, name)
-			status, _, problem = m.Request(http.MethodPut, "check/custom/"+name, nil)
-			require.Equal(t, http.StatusOK, status, "%s: %s", name, problem)
+		for i, example := range scheme.Examples {
+			t.Run(fmt.Sprintf("%s, example %d", name, i+1), func(t *testing.T) {
+				t.Parallel()
+				requireSigns(t, shared.In(t), fmt.Sprintf("%s-%d", name, i), string(text), scheme, example)
+			})
 		}
 	}
+}
+
+// requireSigns stores a scheme with the values of an example and new secrets, and signs the example's call.
+func requireSigns(t *testing.T, m *harness.Mount, name, text string, scheme declared, example example) {
+	t.Helper()
+	config := values{"scheme": text, "base_url": cmp.Or(example.BaseURL, "https://api.example.com")}
+	for field, value := range example.Fields {
+		config[field] = value
+	}
+	for secret, how := range scheme.Secrets {
+		config[secret] = harness.NewSecret()
+		if how.Encoding == "base64" {
+			config[secret] = base64.StdEncoding.EncodeToString([]byte(harness.NewSecret()))
+		}
+	}
+	status, _, problem := m.Request(http.MethodPut, "config/custom/"+name, config)
+	require.Contains(t, []int{http.StatusOK, http.StatusNoContent}, status, problem) // 200 with warnings
+
+	path, other := "sign/custom/", "creds/custom/"
+	if len(scheme.Request) == 0 {
+		path, other = other, path
+	}
+	status, answer, problem := m.Request(http.MethodPut, path+name, example.Request)
+	require.Equal(t, http.StatusOK, status, problem)
+	headers, _ := answer.Data["headers"].(values)
+	query, _ := answer.Data["query"].(values)
+	for wanted := range example.Want {
+		require.True(t, headers[wanted] != nil || query[wanted] != nil, "it gives no %s", wanted)
+	}
+	status, _, _ = m.Request(http.MethodPut, other+name, example.Request)
+	require.Equal(t, http.StatusBadRequest, status)
+	status, _, problem = m.Request(http.MethodPut, "check/custom/"+name, nil)
+	require.Equal(t, http.StatusOK, status, problem)
 }
 
 // The commands in the comment at the top of each scheme succeed as they stand there, with files and variables of their
@@ -99,21 +110,23 @@ func TestCommandsOfSchemesSucceed(t *testing.T) {
 	for _, variable := range []string{"CONSUMER_SECRET", "KEY", "PASSWORD", "PRIVATE_KEY", "SECRET", "SKEY", "TOKEN"} {
 		environment = append(environment, variable+"="+given)
 	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		comment, _, _ := strings.Cut(string(text), "\nsecrets:")
-		var script strings.Builder
-		for line := range strings.SplitSeq(comment, "\n") {
-			if command, is := strings.CutPrefix(line, "#   "); is {
-				script.WriteString(command + "\n")
+	for _, file := range files { //nolint:paralleltest // they write files of the same names
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			comment, _, _ := strings.Cut(string(text), "\nsecrets:")
+			var script strings.Builder
+			for line := range strings.SplitSeq(comment, "\n") {
+				if command, is := strings.CutPrefix(line, "#   "); is {
+					script.WriteString(command + "\n")
+				}
 			}
-		}
-		require.GreaterOrEqual(t, strings.Count(script.String(), "vault "), 2, file)
-		run := harness.Command("bash", "-euo", "pipefail", "-c", script.String())
-		run.Dir, run.Env = work, environment
-		printed, err := run.CombinedOutput()
-		require.NoError(t, err, "%s\n%s", script.String(), printed)
-		require.NotContains(t, string(printed), given)
+			require.GreaterOrEqual(t, strings.Count(script.String(), "vault "), 2)
+			run := harness.Command("bash", "-euo", "pipefail", "-c", script.String())
+			run.Dir, run.Env = work, environment
+			printed, err := run.CombinedOutput()
+			require.NoError(t, err, "%s\n%s", script.String(), printed)
+			require.NotContains(t, string(printed), given)
+		})
 	}
 }

@@ -120,8 +120,9 @@ func (s scripted) scripts(t *testing.T, vendor string) map[string]script {
 		"avanan-curl.sh":    {usage, success},
 	} {
 		all[name] = script{
-			command: []string{"examples/pipelines/" + name, call.argument}, needs: []string{"curl", "jq"},
-			prints: []string{call.prints},
+			command: []string{"examples/pipelines/" + name, call.argument},
+			needs:   []string{"curl", "jq"},
+			prints:  []string{call.prints},
 		}
 	}
 	for name, environ := range map[string][]string{
@@ -133,8 +134,10 @@ func (s scripted) scripts(t *testing.T, vendor string) map[string]script {
 		"Jenkinsfile":   {"VAULT_ID_TOKEN=" + s.jwt},
 	} {
 		all[name] = script{
-			command: []string{"sh", "-c", hosted(t, name, vendor)}, needs: []string{"curl", "jq"}, environ: environ,
-			prints: []string{sessions, success},
+			command: []string{"sh", "-c", hosted(t, name, vendor)},
+			needs:   []string{"curl", "jq"},
+			environ: environ,
+			prints:  []string{sessions, success},
 		}
 	}
 	for name, command := range applications(t, vendor) {
@@ -298,16 +301,23 @@ func TestCurlSendsSignedBodyAsItIs(t *testing.T) {
 	body := filepath.Join(t.TempDir(), "order.json")
 	const content = "{\n  \"order\": 1\n}\n"
 	require.NoError(t, os.WriteFile(body, []byte(content), 0o600))
-	for option, want := range map[string]string{"--data-binary": "200", "-d": "401"} {
-		_, signed, text := m.Request(http.MethodPut, "sign/custom/orders", values{
-			"method": "POST", "request_string": "/custom/v1/orders",
-			"body_sha256": fmt.Sprintf("%x", sha256.Sum256([]byte(content))),
+	for option, want := range map[string]string{
+		"--data-binary": "200",
+		"-d":            "401",
+	} {
+		t.Run(option, func(t *testing.T) {
+			t.Parallel()
+			_, signed, text := m.In(t).Request(http.MethodPut, "sign/custom/orders", values{
+				"method":         "POST",
+				"request_string": "/custom/v1/orders",
+				"body_sha256":    fmt.Sprintf("%x", sha256.Sum256([]byte(content))),
+			})
+			require.NotNil(t, signed, text)
+			curl := harness.Command("curl", "-sS", "-o", os.DevNull, "-w", "%{http_code}", "-H", "@-", option, "@"+body,
+				m.URL+"/custom/v1/orders")
+			curl.Stdin = strings.NewReader(signed.Data["header_lines"].(string))
+			require.Equal(t, want, harness.Run(t, curl))
 		})
-		require.NotNil(t, signed, text)
-		curl := harness.Command("curl", "-sS", "-o", os.DevNull, "-w", "%{http_code}", "-H", "@-", option, "@"+body,
-			m.URL+"/custom/v1/orders")
-		curl.Stdin = strings.NewReader(signed.Data["header_lines"].(string))
-		require.Equal(t, want, harness.Run(t, curl), option)
 	}
 }
 
@@ -353,17 +363,21 @@ func TestAgentTemplateReadsHeaderByIndex(t *testing.T) {
 	document, err := os.ReadFile("../docs/agent.md")
 	require.NoError(t, err)
 	for text, works := range map[string]bool{
-		`{{ index .Data.headers "API-Key" }}`: true, `{{ .Data.headers.API-Key }}`: false,
+		`{{ index .Data.headers "API-Key" }}`: true,
+		`{{ .Data.headers.API-Key }}`:         false,
 	} {
-		require.Contains(t, string(document), "`"+text+"`")
-		// Agent's templates are those of this package, with more functions.
-		parsed, err := template.New("").Parse(text)
-		require.Equal(t, works, err == nil, "%s: %v", text, err)
-		if works {
-			var rendered strings.Builder
-			require.NoError(t, parsed.Execute(&rendered, read))
-			require.Equal(t, sandbox.Default().PAVEAPIKey, rendered.String())
-		}
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			require.Contains(t, string(document), "`"+text+"`")
+			// Agent's templates are those of this package, with more functions.
+			parsed, err := template.New("").Parse(text)
+			require.Equal(t, works, err == nil, "%v", err)
+			if works {
+				var rendered strings.Builder
+				require.NoError(t, parsed.Execute(&rendered, read))
+				require.Equal(t, sandbox.Default().PAVEAPIKey, rendered.String())
+			}
+		})
 	}
 }
 
