@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
@@ -137,7 +136,7 @@ func TestStarInsidePolicyPathMatchesNothing(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			require.Contains(t, string(document), "`"+path+"`")
-			reader := withRules(t, m, path, `path "`+path+`" { capabilities = ["read"] }`)
+			reader := m.WithRules(t, strings.ReplaceAll(path, "/", "-"), `path "`+path+`" { capabilities = ["read"] }`)
 			status, _, text := reader.Request(http.MethodGet, "creds/pave/main", nil)
 			require.Equal(t, want, status, text)
 		})
@@ -149,19 +148,7 @@ func withPolicy(t *testing.T, m *harness.Mount, name string) *harness.Mount {
 	t.Helper()
 	rules, err := os.ReadFile("../examples/policies/" + name + ".hcl")
 	require.NoError(t, err)
-	return withRules(t, m, name, string(rules))
-}
-
-// withRules is the mount as seen by a token that has one policy.
-func withRules(t *testing.T, m *harness.Mount, name, rules string) *harness.Mount {
-	t.Helper()
-	require.NoError(t, m.Client.Sys().PutPolicyWithContext(t.Context(), name, rules))
-	token, err := m.Client.Auth().Token().CreateWithContext(t.Context(), &api.TokenCreateRequest{Policies: []string{name}})
-	require.NoError(t, err)
-	limited := m.In(t)
-	limited.Client, err = m.Server.NewClient(token.Auth.ClientToken)
-	require.NoError(t, err)
-	return limited
+	return m.WithRules(t, name, string(rules))
 }
 
 // elsewhere are requests that none of the readers' policies allows.

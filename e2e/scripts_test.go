@@ -393,8 +393,8 @@ func TestRegisterScriptNeedsDocumentedPolicyOnly(t *testing.T) {
 		path "sys/mounts/scripted/tune" { capabilities = ["update"] }
 		path "sys/plugins/reload/backend" { capabilities = ["update", "sudo"] }`
 	register := s.scripts(t, s.URL)["register.sh"]
-	few := withRules(t, s.Mount, "few", catalog).Client.Token()
-	enough := withRules(t, s.Mount, "enough", catalog+rest).Client.Token()
+	few := s.WithRules(t, "few", catalog).Client.Token()
+	enough := s.WithRules(t, "enough", catalog+rest).Client.Token()
 	printed, err := s.run(t, register, s.Server.Address, s.URL, "VAULT_TOKEN="+few, "BAO_TOKEN="+few)
 	require.Error(t, err)
 	require.Regexp(t, `(?s)URL: GET \S+/v1/sys/mounts/scripted\n.*permission denied`, printed)

@@ -75,6 +75,19 @@ func (m *Mount) In(t *testing.T) *Mount {
 	return &in
 }
 
+// WithRules is the mount as seen by a token that has one policy.
+func (m *Mount) WithRules(t *testing.T, policy, rules string) *Mount {
+	t.Helper()
+	require.NoError(t, m.Client.Sys().PutPolicyWithContext(t.Context(), policy, rules))
+	request := &api.TokenCreateRequest{Policies: []string{policy}}
+	token, err := m.Client.Auth().Token().CreateWithContext(t.Context(), request)
+	require.NoError(t, err)
+	limited := m.In(t)
+	limited.Client, err = m.Server.NewClient(token.Auth.ClientToken)
+	require.NoError(t, err)
+	return limited
+}
+
 // Unmounted has the stand-ins for a mount that the test, or a script that it runs, enables itself.
 func (v *Server) Unmounted(t *testing.T, path string) *Mount {
 	t.Helper()

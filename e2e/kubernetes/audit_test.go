@@ -43,7 +43,8 @@ func checkAudit(t *testing.T, m *harness.Mount, well window, eachRefresh int, pa
 		delete(asked, path)
 		reads := len(slices.DeleteFunc(slices.Clone(times), func(at time.Time) bool { return !well.has(at) }))
 		took := well.end.Sub(well.begin)
-		t.Logf("%s: %d reads, %d of them in the %s while all was well, at most %d in 10s", path, len(times), reads, took.Round(time.Second), most(times))
+		t.Logf("%s: %d reads, %d of them in the %s while all was well, at most %d in 10s",
+			path, len(times), reads, took.Round(time.Second), most(times))
 		require.LessOrEqual(t, reads, eachRefresh*(int(took/shortest)+1), path)
 		require.LessOrEqual(t, most(times), 3, path)
 	}

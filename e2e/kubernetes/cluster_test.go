@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -35,13 +34,18 @@ type programs struct {
 // needsKubernetes skips a test that runs without the programs.
 func needsKubernetes(t *testing.T) programs {
 	t.Helper()
-	p := programs{
-		os.Getenv("ETCD_BIN"), os.Getenv("KUBE_APISERVER_BIN"), os.Getenv("VAULT_SECRETS_OPERATOR_BIN"), os.Getenv("EXTERNAL_SECRETS_BIN"),
-		os.Getenv("VAULT_SECRETS_OPERATOR_CRDS"), os.Getenv("EXTERNAL_SECRETS_CRDS"),
-	}
-	if slices.Contains([]string{p.etcd, p.apiServer, p.operator, p.externalSecrets, p.operatorCRDs, p.externalSecretsCRDs}, "") {
-		t.Skip("ETCD_BIN, KUBE_APISERVER_BIN, VAULT_SECRETS_OPERATOR_BIN, EXTERNAL_SECRETS_BIN and the folders of CRDs are not set: " +
-			"make e2e-kubernetes finds or builds them, and sets the variables")
+	var p programs
+	for variable, path := range map[string]*string{
+		"ETCD_BIN":                    &p.etcd,
+		"KUBE_APISERVER_BIN":          &p.apiServer,
+		"VAULT_SECRETS_OPERATOR_BIN":  &p.operator,
+		"EXTERNAL_SECRETS_BIN":        &p.externalSecrets,
+		"VAULT_SECRETS_OPERATOR_CRDS": &p.operatorCRDs,
+		"EXTERNAL_SECRETS_CRDS":       &p.externalSecretsCRDs,
+	} {
+		if *path = os.Getenv(variable); *path == "" {
+			t.Skip(variable + " is not set: make e2e-kubernetes finds or builds what it needs, and sets the variables")
+		}
 	}
 	return p
 }
@@ -82,23 +86,41 @@ func startCluster(t *testing.T, p programs) *cluster {
 	require.NoError(t, os.WriteFile(c.file("tokens.csv"), []byte(c.token+`,admin,admin,"system:masters"`+"\n"), 0o600))
 
 	client, peer, server := address(t), address(t), address(t)
-	etcd := harness.Command(p.etcd, "--data-dir="+c.file("etcd"), "--unsafe-no-fsync", "--listen-client-urls=http://"+client,
-		"--advertise-client-urls=http://"+client, "--listen-peer-urls=http://"+peer, "--initial-advertise-peer-urls=http://"+peer,
-		"--initial-cluster=default=http://"+peer, "--log-level=warn")
+	etcd := harness.Command(p.etcd,
+		"--data-dir="+c.file("etcd"),
+		"--unsafe-no-fsync",
+		"--listen-client-urls=http://"+client,
+		"--advertise-client-urls=http://"+client,
+		"--listen-peer-urls=http://"+peer,
+		"--initial-advertise-peer-urls=http://"+peer,
+		"--initial-cluster=default=http://"+peer,
+		"--log-level=warn",
+	)
 	etcd.Env = []string{} // it takes its own variables for flags
 	harness.Background(t, etcd, c.file("etcd.log"), harness.Canary)
 	host, port, _ := strings.Cut(server, ":")
-	harness.Background(t, harness.Command(p.apiServer, "--etcd-servers=http://"+client, "--bind-address="+host, "--secure-port="+port,
-		"--advertise-address="+host, "--endpoint-reconciler-type=none", "--cert-dir="+c.file("certificates"),
-		"--service-cluster-ip-range=10.0.0.0/24", "--service-account-issuer="+issuer, "--service-account-key-file="+c.keyFile(),
-		"--service-account-signing-key-file="+c.file("sa.key"), "--api-audiences=vault,"+issuer, "--authorization-mode=RBAC",
-		"--token-auth-file="+c.file("tokens.csv"), "--disable-admission-plugins=ServiceAccount",
+	harness.Background(t, harness.Command(p.apiServer,
+		"--etcd-servers=http://"+client,
+		"--bind-address="+host,
+		"--secure-port="+port,
+		"--advertise-address="+host,
+		"--endpoint-reconciler-type=none",
+		"--cert-dir="+c.file("certificates"),
+		"--service-cluster-ip-range=10.0.0.0/24",
+		"--service-account-issuer="+issuer,
+		"--service-account-key-file="+c.keyFile(),
+		"--service-account-signing-key-file="+c.file("sa.key"),
+		"--api-audiences=vault,"+issuer,
+		"--authorization-mode=RBAC",
+		"--token-auth-file="+c.file("tokens.csv"),
+		"--disable-admission-plugins=ServiceAccount",
 	), c.file("apiserver.log"), harness.Canary)
 
 	c.url = "https://" + server
 	harness.Eventually(t, func() bool { return c.trust() == nil && c.ready() }, "the API server is ready")
 	for _, name := range []string{namespace, operatorNamespace} {
-		c.mustApply(t, "/api/v1/namespaces/"+name, fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}", name))
+		object := fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}", name)
+		c.mustApply(t, "/api/v1/namespaces/"+name, object)
 	}
 	return c
 }
@@ -141,7 +163,8 @@ func (c *cluster) trust() error {
 	if !roots.AppendCertsFromPEM(certificate) {
 		return fmt.Errorf("%s has no certificate", c.certificateFile())
 	}
-	c.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
+	trusting := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	c.client = &http.Client{Transport: &http.Transport{TLSClientConfig: trusting}}
 	return nil
 }
 
@@ -206,7 +229,8 @@ func (c *cluster) define(t *testing.T, file string) {
 	require.NoError(t, yaml.Unmarshal(content, &crd))
 	c.mustApply(t, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"+crd.Metadata.Name, string(content))
 	harness.Eventually(t, func() bool {
-		status, _ := c.request(t, http.MethodGet, "/apis/"+crd.Spec.Group+"/"+crd.Spec.Versions[0].Name+"/"+crd.Spec.Names.Plural, "")
+		path := "/apis/" + crd.Spec.Group + "/" + crd.Spec.Versions[0].Name + "/" + crd.Spec.Names.Plural
+		status, _ := c.request(t, http.MethodGet, path, "")
 		return status == http.StatusOK
 	}, crd.Metadata.Name+" is served")
 }
@@ -242,5 +266,6 @@ func objectPath(t *testing.T, object string) string {
 	if !strings.Contains(named.APIVersion, "/") {
 		root = "/api/"
 	}
-	return root + named.APIVersion + "/namespaces/" + namespace + "/" + strings.ToLower(named.Kind) + "s/" + named.Metadata.Name
+	kind := strings.ToLower(named.Kind) + "s"
+	return root + named.APIVersion + "/namespaces/" + namespace + "/" + kind + "/" + named.Metadata.Name
 }

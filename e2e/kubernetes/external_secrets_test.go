@@ -22,20 +22,25 @@ func TestExternalSecretsOperatorKeepsSecretFresh(t *testing.T) {
 	auth := objects(t, "auth.yml")
 	c.mustApply(t, objectPath(t, auth[0]), auth[0]) // the ServiceAccount
 	for _, object := range objects(t, "external-secrets.yml") {
-		object = strings.NewReplacer(vaultInExamples, m.Server.Address, "refreshInterval: 150s", "refreshInterval: 15s").Replace(object)
+		object = strings.ReplaceAll(object, vaultInExamples, m.Server.Address)
+		object = strings.ReplaceAll(object, "refreshInterval: 150s", "refreshInterval: 15s")
 		c.mustApply(t, objectPath(t, object), object)
 	}
-	operator := harness.Command(c.externalSecrets, "--metrics-addr="+address(t), "--live-addr="+address(t), "--namespace="+namespace)
+	operator := harness.Command(c.externalSecrets,
+		"--metrics-addr="+address(t), "--live-addr="+address(t), "--namespace="+namespace)
 	operator.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig(t))
 	harness.Background(t, operator, c.file("external-secrets.log"), harness.Canary)
 
-	w := &secretWatch{c, m, map[string][]string{"pave-headers": {"headers"}}, map[string][]content{}}
+	w := watch(c, m, map[string][]string{"pave-headers": {"headers"}})
 	w.refreshes(t, 1, "at first")
 	begin := time.Now()
 	w.refreshes(t, 3, "while all is well")
 	well := window{begin, time.Now()}
 	require.NoError(t, m.Client.Sys().SealWithContext(t.Context()))
-	harness.Eventually(t, func() bool { w.look(t); return !c.externalSecretReady(t) }, "the operator fails to read from a sealed Vault")
+	harness.Eventually(t, func() bool {
+		w.look(t)
+		return !c.externalSecretReady(t)
+	}, "the operator fails to read from a sealed Vault")
 	server.Unseal(t)
 	server.Ready(t)
 	w.refreshes(t, 2, "after Vault was unsealed")
@@ -43,10 +48,11 @@ func TestExternalSecretsOperatorKeepsSecretFresh(t *testing.T) {
 	checkAudit(t, m, well, 2, "apisig/creds/pave/main") // it sometimes reads twice for one refresh
 }
 
-// externalSecretReady says whether the operator could read from Vault when it last tried.
+// externalSecretReady reports whether the operator could read from Vault when it last tried.
 func (c *cluster) externalSecretReady(t *testing.T) bool {
 	t.Helper()
-	_, object := c.request(t, http.MethodGet, "/apis/external-secrets.io/v1/namespaces/"+namespace+"/externalsecrets/pave-headers", "")
+	const path = "/apis/external-secrets.io/v1/namespaces/" + namespace + "/externalsecrets/pave-headers"
+	_, object := c.request(t, http.MethodGet, path, "")
 	status, _ := object["status"].(values)
 	conditions, _ := status["conditions"].([]any)
 	for _, condition := range conditions {

@@ -11,7 +11,6 @@ import (
 	"text/template"
 	"time"
 
-	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
@@ -46,69 +45,78 @@ func objects(t *testing.T, file string) []string {
 // on, in the types that the operator wants.
 func TestSecretsOperatorManifestsMatchAnswers(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
+	shared := newMount(t)
 	for file, want := range map[string]struct {
 		leased bool
 		keys   map[string][]string // of the Secret: a text, and the field that follows it
 	}{
-		"pave.yml":     {false, map[string][]string{"headers": {"", "header_lines"}}},
-		"custom.yml":   {false, map[string][]string{"headers": {"", "header_lines"}}},
-		"avanan.yml":   {true, map[string][]string{"token": {"", "token"}}},
-		"infinity.yml": {true, map[string][]string{"headers": {"Authorization: Bearer ", "token"}, "token": {"", "token"}}},
+		"pave.yml":   {false, map[string][]string{"headers": {"", "header_lines"}}},
+		"custom.yml": {false, map[string][]string{"headers": {"", "header_lines"}}},
+		"avanan.yml": {true, map[string][]string{"token": {"", "token"}}},
+		"infinity.yml": {true, map[string][]string{
+			"headers": {"Authorization: Bearer ", "token"},
+			"token":   {"", "token"},
+		}},
 	} {
-		var manifest struct {
-			APIVersion string `yaml:"apiVersion"`
-			Kind       string
-			Metadata   struct{ Name string }
-			Spec       struct {
-				VaultAuthRef     string `yaml:"vaultAuthRef"`
-				Mount, Path      string
-				AllowStaticCreds bool `yaml:"allowStaticCreds"`
-				RenewalPercent   int  `yaml:"renewalPercent"`
-				Destination      struct {
-					Create         bool
-					Name           string
-					Transformation struct {
-						ExcludeRaw bool `yaml:"excludeRaw"`
-						Excludes   []string
-						Templates  map[string]struct{ Text string }
-					}
-				}
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			var manifest dynamicSecret
+			decode(t, objects(t, file)[0], &manifest)
+			require.Equal(t, "secrets.hashicorp.com/v1beta1", manifest.APIVersion)
+			require.Equal(t, "VaultDynamicSecret", manifest.Kind)
+			require.Equal(t, manifest.Metadata.Name, manifest.Spec.Destination.Name)
+			require.True(t, manifest.Spec.Destination.Create)
+			require.Equal(t, "apisig", manifest.Spec.Mount)
+			require.Equal(t, !want.leased, manifest.Spec.AllowStaticCreds)
+			answer := shared.In(t).Read(manifest.Spec.Path)
+			require.Equal(t, want.leased, answer.LeaseID != "")
+
+			transformation := manifest.Spec.Destination.Transformation
+			require.True(t, transformation.ExcludeRaw)
+			require.Equal(t, []string{".*"}, transformation.Excludes)
+			rendered, fields := map[string]string{}, map[string]string{}
+			for key, one := range transformation.Templates {
+				rendered[key] = render(t, one.Text, values{"Secrets": answer.Data})
+			}
+			for key, parts := range want.keys {
+				fields[key] = parts[0] + answer.Data[parts[1]].(string)
+			}
+			require.Equal(t, fields, rendered)
+
+			if want.leased {
+				require.Positive(t, answer.LeaseDuration)
+				return
+			}
+			for _, field := range []string{"ttl", "rotation_period"} {
+				seconds, err := answer.Data[field].(json.Number).Int64()
+				require.NoError(t, err)
+				require.GreaterOrEqual(t, seconds, int64(1))
+			}
+			_, err := time.Parse(time.RFC3339Nano, answer.Data["last_vault_rotation"].(string))
+			require.NoError(t, err)
+		})
+	}
+}
+
+// dynamicSecret is a VaultDynamicSecret.
+type dynamicSecret struct {
+	APIVersion string `yaml:"apiVersion"`
+	Kind       string
+	Metadata   struct{ Name string }
+	Spec       struct {
+		VaultAuthRef     string `yaml:"vaultAuthRef"`
+		Mount, Path      string
+		AllowStaticCreds bool `yaml:"allowStaticCreds"`
+		RenewalPercent   int  `yaml:"renewalPercent"`
+		Destination      struct {
+			Create         bool
+			Name           string
+			Transformation struct {
+				ExcludeRaw bool `yaml:"excludeRaw"`
+				Excludes   []string
+				Templates  map[string]struct{ Text string }
 			}
 		}
-		decode(t, objects(t, file)[0], &manifest)
-		require.Equal(t, "secrets.hashicorp.com/v1beta1", manifest.APIVersion)
-		require.Equal(t, "VaultDynamicSecret", manifest.Kind)
-		require.Equal(t, manifest.Metadata.Name, manifest.Spec.Destination.Name)
-		require.True(t, manifest.Spec.Destination.Create)
-		require.Equal(t, "apisig", manifest.Spec.Mount)
-		require.Equal(t, !want.leased, manifest.Spec.AllowStaticCreds)
-		answer := m.Read(manifest.Spec.Path)
-		require.Equal(t, want.leased, answer.LeaseID != "")
-
-		transformation := manifest.Spec.Destination.Transformation
-		require.True(t, transformation.ExcludeRaw)
-		require.Equal(t, []string{".*"}, transformation.Excludes)
-		rendered, fields := map[string]string{}, map[string]string{}
-		for key, one := range transformation.Templates {
-			rendered[key] = render(t, one.Text, values{"Secrets": answer.Data})
-		}
-		for key, parts := range want.keys {
-			fields[key] = parts[0] + answer.Data[parts[1]].(string)
-		}
-		require.Equal(t, fields, rendered)
-
-		if want.leased {
-			require.Positive(t, answer.LeaseDuration)
-			continue
-		}
-		for _, field := range []string{"ttl", "rotation_period"} {
-			seconds, err := answer.Data[field].(json.Number).Int64()
-			require.NoError(t, err)
-			require.GreaterOrEqual(t, seconds, int64(1))
-		}
-		_, err := time.Parse(time.RFC3339Nano, answer.Data["last_vault_rotation"].(string))
-		require.NoError(t, err)
 	}
 }
 
@@ -185,21 +193,22 @@ func TestPolicyAllowsOnlyWhatExamplesRead(t *testing.T) {
 	m := newMount(t)
 	rules, err := os.ReadFile(example("policy.hcl"))
 	require.NoError(t, err)
-	require.NoError(t, m.Client.Sys().PutPolicyWithContext(t.Context(), "apisig-kubernetes", string(rules)))
-	token, err := m.Client.Auth().Token().CreateWithContext(t.Context(), &api.TokenCreateRequest{Policies: []string{"apisig-kubernetes"}})
-	require.NoError(t, err)
-	reader, err := m.Server.NewClient(token.Auth.ClientToken)
-	require.NoError(t, err)
-	for path, allowed := range map[string]bool{
-		"creds/pave/main": true, "creds/avanan/us": true, "creds/infinity/us": true, "creds/custom/orders": true,
-		"creds/pave/other": false, "config/pave/main": false, "status/pave/main": false, "sign/avanan/us": false,
+	shared := m.WithRules(t, "apisig-kubernetes", string(rules))
+	for path, want := range map[string]int{
+		"creds/pave/main":     http.StatusOK,
+		"creds/avanan/us":     http.StatusOK,
+		"creds/infinity/us":   http.StatusOK,
+		"creds/custom/orders": http.StatusOK,
+		"creds/pave/other":    http.StatusForbidden,
+		"config/pave/main":    http.StatusForbidden,
+		"status/pave/main":    http.StatusForbidden,
+		"sign/avanan/us":      http.StatusForbidden,
 	} {
-		_, err := reader.Logical().ReadWithContext(t.Context(), m.Path+"/"+path)
-		if allowed {
-			require.NoError(t, err, path)
-		} else {
-			require.ErrorContains(t, err, "permission denied", path)
-		}
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			status, _, text := shared.In(t).Request(http.MethodGet, path, nil)
+			require.Equal(t, want, status, text)
+		})
 	}
 }
 
@@ -227,7 +236,8 @@ func TestSidecarOfProxyIsAccepted(t *testing.T) {
 	c.applyExample(t, "../proxy/kubernetes.yml", vaultInExamples)
 	content, err := os.ReadFile(example("../proxy/kubernetes.yml"))
 	require.NoError(t, err)
-	objects := strings.Split(strings.ReplaceAll(string(content), "restartPolicy: Always", "restartsPolicy: Always"), "\n---\n")
+	misspelled := strings.ReplaceAll(string(content), "restartPolicy: Always", "restartsPolicy: Always")
+	objects := strings.Split(misspelled, "\n---\n")
 	status, answer := c.apply(t, objectPath(t, objects[1]), objects[1])
 	require.GreaterOrEqual(t, status, http.StatusBadRequest, "it rejects what it does not know")
 	require.Contains(t, answer["message"], "restartsPolicy")

@@ -1,9 +1,9 @@
 package kubernetes
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,7 +23,8 @@ func (c *cluster) letIn(t *testing.T, m *harness.Mount) {
 	require.NoError(t, os.Symlink(m.Server.Binary, filepath.Join(bin, "vault")))
 	for range 2 {
 		script := harness.Command(example("vault.sh"))
-		script.Env = append(m.Server.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "KUBERNETES_ISSUER="+issuer, "KUBERNETES_KEY="+c.keyFile())
+		script.Env = append(m.Server.Environ(),
+			"PATH="+bin+":"+os.Getenv("PATH"), "KUBERNETES_ISSUER="+issuer, "KUBERNETES_KEY="+c.keyFile())
 		harness.Run(t, script)
 	}
 }
@@ -35,7 +36,8 @@ func (c *cluster) startOperator(t *testing.T, pod string) *os.Process {
 	operator := harness.Command(c.operator, "--leader-elect=false", "--metrics-bind-address="+address(t),
 		"--health-probe-bind-address="+address(t), "--client-cache-persistence-model=none",
 		"--backoff-initial-interval=500ms", "--backoff-max-interval=6s")
-	operator.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig(t), "OPERATOR_NAMESPACE="+operatorNamespace, "OPERATOR_POD_UID="+pod)
+	operator.Env = append(os.Environ(),
+		"KUBECONFIG="+c.kubeconfig(t), "OPERATOR_NAMESPACE="+operatorNamespace, "OPERATOR_POD_UID="+pod)
 	harness.Background(t, operator, c.file(pod+".log"), harness.Canary)
 	return operator.Process
 }
@@ -44,14 +46,14 @@ func (c *cluster) startOperator(t *testing.T, pod string) *os.Process {
 func (c *cluster) kubeconfig(t *testing.T) string {
 	t.Helper()
 	file := c.file("kubeconfig")
-	require.NoError(t, os.WriteFile(file, []byte(strings.NewReplacer("URL", c.url, "TOKEN", c.token, "CERTIFICATE", c.certificateFile()).Replace(`
+	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, `
 apiVersion: v1
 kind: Config
-clusters: [{name: e2e, cluster: {server: "URL", certificate-authority: "CERTIFICATE"}}]
-users: [{name: e2e, user: {token: "TOKEN"}}]
+clusters: [{name: e2e, cluster: {server: %q, certificate-authority: %q}}]
+users: [{name: e2e, user: {token: %q}}]
 contexts: [{name: e2e, context: {cluster: e2e, user: e2e}}]
 current-context: e2e
-`)), 0o600))
+`, c.url, c.certificateFile(), c.token), 0o600))
 	return file
 }
 

@@ -28,7 +28,9 @@ secrets: {secret: {}}
 headers: {X-Time: now.unix(), X-Signature: 'hex(hmac_sha256(secret, now.unix() + "\nGET\n` + ordersPath + `\n"))'}
 ttl: 30s
 examples:
-  - {secrets: {secret: made-up}, now: 2026-01-02T03:04:05Z, want: {X-Signature: 5261cea8d18a92734142820af58972561f15a8cc89cd3e0dd0be98b4bd7b25cd}}
+  - secrets: {secret: made-up}
+    now: 2026-01-02T03:04:05Z
+    want: {X-Signature: 5261cea8d18a92734142820af58972561f15a8cc89cd3e0dd0be98b4bd7b25cd}
 `
 )
 
@@ -45,9 +47,12 @@ func TestSecretsOperatorKeepsSecretsFresh(t *testing.T) {
 		c.applyExample(t, file, m.Server.Address)
 	}
 	operator := c.startOperator(t, "first")
-	w := &secretWatch{c, m, map[string][]string{
-		"pave-headers": {"headers"}, "avanan-token": {"token"}, "infinity-token": {"headers", "token"}, "orders-headers": {"headers"},
-	}, map[string][]content{}}
+	w := watch(c, m, map[string][]string{
+		"pave-headers":   {"headers"},
+		"avanan-token":   {"token"},
+		"infinity-token": {"headers", "token"},
+		"orders-headers": {"headers"},
+	})
 	w.refreshes(t, 1, "at first")
 	begin := time.Now()
 	w.refreshes(t, 3, "while all is well")
@@ -56,7 +61,10 @@ func TestSecretsOperatorKeepsSecretsFresh(t *testing.T) {
 
 	failures := c.failures(t)
 	require.NoError(t, m.Client.Sys().SealWithContext(t.Context()))
-	harness.Eventually(t, func() bool { w.look(t); return c.failures(t) > failures }, "the operator fails to read from a sealed Vault")
+	harness.Eventually(t, func() bool {
+		w.look(t)
+		return c.failures(t) > failures
+	}, "the operator fails to read from a sealed Vault")
 	server.Unseal(t)
 	server.Ready(t)
 	w.refreshes(t, 1, "after Vault was unsealed")
@@ -72,7 +80,8 @@ func TestSecretsOperatorKeepsSecretsFresh(t *testing.T) {
 	w.callSigned(t)
 
 	deletionCostsNothing(t, c, w)
-	checkAudit(t, m, well, 1, "apisig/creds/pave/main", "apisig/creds/custom/orders", "apisig/creds/avanan/us", "apisig/creds/infinity/us")
+	checkAudit(t, m, well, 1,
+		"apisig/creds/pave/main", "apisig/creds/custom/orders", "apisig/creds/avanan/us", "apisig/creds/infinity/us")
 }
 
 // writeShortLived writes the configs that the examples read, whose headers and tokens live for a tenth of their time.
@@ -136,7 +145,8 @@ func deletionCostsNothing(t *testing.T, c *cluster, w *secretWatch) {
 	for _, vendor := range vendors {
 		exchanges, reader := vendor.Exchanges(), m.Read("creds/"+vendor.Name+"/us")
 		name := vendor.Name + "-token"
-		require.True(t, w.read(t, name)["token"] == reader.Data["token"], "they share the token") //nolint:testifylint // shows no token
+		shared := w.read(t, name)["token"] == reader.Data["token"]
+		require.True(t, shared, "they share the token")
 		lease, _ := c.lease(t, name)
 		_, err := m.Client.Sys().LookupWithContext(t.Context(), lease)
 		require.NoError(t, err)

@@ -28,6 +28,10 @@ type secretWatch struct {
 // content is what a Secret has under its keys.
 type content = map[string]string
 
+func watch(c *cluster, m *harness.Mount, keys map[string][]string) *secretWatch {
+	return &secretWatch{c: c, m: m, keys: keys, seen: map[string][]content{}}
+}
+
 // look looks at every Secret once. A Secret that was there stays, and the vendor takes what is in it.
 func (w *secretWatch) look(t *testing.T) {
 	t.Helper()

@@ -160,10 +160,13 @@ func requireKnown(t *testing.T, where, expr string) {
 func TestAlertsNameExistingMetrics(t *testing.T) {
 	t.Parallel()
 	for _, alert := range alerts(t) {
-		if alert.Alert != "ApisigNotScraped" { // by a metric of Prometheus' own
-			require.Regexp(t, selector, alert.Expr, alert.Alert)
-		}
-		requireKnown(t, alert.Alert, alert.Expr)
+		t.Run(alert.Alert, func(t *testing.T) {
+			t.Parallel()
+			if alert.Alert != "ApisigNotScraped" { // by a metric of Prometheus' own
+				require.Regexp(t, selector, alert.Expr)
+			}
+			requireKnown(t, alert.Alert, alert.Expr)
+		})
 	}
 }
 
@@ -175,18 +178,21 @@ func TestRuleTestsNameExistingSeries(t *testing.T) {
 			if strings.HasPrefix(input.Series, "up{") {
 				continue
 			}
-			found := selector.FindStringSubmatch(input.Series)
-			require.NotNil(t, found, input.Series)
-			labels, known := labelsOf(found[1])
-			require.True(t, known, input.Series)
-			has := map[string]bool{}
-			for _, match := range matcher.FindAllStringSubmatch(found[2], -1) {
-				has[match[1]] = true
-				if match[1] != "instance" && match[1] != "job" {
-					require.True(t, allows(labels, match[1], match[2]), "%s: %s", test.Name, input.Series)
+			t.Run(test.Name+" "+input.Series, func(t *testing.T) {
+				t.Parallel()
+				found := selector.FindStringSubmatch(input.Series)
+				require.NotNil(t, found)
+				labels, known := labelsOf(found[1])
+				require.True(t, known)
+				has := map[string]bool{}
+				for _, match := range matcher.FindAllStringSubmatch(found[2], -1) {
+					has[match[1]] = true
+					if match[1] != "instance" && match[1] != "job" {
+						require.True(t, allows(labels, match[1], match[2]), match[0])
+					}
 				}
-			}
-			require.Len(t, has, len(labels)+len([]string{"instance", "job"}), "%s: %s", test.Name, input.Series)
+				require.Len(t, has, len(labels)+len([]string{"instance", "job"}))
+			})
 		}
 	}
 }
@@ -198,13 +204,16 @@ func TestAlertsHaveRunbooks(t *testing.T) {
 	require.NoError(t, err)
 	named := map[string]bool{}
 	for _, alert := range alerts(t) {
-		require.Contains(t, string(operations), "\n### "+alert.Alert+"\n\n")
-		require.Equal(t, "docs/operations.md#"+strings.ToLower(alert.Alert), alert.Annotations.Runbook)
-		require.NotEmpty(t, alert.Annotations.Summary, alert.Alert)
-		require.NotEmpty(t, alert.Annotations.Description, alert.Alert)
-		require.Contains(t, []string{"warning", "critical"}, alert.Labels.Severity, alert.Alert)
 		require.False(t, named[alert.Alert], "two alerts are called %s", alert.Alert)
 		named[alert.Alert] = true
+		t.Run(alert.Alert, func(t *testing.T) {
+			t.Parallel()
+			require.Contains(t, string(operations), "\n### "+alert.Alert+"\n\n")
+			require.Equal(t, "docs/operations.md#"+strings.ToLower(alert.Alert), alert.Annotations.Runbook)
+			require.NotEmpty(t, alert.Annotations.Summary)
+			require.NotEmpty(t, alert.Annotations.Description)
+			require.Contains(t, []string{"warning", "critical"}, alert.Labels.Severity)
+		})
 	}
 	for _, section := range regexp.MustCompile(`(?m)^### (Apisig\w+)$`).FindAllStringSubmatch(string(operations), -1) {
 		require.True(t, named[section[1]], "docs/operations.md explains %s, which does not exist", section[1])
@@ -275,12 +284,15 @@ func TestDocumentsExplainMetrics(t *testing.T) {
 		existing[name] = true
 	}
 	for _, name := range []string{"docs/operations.md", "docs/reference.md"} {
-		document, err := os.ReadFile(harness.Path(name))
-		require.NoError(t, err)
-		explained := map[string]bool{}
-		for _, metric := range regexp.MustCompile(`apisig_[a-z_]+`).FindAllString(string(document), -1) {
-			explained[metric] = true
-		}
-		require.Equal(t, existing, explained, name)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			document, err := os.ReadFile(harness.Path(name))
+			require.NoError(t, err)
+			explained := map[string]bool{}
+			for _, metric := range regexp.MustCompile(`apisig_[a-z_]+`).FindAllString(string(document), -1) {
+				explained[metric] = true
+			}
+			require.Equal(t, existing, explained)
+		})
 	}
 }

@@ -14,9 +14,18 @@ type metric struct {
 }
 
 var (
-	ofConfig  = map[string][]string{"vendor": nil, "config": nil}
-	ofReads   = map[string][]string{"vendor": nil, "config": nil, "path": {"creds", "sign", "batch"}, "result": {"ok", "stale", "refused", "error"}}
-	exchanged = map[string][]string{"vendor": nil, "config": nil, "result": {"ok", "refused", "limited", "unavailable", "nonsense"}}
+	ofConfig = map[string][]string{"vendor": nil, "config": nil}
+	ofReads  = map[string][]string{
+		"vendor": nil,
+		"config": nil,
+		"path":   {"creds", "sign", "batch"},
+		"result": {"ok", "stale", "refused", "error"},
+	}
+	exchanged = map[string][]string{
+		"vendor": nil,
+		"config": nil,
+		"result": {"ok", "refused", "limited", "unavailable", "nonsense"},
+	}
 )
 
 // metrics are all that the engine exposes.

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
@@ -35,12 +34,17 @@ func needsPrometheus(t *testing.T) (prometheus, promtool string) {
 func TestPromtoolAcceptsExamples(t *testing.T) {
 	t.Parallel()
 	_, promtool := needsPrometheus(t)
-	for _, args := range [][]string{
-		{"check", "config", "--syntax-only", "prometheus.yml"}, {"check", "rules", "alerts.yml"}, {"test", "rules", "alerts_test.yml"},
+	for file, args := range map[string][]string{
+		"prometheus.yml":  {"check", "config", "--syntax-only"},
+		"alerts.yml":      {"check", "rules"},
+		"alerts_test.yml": {"test", "rules"},
 	} {
-		run := harness.Command(promtool, args...)
-		run.Dir = harness.Path(directory)
-		harness.Run(t, run)
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			run := harness.Command(promtool, append(args, file)...)
+			run.Dir = harness.Path(directory)
+			harness.Run(t, run)
+		})
 	}
 }
 
@@ -83,7 +87,8 @@ func TestPrometheusScrapesEngine(t *testing.T) {
 			m.Read("creds/pave/main")
 			m.Read("creds/avanan/us")
 			m.Read("sign/avanan/us", "request_string", "/v1.0/scopes")
-			status, _, text := m.Request(http.MethodPut, "sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/scopes"}})
+			batch := values{"request_strings": []string{"/v1.0/scopes"}}
+			status, _, text := m.Request(http.MethodPut, "sign/avanan/us/batch", batch)
 			require.Equal(t, http.StatusOK, status, text)
 			m.Write("config/avanan/us", harness.With(m.AvananValues(), values{"verify": true}))
 			broken.Request(http.MethodGet, "creds/avanan/eu", nil)
@@ -115,18 +120,17 @@ func startPrometheus(t *testing.T, m *harness.Mount, program, promtool string) *
 	t.Helper()
 	rules, err := os.ReadFile(harness.Path("examples/policies/sre.hcl"))
 	require.NoError(t, err)
-	require.NoError(t, m.Client.Sys().PutPolicyWithContext(t.Context(), "sre", string(rules)))
-	token, err := m.Client.Auth().Token().CreateWithContext(t.Context(), &api.TokenCreateRequest{Policies: []string{"sre"}})
-	require.NoError(t, err)
+	token := m.WithRules(t, "sre", string(rules)).Client.Token()
 
 	work := t.TempDir()
 	tokenFile := filepath.Join(work, "vault-token")
-	require.NoError(t, os.WriteFile(tokenFile, []byte(token.Auth.ClientToken+"\n"), 0o600))
+	require.NoError(t, os.WriteFile(tokenFile, []byte(token+"\n"), 0o600))
 	content, err := os.ReadFile(harness.Path(filepath.Join(directory, "prometheus.yml")))
 	require.NoError(t, err)
 	config := string(content)
 	for example, here := range map[string]string{
-		"scheme: https\n": "scheme: http\n", "vault.example.com:8200": strings.TrimPrefix(m.Server.Address, "http://"),
+		"scheme: https\n":             "scheme: http\n",
+		"vault.example.com:8200":      strings.TrimPrefix(m.Server.Address, "http://"),
 		"/run/prometheus/vault-token": tokenFile,
 	} {
 		require.Equal(t, 1, strings.Count(config, example), example)
@@ -140,9 +144,10 @@ func startPrometheus(t *testing.T, m *harness.Mount, program, promtool string) *
 
 	address, err := harness.FreeAddress()
 	require.NoError(t, err)
-	run := harness.Command(program, "--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.listen-address="+address)
+	run := harness.Command(program,
+		"--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.listen-address="+address)
 	run.Dir = work
-	harness.Background(t, run, filepath.Join(work, "prometheus.log"), harness.Canary, token.Auth.ClientToken)
+	harness.Background(t, run, filepath.Join(work, "prometheus.log"), harness.Canary, token)
 	p := &server{"http://" + address}
 	harness.Eventually(t, func() bool {
 		status, _ := p.request(t, "/-/ready", nil)
@@ -200,13 +205,17 @@ func (p *server) withoutData(t *testing.T, queries map[string][]string) map[stri
 	for where, all := range queries {
 		for _, query := range all {
 			// Grafana's rate interval is at least four times the scrape interval.
-			replaced := strings.NewReplacer("$__rate_interval", "1m", "$instance", ".*", "$vendor", ".*", "$config", ".*").Replace(query)
+			replaced := strings.ReplaceAll(query, "$__rate_interval", "1m")
+			for _, variable := range []string{"$instance", "$vendor", "$config"} {
+				replaced = strings.ReplaceAll(replaced, variable, ".*")
+			}
 			require.NotContains(t, replaced, "$")
 			var answer struct {
 				Result []struct{ Value []any }
 			}
 			p.read(t, "query", url.Values{"query": {replaced}}, &answer)
-			if !slices.ContainsFunc(answer.Result, func(sample struct{ Value []any }) bool { return sample.Value[1] != "NaN" }) {
+			isNumber := func(sample struct{ Value []any }) bool { return sample.Value[1] != "NaN" }
+			if !slices.ContainsFunc(answer.Result, isNumber) {
 				without[where] = append(without[where], query)
 			}
 		}
