@@ -6,9 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"testing"
 	"text/tabwriter"
 	"time"
@@ -32,10 +30,22 @@ type benchSize struct {
 // fullBench is for make bench. shortBench only shows that the benchmark runs.
 var (
 	fullBench = benchSize{
-		rounds: 7, slice: 1500 * time.Millisecond, configs: 10_000, reads: 10_000, more: 1_000_000, signed: 20_000, crowd: 1000,
+		rounds:  7,
+		slice:   1500 * time.Millisecond,
+		configs: 10_000,
+		reads:   10_000,
+		more:    1_000_000,
+		signed:  20_000,
+		crowd:   1000,
 	}
 	shortBench = benchSize{
-		rounds: 1, slice: 30 * time.Millisecond, configs: 20, reads: 200, more: 400, signed: 1000, crowd: 100,
+		rounds:  1,
+		slice:   30 * time.Millisecond,
+		configs: 20,
+		reads:   200,
+		more:    400,
+		signed:  1000,
+		crowd:   100,
 	}
 )
 
@@ -69,7 +79,8 @@ func TestBench(t *testing.T) {
 	setUpBench(m)
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	defer out.Flush()
-	fmt.Fprintf(out, "\nVault %s, %d rounds of %s; medians over the rounds, ratios within each round\n", versionOf(t, m), size.rounds, size.slice)
+	fmt.Fprintf(out, "\nVault %s, %d rounds of %s; medians over the rounds, ratios within each round\n",
+		versionOf(t, m), size.rounds, size.slice)
 
 	get := func(name, path string) subject {
 		return subject{name: name, request: request{method: http.MethodGet, path: path}, signs: 1}
@@ -195,8 +206,11 @@ func (r results) print(out *tabwriter.Writer, subjects []subject, floor, other s
 	fmt.Fprintln(out)
 	for _, s := range subjects {
 		for _, connections := range benchConnections {
-			fmt.Fprintf(out, "%s\t%d\t%.0f\t%.3f\t%.3f\t%.2f", s.name, connections, r.median(s.name, connections, load.rate),
-				r.median(s.name, connections, p50), r.median(s.name, connections, p99), r.ratio(s.name, floor, connections, load.rate))
+			fmt.Fprintf(out, "%s\t%d\t%.0f\t%.3f\t%.3f\t%.2f", s.name, connections,
+				r.median(s.name, connections, load.rate),
+				r.median(s.name, connections, p50),
+				r.median(s.name, connections, p99),
+				r.ratio(s.name, floor, connections, load.rate))
 			if other != "" {
 				fmt.Fprintf(out, "\t%.2f", r.ratio(s.name, other, connections, load.rate))
 			}
@@ -210,14 +224,15 @@ func (r results) printGoals(out *tabwriter.Writer) {
 	goal := func(what string, least, measured float64) {
 		fmt.Fprintf(out, "%s\t%.2f\t%.2f\n", what, least, measured)
 	}
+	rate := func(subject, to string) float64 { return r.ratio(subject, to, 16, load.rate) }
 	goal("creds/pave to nothing: speed (1/p50) at 1 connection", 1.15, r.ratio("creds/pave", "nothing", 1, speed))
-	goal("creds/pave to nothing: requests/s at 16", 1.05, r.ratio("creds/pave", "nothing", 16, load.rate))
-	goal("sign/avanan by GET to nothing: requests/s at 16", 1, r.ratio("sign/avanan GET", "nothing", 16, load.rate))
-	goal("sign/custom by PUT to sign/avanan by PUT: requests/s at 16", 0.95, r.ratio("sign/custom PUT", "sign/avanan PUT", 16, load.rate))
+	goal("creds/pave to nothing: requests/s at 16", 1.05, rate("creds/pave", "nothing"))
+	goal("sign/avanan by GET to nothing: requests/s at 16", 1, rate("sign/avanan GET", "nothing"))
+	goal("sign/custom by PUT to sign/avanan by PUT: requests/s at 16", 0.95, rate("sign/custom PUT", "sign/avanan PUT"))
 	fmt.Fprintf(out, "sign/avanan by PUT to the same by GET: requests/s at 16\tnone\t%.2f\n",
-		r.ratio("sign/avanan PUT", "sign/avanan GET", 16, load.rate))
-	goal("creds/avanan to nothing, leased: requests/s at 16", 1.05, r.ratio("creds/avanan", "nothing, leased", 16, load.rate))
-	goal("creds/pave to transit/hmac: requests/s at 16", 0.68, r.ratio("creds/pave", "transit/hmac", 16, load.rate))
+		rate("sign/avanan PUT", "sign/avanan GET"))
+	goal("creds/avanan to nothing, leased: requests/s at 16", 1.05, rate("creds/avanan", "nothing, leased"))
+	goal("creds/pave to transit/hmac: requests/s at 16", 0.68, rate("creds/pave", "transit/hmac"))
 	for _, connections := range benchConnections {
 		batch := 100 * r.ratio("sign/avanan batch of 100", "sign/avanan PUT", connections, load.rate)
 		goal(fmt.Sprintf("signatures/s, batch of 100 to single PUT, at %d", connections), 40, batch)
@@ -267,21 +282,10 @@ func benchMemory(t *testing.T, m *harness.Mount, size benchSize, out *tabwriter.
 			func(_, sent int) request { return requests[sent%len(requests)] },
 			func(sent int) bool { return sent < n/connections })
 		require.NoError(t, err)
-		return residentKiB(t, processes[0])
+		return memoryKiB(t, processes[0], resident)
 	}
 	few, many := read(size.reads), read(size.more)
-	fmt.Fprintf(out, "plugin's resident memory after %d reads, to that after %d more (goal: at most 1.05, below 64 MiB)\t%d MiB, %d MiB\t%.2f\n",
+	fmt.Fprintf(out, "plugin's resident memory after %d reads, to that after %d more "+
+		"(goal: at most 1.05, below 64 MiB)\t%d MiB, %d MiB\t%.2f\n",
 		size.reads, size.more, few>>10, many>>10, float64(many)/float64(few))
-}
-
-var vmRSS = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
-
-// residentKiB is the resident memory of a process, given as its folder under /proc.
-func residentKiB(t *testing.T, process string) int {
-	t.Helper()
-	status, err := os.ReadFile(filepath.Join(process, "status"))
-	require.NoError(t, err)
-	resident, err := strconv.Atoi(string(vmRSS.FindSubmatch(status)[1]))
-	require.NoError(t, err)
-	return resident
 }

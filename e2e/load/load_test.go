@@ -35,7 +35,9 @@ func (l load) quantile(q float64) time.Duration {
 // runLoad sends requests over concurrent connections, one after the other on each. next returns a connection's next
 // request, and more whether there is one, given the number that the connection has sent. An answer other than 200 or
 // 204 is an error, which has the status only.
-func runLoad(server *harness.Server, connections int, next func(connection, sent int) request, more func(sent int) bool) (load, error) {
+func runLoad(
+	server *harness.Server, connections int, next func(connection, sent int) request, more func(sent int) bool,
+) (load, error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}
 	defer transport.CloseIdleConnections()
 	var (
@@ -70,7 +72,8 @@ func runLoad(server *harness.Server, connections int, next func(connection, sent
 
 // send sends one request as the operator and reads its answer to the end.
 func send(server *harness.Server, transport http.RoundTripper, r request) error {
-	req, err := http.NewRequestWithContext(context.Background(), r.method, server.Address+"/v1/"+r.path, strings.NewReader(r.body))
+	url := server.Address + "/v1/" + r.path
+	req, err := http.NewRequestWithContext(context.Background(), r.method, url, strings.NewReader(r.body))
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,8 @@ metrics: 127.0.0.1:9410
 	p.SetToken(t, server.Client.Token())
 	p.Start(t)
 	through := &harness.Server{Address: p.URL, Client: server.Client}
-	barePave, bareAvanan := startBare(t, m, "", m.Read("creds/pave/main").Data["headers"]), startBare(t, m, "/v1/avanan", nil)
+	barePave := startBare(t, m, "", m.Read("creds/pave/main").Data["headers"])
+	bareAvanan := startBare(t, m, "/v1/avanan", nil)
 	session := request{method: http.MethodGet, path: "sessions"}
 	event := request{method: http.MethodGet, path: "avanan/v1.0/event/1"}
 	together := request{method: http.MethodGet, path: "together/v1.0/event/1"}
@@ -60,7 +61,8 @@ metrics: 127.0.0.1:9410
 	fmt.Printf("\napisig-proxy, 16 connections, p50, medians of ratios within %d rounds\n", size.rounds)
 	fmt.Printf("a reverse proxy that does not sign, with a PAVE call: %.2f ms\n", median(bares))
 	fmt.Printf("PAVE, of that (goal: at most 1.10): %.2f\n", median(pave))
-	fmt.Printf("Avanan, signed together, of the same with an Avanan call and one sign/avanan (goal: at most 1.15): %.2f\n", median(avanan))
+	fmt.Printf("Avanan, signed together, of the same with an Avanan call and one sign/avanan (goal: at most 1.15): %.2f\n",
+		median(avanan))
 	fmt.Printf("Avanan, each call signed by itself, of the same: %.2f\n", median(alone))
 
 	processes := harness.ProcessesOf(p.Binary)
@@ -68,13 +70,14 @@ metrics: 127.0.0.1:9410
 		fmt.Println("the proxy's memory cannot be measured: there is no /proc")
 		return
 	}
-	var resident []int
+	mixed := func(_, sent int) request { return []request{session, event}[sent%2] }
+	var memory []int
 	for range size.rounds {
-		_, err := runLoad(through, size.crowd, func(_, sent int) request { return []request{session, event}[sent%2] }, until(size.slice))
+		_, err := runLoad(through, size.crowd, mixed, until(size.slice))
 		require.NoError(t, err)
-		resident = append(resident, residentKiB(t, processes[0])>>10)
+		memory = append(memory, memoryKiB(t, processes[0], resident)>>10)
 	}
-	fmt.Printf("resident memory after each round with %d connections: %d MiB\n", size.crowd, resident)
+	fmt.Printf("resident memory after each round with %d connections: %d MiB\n", size.crowd, memory)
 }
 
 // startBare starts a reverse proxy that takes a prefix off paths and adds headers.
@@ -104,9 +107,11 @@ func measureSigned(m *harness.Mount, bare *harness.Server, r request, size bench
 	for i := range requestStrings {
 		requestStrings[i] = "/v1.0/event/1"
 	}
+	const path = "apisig/sign/avanan/us/batch"
 	var signed []map[string]string
 	for range size.signed / batch {
-		secret, err := m.Client.Logical().WriteWithContext(m.T.Context(), "apisig/sign/avanan/us/batch", values{"request_strings": requestStrings})
+		body := values{"request_strings": requestStrings}
+		secret, err := m.Client.Logical().WriteWithContext(m.T.Context(), path, body)
 		require.NoError(m.T, err)
 		for _, result := range secret.Data["results"].([]any) {
 			headers := map[string]string{}

@@ -17,10 +17,13 @@ func TestColdReadersShareOneExchange(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
 	m.Vendor.Change(func(b *sandbox.Behaviour) { b.Latency = time.Second })
-	for _, vendor := range m.TokenVendors() {
-		m.Write("config/"+vendor.Name+"/us", harness.With(vendor.Values, values{"verify": false}))
-		readCold(t, m, "creds/"+vendor.Name+"/us")
-		require.Equal(t, 1, vendor.Exchanges(), vendor.Name)
+	for _, vendor := range m.TokenVendors() { //nolint:paralleltest // a thousand readers are enough at once
+		t.Run(vendor.Name, func(t *testing.T) {
+			m := m.In(t)
+			m.Write("config/"+vendor.Name+"/us", harness.With(vendor.Values, values{"verify": false}))
+			readCold(t, m, "creds/"+vendor.Name+"/us")
+			require.Equal(t, 1, vendor.Exchanges())
+		})
 	}
 }
 

@@ -120,7 +120,8 @@ func soak(t *testing.T, mounts []*harness.Mount, duration time.Duration) int {
 type weight struct{ goroutines, heapKiB, files, residentKiB int }
 
 func (w weight) String() string {
-	return fmt.Sprintf("%d goroutines, %d open files, %d KiB of heap, %d MiB resident", w.goroutines, w.files, w.heapKiB, w.residentKiB>>10)
+	return fmt.Sprintf("%d goroutines, %d open files, %d KiB of heap, %d MiB resident",
+		w.goroutines, w.files, w.heapKiB, w.residentKiB>>10)
 }
 
 func weigh(t *testing.T, server *harness.Server, plugin string) weight {
@@ -133,7 +134,7 @@ func weigh(t *testing.T, server *harness.Server, plugin string) weight {
 	report := executable + ".watched"
 	_ = os.Remove(report)
 	require.NoError(t, harness.Command("kill", "-USR1", filepath.Base(processes[0])).Run())
-	w := weight{files: len(files), residentKiB: residentKiB(t, processes[0])}
+	w := weight{files: len(files), residentKiB: memoryKiB(t, processes[0], resident)}
 	harness.Eventually(t, func() bool {
 		content, _ := os.ReadFile(report)
 		_, err := fmt.Sscanln(string(content), &w.goroutines, &w.heapKiB)

@@ -40,10 +40,12 @@ func run(address, target, prefix string) error {
 			pr.Out.Header.Set(name, value)
 		}
 	}
+	bare := &httputil.ReverseProxy{Transport: proxy.NewTransport(), BufferPool: &proxy.Buffers{}, Rewrite: rewrite}
 	server := &http.Server{
 		Addr:              address,
-		Handler:           &httputil.ReverseProxy{Transport: proxy.NewTransport(), BufferPool: &proxy.Buffers{}, Rewrite: rewrite},
-		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		Handler:           bare,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
 	}
 	return server.ListenAndServe()
 }

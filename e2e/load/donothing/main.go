@@ -27,7 +27,9 @@ func factory(ctx context.Context, conf *logical.BackendConfig) (logical.Backend,
 	}
 	b := &framework.Backend{BackendType: logical.TypeLogical, Secrets: []*framework.Secret{leased}}
 	b.Paths = []*framework.Path{
-		answering("nothing", func() *logical.Response { return &logical.Response{Data: map[string]any{"value": "nothing"}} }),
+		answering("nothing", func() *logical.Response {
+			return &logical.Response{Data: map[string]any{"value": "nothing"}}
+		}),
 		answering("leased", func() *logical.Response {
 			resp := b.Secret("leased").Response(map[string]any{"value": "nothing"}, nil)
 			resp.Secret.TTL = time.Hour
