@@ -2,7 +2,6 @@ package release
 
 import (
 	"archive/tar"
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
@@ -51,7 +50,10 @@ func TestImagesStartAsTheirUserWithNothingElse(t *testing.T) {
 				start := harness.Command(entrypoint[0], args...)
 				// Not nil, which would be the environment of the test.
 				start.Dir, start.Env = "/", append([]string{}, environ...)
-				start.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: uid, Gid: gid}}
+				start.SysProcAttr = &syscall.SysProcAttr{
+					Chroot:     root,
+					Credential: &syscall.Credential{Uid: uid, Gid: gid},
+				}
 				return start
 			}
 			require.Equal(t, r.version+"\n", harness.Run(t, inImage([]string{"-version"})))
@@ -70,17 +72,13 @@ func requireServes(t *testing.T, inImage func(args []string, environ ...string) 
 	require.NoError(t, os.MkdirAll(filepath.Join(root, sockets), 0o755))
 	require.NoError(t, os.Chown(filepath.Join(root, sockets), uid, gid))
 	handshake := plugin.HandshakeConfig
-	start := inImage(nil, handshake.MagicCookieKey+"="+handshake.MagicCookieValue, "PLUGIN_PROTOCOL_VERSIONS=5", "PLUGIN_MULTIPLEX_GRPC=true",
-		"PLUGIN_UNIX_SOCKET_DIR="+sockets, pluginutil.PluginAutoMTLSEnv+"=true")
-	printed, err := start.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, start.Start())
-	t.Cleanup(func() {
-		_ = start.Process.Kill()
-		_ = start.Wait()
-	})
-	line, err := bufio.NewReader(printed).ReadString('\n')
-	require.NoError(t, err)
+	line := harness.FirstLine(t, inImage(nil,
+		handshake.MagicCookieKey+"="+handshake.MagicCookieValue,
+		"PLUGIN_PROTOCOL_VERSIONS=5",
+		"PLUGIN_MULTIPLEX_GRPC=true",
+		"PLUGIN_UNIX_SOCKET_DIR="+sockets,
+		pluginutil.PluginAutoMTLSEnv+"=true",
+	))
 	require.True(t, strings.HasPrefix(line, "1|5|unix|"+sockets+"/"), line)
 	_, socket, _ := strings.Cut(line, sockets)
 	socket, _, _ = strings.Cut(socket, "|")

@@ -25,7 +25,11 @@ func TestReleasedBinaryRunsTheDemo(t *testing.T) {
 	r := findRelease(t)
 	harness.Run(t, harness.GoBuild("bin/apisig-sandbox", "./cmd/apisig-sandbox"))
 	demo := harness.Command(harness.Path("scripts/demo"))
-	demo.Env = append(os.Environ(), "DEMO_PLUGIN="+filepath.Join(r.directory, r.plugin()), "DEMO_SHA256="+r.sums[r.plugin()], "DEMO_VERSION="+r.version)
+	demo.Env = append(os.Environ(),
+		"DEMO_PLUGIN="+filepath.Join(r.directory, r.plugin()),
+		"DEMO_SHA256="+r.sums[r.plugin()],
+		"DEMO_VERSION="+r.version,
+	)
 	printed := harness.Run(t, demo)
 	require.Contains(t, printed, "vault plugin register -sha256="+r.sums[r.plugin()]+" -version="+r.version)
 	require.Contains(t, printed, "Every call got the expected answer.")
@@ -158,7 +162,8 @@ func TestUpgradeToReleaseAndBackByDocument(t *testing.T) {
 	require.NoError(t, err, printed)
 	require.True(t, strings.HasSuffix(printed, "\n"+before), printed)
 	require.NoError(t, m.Client.Sys().RevokeWithContext(t.Context(), renewed.LeaseID))
-	require.Equal(t, http.StatusOK, m.Call(m.URL+"/v1.0/scopes", m.Read("sign/avanan/us", "request_string", "/v1.0/scopes").Data["headers"]))
+	signed := m.Read("sign/avanan/us", "request_string", "/v1.0/scopes")
+	require.Equal(t, http.StatusOK, m.Call(m.URL+"/v1.0/scopes", signed.Data["headers"]))
 }
 
 // helmValues are the parts of the Helm chart's values that install the plugin.

@@ -37,15 +37,18 @@ func TestWorkflowsUseExistingTargets(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, workflows, 2)
 	for _, file := range workflows {
-		content, err := os.ReadFile(file)
-		require.NoError(t, err)
-		text := string(content)
-		require.Regexp(t, `(?m)^permissions:( \{\}|\n  contents: read)$`, text)
-		for _, run := range runs.FindAllStringSubmatch(text, -1) {
-			for target := range strings.FieldsSeq(run[1]) {
-				require.Regexp(t, `(?m)^`+target+`: `, string(makefile), "%s runs make %s", file, target)
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			content, err := os.ReadFile(file)
+			require.NoError(t, err)
+			text := string(content)
+			require.Regexp(t, `(?m)^permissions:( \{\}|\n  contents: read)$`, text)
+			for _, run := range runs.FindAllStringSubmatch(text, -1) {
+				for target := range strings.FieldsSeq(run[1]) {
+					require.Regexp(t, `(?m)^`+target+`: `, string(makefile), "it runs make %s", target)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -128,10 +131,13 @@ func TestImagesAndActionsArePinned(t *testing.T) {
 func TestInstallDocumentNamesThisVersion(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"docs/install.md", "examples/operator/vault-helm-values.yml"} {
-		content, err := os.ReadFile(harness.Path(name))
-		require.NoError(t, err)
-		for _, version := range regexp.MustCompile(`v\d+\.\d+\.\d+`).FindAllString(string(content), -1) {
-			require.Equal(t, backend.Version, version, name)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			content, err := os.ReadFile(harness.Path(name))
+			require.NoError(t, err)
+			for _, version := range regexp.MustCompile(`v\d+\.\d+\.\d+`).FindAllString(string(content), -1) {
+				require.Equal(t, backend.Version, version)
+			}
+		})
 	}
 }
