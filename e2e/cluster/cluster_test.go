@@ -69,7 +69,9 @@ func (c *cluster) leader(but *harness.RaftServer) *harness.RaftServer {
 func (c *cluster) standby(but ...*harness.RaftServer) *harness.RaftServer {
 	c.T.Helper()
 	leader := c.leader(nil)
-	return c.nodes[slices.IndexFunc(c.nodes, func(node *harness.RaftServer) bool { return node != leader && !slices.Contains(but, node) })]
+	return c.nodes[slices.IndexFunc(c.nodes, func(node *harness.RaftServer) bool {
+		return node != leader && !slices.Contains(but, node)
+	})]
 }
 
 // stepDown makes the leader step down, and waits for the next one.
@@ -100,11 +102,13 @@ func (c *cluster) ready() {
 
 // survives makes a change after which another node must lead, under load through a standby. Afterwards the configs are
 // as they were, and every lease given out before or meanwhile exists and can be revoked. It returns the old leader.
-func (c *cluster) survives(what string, within time.Duration, change func(leader *harness.RaftServer)) *harness.RaftServer {
+func (c *cluster) survives(
+	what string, within time.Duration, change func(leader *harness.RaftServer),
+) *harness.RaftServer {
 	c.T.Helper()
 	leader := c.leader(nil)
 	m := c.at(c.standby())
-	configs, before := c.at(leader).configs(), m.Read("creds/avanan/us").LeaseID
+	configs, before := c.at(leader).configs(), m.Read("creds/avanan/us")
 	leases, outage := m.underLoad(func() {
 		change(leader)
 		c.leader(leader)
@@ -114,12 +118,10 @@ func (c *cluster) survives(what string, within time.Duration, change func(leader
 	require.Equal(c.T, configs, m.configs())
 	m.works()
 	kept := m.Leases()
-	for _, lease := range append(leases, before) {
+	for _, lease := range append(leases, before.LeaseID) {
 		require.Contains(c.T, kept, path.Base(lease))
 	}
-	found, err := m.Client.Sys().LookupWithContext(c.T.Context(), before)
-	require.NoError(c.T, err)
-	require.NotEmpty(c.T, found.Data["expire_time"])
+	m.RequireLeased(before)
 	m.revokeAll()
 	return leader
 }

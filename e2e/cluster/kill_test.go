@@ -60,9 +60,7 @@ func TestKilledPluginLosesNoWrite(t *testing.T) {
 	t.Logf("%d requests, %d of them repeated", done.Load(), failed.Load())
 	require.Positive(t, failed.Load(), "some requests were under way")
 	require.Equal(t, "us", m.Read("config/avanan/us").Data["region"])
-	require.NoError(t, m.Client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{
-		LeaseID: m.Path + "/creds", Prefix: true, Sync: true,
-	}))
+	m.RevokeAll("creds")
 	require.Empty(t, m.Leases())
 	require.Empty(t, m.LeasesOf("infinity"))
 	require.Empty(t, m.IrrevocableLeases())

@@ -56,8 +56,8 @@ func TestNewLeaderServesNothingStale(t *testing.T) {
 		seen[token] = true
 	}
 	isNew(c.at(first).works())
-	next := append(slices.DeleteFunc(slices.Clone(c.nodes), func(node *harness.RaftServer) bool { return node == first }), first)
-	for i, node := range next {
+	others := slices.DeleteFunc(slices.Clone(c.nodes), func(node *harness.RaftServer) bool { return node == first })
+	for i, node := range append(others, first) {
 		ttl := strconv.Itoa(100 + i)
 		m := c.at(c.leader(nil))
 		m.setTTL(ttl)

@@ -44,7 +44,8 @@ func (m mount) works() string {
 	require.True(m.T, m.Vendor.Living(token), "the vendor knows the JWT")
 	signed := m.Read("sign/avanan/us", "request_string", "/v1.0/scopes")
 	require.Equal(m.T, http.StatusOK, m.Call(m.URL+"/v1.0/scopes", signed.Data["headers"]))
-	status, batch, text := m.Request(http.MethodPut, "sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/event/1", "/v1.0/event/2"}})
+	both := values{"request_strings": []string{"/v1.0/event/1", "/v1.0/event/2"}}
+	status, batch, text := m.Request(http.MethodPut, "sign/avanan/us/batch", both)
 	require.Equal(m.T, http.StatusOK, status, text)
 	for _, result := range batch.Data["results"].([]any) {
 		signed := result.(values)
@@ -129,9 +130,7 @@ func (m mount) underLoad(change func()) (leases []string, outage time.Duration) 
 // revokeAll revokes every lease of config us.
 func (m mount) revokeAll() {
 	m.T.Helper()
-	require.NoError(m.T, m.Client.Sys().RevokeWithOptionsWithContext(m.T.Context(), &api.RevokeOptions{
-		LeaseID: m.Path + "/creds/avanan/us", Prefix: true, Sync: true,
-	}))
+	m.RevokeAll("creds/avanan/us")
 	require.Empty(m.T, m.Leases())
 	require.Empty(m.T, m.IrrevocableLeases())
 }
@@ -144,7 +143,10 @@ func (m mount) beginHandshake() {
 	require.NoError(m.T, err)
 	m.T.Cleanup(func() { _ = silent.Close() })
 	m.Write("config/avanan/silent", harness.With(m.AvananValues(), values{
-		"base_url": "http://" + silent.Addr().String(), "verify": false, "date_format": "zoneless", "request_timeout": 30,
+		"base_url":        "http://" + silent.Addr().String(),
+		"verify":          false,
+		"date_format":     "zoneless",
+		"request_timeout": 30,
 	}))
 	ctx, giveUp := context.WithCancel(m.T.Context())
 	var reader sync.WaitGroup

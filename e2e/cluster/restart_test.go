@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
@@ -24,9 +23,7 @@ func TestRestartKeepsConfigsAndLeases(t *testing.T) {
 	after := m.Read("creds/avanan/us")
 	require.NotEqual(t, before.Data["token"], after.Data["token"])
 	require.Equal(t, handshakes+1, m.Vendor.Handshakes())
-	for _, secret := range []*api.Secret{before, after} {
-		require.NoError(t, m.Client.Sys().RevokeWithOptionsWithContext(t.Context(), &api.RevokeOptions{LeaseID: secret.LeaseID, Sync: true}))
-	}
+	m.Revoke(before, after)
 	require.Empty(t, m.IrrevocableLeases())
 
 	m.WriteShortLived()

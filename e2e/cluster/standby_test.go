@@ -24,7 +24,8 @@ func (m mount) signs() any {
 func TestStandbysServeWrittenAndRestoredConfigs(t *testing.T) {
 	t.Parallel()
 	if kind := harness.ServerKind(t); !kind.StandbysServeReads() {
-		t.Skip(kind, "has no standbys that serve reads: all requests go to the active node, which loads its mounts again after a restore")
+		t.Skip(kind, "has no standbys that serve reads: "+
+			"all requests go to the active node, which loads its mounts again after a restore")
 	}
 	c := startCluster(t)
 	c.Write("config/pave/main", c.PaveValues())

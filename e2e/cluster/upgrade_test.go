@@ -3,9 +3,12 @@ package cluster
 import (
 	"encoding/json"
 	"encoding/pem"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/vault/api"
@@ -16,10 +19,19 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// earlier are commits whose configs and leases must keep working, by what they are.
-var earlier = map[string]string{
-	"the first with the whole engine":                           "71db71a",
-	"the last before the vendors' fields were declared as data": "d310206",
+// version is an earlier version of the plugin, whose configs and leases must keep working.
+type version struct {
+	commit string
+	// odd reports whether it stores values that are rejected today.
+	odd bool
+	// portal reports whether it has the Infinity Portal and declared APIs.
+	portal bool
+}
+
+var earlier = map[string]version{
+	"the first with the whole engine":                           {commit: "71db71a", odd: true},
+	"the last before the vendors' fields were declared as data": {commit: "d310206", odd: true},
+	"the last with a vendor's parts in the engine":              {commit: "3250209", portal: true},
 }
 
 // installEarlier builds the plugin of a commit, as a given version, into a server's plugin directory and registers it.
@@ -29,11 +41,13 @@ func installEarlier(t *testing.T, server *harness.Server, commit, version string
 		t.Skipf("%s is not in this clone's history: %s", commit, printed)
 	}
 	sources, archive := t.TempDir(), filepath.Join(t.TempDir(), "sources.tar")
-	pack := []string{"-C", harness.Path("."), "archive", "-o", archive, commit, "go.mod", "go.sum", "cmd", "backend", "internal"}
-	harness.Run(t, harness.Command("git", pack...))
+	pack := harness.Command("git", "archive", "-o", archive, commit, "go.mod", "go.sum", "cmd", "backend", "internal")
+	pack.Dir = harness.Path(".")
+	harness.Run(t, pack)
 	harness.Run(t, harness.Command("tar", "-xf", archive, "-C", sources))
 	file := harness.PluginName + "-" + version
-	build := harness.GoBuild(filepath.Join(server.Plugins(), file), "./cmd/vault-plugin-apisig", harness.AsVersion(version)...)
+	binary := filepath.Join(server.Plugins(), file)
+	build := harness.GoBuild(binary, "./cmd/vault-plugin-apisig", harness.AsVersion(version)...)
 	build.Dir = sources
 	harness.Run(t, build)
 	require.NoError(t, server.Register(harness.PluginName, file, version))
@@ -52,40 +66,76 @@ func (m mount) runAs(version string) {
 	require.Equal(m.T, version, running.Data["running_plugin_version"])
 }
 
+// secretFields are the fields of configs that no read returns.
+var secretFields = []string{"api_secret", "secret_key", "access_key", "secret"}
+
+// store writes configs, with or without a warning.
+func (m mount) store(configs map[string]values) {
+	m.T.Helper()
+	for path, config := range configs {
+		status, _, text := m.Request(http.MethodPut, path, config)
+		require.Contains(m.T, []int{http.StatusOK, http.StatusNoContent}, status, "%s: %s", path, text)
+	}
+}
+
 // holds requires that configs read as they were written, except secrets. A version may have further fields.
 func (m mount) holds(configs map[string]values) {
 	m.T.Helper()
 	for path, written := range configs {
 		read := m.Read(path).Data
 		for field, value := range written {
-			if field != "api_secret" && field != "secret_key" {
+			if !slices.Contains(secretFields, field) {
 				require.Equal(m.T, value, read[field], "%s of %s", field, path)
 			}
 		}
 	}
 }
 
-// serves requires that the vendors accept what the named configs sign.
-func (m mount) serves(pave, avanan string) {
+// serves requires that the vendors accept what configs sign.
+func (m mount) serves(configs map[string]values) {
 	m.T.Helper()
-	require.Equal(m.T, http.StatusOK, m.Call(m.URL+"/v1/sessions", m.Read("creds/pave/" + pave).Data["headers"]))
-	signed := m.Read("sign/avanan/"+avanan, "request_string", "/v1.0/scopes")
-	require.Equal(m.T, http.StatusOK, m.Call(m.URL+"/v1.0/scopes", signed.Data["headers"]))
-	require.True(m.T, m.Vendor.Living(m.Read("creds/avanan/" + avanan).Data["token"].(string)))
+	for path := range configs {
+		name := strings.TrimPrefix(path, "config/")
+		var url string
+		var answer *api.Secret
+		switch vendor, _, _ := strings.Cut(name, "/"); vendor {
+		case "pave":
+			url, answer = m.URL+"/v1/sessions", m.Read("creds/"+name)
+		case "avanan":
+			url, answer = m.URL+"/v1.0/scopes", m.Read("sign/"+name, "request_string", "/v1.0/scopes")
+			require.True(m.T, m.Vendor.Living(m.Read("creds/" + name).Data["token"].(string)))
+		case "infinity":
+			url, answer = m.URL+"/app/hec-api/v1.0/scopes", m.Read("creds/"+name)
+		case "custom":
+			const call = "/custom/v1/orders?page=2"
+			url, answer = m.URL+call, m.Read("sign/"+name, "method", http.MethodGet, "request_string", call)
+		}
+		require.Equal(m.T, http.StatusOK, m.Call(url, answer.Data["headers"]), path)
+	}
+}
+
+// leased reads a token from each config that gives tokens.
+func (m mount) leased(configs map[string]values) (leases []*api.Secret) {
+	m.T.Helper()
+	for path := range configs {
+		name := strings.TrimPrefix(path, "config/")
+		if strings.HasPrefix(name, "avanan/") || strings.HasPrefix(name, "infinity/") {
+			leases = append(leases, m.Read("creds/"+name))
+		}
+	}
+	return leases
 }
 
 // end revokes leases while the vendor is down. Vault knows each of them until then.
-func (m mount) end(leases ...*api.Secret) {
+func (m mount) end(leases []*api.Secret) {
 	m.T.Helper()
+	require.NotEmpty(m.T, leases)
 	m.Fault(sandbox.Break)
 	defer m.Fault(sandbox.None)
 	for _, lease := range leases {
-		found, err := m.Client.Sys().LookupWithContext(m.T.Context(), lease.LeaseID)
-		require.NoError(m.T, err)
-		require.NotEmpty(m.T, found.Data["expire_time"])
-		err = m.Client.Sys().RevokeWithOptionsWithContext(m.T.Context(), &api.RevokeOptions{LeaseID: lease.LeaseID, Sync: true})
-		require.NoError(m.T, err)
-		_, err = m.Client.Sys().LookupWithContext(m.T.Context(), lease.LeaseID)
+		m.RequireLeased(lease)
+		m.Revoke(lease)
+		_, err := m.Client.Sys().LookupWithContext(m.T.Context(), lease.LeaseID)
 		require.Error(m.T, err, "the lease is gone")
 	}
 }
@@ -94,19 +144,19 @@ func (m mount) end(leases ...*api.Secret) {
 // other stored, and revokes the other's leases.
 func TestUpgradeFromEarlierVersionsAndBack(t *testing.T) {
 	t.Parallel()
-	for name, commit := range earlier {
+	for name, before := range earlier {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			upgradeAndBack(t, commit)
+			upgradeAndBack(t, before)
 		})
 	}
 }
 
-func upgradeAndBack(t *testing.T, commit string) {
+func upgradeAndBack(t *testing.T, before version) {
 	t.Helper()
 	const first = "v0.0.9"
 	server := harness.Start(t)
-	installEarlier(t, server, commit, first)
+	installEarlier(t, server, before.commit, first)
 	require.NoError(t, server.AddPlugin())
 	require.NoError(t, server.Register(harness.PluginName, harness.PluginName, backend.Version))
 	m := mount{server.Unmounted(t, "apisig")}
@@ -116,67 +166,110 @@ func upgradeAndBack(t *testing.T, commit string) {
 	trusted := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(trusted.Close)
 	certificate := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: trusted.Certificate().Raw}))
-	configs := map[string]values{
-		"config/pave/main": harness.With(m.PaveValues(), values{"ttl": json.Number("100"), "timestamp_format": "unix"}),
-		"config/avanan/us": harness.With(m.AvananValues(), values{
-			"date_format": "auto", "min_ttl": json.Number("1200"), "request_timeout": json.Number("7"), "ca_cert": certificate,
+	configs := before.configs(map[string]values{
+		"config/pave/main": harness.With(m.PaveValues(), values{
+			"ttl":              json.Number("100"),
+			"timestamp_format": "unix",
 		}),
+		"config/avanan/us": harness.With(m.AvananValues(), values{
+			"date_format":     "auto",
+			"min_ttl":         json.Number("1200"),
+			"request_timeout": json.Number("7"),
+			"ca_cert":         certificate,
+		}),
+		"config/infinity/us": harness.With(m.InfinityValues(), values{
+			"min_ttl":         json.Number("1200"),
+			"request_timeout": json.Number("7"),
+			"ca_cert":         certificate,
+		}),
+		"config/custom/orders": m.CustomValues(),
+	})
+	m.store(configs)
+	odd := map[string]values{}
+	if before.odd {
+		odd = m.writeOdd()
 	}
-	for path, config := range configs {
-		m.Write(path, config)
-	}
-	odd := m.writeOdd()
 	m.holds(configs)
 	m.holds(odd)
-	m.serves("main", "us")
-	endedByNew, survivor := m.Read("creds/avanan/us"), m.Read("creds/avanan/us")
+	m.serves(configs)
+	endedByNew, survivors := m.leased(configs), m.leased(configs)
 	handshakes := m.Vendor.Handshakes()
 
 	m.runAs(backend.Version)
 	m.holds(configs)
-	m.serves("main", "us")
+	m.serves(configs)
 	require.Equal(t, handshakes+1, m.Vendor.Handshakes(), "the date format that was found is stored")
 	m.end(endedByNew)
-	m.usesOdd(odd)
+	if before.odd {
+		m.usesOdd(odd)
+	}
 
 	// A partial write keeps what the other version stored, including the secret.
-	for path, change := range map[string]values{
-		"config/pave/main": {"timestamp_format": "rfc3339-ms"},
-		"config/avanan/us": {"min_ttl": json.Number("1500"), "verify": true},
-	} {
-		m.Write(path, change)
+	changes := before.configs(map[string]values{
+		"config/pave/main":     {"timestamp_format": "rfc3339-ms"},
+		"config/avanan/us":     {"min_ttl": json.Number("1500"), "verify": true},
+		"config/infinity/us":   {"min_ttl": json.Number("1500"), "verify": true},
+		"config/custom/orders": {"secret_expires_at": "2126-01-02T03:04:05Z"},
+	})
+	m.store(changes)
+	for path, change := range changes {
 		delete(change, "verify")
 		configs[path] = harness.With(configs[path], change)
 	}
-	for path, config := range map[string]values{
-		"config/pave/new":   harness.With(m.PaveValues(), values{"ttl": json.Number("60"), "timestamp_format": "rfc3339"}),
-		"config/avanan/new": harness.With(m.AvananValues(), values{"min_ttl": json.Number("60"), "ca_cert": certificate}),
-	} {
-		m.Write(path, config)
-		configs[path] = config
-	}
+	added := before.configs(map[string]values{
+		"config/pave/new": harness.With(m.PaveValues(), values{
+			"ttl":              json.Number("60"),
+			"timestamp_format": "rfc3339",
+		}),
+		"config/avanan/new": harness.With(m.AvananValues(), values{
+			"min_ttl": json.Number("60"),
+			"ca_cert": certificate,
+		}),
+		"config/infinity/new": harness.With(m.InfinityValues(), values{
+			"min_ttl": json.Number("60"),
+			"ca_cert": certificate,
+		}),
+		"config/custom/new": m.CustomValues(),
+	})
+	m.store(added)
+	maps.Copy(configs, added)
 	m.holds(configs)
-	m.serves("new", "new")
-	endedByOld, fromNew := m.Read("creds/avanan/us"), m.Read("creds/avanan/new")
+	m.serves(configs)
+	endedByOld := m.leased(configs)
 
 	m.runAs(first)
 	m.holds(configs)
 	m.holds(odd)
-	m.serves("main", "us")
-	m.serves("new", "new")
-	m.end(endedByOld, fromNew, survivor)
-	m.Write("config/avanan/us", values{"min_ttl": json.Number("900")})
-	require.Equal(t, json.Number("900"), m.Read("config/avanan/us").Data["min_ttl"])
+	m.serves(configs)
+	m.end(slices.Concat(endedByOld, survivors))
+	again := before.configs(map[string]values{
+		"config/avanan/us":   {"min_ttl": json.Number("900")},
+		"config/infinity/us": {"min_ttl": json.Number("900")},
+	})
+	m.store(again)
+	m.holds(again)
 
 	// And forward once more: the mount can be disabled with leases of both versions while the vendor is down.
 	m.runAs(backend.Version)
-	m.serves("main", "us")
+	m.serves(configs)
+	require.NotEmpty(t, m.leased(configs))
 	require.NotEmpty(t, m.Leases())
+	require.Equal(t, before.portal, len(m.LeasesOf("infinity")) > 0)
 	require.Empty(t, m.IrrevocableLeases())
 	m.Fault(sandbox.Break)
 	require.NoError(t, m.Client.Sys().UnmountWithContext(t.Context(), m.Path))
 	require.Empty(t, m.Leases())
+	require.Empty(t, m.LeasesOf("infinity"))
 	require.Empty(t, m.IrrevocableLeases())
+}
+
+// configs are those configs of a map that the version knows.
+func (v version) configs(all map[string]values) map[string]values {
+	known := maps.Clone(all)
+	maps.DeleteFunc(known, func(path string, _ values) bool {
+		return !v.portal && !strings.HasPrefix(path, "config/pave/") && !strings.HasPrefix(path, "config/avanan/")
+	})
+	return known
 }
 
 // writeOdd writes configs with values that are rejected today, and returns how they read.
@@ -184,15 +277,18 @@ func (m mount) writeOdd() map[string]values {
 	m.T.Helper()
 	odd := map[string]values{
 		"config/pave/odd": harness.With(m.PaveValues(), values{
-			"api_key": "a\"b'c`d\\e$f", "base_url": "https://gateway.example/$HOME", "ttl": json.Number("20"),
+			"api_key":  "a\"b'c`d\\e$f",
+			"base_url": "https://gateway.example/$HOME",
+			"ttl":      json.Number("20"),
 		}),
 		"config/avanan/odd": harness.With(m.AvananValues(), values{
-			"app_id": "US:a\"b'c`d\\e$f", "base_url": m.URL + "/$HOME", "min_ttl": json.Number("86400"), "verify": false,
+			"app_id":   "US:a\"b'c`d\\e$f",
+			"base_url": m.URL + "/$HOME",
+			"min_ttl":  json.Number("86400"),
+			"verify":   false,
 		}),
 	}
-	for path, config := range odd {
-		m.Write(path, config)
-	}
+	m.store(odd)
 	delete(odd["config/avanan/odd"], "verify")
 	return odd
 }
@@ -207,7 +303,10 @@ func (m mount) usesOdd(odd map[string]values) {
 	status, _, text := m.Request(http.MethodGet, "creds/avanan/odd", nil)
 	require.NotEqual(m.T, http.StatusOK, status, "the sandbox has another address and app")
 	require.Contains(m.T, text, "answered with status", "the config was used")
-	for path, change := range map[string]values{"config/pave/odd": {"ttl": json.Number("30")}, "config/avanan/odd": {"request_timeout": json.Number("5")}} {
+	for path, change := range map[string]values{
+		"config/pave/odd":   {"ttl": json.Number("30")},
+		"config/avanan/odd": {"request_timeout": json.Number("5")},
+	} {
 		status, _, text := m.Request(http.MethodPatch, path, change)
 		require.Equal(m.T, http.StatusNoContent, status, text)
 		odd[path] = harness.With(odd[path], change)
