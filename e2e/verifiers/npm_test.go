@@ -15,7 +15,7 @@ import (
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
-// npm has a library of npm's do a task, which npm.cjs describes, and returns its result.
+// npm makes a library of npm's do a task, which npm.cjs describes, and returns its result.
 func npm(t *testing.T, task map[string]any) any {
 	t.Helper()
 	libraries := os.Getenv("E2E_NPM")
@@ -37,7 +37,11 @@ func npm(t *testing.T, task map[string]any) any {
 func TestMessageSignatureLibraryVerifies(t *testing.T) {
 	t.Parallel()
 	key := base64.StdEncoding.EncodeToString([]byte(harness.NewSecret()))
-	s := with(t, "rfc9421-hmac-sha256", values{"base_url": "https://api.example.com/base", "key_id": "key-1", "secret": key})
+	s := with(t, "rfc9421-hmac-sha256", values{
+		"base_url": "https://api.example.com/base",
+		"key_id":   "key-1",
+		"secret":   key,
+	})
 	signed := s.sign(t, values{"method": "POST", "request_string": "/orders?a=1&b=%20", "body": `{"a":"ü"}`})
 	for name, test := range map[string]struct {
 		change values
@@ -48,11 +52,21 @@ func TestMessageSignatureLibraryVerifies(t *testing.T) {
 		"another URL":    {values{"url": signed.url + "0"}, false},
 		"another key":    {values{"key": base64.StdEncoding.EncodeToString([]byte(harness.NewSecret()))}, false},
 	} {
-		task := map[string]any{"task": "message", "method": "POST", "url": signed.url, "headers": signed.headers, "key": key, "keyID": "key-1"}
-		for field, value := range test.change {
-			task[field] = value
-		}
-		require.Equal(t, test.want, npm(t, task), name)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			task := map[string]any{
+				"task":    "message",
+				"method":  "POST",
+				"url":     signed.url,
+				"headers": signed.headers,
+				"key":     key,
+				"keyID":   "key-1",
+			}
+			for field, value := range test.change {
+				task[field] = value
+			}
+			require.Equal(t, test.want, npm(t, task))
+		})
 	}
 }
 
@@ -66,14 +80,24 @@ func TestKrakenLibraryGivesTheSameSignature(t *testing.T) {
 	exchange := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		form, _ := io.ReadAll(r.Body)
 		_ = json.NewEncoder(w).Encode(map[string]string{
-			"path": r.URL.Path, "form": string(form), "key": r.Header.Get("API-Key"), "sign": r.Header.Get("API-Sign"),
+			"path": r.URL.Path,
+			"form": string(form),
+			"key":  r.Header.Get("API-Key"),
+			"sign": r.Header.Get("API-Sign"),
 		})
 	}))
 	t.Cleanup(exchange.Close)
 	require.Equal(t, map[string]any{
-		"path": "/0/private/AddOrder", "form": "nonce=" + nonce + "&pair=XBTEUR&type=buy&volume=1.25", "key": "key", "sign": signed.headers["API-Sign"],
+		"path": "/0/private/AddOrder",
+		"form": "nonce=" + nonce + "&pair=XBTEUR&type=buy&volume=1.25",
+		"key":  "key",
+		"sign": signed.headers["API-Sign"],
 	}, npm(t, map[string]any{
-		"task": "kraken", "url": exchange.URL, "key": key, "keyID": "key", "method": "AddOrder",
+		"task":   "kraken",
+		"url":    exchange.URL,
+		"key":    key,
+		"keyID":  "key",
+		"method": "AddOrder",
 		"parameters": struct {
 			Nonce  string `json:"nonce"`
 			Pair   string `json:"pair"`

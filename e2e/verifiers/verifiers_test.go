@@ -1,4 +1,4 @@
-// Package verifiers has a real Vault sign calls with the schemes of schemes/, and checks the signatures with the
+// Package verifiers makes a real Vault sign calls with the schemes of schemes/, and checks the signatures with the
 // libraries of others: the vendors' own, where they exist in Go, and for two schemes libraries for Node.js (make
 // e2e-npm). It is a module of its own, so that nothing else depends on those libraries.
 package verifiers
@@ -68,10 +68,10 @@ type signed struct {
 	headers values
 }
 
-// sign has a call signed by Vault, now.
+// sign makes Vault sign a call, now.
 func (s signer) sign(t *testing.T, request values) signed {
 	t.Helper()
-	status, answer, problem := s.mount.Request(http.MethodPut, "sign/custom/api", request)
+	status, answer, problem := s.mount.In(t).Request(http.MethodPut, "sign/custom/api", request)
 	require.Equal(t, http.StatusOK, status, problem)
 	result := signed{headers: values{}}
 	result.url, _ = answer.Data["url"].(string)
@@ -108,73 +108,83 @@ func TestAWSSDKGivesTheSameSignature(t *testing.T) {
 		token                 string
 	}{
 		"a GET": {
-			"aws-sigv4", "execute-api", "abc.execute-api.eu-central-1.amazonaws.com",
-			values{"method": "GET", "request_string": "/prod/orders"},
-			"",
-			"",
+			scheme:  "aws-sigv4",
+			service: "execute-api",
+			host:    "abc.execute-api.eu-central-1.amazonaws.com",
+			request: values{"method": "GET", "request_string": "/prod/orders"},
 		},
 		"a query that must be sorted and encoded": {
-			"aws-sigv4", "iam", "iam.amazonaws.com",
-			values{"method": "GET", "request_string": "/?Version=2010-05-08&Action=ListUsers&PathPrefix=%2fdivision%2F&b=2&b=1&e=&a=%C3%BC"},
-			"",
-			"",
+			scheme:  "aws-sigv4",
+			service: "iam",
+			host:    "iam.amazonaws.com",
+			request: values{
+				"method":         "GET",
+				"request_string": "/?Version=2010-05-08&Action=ListUsers&PathPrefix=%2fdivision%2F&b=2&b=1&e=&a=%C3%BC",
+			},
 		},
 		"a body and a target": {
-			"aws-sigv4", "dynamodb", "dynamodb.eu-central-1.amazonaws.com",
-			values{"method": "POST", "request_string": "/", "target": "DynamoDB_20120810.ListTables"},
-			`{"Limit":10}`,
-			"",
+			scheme:  "aws-sigv4",
+			service: "dynamodb",
+			host:    "dynamodb.eu-central-1.amazonaws.com",
+			request: values{"method": "POST", "request_string": "/", "target": "DynamoDB_20120810.ListTables"},
+			body:    `{"Limit":10}`,
 		},
 		"Bedrock, an encoded colon": {
-			"aws-sigv4", "bedrock", "bedrock-runtime.eu-central-1.amazonaws.com",
-			values{"method": "POST", "request_string": "/model/anthropic.claude-3-haiku-20240307-v1%3A0/invoke"},
-			"{}",
-			"",
+			scheme:  "aws-sigv4",
+			service: "bedrock",
+			host:    "bedrock-runtime.eu-central-1.amazonaws.com",
+			request: values{"method": "POST", "request_string": "/model/anthropic.claude-3-haiku-20240307-v1%3A0/invoke"},
+			body:    "{}",
 		},
 		"Lambda by ARN, raw colons": {
-			"aws-sigv4", "lambda", "lambda.eu-central-1.amazonaws.com",
-			values{
+			scheme:  "aws-sigv4",
+			service: "lambda",
+			host:    "lambda.eu-central-1.amazonaws.com",
+			request: values{
 				"method":         "POST",
 				"request_string": "/2015-03-31/functions/arn:aws:lambda:eu-central-1:123456789012:function:report/invocations",
 			},
-			"{}",
-			"",
+			body: "{}",
 		},
 		"OpenSearch, an asterisk": {
-			"aws-sigv4", "es", "search-example.eu-central-1.es.amazonaws.com",
-			values{"method": "GET", "request_string": "/logs-*/_search?q=level:error"},
-			"",
-			"",
+			scheme:  "aws-sigv4",
+			service: "es",
+			host:    "search-example.eu-central-1.es.amazonaws.com",
+			request: values{"method": "GET", "request_string": "/logs-*/_search?q=level:error"},
 		},
 		"every character that a path can have, and lower-case hex": {
-			"aws-sigv4", "es", "search-example.eu-central-1.es.amazonaws.com",
-			values{"method": "GET", "request_string": "/az.AZ_09~-!$&'()*+;=:@/%20%2f%41%c3%bc/"},
-			"",
-			"",
+			scheme:  "aws-sigv4",
+			service: "es",
+			host:    "search-example.eu-central-1.es.amazonaws.com",
+			request: values{"method": "GET", "request_string": "/az.AZ_09~-!$&'()*+;=:@/%20%2f%41%c3%bc/"},
 		},
 		"a session token": {
-			"aws-sigv4", "sqs", "sqs.eu-central-1.amazonaws.com",
-			values{"method": "POST", "request_string": "/", "target": "AmazonSQS.ListQueues"},
-			"{}",
-			"AQoDYXdzEPT//wEXAMPLE+token==",
+			scheme:  "aws-sigv4",
+			service: "sqs",
+			host:    "sqs.eu-central-1.amazonaws.com",
+			request: values{"method": "POST", "request_string": "/", "target": "AmazonSQS.ListQueues"},
+			body:    "{}",
+			token:   "AQoDYXdzEPT//wEXAMPLE+token==",
 		},
 		"S3, a session token": {
-			"aws-s3", "s3", "bucket.s3.eu-central-1.amazonaws.com",
-			values{"method": "GET", "request_string": "/a%3Ab"},
-			"",
-			"AQoDYXdzEPT//wEXAMPLE+token==",
+			scheme:  "aws-s3",
+			service: "s3",
+			host:    "bucket.s3.eu-central-1.amazonaws.com",
+			request: values{"method": "GET", "request_string": "/a%3Ab"},
+			token:   "AQoDYXdzEPT//wEXAMPLE+token==",
 		},
 		"S3, a key that is percent-encoded": {
-			"aws-s3", "s3", "bucket.s3.eu-central-1.amazonaws.com",
-			values{"method": "PUT", "request_string": "/reports/a%20b%24%C3%BC.txt"},
-			"hello",
-			"",
+			scheme:  "aws-s3",
+			service: "s3",
+			host:    "bucket.s3.eu-central-1.amazonaws.com",
+			request: values{"method": "PUT", "request_string": "/reports/a%20b%24%C3%BC.txt"},
+			body:    "hello",
 		},
 		"S3, a list": {
-			"aws-s3", "s3", "bucket.s3.eu-central-1.amazonaws.com",
-			values{"method": "GET", "request_string": "/?list-type=2&prefix=a%2Fb%20c&delimiter=%2F&acl"},
-			"",
-			"",
+			scheme:  "aws-s3",
+			service: "s3",
+			host:    "bucket.s3.eu-central-1.amazonaws.com",
+			request: values{"method": "GET", "request_string": "/?list-type=2&prefix=a%2Fb%20c&delimiter=%2F&acl"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -245,67 +255,144 @@ func TestAzureSDKGivesTheSameSignature(t *testing.T) {
 	const account = "exampleaccount"
 	key := base64.StdEncoding.EncodeToString([]byte(harness.NewSecret()))
 	for name, request := range map[string]values{
-		"Get Blob":   {"method": "GET", "request_string": "/box/a%20b.txt", "byte_range": "bytes=0-99"},
-		"Put Blob":   {"method": "PUT", "request_string": "/box/a", "content_length": "5", "content_type": "text/plain", "blob_type": "BlockBlob"},
-		"List Blobs": {"method": "GET", "request_string": "/box?restype=container&comp=list"},
-		"List Blobs with a prefix": {
-			"method": "GET", "request_string": "/box?restype=container&comp=list&prefix=a%20b%2F%C3%BC&maxresults=10&delimiter=%2F&timeout=30",
-			"restype": "container", "comp": "list", "prefix": "a b/\u00fc", "maxresults": "10", "delimiter": "/", "timeout": "30",
+		"Get Blob": {
+			"method":         "GET",
+			"request_string": "/box/a%20b.txt",
+			"byte_range":     "bytes=0-99",
 		},
-		"List Containers":  {"method": "GET", "request_string": "/?comp=list"},
-		"Create Container": {"method": "PUT", "request_string": "/box?restype=container"},
+		"Put Blob": {
+			"method":         "PUT",
+			"request_string": "/box/a",
+			"content_length": "5",
+			"content_type":   "text/plain",
+			"blob_type":      "BlockBlob",
+		},
+		"List Blobs": {
+			"method":         "GET",
+			"request_string": "/box?restype=container&comp=list",
+		},
+		"List Blobs with a prefix": {
+			"method":         "GET",
+			"request_string": "/box?restype=container&comp=list&prefix=a%20b%2F%C3%BC&maxresults=10&delimiter=%2F&timeout=30",
+			"restype":        "container",
+			"comp":           "list",
+			"prefix":         "a b/\u00fc",
+			"maxresults":     "10",
+			"delimiter":      "/",
+			"timeout":        "30",
+		},
+		"List Containers": {
+			"method":         "GET",
+			"request_string": "/?comp=list",
+		},
+		"Create Container": {
+			"method":         "PUT",
+			"request_string": "/box?restype=container",
+		},
 		"every parameter and header in one call": {
 			"method": "GET",
 			"request_string": "/box?visibilitytimeout=60&versionid=2026-01-02T03%3A04%3A05.1234567Z&timeout=30" +
 				"&snapshot=2026-01-02T03%3A04%3A05.1234567Z&restype=container&prefix=a%20b%2F&popreceipt=AgAA%2B%2FA%3D" +
 				"&peekonly=true&numofmessages=32&messagettl=-1&maxresults=10&marker=2%2176%21MDA&include=metadata" +
 				"&delimiter=%2F&comp=list&blocklisttype=all&blockid=MDAx",
-			"blockid": "MDAx", "blocklisttype": "all", "comp": "list", "delimiter": "/",
-			"include": "metadata", "marker": "2!76!MDA", "maxresults": "10", "messagettl": "-1",
-			"numofmessages": "32", "peekonly": "true", "popreceipt": "AgAA+/A=", "prefix": "a b/",
-			"restype": "container", "snapshot": "2026-01-02T03:04:05.1234567Z", "timeout": "30",
-			"versionid": "2026-01-02T03:04:05.1234567Z", "visibilitytimeout": "60", "access_tier": "Hot",
-			"blob_content_length": "512", "blob_type": "BlockBlob", "byte_range": "bytes=0-",
-			"copy_source": "https://example.com/a", "delete_snapshots": "only", "file_content_length": "1024",
-			"write": "clear", "content_md5": "XUFAKrxLKna5cZ2REBfFkg==",
+			"blockid":             "MDAx",
+			"blocklisttype":       "all",
+			"comp":                "list",
+			"delimiter":           "/",
+			"include":             "metadata",
+			"marker":              "2!76!MDA",
+			"maxresults":          "10",
+			"messagettl":          "-1",
+			"numofmessages":       "32",
+			"peekonly":            "true",
+			"popreceipt":          "AgAA+/A=",
+			"prefix":              "a b/",
+			"restype":             "container",
+			"snapshot":            "2026-01-02T03:04:05.1234567Z",
+			"timeout":             "30",
+			"versionid":           "2026-01-02T03:04:05.1234567Z",
+			"visibilitytimeout":   "60",
+			"access_tier":         "Hot",
+			"blob_content_length": "512",
+			"blob_type":           "BlockBlob",
+			"byte_range":          "bytes=0-",
+			"copy_source":         "https://example.com/a",
+			"delete_snapshots":    "only",
+			"file_content_length": "1024",
+			"write":               "clear",
+			"content_md5":         "XUFAKrxLKna5cZ2REBfFkg==",
 		},
 		"Put Block": {
-			"method": "PUT", "request_string": "/box/a?comp=block&blockid=MDAx%2B%2F%3D%3D", "comp": "block",
-			"blockid": "MDAx+/==", "content_length": "5",
+			"method":         "PUT",
+			"request_string": "/box/a?comp=block&blockid=MDAx%2B%2F%3D%3D",
+			"comp":           "block",
+			"blockid":        "MDAx+/==",
+			"content_length": "5",
 		},
 		"Put Blob with an empty body": {
-			"method": "PUT", "request_string": "/box/a", "content_length": "0", "blob_type": "BlockBlob",
+			"method":         "PUT",
+			"request_string": "/box/a",
+			"content_length": "0",
+			"blob_type":      "BlockBlob",
 		},
 		"Copy Blob to a tier": {
-			"method": "PUT", "request_string": "/box/b", "access_tier": "Cool",
-			"copy_source": "https://" + account + ".blob.core.windows.net/box/a%20b.txt",
+			"method":         "PUT",
+			"request_string": "/box/b",
+			"access_tier":    "Cool",
+			"copy_source":    "https://" + account + ".blob.core.windows.net/box/a%20b.txt",
 		},
 		"Set Blob Tier": {
-			"method": "PUT", "request_string": "/box/a?comp=tier&versionid=2026-01-02T03%3A04%3A05.1234567Z", "comp": "tier",
-			"access_tier": "Archive", "versionid": "2026-01-02T03:04:05.1234567Z",
+			"method":         "PUT",
+			"request_string": "/box/a?comp=tier&versionid=2026-01-02T03%3A04%3A05.1234567Z",
+			"comp":           "tier",
+			"access_tier":    "Archive",
+			"versionid":      "2026-01-02T03:04:05.1234567Z",
 		},
 		"Put Page": {
-			"method": "PUT", "request_string": "/box/disk?comp=page", "comp": "page", "write": "update",
-			"byte_range": "bytes=0-511", "content_length": "512",
+			"method":         "PUT",
+			"request_string": "/box/disk?comp=page",
+			"comp":           "page",
+			"write":          "update",
+			"byte_range":     "bytes=0-511",
+			"content_length": "512",
 		},
 		"Create Page Blob": {
-			"method": "PUT", "request_string": "/box/disk", "blob_type": "PageBlob", "blob_content_length": "1024",
+			"method":              "PUT",
+			"request_string":      "/box/disk",
+			"blob_type":           "PageBlob",
+			"blob_content_length": "1024",
 		},
-		"Delete Blob with its snapshots": {"method": "DELETE", "request_string": "/box/a", "delete_snapshots": "include"},
+		"Delete Blob with its snapshots": {
+			"method":           "DELETE",
+			"request_string":   "/box/a",
+			"delete_snapshots": "include",
+		},
 		"Get Messages of the queue service": {
-			"service": "queue", "method": "GET", "request_string": "/tasks/messages?numofmessages=32&peekonly=true",
-			"numofmessages": "32", "peekonly": "true",
+			"service":        "queue",
+			"method":         "GET",
+			"request_string": "/tasks/messages?numofmessages=32&peekonly=true",
+			"numofmessages":  "32",
+			"peekonly":       "true",
 		},
 		"Delete Message of the queue service": {
-			"service": "queue", "method": "DELETE", "request_string": "/tasks/messages/0b01?popreceipt=AgAA%2B%2FA%3D",
-			"popreceipt": "AgAA+/A=",
+			"service":        "queue",
+			"method":         "DELETE",
+			"request_string": "/tasks/messages/0b01?popreceipt=AgAA%2B%2FA%3D",
+			"popreceipt":     "AgAA+/A=",
 		},
 		"Create File of the file service": {
-			"service": "file", "method": "PUT", "request_string": "/share/a.txt", "file_content_length": "1024",
+			"service":             "file",
+			"method":              "PUT",
+			"request_string":      "/share/a.txt",
+			"file_content_length": "1024",
 		},
 		"Put Range of the file service": {
-			"service": "file", "method": "PUT", "request_string": "/share/a.txt?comp=range", "comp": "range", "write": "clear",
-			"byte_range": "bytes=0-4",
+			"service":        "file",
+			"method":         "PUT",
+			"request_string": "/share/a.txt?comp=range",
+			"comp":           "range",
+			"write":          "clear",
+			"byte_range":     "bytes=0-4",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -322,7 +409,9 @@ func TestAzureSDKGivesTheSameSignature(t *testing.T) {
 			transport := &caught{}
 			client, err := service.NewClientWithSharedKeyCredential(base, credential, &service.ClientOptions{
 				ClientOptions: azcore.ClientOptions{
-					Transport: transport, PerCallPolicies: []policy.Policy{replaced{req}}, Retry: policy.RetryOptions{MaxRetries: -1},
+					Transport:       transport,
+					PerCallPolicies: []policy.Policy{replaced{req}},
+					Retry:           policy.RetryOptions{MaxRetries: -1},
 				},
 			})
 			require.NoError(t, err)
@@ -341,32 +430,42 @@ func TestAzureSDKGivesTheSameSignature(t *testing.T) {
 func TestAkamaiLibraryGivesTheSameSignature(t *testing.T) {
 	const host = "akab-example.luna.akamaiapis.net"
 	akamai := edgegrid.Config{
-		Host: host, ClientToken: "akab-client", AccessToken: "akab-access", ClientSecret: harness.NewSecret() + "=", MaxBody: 131072,
+		Host:         host,
+		ClientToken:  "akab-client",
+		AccessToken:  "akab-access",
+		ClientSecret: harness.NewSecret() + "=",
+		MaxBody:      131072,
 	}
 	s := with(t, "akamai-edgegrid", values{
-		"base_url": "https://" + host, "host": host, "client_token": akamai.ClientToken, "access_token": akamai.AccessToken,
+		"base_url":      "https://" + host,
+		"host":          host,
+		"client_token":  akamai.ClientToken,
+		"access_token":  akamai.AccessToken,
 		"client_secret": akamai.ClientSecret,
 	})
 	defer uuid.SetRand(nil)
-	for _, request := range []values{
-		{"method": "GET", "request_string": "/papi/v1/groups?a=1&b=%20"},
-		{"method": "POST", "request_string": "/ccu/v3/invalidate", "body": `{"objects":["/a"]}`},
-		{"method": "PUT", "request_string": "/x", "body": "not signed"},
-		{"method": "POST", "request_string": "/empty"},
+	for name, request := range map[string]values{
+		"a query":             {"method": "GET", "request_string": "/papi/v1/groups?a=1&b=%20"},
+		"a body":              {"method": "POST", "request_string": "/ccu/v3/invalidate", "body": `{"objects":["/a"]}`},
+		"a body not signed":   {"method": "PUT", "request_string": "/x", "body": "not signed"},
+		"a POST without body": {"method": "POST", "request_string": "/empty"},
 	} {
-		harness.Eventually(t, func() bool {
-			signed := s.sign(t, request)
-			req := call(t, request["method"], signed, request["body"])
-			nonce := uuid.MustParse(part(t, req.Header.Get("Authorization"), "nonce"))
-			uuid.SetRand(bytes.NewReader(nonce[:]))
-			theirs := edgegrid.AddRequestHeader(akamai, call(t, request["method"], signed, request["body"])).Header.Get("Authorization")
-			uuid.SetRand(nil)
-			if part(t, theirs, "timestamp") != part(t, signed.headers["Authorization"], "timestamp") {
-				return false
-			}
-			require.Equal(t, theirs, signed.headers["Authorization"])
-			return true
-		}, "two signatures of one second")
+		t.Run(name, func(t *testing.T) {
+			harness.Eventually(t, func() bool {
+				signed := s.sign(t, request)
+				ours := signed.headers["Authorization"]
+				nonce := uuid.MustParse(part(t, ours, "nonce"))
+				uuid.SetRand(bytes.NewReader(nonce[:]))
+				req := edgegrid.AddRequestHeader(akamai, call(t, request["method"], signed, request["body"]))
+				uuid.SetRand(nil)
+				theirs := req.Header.Get("Authorization")
+				if part(t, theirs, "timestamp") != part(t, ours, "timestamp") {
+					return false
+				}
+				require.Equal(t, theirs, ours)
+				return true
+			}, "two signatures of one second")
+		})
 	}
 }
 
@@ -387,17 +486,20 @@ func TestMessageSignatureVerifies(t *testing.T) {
 	s := with(t, "rfc9421-hmac-sha256", values{
 		"base_url": "https://api.example.com/base", "key_id": "key-1", "secret": base64.StdEncoding.EncodeToString(key),
 	})
-	for _, request := range []values{
-		{"method": "POST", "request_string": "/orders?a=1&b=%20", "body": `{"a":"ü"}`},
-		{"method": "GET", "request_string": "/orders"},
+	for name, request := range map[string]values{
+		"a query and a body": {"method": "POST", "request_string": "/orders?a=1&b=%20", "body": `{"a":"ü"}`},
+		"a path":             {"method": "GET", "request_string": "/orders"},
 	} {
-		signed := s.sign(t, request)
-		verify(t, call(t, request["method"], signed, request["body"]), key)
-		req := call(t, "DELETE", signed, request["body"])
-		require.NotEqual(t, signatureOf(t, req), hmacSHA256(key, base(t, req)), "another method")
-		req = call(t, request["method"], signed, request["body"])
-		req.URL.RawQuery = "a=2"
-		require.NotEqual(t, signatureOf(t, req), hmacSHA256(key, base(t, req)), "another query")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			signed := s.sign(t, request)
+			verify(t, call(t, request["method"], signed, request["body"]), key)
+			req := call(t, "DELETE", signed, request["body"])
+			require.NotEqual(t, signatureOf(t, req), hmacSHA256(key, base(t, req)), "another method")
+			req = call(t, request["method"], signed, request["body"])
+			req.URL.RawQuery = "a=2"
+			require.NotEqual(t, signatureOf(t, req), hmacSHA256(key, base(t, req)), "another query")
+		})
 	}
 }
 
@@ -472,42 +574,71 @@ func TestKrakenSignatureIsOfTheDocumentation(t *testing.T) {
 	s := with(t, "kraken", values{
 		"base_url": "https://api.kraken.com", "api_key": "key", "private_key": base64.StdEncoding.EncodeToString(key),
 	})
-	for params, rest := range map[string]string{"": "", "pair=XBTEUR&type=buy&volume=1": "&pair=XBTEUR&type=buy&volume=1"} {
-		request := values{"request_string": "/0/private/AddOrder"}
-		if params != "" {
-			request["params"] = params
-		}
-		signed := s.sign(t, request)
-		count := signed.headers["API-Nonce"]
-		form := sha256.Sum256([]byte(count + "nonce=" + count + rest))
-		mac := hmac.New(sha512.New, key)
-		mac.Write(append([]byte("/0/private/AddOrder"), form[:]...))
-		require.Equal(t, base64.StdEncoding.EncodeToString(mac.Sum(nil)), signed.headers["API-Sign"])
-		microseconds, err := strconv.ParseInt(count, 10, 64)
-		require.NoError(t, err)
-		require.WithinDuration(t, time.Now(), time.UnixMicro(microseconds), time.Minute)
+	const path, params = "/0/private/AddOrder", "pair=XBTEUR&type=buy&volume=1"
+	for name, test := range map[string]struct {
+		request values
+		rest    string // of the form
+	}{
+		"no parameters": {values{"request_string": path}, ""},
+		"parameters":    {values{"request_string": path, "params": params}, "&" + params},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			signed := s.sign(t, test.request)
+			count := signed.headers["API-Nonce"]
+			form := sha256.Sum256([]byte(count + "nonce=" + count + test.rest))
+			mac := hmac.New(sha512.New, key)
+			mac.Write(append([]byte(path), form[:]...))
+			require.Equal(t, base64.StdEncoding.EncodeToString(mac.Sum(nil)), signed.headers["API-Sign"])
+			microseconds, err := strconv.ParseInt(count, 10, 64)
+			require.NoError(t, err)
+			require.WithinDuration(t, time.Now(), time.UnixMicro(microseconds), time.Minute)
+		})
 	}
 }
 
 // A client library for Digest authentication gives the same response for the same nonces.
 func TestDigestLibraryGivesTheSameResponse(t *testing.T) {
 	t.Parallel()
-	for name, algorithm := range map[string]string{"http-digest": "SHA-256", "http-digest-md5": "MD5"} {
-		password := harness.NewSecret() + ": \u00fc word"
-		challenge := &digest.Challenge{Realm: "a realm", Nonce: "server/nonce=", Opaque: "opaque+", Algorithm: algorithm, QOP: []string{"auth"}}
-		s := with(t, name, values{
-			"base_url": "https://device.example.com", "username": "user", "realm": challenge.Realm, "password": password,
+	for scheme, algorithm := range map[string]string{
+		"http-digest":     "SHA-256",
+		"http-digest-md5": "MD5",
+	} {
+		t.Run(scheme, func(t *testing.T) {
+			t.Parallel()
+			password := harness.NewSecret() + ": \u00fc word"
+			challenge := &digest.Challenge{
+				Realm:     "a realm",
+				Nonce:     "server/nonce=",
+				Opaque:    "opaque+",
+				Algorithm: algorithm,
+				QOP:       []string{"auth"},
+			}
+			signed := with(t, scheme, values{
+				"base_url": "https://device.example.com",
+				"username": "user",
+				"realm":    challenge.Realm,
+				"password": password,
+			}).sign(t, values{
+				"method":         "GET",
+				"request_string": "/a?b=c",
+				"server_nonce":   challenge.Nonce,
+				"opaque":         challenge.Opaque,
+				"count":          "0000000a",
+			})
+			ours, err := digest.ParseCredentials(signed.headers["Authorization"])
+			require.NoError(t, err)
+			theirs, err := digest.Digest(challenge, digest.Options{
+				Method:   "GET",
+				URI:      "/a?b=c",
+				Count:    10,
+				Username: "user",
+				Password: password,
+				Cnonce:   ours.Cnonce,
+			})
+			require.NoError(t, err)
+			require.Equal(t, theirs, ours)
 		})
-		signed := s.sign(t, values{
-			"method": "GET", "request_string": "/a?b=c", "server_nonce": challenge.Nonce, "opaque": challenge.Opaque, "count": "0000000a",
-		})
-		ours, err := digest.ParseCredentials(signed.headers["Authorization"])
-		require.NoError(t, err)
-		theirs, err := digest.Digest(challenge, digest.Options{
-			Method: "GET", URI: "/a?b=c", Count: 10, Username: "user", Password: password, Cnonce: ours.Cnonce,
-		})
-		require.NoError(t, err)
-		require.Equal(t, theirs, ours)
 	}
 }
 
@@ -521,37 +652,42 @@ func TestOAuthLibraryGivesTheSameSignature(t *testing.T) {
 	t.Parallel()
 	consumerSecret, tokenSecret := harness.NewSecret()+"&%", harness.NewSecret()+" +"
 	s := with(t, "oauth1-hmac-sha1", values{
-		"base_url": "https://api.example.com", "consumer_key": "consumer", "consumer_secret": consumerSecret, "token": "token",
-		"token_secret": tokenSecret,
+		"base_url":        "https://api.example.com",
+		"consumer_key":    "consumer",
+		"consumer_secret": consumerSecret,
+		"token":           "token",
+		"token_secret":    tokenSecret,
 	})
-	for _, request := range []values{
-		{"method": "GET", "request_string": "/1.1/a%20b.json?z=1&a=%20%2B&A=b"},
-		{"method": "POST", "request_string": "/1.1/a.json?z=1", "body": "status=Hello+%C3%BC%21&b"},
-		{"method": "PATCH", "request_string": "/1.1/a.json?z=1"},
+	for name, request := range map[string]values{
+		"a query":          {"method": "GET", "request_string": "/1.1/a%20b.json?z=1&a=%20%2B&A=b"},
+		"a form":           {"method": "POST", "request_string": "/1.1/a.json?z=1", "body": "status=Hello+%C3%BC%21&b"},
+		"a PATCH, no form": {"method": "PATCH", "request_string": "/1.1/a.json?z=1"},
 	} {
-		harness.Eventually(t, func() bool {
-			signed := s.sign(t, request)
-			ours := fields(signed.headers["Authorization"])
-			var theirs map[string]string
-			config := oauth1.NewConfig("consumer", consumerSecret)
-			config.Noncer = nonce(ours["oauth_nonce"])
-			ctx := context.WithValue(t.Context(), oauth1.HTTPClient, &http.Client{Transport: transport(func(req *http.Request) {
-				theirs = fields(req.Header.Get("Authorization"))
-			})})
-			req := call(t, request["method"], signed, request["body"])
-			req.Header.Del("Authorization")
-			if request["body"] != "" {
-				req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			}
-			resp, err := config.Client(ctx, oauth1.NewToken("token", tokenSecret)).Do(req)
-			require.NoError(t, err)
-			require.NoError(t, resp.Body.Close())
-			if theirs["oauth_timestamp"] != ours["oauth_timestamp"] {
-				return false
-			}
-			require.Equal(t, theirs, ours)
-			return true
-		}, "two signatures of one second")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			harness.Eventually(t, func() bool {
+				signed := s.sign(t, request)
+				ours := fields(signed.headers["Authorization"])
+				var theirs map[string]string
+				config := oauth1.NewConfig("consumer", consumerSecret)
+				config.Noncer = nonce(ours["oauth_nonce"])
+				look := transport(func(req *http.Request) { theirs = fields(req.Header.Get("Authorization")) })
+				ctx := context.WithValue(t.Context(), oauth1.HTTPClient, &http.Client{Transport: look})
+				req := call(t, request["method"], signed, request["body"])
+				req.Header.Del("Authorization")
+				if request["body"] != "" {
+					req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				}
+				resp, err := config.Client(ctx, oauth1.NewToken("token", tokenSecret)).Do(req)
+				require.NoError(t, err)
+				require.NoError(t, resp.Body.Close())
+				if theirs["oauth_timestamp"] != ours["oauth_timestamp"] {
+					return false
+				}
+				require.Equal(t, theirs, ours)
+				return true
+			}, "two signatures of one second")
+		})
 	}
 }
 
@@ -581,13 +717,19 @@ func TestStandardWebhooksLibraryVerifies(t *testing.T) {
 	s := with(t, "standard-webhooks", values{"base_url": "https://example.com", "signing_secret": key})
 	webhook, err := standardwebhooks.NewWebhook("whsec_" + key)
 	require.NoError(t, err)
-	for _, body := range []string{`{"event":"ü"}`, ""} {
-		headers := http.Header{}
-		for name, value := range s.sign(t, values{"message_id": "msg_1", "body": body}).headers {
-			headers.Set(name, value)
-		}
-		require.NoError(t, webhook.Verify([]byte(body), headers))
-		require.Error(t, webhook.Verify([]byte(body+" "), headers))
+	for name, body := range map[string]string{
+		"a body":  `{"event":"ü"}`,
+		"no body": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			headers := http.Header{}
+			for name, value := range s.sign(t, values{"message_id": "msg_1", "body": body}).headers {
+				headers.Set(name, value)
+			}
+			require.NoError(t, webhook.Verify([]byte(body), headers))
+			require.Error(t, webhook.Verify([]byte(body+" "), headers))
+		})
 	}
 }
 
@@ -600,8 +742,12 @@ func TestJWTLibraryVerifies(t *testing.T) {
 	}).sign(t, values{"subject": "a \"b\" \\ <c>", "expires": "9999999999"})
 	token, err := jwt.Parse(strings.TrimPrefix(signed.headers["Authorization"], "Bearer "),
 		func(*jwt.Token) (any, error) { return []byte(key), nil },
-		jwt.WithValidMethods([]string{"HS256"}), jwt.WithIssuer("me"), jwt.WithAudience("them"), jwt.WithSubject("a \"b\" \\ <c>"),
-		jwt.WithExpirationRequired(), jwt.WithIssuedAt())
+		jwt.WithValidMethods([]string{"HS256"}),
+		jwt.WithIssuer("me"),
+		jwt.WithAudience("them"),
+		jwt.WithSubject("a \"b\" \\ <c>"),
+		jwt.WithExpirationRequired(),
+		jwt.WithIssuedAt())
 	require.NoError(t, err)
 	require.True(t, token.Valid)
 }
