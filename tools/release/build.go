@@ -79,13 +79,23 @@ func compile(source, directory, version, ldflags string, on platform) error {
 		return err
 	}
 	defer os.RemoveAll(output)
-	arguments := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", output + string(filepath.Separator)}
+	to := output + string(filepath.Separator)
+	arguments := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", to}
 	for _, program := range programs {
 		arguments = append(arguments, "./cmd/"+program.name)
 	}
 	// What a developer may have set must not change the result.
-	environment := append(os.Environ(), "GOOS="+on.os, "GOARCH="+on.arch, "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off",
-		"GOAMD64=v1", "GOARM64=v8.0", "GOFIPS140=off", "GOEXPERIMENT=")
+	environment := append(os.Environ(),
+		"GOOS="+on.os,
+		"GOARCH="+on.arch,
+		"CGO_ENABLED=0",
+		"GOFLAGS=-mod=readonly",
+		"GOWORK=off",
+		"GOAMD64=v1",
+		"GOARM64=v8.0",
+		"GOFIPS140=off",
+		"GOEXPERIMENT=",
+	)
 	if err := command(source, environment, "go", arguments...); err != nil {
 		return err
 	}

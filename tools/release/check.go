@@ -172,9 +172,11 @@ func checkContent(image v1.Image, program program, on platform, sum string) erro
 	if err != nil {
 		return err
 	}
-	if config.OS != on.os || config.Architecture != on.arch || config.Config.User != user ||
-		!slices.Equal(config.Config.Entrypoint, []string{"/" + program.name}) || len(config.Config.Cmd) > 0 {
-		return fmt.Errorf("it is for %s/%s and runs %q as %q", config.OS, config.Architecture, config.Config.Entrypoint, config.Config.User)
+	start := config.Config
+	if config.OS != on.os || config.Architecture != on.arch || start.User != user ||
+		!slices.Equal(start.Entrypoint, []string{"/" + program.name}) || len(start.Cmd) > 0 {
+		return fmt.Errorf("it is for %s/%s and runs %q as %q",
+			config.OS, config.Architecture, start.Entrypoint, start.User)
 	}
 	if !config.Created.IsZero() {
 		return fmt.Errorf("it has a time: %s", config.Created)
@@ -184,7 +186,8 @@ func checkContent(image v1.Image, program program, on platform, sum string) erro
 		return err
 	}
 	if got, _, err := v1.SHA256(bytes.NewReader(binary)); err != nil || got.Hex != sum {
-		return errors.Join(err, fmt.Errorf("/%s has the sum %s, not %s, that of the release's file", program.name, got.Hex, sum))
+		return errors.Join(err,
+			fmt.Errorf("/%s has the sum %s, not %s, that of the release's file", program.name, got.Hex, sum))
 	}
 	roots, err := fileOf(image, rootsPath)
 	if err != nil {

@@ -88,7 +88,10 @@ func newImage(binary []byte, program program, version string, on platform) (v1.I
 		return nil, err
 	}
 	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
-	image, err = mutate.Append(image, mutate.Addendum{Layer: layer, History: v1.History{Comment: program.name + " " + version}})
+	image, err = mutate.Append(image, mutate.Addendum{
+		Layer:   layer,
+		History: v1.History{Comment: program.name + " " + version},
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,24 @@ import (
 
 func TestNotesAreTheSectionOfTheVersion(t *testing.T) {
 	t.Parallel()
-	const changelog = "# Changelog\n\n## 1.10.0 — 2026-02-01\n\n- later\n\n## 1.1.0 — 2026-01-01\n\n- one\n\n### Changed\n\n- two\n\n## 1.0.0\n\n- first\n"
+	const changelog = `# Changelog
+
+## 1.10.0 — 2026-02-01
+
+- later
+
+## 1.1.0 — 2026-01-01
+
+- one
+
+### Changed
+
+- two
+
+## 1.0.0
+
+- first
+`
 	text, err := notes(changelog, "v1.1.0")
 	require.NoError(t, err)
 	require.Equal(t, "# vault-plugin-apisig 1.1.0 — 2026-01-01\n\n- one\n\n### Changed\n\n- two\n", text)
@@ -29,8 +46,17 @@ func TestNotesAreTheSectionOfTheVersion(t *testing.T) {
 
 func TestVersionMustBeSemantic(t *testing.T) {
 	t.Parallel()
-	for _, version := range []string{"", "1.2.3", "v1.2", "v1.2.3/../x", "v1.2.3 "} {
-		require.ErrorContains(t, run([]string{"check", "-version", version}), "is no version", version)
+	for name, version := range map[string]string{
+		"nothing":       "",
+		"no v":          "1.2.3",
+		"two numbers":   "v1.2",
+		"a path":        "v1.2.3/../x",
+		"a blank after": "v1.2.3 ",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.ErrorContains(t, run([]string{"check", "-version", version}), "is no version")
+		})
 	}
 	require.ErrorContains(t, run([]string{"sell", "-version", "v1.2.3"}), "neither build nor check")
 }
@@ -100,20 +126,24 @@ func TestSBOMIsThatOfTheBinary(t *testing.T) {
 	list, err := readSBOM(file)
 	require.NoError(t, err)
 	require.Nil(t, (*list.Metadata.Tools.Tools)[0].Hashes)
+	more := cyclonedx.Component{Name: "x", Version: "v1"}
 	for name, change := range map[string]func(*[]cyclonedx.Component){
 		"fewer":           func(all *[]cyclonedx.Component) { *all = (*all)[1:] },
-		"more":            func(all *[]cyclonedx.Component) { *all = append(*all, cyclonedx.Component{Name: "x", Version: "v1"}) },
+		"more":            func(all *[]cyclonedx.Component) { *all = append(*all, more) },
 		"another version": func(all *[]cyclonedx.Component) { (*all)[0].Version = "v0.0.1" },
 	} {
-		list, err := readSBOM(file)
-		require.NoError(t, err)
-		change(list.Components)
-		changed := filepath.Join(t.TempDir(), "changed.json")
-		output, err := os.Create(changed)
-		require.NoError(t, err)
-		require.NoError(t, cyclonedx.NewBOMEncoder(output, cyclonedx.BOMFileFormatJSON).Encode(list))
-		require.NoError(t, output.Close())
-		require.ErrorContains(t, checkSBOM(binary, sum, changed, "v1.2.3"), "was built from", name)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			list, err := readSBOM(file)
+			require.NoError(t, err)
+			change(list.Components)
+			changed := filepath.Join(t.TempDir(), "changed.json")
+			output, err := os.Create(changed)
+			require.NoError(t, err)
+			require.NoError(t, cyclonedx.NewBOMEncoder(output, cyclonedx.BOMFileFormatJSON).Encode(list))
+			require.NoError(t, output.Close())
+			require.ErrorContains(t, checkSBOM(binary, sum, changed, "v1.2.3"), "was built from")
+		})
 	}
 }
 

@@ -17,8 +17,9 @@ const binarySum = "cdx:gomod:binary:hash:SHA-256"
 // writeSBOM writes the CycloneDX list of what is in a binary: its modules and the version of Go, as the binary itself
 // names them.
 func writeSBOM(binary, file, version string) error {
-	if err := command("", os.Environ(), "go", "tool", "cyclonedx-gomod", "bin", "-json", "-noserial", "-notimestamp", "-std",
-		"-version", version, "-output", file, binary); err != nil {
+	err := command("", os.Environ(), "go", "tool", "cyclonedx-gomod", "bin",
+		"-json", "-noserial", "-notimestamp", "-std", "-version", version, "-output", file, binary)
+	if err != nil {
 		return err
 	}
 	list, err := readSBOM(file)
@@ -35,8 +36,8 @@ func writeSBOM(binary, file, version string) error {
 	if err != nil {
 		return err
 	}
-	err = cyclonedx.NewBOMEncoder(output, cyclonedx.BOMFileFormatJSON).SetPretty(true).EncodeVersion(list, cyclonedx.SpecVersion1_6)
-	return errors.Join(err, output.Close())
+	encoder := cyclonedx.NewBOMEncoder(output, cyclonedx.BOMFileFormatJSON).SetPretty(true)
+	return errors.Join(encoder.EncodeVersion(list, cyclonedx.SpecVersion1_6), output.Close())
 }
 
 func readSBOM(file string) (*cyclonedx.BOM, error) {
@@ -49,7 +50,8 @@ func readSBOM(file string) (*cyclonedx.BOM, error) {
 	if err := cyclonedx.NewBOMDecoder(input, cyclonedx.BOMFileFormatJSON).Decode(list); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	if list.Metadata == nil || list.Metadata.Component == nil || list.Metadata.Properties == nil || list.Components == nil {
+	about := list.Metadata
+	if about == nil || about.Component == nil || about.Properties == nil || list.Components == nil {
 		return nil, fmt.Errorf("%s names no program or no modules", file)
 	}
 	return list, nil
