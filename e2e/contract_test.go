@@ -344,101 +344,162 @@ func TestErrorStatusAndMessage(t *testing.T) {
 		text         string
 	}{
 		"a parameter is missing": {
-			http.MethodPut, "config/pave/new", values{"username": "acme"}, sandbox.None,
-			400, "api_key, api_secret are required",
+			method: http.MethodPut,
+			path:   "config/pave/new",
+			body:   values{"username": "acme"},
+			status: 400,
+			text:   "api_key, api_secret are required",
 		},
 		"a parameter is unknown": {
-			http.MethodPut, "config/pave/main", values{"tll": 1}, sandbox.None,
-			400, `unknown parameter "tll"; this takes api_key, api_secret, base_url, ca_cert, request_timeout, ` +
+			method: http.MethodPut,
+			path:   "config/pave/main",
+			body:   values{"tll": 1},
+			status: 400,
+			text: `unknown parameter "tll"; this takes api_key, api_secret, base_url, ca_cert, request_timeout, ` +
 				"secret_expires_at, timestamp_format, ttl, username, verify",
 		},
 		"a parameter is wrong": {
-			http.MethodPut, "config/pave/main", values{"ttl": "5m"}, sandbox.None,
-			400, "ttl must be from 1s to 240s",
+			method: http.MethodPut,
+			path:   "config/pave/main",
+			body:   values{"ttl": "5m"},
+			status: 400,
+			text:   "ttl must be from 1s to 240s",
 		},
 		"a parameter is of no type": {
-			http.MethodPut, "config/pave/main", values{"api_secret": values{"a": harness.NewSecret()}}, sandbox.None,
-			400, "api_secret must be a string, given once",
+			method: http.MethodPut,
+			path:   "config/pave/main",
+			body:   values{"api_secret": values{"a": harness.NewSecret()}},
+			status: 400,
+			text:   "api_secret must be a string, given once",
 		},
 		"a request string is wrong": {
-			http.MethodPut, "sign/avanan/us", values{"request_string": "/v1.0/../x"}, sandbox.None,
-			400, "request_string has a . or .. segment",
+			method: http.MethodPut,
+			path:   "sign/avanan/us",
+			body:   values{"request_string": "/v1.0/../x"},
+			status: 400,
+			text:   "request_string has a . or .. segment",
 		},
 		"a request string is none": {
-			http.MethodPut, "sign/avanan/us", nil, sandbox.None,
-			400, "request_string is required",
+			method: http.MethodPut,
+			path:   "sign/avanan/us",
+			status: 400,
+			text:   "request_string is required",
 		},
 		"no such config for PAVE": {
-			http.MethodGet, "creds/pave/none", nil, sandbox.None,
-			400, "write one first: vault write " + m.Path + "/config/pave/none username=",
+			method: http.MethodGet,
+			path:   "creds/pave/none",
+			status: 400,
+			text:   "write one first: vault write " + m.Path + "/config/pave/none username=",
 		},
 		"no such config for Avanan": {
-			http.MethodGet, "creds/avanan/none", nil, sandbox.None,
-			400, "write one first: vault write " + m.Path + "/config/avanan/none region=",
+			method: http.MethodGet,
+			path:   "creds/avanan/none",
+			status: 400,
+			text:   "write one first: vault write " + m.Path + "/config/avanan/none region=",
 		},
 		"no such config for portal": {
-			http.MethodGet, "creds/infinity/none", nil, sandbox.None,
-			400, "write one first: vault write " + m.Path + "/config/infinity/none region=",
+			method: http.MethodGet,
+			path:   "creds/infinity/none",
+			status: 400,
+			text:   "write one first: vault write " + m.Path + "/config/infinity/none region=",
 		},
 		"no such config for signing": {
-			http.MethodPut, "sign/avanan/none", values{"request_string": "/v1.0/scopes"}, sandbox.None,
-			400, "write one first",
+			method: http.MethodPut,
+			path:   "sign/avanan/none",
+			body:   values{"request_string": "/v1.0/scopes"},
+			status: 400,
+			text:   "write one first",
 		},
 		"the vendor refuses": {
-			http.MethodPut, "config/avanan/us", values{"secret_key": harness.NewSecret()}, sandbox.None,
-			400, "config/avanan/us was not stored",
+			method: http.MethodPut,
+			path:   "config/avanan/us",
+			body:   values{"secret_key": harness.NewSecret()},
+			status: 400,
+			text:   "config/avanan/us was not stored",
 		},
 		"the portal refuses": {
-			http.MethodPut, "config/infinity/us", values{"access_key": harness.NewSecret(), "base_url": m.URL}, sandbox.None,
-			400, "config/infinity/us was not stored",
+			method: http.MethodPut,
+			path:   "config/infinity/us",
+			body:   values{"access_key": harness.NewSecret(), "base_url": m.URL},
+			status: 400,
+			text:   "config/infinity/us was not stored",
 		},
 		"the portal refuses readers": {
-			http.MethodGet, "creds/infinity/wrong", nil, sandbox.None,
-			400, "answered with status 200: it rejects the credentials",
+			method: http.MethodGet,
+			path:   "creds/infinity/wrong",
+			status: 400,
+			text:   "answered with status 200: it rejects the credentials",
 		},
 		"a key for a stored host": {
-			http.MethodPut, "config/infinity/us", values{"access_key": harness.NewSecret()}, sandbox.None,
-			400, "relies on the stored base_url",
+			method: http.MethodPut,
+			path:   "config/infinity/us",
+			body:   values{"access_key": harness.NewSecret()},
+			status: 400,
+			text:   "relies on the stored base_url",
 		},
 		"the vendor limits": {
-			http.MethodPut, "config/avanan/us", values{"secret_key": harness.NewSecret()}, sandbox.Limit,
-			429, "status 429",
+			method: http.MethodPut,
+			path:   "config/avanan/us",
+			body:   values{"secret_key": harness.NewSecret()},
+			fault:  sandbox.Limit,
+			status: 429,
+			text:   "status 429",
 		},
 		"the vendor is out of order": {
-			http.MethodPut, "config/avanan/us", values{"secret_key": harness.NewSecret()}, sandbox.Break,
-			502, "status 500",
+			method: http.MethodPut,
+			path:   "config/avanan/us",
+			body:   values{"secret_key": harness.NewSecret()},
+			fault:  sandbox.Break,
+			status: 502,
+			text:   "status 500",
 		},
 		"nobody listens": {
-			http.MethodGet, "creds/avanan/down", nil, sandbox.None,
-			502, "no answer from " + nobody + ": on loopback no cause is given",
+			method: http.MethodGet,
+			path:   "creds/avanan/down",
+			status: 502,
+			text:   "no answer from " + nobody + ": on loopback no cause is given",
 		},
 		"a web page": {
-			http.MethodGet, "creds/avanan/page", nil, sandbox.None,
-			502, "status 200: the body is not a token (content type text/html)",
+			method: http.MethodGet,
+			path:   "creds/avanan/page",
+			status: 502,
+			text:   "status 200: the body is not a token (content type text/html)",
 		},
 		"nobody listens for keys": {
-			http.MethodGet, "creds/infinity/down", nil, sandbox.None,
-			502, "no answer from " + nobody + ": on loopback no cause is given",
+			method: http.MethodGet,
+			path:   "creds/infinity/down",
+			status: 502,
+			text:   "no answer from " + nobody + ": on loopback no cause is given",
 		},
 		"a web page, to a key": {
-			http.MethodGet, "creds/infinity/page", nil, sandbox.None,
-			502, "status 200: the body is not the JSON of a login (content type text/html)",
+			method: http.MethodGet,
+			path:   "creds/infinity/page",
+			status: 502,
+			text:   "status 200: the body is not the JSON of a login (content type text/html)",
 		},
 		"a certificate, to a key": {
-			http.MethodGet, "creds/infinity/tls", nil, sandbox.None,
-			502, "on loopback no cause is given",
+			method: http.MethodGet,
+			path:   "creds/infinity/tls",
+			status: 502,
+			text:   "on loopback no cause is given",
 		},
 		"a certificate of nobody's": {
-			http.MethodGet, "creds/avanan/tls", nil, sandbox.None,
-			502, "on loopback no cause is given",
+			method: http.MethodGet,
+			path:   "creds/avanan/tls",
+			status: 502,
+			text:   "on loopback no cause is given",
 		},
 		"a path that is none": {
-			http.MethodGet, "creds/other/main", nil, sandbox.None,
-			404, "unsupported path",
+			method: http.MethodGet,
+			path:   "creds/other/main",
+			status: 404,
+			text:   "unsupported path",
 		},
 		"an operation that is none": {
-			http.MethodDelete, "creds/pave/main", nil, sandbox.None,
-			405, "unsupported operation",
+			method: http.MethodDelete,
+			path:   "creds/pave/main",
+			status: 405,
+			text:   "unsupported operation",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -489,7 +550,7 @@ func TestMalformedBodiesAreRejected(t *testing.T) {
 		"a negative number": `-1`,
 		"a long text":       `"` + strings.Repeat("x", 100_000) + `"`,
 	}
-	for path, parameters := range map[string]string{ //nolint:paralleltest // what they leave is read below
+	for path, parameters := range map[string]string{
 		"config/pave/main":     "username api_key api_secret timestamp_format ttl base_url secret_expires_at",
 		"config/avanan/us":     "region app_id secret_key base_url date_format min_ttl request_timeout ca_cert verify",
 		"config/infinity/us":   "region client_id access_key base_url min_ttl request_timeout ca_cert verify",
@@ -507,7 +568,7 @@ func TestMalformedBodiesAreRejected(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{ //nolint:paralleltest // what they leave is read below
+	for _, path := range []string{
 		"config/pave/main",
 		"config/infinity/us",
 		"creds/pave/main",
@@ -523,7 +584,7 @@ func TestMalformedBodiesAreRejected(t *testing.T) {
 			})
 		}
 	}
-	for path, want := range before {
+	for path, want := range before { //nolint:paralleltest // the subtests above are not parallel: they end before this
 		require.Equal(t, want, m.Read(path).Data)
 	}
 }
@@ -543,7 +604,8 @@ func TestMalformedQueriesAreRejected(t *testing.T) {
 		"a name":               {"config/pave/main", []string{"name", "x"}, "this takes no parameters"},
 		"a format":             {"config/pave/main", []string{"format", "x"}, "this takes no parameters"},
 		"two of a parameter": {
-			"sign/avanan/us", []string{"request_string", "/v1.0/scopes", "request_string", "/v1.0/x"},
+			"sign/avanan/us",
+			[]string{"request_string", "/v1.0/scopes", "request_string", "/v1.0/x"},
 			"request_string must be a string, given once",
 		},
 	} {

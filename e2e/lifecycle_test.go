@@ -21,7 +21,7 @@ import (
 func TestLeasesAreRevokedWithoutConfigOrVendor(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
-	for _, vendor := range m.TokenVendors() { //nolint:paralleltest // a fault is of the stand-in that they share
+	for _, vendor := range m.TokenVendors() {
 		t.Run(vendor.Name, func(t *testing.T) {
 			m := m.In(t)
 			config, creds := "config/"+vendor.Name+"/us", "creds/"+vendor.Name+"/us"
@@ -48,7 +48,7 @@ func TestLeasesAreRevokedWithoutConfigOrVendor(t *testing.T) {
 	}
 	m.Fault(sandbox.Break)
 	require.NoError(t, m.Client.Sys().UnmountWithContext(t.Context(), m.Path))
-	for _, vendor := range m.TokenVendors() {
+	for _, vendor := range m.TokenVendors() { //nolint:paralleltest // the subtests above share a stand-in
 		require.Empty(t, m.LeasesOf(vendor.Name))
 	}
 	require.Empty(t, m.IrrevocableLeases())
