@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -65,15 +64,9 @@ func TestProxyPassesQueriesAsSent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			arrived.Store("")
 			target := "/custom/v1/orders?" + test.query
-			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.URL+test.route+target, http.NoBody)
-			require.NoError(t, err)
-			response, err := http.DefaultClient.Do(request)
-			require.NoError(t, err)
-			body, err := io.ReadAll(response.Body)
-			require.NoError(t, err)
-			require.NoError(t, response.Body.Close())
-			require.Equal(t, test.status, response.StatusCode, "%s", body)
-			require.Contains(t, string(body), test.answer)
+			status, body := p.Get(t, p.URL+test.route+target)
+			require.Equal(t, test.status, status, body)
+			require.Contains(t, body, test.answer)
 			want := target
 			if test.status != http.StatusOK {
 				want = ""

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -156,6 +157,19 @@ func (p *Proxy) Status(t *testing.T, url string) int {
 	}
 	_ = response.Body.Close()
 	return response.StatusCode
+}
+
+// Get is a GET of a URL that has an answer: its status and its body.
+func (p *Proxy) Get(t *testing.T, url string) (status int, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	require.NoError(t, err)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	content, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode, string(content)
 }
 
 // TokenFile is the file of the token.
