@@ -221,7 +221,8 @@ var hostileExpressions = []struct{ expression, want string }{
 	},
 	{
 		`hex(hmac_sha256(derive_hmac_sha256(hex(derive_sha512(seed)), "a"), method)) + ` +
-			`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256(derive_sha256(hex(derive_sha512(seed))), "a"), "x"), method))`,
+			`hex(hmac_sha256(derive_hmac_sha256(derive_hmac_sha256(` +
+			`derive_sha256(hex(derive_sha512(seed))), "a"), "x"), method))`,
 		apart,
 	},
 	// A long key and its hash are the same key, so a caller could ask for what the long one derives: by sending its

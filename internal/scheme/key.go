@@ -65,8 +65,8 @@ func (k *keys) hashed(at call, arg operand) {
 	}
 }
 
-// derived notes a derived key, which is as fresh as by. It is as long as its hash, so its padding as a key tells nothing:
-// it does not count as one that varies.
+// derived notes a derived key, which is as fresh as by. It is as long as its hash, so its padding as a key tells
+// nothing: it does not count as one that varies.
 func (k *keys) derived(at call, args []operand, by facts) facts {
 	direct := union(args[0].direct, args[len(args)-1].direct)
 	k.intoDerive = union(k.intoDerive, direct)

@@ -108,8 +108,8 @@ func classSamples(ranges []rune) []string {
 	return firstSamples(found)
 }
 
-// concatSamples joins samples of the parts of a text: the first of each part, and then others with one part changed at a
-// time.
+// concatSamples joins samples of the parts of a text: the first of each part, and then others with one part changed at
+// a time.
 func concatSamples(parts []*syntax.Regexp) []string {
 	first := make([]string, len(parts))
 	others := make([][]string, len(parts))
