@@ -126,12 +126,11 @@ func TestVendorAcceptsAvananBatch(t *testing.T) {
 
 func TestAvananTokenIsLeased(t *testing.T) {
 	t.Parallel()
-	shared := harness.NewMount(t)
-	shared.Write("config/avanan/us", shared.AvananValues())
-	for _, method := range []string{http.MethodGet, http.MethodPut} {
+	m := harness.NewMount(t)
+	m.Write("config/avanan/us", m.AvananValues())
+	for _, method := range []string{http.MethodGet, http.MethodPut} { //nolint:paralleltest // waiting, the token ages
 		t.Run(method, func(t *testing.T) {
-			t.Parallel()
-			m := shared.In(t)
+			m := m.In(t)
 			_, secret, text := m.Request(method, "creds/avanan/us", nil)
 			require.Empty(t, text)
 			requireLease(m, secret, "creds/avanan/us", time.Hour)
@@ -142,9 +141,7 @@ func TestAvananTokenIsLeased(t *testing.T) {
 			require.Len(t, secret.Data, 5)
 		})
 	}
-	t.Cleanup(func() {
-		require.Equal(t, 1, shared.Vendor.Handshakes(), "all readers share the JWT that the write was tried with")
-	})
+	require.Equal(t, 1, m.Vendor.Handshakes(), "all readers share the JWT that the write was tried with")
 }
 
 // requireLease requires the lease of a token that lives so long, and no warning. The lease cannot be renewed.
@@ -165,14 +162,13 @@ func requireLease(m *harness.Mount, secret *api.Secret, creds string, life time.
 // id of its own, which the portal accepts once.
 func TestPortalAcceptsInfinityHeaders(t *testing.T) {
 	t.Parallel()
-	shared := harness.NewMount(t)
-	shared.Write("config/infinity/us", shared.InfinityValues())
-	token := shared.Read("creds/infinity/us").Data["token"]
-	for _, method := range []string{http.MethodGet, http.MethodPut} {
+	m := harness.NewMount(t)
+	m.Write("config/infinity/us", m.InfinityValues())
+	token := m.Read("creds/infinity/us").Data["token"]
+	for _, method := range []string{http.MethodGet, http.MethodPut} { //nolint:paralleltest // waiting, the token ages
 		for _, target := range []string{"/v1.0/scopes", "/v1.0/event/1?scope=a%3Ab"} {
 			t.Run(method+" for "+target, func(t *testing.T) {
-				t.Parallel()
-				m := shared.In(t)
+				m := m.In(t)
 				_, secret, text := m.Request(method, "creds/infinity/us", nil)
 				require.Empty(t, text)
 				require.Equal(t, m.URL+"/app/hec-api", secret.Data["base_url"])
@@ -192,9 +188,7 @@ func TestPortalAcceptsInfinityHeaders(t *testing.T) {
 			})
 		}
 	}
-	t.Cleanup(func() {
-		require.Equal(t, 1, shared.Vendor.Logins(), "all readers share the token that the write was tried with")
-	})
+	require.Equal(t, 1, m.Vendor.Logins(), "all readers share the token that the write was tried with")
 }
 
 func TestConfigReadOmitsSecret(t *testing.T) {
