@@ -14,7 +14,8 @@ func (r *request) inputs(declared []api.Input) (api.Inputs, error) {
 	return inputsOf(r.Data, declared, r.data.Schema)
 }
 
-// inputsOf are texts by name. It refuses what is neither declared nor a parameter of the path, and an input that is no text.
+// inputsOf are texts by name. It refuses what is neither declared nor a parameter of the path, and an input that is no
+// text.
 func inputsOf(
 	given map[string]any, declared []api.Input, path map[string]*framework.FieldSchema,
 ) (api.Inputs, error) {

@@ -120,7 +120,7 @@ func checkType(name string, value any, fields map[string]*framework.FieldSchema,
 			return api.Invalidf("%s must be a list of strings", name)
 		}
 	case framework.TypeSlice:
-		if !isMaps(value) {
+		if !isListOf[map[string]any](value) {
 			return api.Invalidf("%s must be a list of maps, as JSON", name)
 		}
 	case framework.TypeBool:
@@ -144,14 +144,13 @@ func checkType(name string, value any, fields map[string]*framework.FieldSchema,
 // command line makes of a list of one.
 func isTexts(value any) bool {
 	_, one := value.(string)
-	items, isList := value.([]any)
-	return one || (isList && !slices.ContainsFunc(items, func(item any) bool { _, isText := item.(string); return !isText }))
+	return one || isListOf[string](value)
 }
 
-// isMaps reports whether a value is a list of maps.
-func isMaps(value any) bool {
+// isListOf reports whether a value is a list of values of one type.
+func isListOf[T any](value any) bool {
 	items, isList := value.([]any)
-	return isList && !slices.ContainsFunc(items, func(item any) bool { _, isMap := item.(map[string]any); return !isMap })
+	return isList && !slices.ContainsFunc(items, func(item any) bool { _, is := item.(T); return !is })
 }
 
 // wholeSeconds reports whether a duration is one that the framework takes without cutting anything off it.

@@ -171,7 +171,7 @@ func (b *backend) configDelete(ctx context.Context, r *request) (*logical.Respon
 // configWrite creates, updates and patches. If the write changes what a login uses, or contains verify=true, it logs in
 // first, and readers get its token. It holds no lock meanwhile, and starts over if another write came between.
 func (b *backend) configWrite(ctx context.Context, r *request) (*logical.Response, error) {
-	if len(r.Request.Data) == 0 {
+	if len(r.Data) == 0 {
 		return nil, api.Invalidf("the request contains no parameters; %s",
 			api.Accepts(parametersOf(r.Operation, writable(r.store.api.Form.Fields))))
 	}
@@ -250,7 +250,7 @@ func (b *backend) try(ctx context.Context, r *request, change api.Change, last *
 
 // written is the answer to a write that was done: nothing, or warnings.
 func written(change api.Change, tried *trial) *logical.Response {
-	warnings := append(change.Warnings, reliedWarning(change.Relied)...)
+	warnings := slices.Concat(change.Warnings, reliedWarning(change.Relied))
 	if change.Outlived != "" {
 		warnings = append(warnings, change.Outlived)
 	}

@@ -1,6 +1,7 @@
 // Command avanan-go calls Avanan. Vault signs the call: the transport does the rest.
 //
-//	VAULT_ADDR=https://vault.example.com:8200 VAULT_TOKEN=... avanan-go 'https://smart-api-production-1-us.avanan.net/v1.0/scopes'
+//	export VAULT_ADDR=https://vault.example.com:8200 VAULT_TOKEN=...
+//	avanan-go 'https://smart-api-production-1-us.avanan.net/v1.0/scopes'
 package main
 
 import (
