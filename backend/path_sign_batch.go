@@ -35,19 +35,18 @@ func takesRequestStrings(a *api.API) bool {
 // pathSignBatch is sign/<vendor>/:name/batch.
 func (b *backend) pathSignBatch(s *store) *framework.Path {
 	a, p := s.api, s.path("sign", "sign", "requests")
-	of := "sign/" + a.Name + "/<name>"
 	p.Pattern += "/batch"
 	p.Fields[unauthorizedField] = unauthorizedSchema(a)
 	p.Fields[requestsField] = &framework.FieldSchema{
 		Type: framework.TypeSlice,
-		Description: "Calls, up to 1,000 and 1 MiB together: for each a map of what " + of + " takes. Send it as JSON. It " +
-			"or request_strings, where there is that, is required.",
+		Description: "Calls, up to 1,000 and 1 MiB together: a map each of what the path of a single call takes. Send them as JSON. " +
+			"Required, where there are no request_strings.",
 	}
 	p.HelpSynopsis, p.HelpDescription = "Sign many calls to "+a.Title+".", signBatchHelp
 	if takesRequestStrings(a) {
 		p.Fields[requestStringsField] = &framework.FieldSchema{
 			Type:        framework.TypeStringSlice,
-			Description: "Request strings, each as " + of + " takes one, in place of requests.",
+			Description: "Request strings in place of requests, where a call is nothing else.",
 		}
 		p.HelpDescription += signBatchStringsHelp
 	}
@@ -57,11 +56,8 @@ func (b *backend) pathSignBatch(s *store) *framework.Path {
 			Callback: s.named(b.signBatch),
 			Summary:  p.HelpSynopsis,
 			Responses: answers("The headers of each call. There is no lease.", map[string]*framework.FieldSchema{
-				"results": {
-					Type: framework.TypeSlice, Required: true,
-					Description: "For each call, in their order, what " + of + " answers, except expires_at: headers (by name), " +
-						"header_lines (the same as text), url (where to send the call).",
-				},
+				"results": always(framework.TypeSlice, "For each call, in their order, what the path of a single call answers, except "+
+					"expires_at."),
 				"expires_at": always(framework.TypeString, "Until when the results are good, RFC 3339."),
 			}),
 		},

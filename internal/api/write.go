@@ -72,7 +72,7 @@ func (a *API) Apply(w Write) (Change, error) {
 		return Change{}, err
 	}
 	next = w.forget(next)
-	account, err := next.Open()
+	account, err := next.form.Open(next)
 	if err != nil {
 		return Change{}, err
 	}
@@ -90,8 +90,7 @@ func (a *API) Apply(w Write) (Change, error) {
 		change.Outlived = w.outlived(next)
 		if change.Relied = w.relied(); change.Relied != "" && account.SendsSecret {
 			return Change{}, Invalidf("this write relies on %s; name it again in the same write, because the secret itself is "+
-				"sent there",
-				change.Relied)
+				"sent there", change.Relied)
 		}
 	}
 	return change, nil
