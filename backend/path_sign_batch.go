@@ -39,8 +39,8 @@ func (b *backend) pathSignBatch(s *store) *framework.Path {
 	p.Fields[unauthorizedField] = unauthorizedSchema(a)
 	p.Fields[requestsField] = &framework.FieldSchema{
 		Type: framework.TypeSlice,
-		Description: "Calls, up to 1,000 and 1 MiB together: a map each of what the path of a single call takes. Send them as JSON. " +
-			"Required, where there are no request_strings.",
+		Description: "Calls, up to 1,000 and 1 MiB together: a map each of what the path of a single call takes. Send them " +
+			"as JSON. Required, where there are no request_strings.",
 	}
 	p.HelpSynopsis, p.HelpDescription = "Sign many calls to "+a.Title+".", signBatchHelp
 	if takesRequestStrings(a) {
@@ -56,8 +56,8 @@ func (b *backend) pathSignBatch(s *store) *framework.Path {
 			Callback: s.named(b.signBatch),
 			Summary:  p.HelpSynopsis,
 			Responses: answers("The headers of each call. There is no lease.", map[string]*framework.FieldSchema{
-				"results": always(framework.TypeSlice, "For each call, in their order, what the path of a single call answers, except "+
-					"expires_at."),
+				"results": always(framework.TypeSlice, "For each call, in their order, what the path of a single call answers, "+
+					"except expires_at."),
 				"expires_at": always(framework.TypeString, "Until when the results are good, RFC 3339."),
 			}),
 		},
