@@ -54,7 +54,8 @@ func requirePaveAnswer(t *testing.T, secret *api.Secret, url string) {
 	require.Equal(t, values{"API-Key": key, "API-Token": token, "API-Timestamp": at}, secret.Data["headers"])
 	lines := fmt.Sprintf("API-Key: %s\nAPI-Timestamp: %s\nAPI-Token: %s\n", key, at, token)
 	require.Equal(t, lines, secret.Data["header_lines"])
-	require.Len(t, secret.Data, 10)
+	require.Equal(t, []any{}, secret.Data["per_call_headers"])
+	require.Len(t, secret.Data, 11)
 }
 
 func TestVendorAcceptsSignedAvananCalls(t *testing.T) {
@@ -183,7 +184,8 @@ func TestPortalAcceptsInfinityHeaders(t *testing.T) {
 				require.Equal(t, values{"Authorization": bearer, "x-av-req-id": id}, headers)
 				lines := fmt.Sprintf("Authorization: %s\nx-av-req-id: %s\n", bearer, id)
 				require.Equal(t, lines, secret.Data["header_lines"])
-				require.Len(t, secret.Data, 7)
+				require.Equal(t, []any{"x-av-req-id"}, secret.Data["per_call_headers"])
+				require.Len(t, secret.Data, 8)
 				require.Equal(t, token, secret.Data["token"])
 			})
 		}
