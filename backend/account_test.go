@@ -59,38 +59,57 @@ func TestTokenIsForOneAccount(t *testing.T) {
 func TestChangeOfTheAccountIsVerified(t *testing.T) {
 	t.Parallel()
 	for field, value := range map[string]any{
-		"region": "eu", "app_id": "US:sandbox", "date_format": "zoneless", "ca_cert": testCertificate,
+		"region":      "eu",
+		"app_id":      "US:sandbox",
+		"date_format": "zoneless",
+		"ca_cert":     testCertificate,
 	} {
-		m := newMount(t)
-		m.write("config/avanan/us", with(m.avananValues(), values{"app_id": "US:first", "verify": false}))
-		change := values{"secret_key": "sandbox-avanan-secret", field: value}
-		if field != "app_id" {
-			m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananAppID = "US:first" })
-		}
-		m.must(logical.UpdateOperation, "config/avanan/us", change)
-		require.Equal(t, 1, m.vendor.Handshakes(), field)
+		t.Run(field, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.write("config/avanan/us", with(m.avananValues(), values{"app_id": "US:first", "verify": false}))
+			change := values{"secret_key": "sandbox-avanan-secret", field: value}
+			if field != "app_id" {
+				m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananAppID = "US:first" })
+			}
+			m.must(logical.UpdateOperation, "config/avanan/us", change)
+			require.Equal(t, 1, m.vendor.Handshakes())
+		})
 	}
 }
 
 // If a storage entry is damaged, every request for its config fails and says so, except a delete.
 func TestDamagedEntryFailsEveryRequest(t *testing.T) {
 	t.Parallel()
-	for _, value := range []string{"", "[]", "{", `{"username":7}`, `{"ttl":"canary"}`, `{"api_secret":[]}`} {
-		m := newMount(t)
-		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/pave/main", Value: []byte(value)}))
-		for _, request := range []func(*mount) (*logical.Response, error){
-			doing(logical.ReadOperation, "config/pave/main", nil),
-			doing(logical.UpdateOperation, "config/pave/main", m.paveValues()),
-			doing(logical.PatchOperation, "config/pave/main", values{"ttl": 20}),
-			doing(logical.ReadOperation, "creds/pave/main", nil),
-		} {
-			resp, err := request(m)
-			require.Nil(t, resp)
-			require.EqualError(t, err, "config/pave/main: the storage entry is damaged; delete the config and write it again")
-		}
-		require.Equal(t, value, m.stored()["config/pave/main"])
-		m.must(logical.DeleteOperation, "config/pave/main", nil)
-		m.write("config/pave/main", m.paveValues())
+	for name, value := range map[string]string{
+		"nothing":                   "",
+		"a list":                    "[]",
+		"cut off":                   "{",
+		"a number for a text":       `{"username":7}`,
+		"a text for a duration":     `{"ttl":"canary"}`,
+		"a list for a secret":       `{"api_secret":[]}`,
+		"a text for another number": `{"request_timeout":"canary"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			entry := &logical.StorageEntry{Key: "config/pave/main", Value: []byte(value)}
+			require.NoError(t, m.storage.Put(t.Context(), entry))
+			for _, request := range []func(*mount) (*logical.Response, error){
+				doing(logical.ReadOperation, "config/pave/main", nil),
+				doing(logical.UpdateOperation, "config/pave/main", m.paveValues()),
+				doing(logical.PatchOperation, "config/pave/main", values{"ttl": 20}),
+				doing(logical.ReadOperation, "creds/pave/main", nil),
+			} {
+				resp, err := request(m)
+				require.Nil(t, resp)
+				require.EqualError(t, err,
+					"config/pave/main: the storage entry is damaged; delete the config and write it again")
+			}
+			require.Equal(t, value, m.stored()["config/pave/main"])
+			m.must(logical.DeleteOperation, "config/pave/main", nil)
+			m.write("config/pave/main", m.paveValues())
+		})
 	}
 }
 

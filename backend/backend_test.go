@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -41,8 +42,8 @@ type mount struct {
 	url     string
 	log     *syncBuffer
 
-	clock atomic.Int64 // nanoseconds since began
-	ids   atomic.Int64
+	clock *atomic.Int64 // nanoseconds since began
+	ids   *atomic.Int64
 }
 
 func newMount(t *testing.T) *mount {
@@ -53,7 +54,7 @@ func newMount(t *testing.T) *mount {
 // newMountOf makes a mount with the given vendors.
 func newMountOf(t *testing.T, vendors []*api.API) *mount {
 	t.Helper()
-	m := &mount{t: t, storage: &flakyStorage{Storage: &logical.InmemStorage{}}, log: &syncBuffer{}}
+	m := emptyMount(t)
 	behaviour := sandbox.Default()
 	behaviour.RetryAfter = 0 // exchanges wait for it, and tests need not
 	m.vendor = sandbox.New(behaviour, m.time, io.Discard)
@@ -73,6 +74,26 @@ func newMountOf(t *testing.T, vendors []*api.API) *mount {
 	}))
 	t.Cleanup(func() { m.Cleanup(context.Background()) })
 	return m
+}
+
+// emptyMount is a mount without a backend and a vendor.
+func emptyMount(t *testing.T) *mount {
+	t.Helper()
+	return &mount{
+		t:       t,
+		storage: &flakyStorage{Storage: &logical.InmemStorage{}},
+		log:     &syncBuffer{},
+		clock:   new(atomic.Int64),
+		ids:     new(atomic.Int64),
+	}
+}
+
+// in is the mount in a subtest, which fails by itself.
+func (m *mount) in(t *testing.T) *mount {
+	t.Helper()
+	inside := *m
+	inside.t = t
+	return &inside
 }
 
 // syncBuffer is a bytes.Buffer that goroutines can share.
@@ -132,7 +153,10 @@ type values = map[string]any
 // customValues are a whole config of a declared API, which is not called.
 func (m *mount) customValues() values {
 	return values{
-		"scheme": customScheme1, "base_url": "https://api.example", "application_key": "key1", "consumer_key": "consumer",
+		"scheme":             customScheme1,
+		"base_url":           "https://api.example",
+		"application_key":    "key1",
+		"consumer_key":       "consumer",
 		"application_secret": "canary-custom-secret",
 	}
 }
@@ -140,7 +164,10 @@ func (m *mount) customValues() values {
 // paveValues and avananValues are complete configs for the sandbox.
 func (m *mount) paveValues() values {
 	return values{
-		"username": "acme", "api_key": "09bc91b9-76e5-4256-8e4f-7a41c1408014", "api_secret": "sandbox-pave-secret", "base_url": m.url,
+		"username":   "acme",
+		"api_key":    "09bc91b9-76e5-4256-8e4f-7a41c1408014",
+		"api_secret": "sandbox-pave-secret",
+		"base_url":   m.url,
 	}
 }
 
@@ -299,9 +326,9 @@ func TestFactorySetsUp(t *testing.T) {
 	b.Cleanup(t.Context())
 }
 
-// alwaysOfCustom are the fields that every answer of a declared API has; others depend on the scheme.
-var alwaysOfCustom = []string{
-	"scheme", "base_url", "expires_at", "verified_at", "keys", "ttl", "rotation_period", "last_vault_rotation",
+// alwaysOfDocuments are the fields that every answer of an API with documents has; others depend on the document.
+var alwaysOfDocuments = []string{
+	"scheme", "base_url", "expires_at", "verified_at", "keys", "ttl", "rotation_period", "last_vault_rotation", "results",
 }
 
 // Every path, operation and field has a help text, and every operation declares its answers.
@@ -310,35 +337,57 @@ func TestEveryPathIsDocumented(t *testing.T) {
 	m := newMount(t)
 	require.NotEmpty(t, m.Help)
 	for _, path := range m.Paths {
-		require.NotEmpty(t, path.HelpSynopsis, path.Pattern)
-		require.NotEmpty(t, path.HelpDescription, path.Pattern)
-		require.Equal(t, "apisig", path.DisplayAttrs.OperationPrefix, path.Pattern)
-		for name, field := range path.Fields {
-			require.NotEmpty(t, field.Description, "%s %s", path.Pattern, name)
-		}
-		for operation, handler := range path.Operations {
-			properties := handler.Properties()
-			require.NotEmpty(t, properties.Summary, "%s %s", path.Pattern, operation)
-			require.NotEmpty(t, properties.Responses, "%s %s", path.Pattern, operation)
-			writes := slices.Contains([]logical.Operation{
-				logical.CreateOperation, logical.UpdateOperation, logical.PatchOperation, logical.DeleteOperation,
-			}, operation) && (strings.HasPrefix(path.Pattern, "config/") || strings.HasPrefix(path.Pattern, "check/"))
-			leases := strings.HasPrefix(path.Pattern, "creds/avanan/") || strings.HasPrefix(path.Pattern, "creds/infinity/")
-			require.Equal(t, writes || leases, properties.ForwardPerformanceStandby, "%s %s", path.Pattern, operation)
-			require.Equal(t, writes, properties.ForwardPerformanceSecondary, "%s %s", path.Pattern, operation)
-			for _, responses := range properties.Responses {
-				for name, field := range responses[0].Fields {
-					require.NotEmpty(t, field.Description, "%s %s answer %s", path.Pattern, operation, name)
-					optional := name == "secret_written_at" || name == "secret_expires_at" || name == "formats" || name == "clock_offset" ||
-						(strings.HasPrefix(path.Pattern, "status/") && name != "keys") ||
-						(strings.Contains(path.Pattern, "/custom/") && !slices.Contains(alwaysOfCustom, name) && name != "results")
-					require.Equal(t, !optional, field.Required, "%s %s answer %s", path.Pattern, operation, name)
-				}
+		t.Run(path.Pattern, func(t *testing.T) {
+			t.Parallel()
+			m.in(t).requireDocumented(path)
+		})
+	}
+	for _, s := range m.stores {
+		for _, f := range s.api.Form.Fields {
+			if f.Kind == api.Secret {
+				require.True(t, m.Route("config/" + s.api.Name + "/x").Fields[f.Name].DisplayAttrs.Sensitive, f.Name)
 			}
 		}
 	}
-	for path, parameter := range map[string]string{"config/pave/x": "api_secret", "config/avanan/x": "secret_key", "config/infinity/x": "access_key"} {
-		require.True(t, m.Route(path).Fields[parameter].DisplayAttrs.Sensitive)
+}
+
+func (m *mount) requireDocumented(path *framework.Path) {
+	m.t.Helper()
+	require.NotEmpty(m.t, path.HelpSynopsis)
+	require.NotEmpty(m.t, path.HelpDescription)
+	require.Equal(m.t, "apisig", path.DisplayAttrs.OperationPrefix)
+	for name, field := range path.Fields {
+		require.NotEmpty(m.t, field.Description, name)
+	}
+	pattern := strings.TrimPrefix(path.Pattern, "^") // which the framework adds when it first routes a request
+	writing := []logical.Operation{
+		logical.CreateOperation, logical.UpdateOperation, logical.PatchOperation, logical.DeleteOperation,
+	}
+	storing := strings.HasPrefix(pattern, "config/") || strings.HasPrefix(pattern, "check/")
+	leases := slices.ContainsFunc(m.stores, func(s *store) bool {
+		return s.api.Lease != nil && strings.HasPrefix(pattern, "creds/"+s.api.Name+"/")
+	})
+	byDocument := slices.ContainsFunc(m.stores, func(s *store) bool {
+		return s.api.Document != nil && strings.Contains(pattern, "/"+s.api.Name+"/")
+	})
+	for operation, handler := range path.Operations {
+		properties := handler.Properties()
+		require.NotEmpty(m.t, properties.Summary, operation)
+		require.NotEmpty(m.t, properties.Responses, operation)
+		writes := storing && slices.Contains(writing, operation)
+		require.Equal(m.t, writes || leases, properties.ForwardPerformanceStandby, operation)
+		require.Equal(m.t, writes, properties.ForwardPerformanceSecondary, operation)
+		for _, responses := range properties.Responses {
+			for name, field := range responses[0].Fields {
+				require.NotEmpty(m.t, field.Description, "%s answers %s", operation, name)
+				optional := slices.Contains([]string{
+					"secret_written_at", "secret_expires_at", "formats", "clock_offset",
+				}, name)
+				optional = optional || (strings.HasPrefix(pattern, "status/") && name != "keys")
+				optional = optional || (byDocument && !slices.Contains(alwaysOfDocuments, name))
+				require.Equal(m.t, !optional, field.Required, "%s answers %s", operation, name)
+			}
+		}
 	}
 }
 
@@ -366,15 +415,25 @@ func TestOpenAPIOperationIDsAreUnique(t *testing.T) {
 func TestSecretsAreStoredUnderSealWrappedPrefix(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
-	m.write("config/pave/main", m.paveValues())
-	m.write("config/avanan/us", m.avananValues())
-	m.write("config/infinity/us", m.infinityValues())
-	m.read("creds/avanan/us")
-	m.read("creds/infinity/us")
+	var secrets []string
+	for _, s := range m.stores {
+		path, whole := s.api.Name+"/us", rowOf(t, s.api).whole(m)
+		m.write("config/"+path, whole)
+		if s.api.Lease != nil {
+			m.read("creds/" + path)
+		}
+		for _, f := range m.load(path).values.Fields() {
+			if f.Kind == api.Secret {
+				text, _ := whole[f.Name].(string)
+				secrets = append(secrets, regexp.QuoteMeta(text))
+			}
+		}
+	}
+	require.GreaterOrEqual(t, len(secrets), len(m.stores))
 	stored := m.stored()
-	require.Len(t, stored, 3)
+	require.Len(t, stored, len(m.stores))
 	for key, value := range stored {
-		require.Regexp(t, "sandbox-(pave-secret|avanan-secret|infinity-key)", value)
+		require.Regexp(t, strings.Join(secrets, "|"), value)
 		require.True(t, slices.ContainsFunc(m.SpecialPaths().SealWrapStorage, func(prefix string) bool {
 			return strings.HasSuffix(prefix, "/") && strings.HasPrefix(key, prefix)
 		}), key)
@@ -384,47 +443,42 @@ func TestSecretsAreStoredUnderSealWrappedPrefix(t *testing.T) {
 // If storage fails, the request fails with an error, without a panic. Storage and the readers' token stay as they are.
 func TestStorageFailureChangesNothing(t *testing.T) {
 	t.Parallel()
-	for verb, requests := range map[string][]func(*mount) (*logical.Response, error){
-		"get": {
-			doing(logical.ReadOperation, "config/pave/main", nil),
-			doing(logical.ReadOperation, "config/avanan/us", nil),
-			cold(doing(logical.ReadOperation, "creds/pave/main", nil)),
-			cold(doing(logical.ReadOperation, "creds/avanan/us", nil)),
-			cold(doing(logical.ReadOperation, "sign/avanan/us", values{"request_string": "/v1.0/scopes"})),
-			cold(doing(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/scopes"}})),
-			doing(logical.UpdateOperation, "config/pave/main", values{"ttl": 20}),
-			doing(logical.PatchOperation, "config/avanan/us", values{"min_ttl": 20}),
-		},
-		"put": {
-			doing(logical.UpdateOperation, "config/pave/main", values{"ttl": 20}),
-			doing(logical.PatchOperation, "config/pave/main", values{"ttl": 20}),
-			doing(logical.UpdateOperation, "config/avanan/us", values{"date_format": "zoneless", "secret_key": "sandbox-avanan-secret"}),
-		},
-		"delete": {
-			doing(logical.DeleteOperation, "config/pave/main", nil),
-			doing(logical.DeleteOperation, "config/avanan/us", nil),
-		},
-		"list": {
-			doing(logical.ListOperation, "config/pave/", nil),
-			doing(logical.ListOperation, "config/avanan/", nil),
-		},
+	scopes, batch := values{"request_string": "/v1.0/scopes"}, values{"request_strings": []string{"/v1.0/scopes"}}
+	other := values{"date_format": "zoneless", "secret_key": "sandbox-avanan-secret"}
+	for name, test := range map[string]struct {
+		verb    string
+		request func(*mount) (*logical.Response, error)
+	}{
+		"read of PAVE's config":   {"get", doing(logical.ReadOperation, "config/pave/main", nil)},
+		"read of Avanan's config": {"get", doing(logical.ReadOperation, "config/avanan/us", nil)},
+		"cold creds of PAVE":      {"get", cold(doing(logical.ReadOperation, "creds/pave/main", nil))},
+		"cold creds of Avanan":    {"get", cold(doing(logical.ReadOperation, "creds/avanan/us", nil))},
+		"cold signature":          {"get", cold(doing(logical.ReadOperation, "sign/avanan/us", scopes))},
+		"cold batch":              {"get", cold(doing(logical.UpdateOperation, "sign/avanan/us/batch", batch))},
+		"read of an update":       {"get", doing(logical.UpdateOperation, "config/pave/main", values{"ttl": 20})},
+		"read of a patch":         {"get", doing(logical.PatchOperation, "config/avanan/us", values{"min_ttl": 20})},
+		"update":                  {"put", doing(logical.UpdateOperation, "config/pave/main", values{"ttl": 20})},
+		"patch":                   {"put", doing(logical.PatchOperation, "config/pave/main", values{"ttl": 20})},
+		"verified update":         {"put", doing(logical.UpdateOperation, "config/avanan/us", other)},
+		"delete of PAVE's":        {"delete", doing(logical.DeleteOperation, "config/pave/main", nil)},
+		"delete of Avanan's":      {"delete", doing(logical.DeleteOperation, "config/avanan/us", nil)},
+		"list of PAVE's":          {"list", doing(logical.ListOperation, "config/pave/", nil)},
+		"list of Avanan's":        {"list", doing(logical.ListOperation, "config/avanan/", nil)},
 	} {
-		t.Run(verb, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newMount(t)
 			m.write("config/pave/main", m.paveValues())
 			m.write("config/avanan/us", m.avananValues())
 			token, before := m.read("creds/avanan/us")["token"], m.stored()
-			for _, request := range requests {
-				m.storage.verb.Store(verb)
-				resp, err := request(m)
-				m.storage.verb.Store("")
-				require.ErrorIs(t, err, errStorage)
-				require.Nil(t, resp)
-				require.Equal(t, before, m.stored())
-				require.Equal(t, token, m.read("creds/avanan/us")["token"])
-			}
-			_, _, err := m.HandleExistenceCheck(t.Context(), m.request(logical.UpdateOperation, "config/pave/main", nil))
+			m.storage.verb.Store(test.verb)
+			resp, err := test.request(m)
+			m.storage.verb.Store("")
+			require.ErrorIs(t, err, errStorage)
+			require.Nil(t, resp)
+			require.Equal(t, before, m.stored())
+			require.Equal(t, token, m.read("creds/avanan/us")["token"])
+			_, _, err = m.HandleExistenceCheck(t.Context(), m.request(logical.UpdateOperation, "config/pave/main", nil))
 			require.NoError(t, err)
 		})
 	}

@@ -18,22 +18,35 @@ import (
 // writing the same one in another form, does not.
 func TestAddingCertificateNeedsSecret(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
 	other := newAuthority(t).pem
-	m.write("config/avanan/us", with(m.avananValues(), values{"ca_cert": testCertificate, "verify": false}))
-	before := m.stored()
-	for _, added := range []string{testCertificate + other, other, other + testCertificate + other} {
-		for _, operation := range []logical.Operation{logical.UpdateOperation, logical.PatchOperation} {
-			require.Contains(t, m.refused(operation, "config/avanan/us", values{"ca_cert": added, "verify": false}),
-				"changing ca_cert needs secret_key in the same write")
-		}
+	for name, test := range map[string]struct {
+		certificates string
+		needs        bool
+	}{
+		"one more":                 {testCertificate + other, true},
+		"another":                  {other, true},
+		"another before and after": {other + testCertificate + other, true},
+		"the same, commented":      {"a comment\n" + testCertificate, false},
+		"the same, twice":          {testCertificate + testCertificate, false},
+		"none":                     {"", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.write("config/avanan/us", with(m.avananValues(), values{"ca_cert": testCertificate, "verify": false}))
+			before, change := m.stored(), values{"ca_cert": test.certificates, "verify": false}
+			for _, operation := range []logical.Operation{logical.UpdateOperation, logical.PatchOperation} {
+				if !test.needs {
+					m.must(operation, "config/avanan/us", change)
+					continue
+				}
+				require.Contains(t, m.refused(operation, "config/avanan/us", change),
+					"changing ca_cert needs secret_key in the same write")
+				require.Equal(t, before, m.stored())
+			}
+			m.must(logical.UpdateOperation, "config/avanan/us", with(change, values{"secret_key": "x"}))
+		})
 	}
-	require.Equal(t, before, m.stored())
-	for _, kept := range []string{"a comment\n" + testCertificate, testCertificate + testCertificate, ""} {
-		m.write("config/avanan/us", values{"ca_cert": kept, "verify": false})
-	}
-	require.Contains(t, m.refused(logical.UpdateOperation, "config/avanan/us", values{"ca_cert": testCertificate, "verify": false}), "changing ca_cert")
-	m.must(logical.UpdateOperation, "config/avanan/us", values{"ca_cert": other, "secret_key": "x", "verify": false})
 }
 
 // A write with the secret that relies on a stored foreign address or a stored certificate gets a warning, because someone else may
@@ -48,20 +61,82 @@ func TestSecretForStoredAddressWarns(t *testing.T) {
 		stored, next values
 		warns        []string
 	}{
-		"a new config":          {"avanan/x", nil, with(own, values{"base_url": foreign}), nil},
-		"the region's":          {"avanan/x", own, values{"secret_key": "new"}, nil},
-		"a region's base_url":   {"avanan/x", with(own, values{"base_url": "https://smart-api-production-1-eu.avanan.net"}), values{"secret_key": "new"}, nil},
-		"a foreign base_url":    {"avanan/x", with(own, values{"base_url": foreign}), values{"secret_key": "new"}, []string{foreign, "Avanan's own"}},
-		"it is named again":     {"avanan/x", with(own, values{"base_url": foreign}), values{"secret_key": "new", "base_url": foreign}, nil},
-		"the region is named":   {"avanan/x", with(own, values{"base_url": foreign}), values{"secret_key": "new", "region": "us"}, []string{foreign}},
-		"a certificate":         {"avanan/x", with(own, values{"ca_cert": testCertificate}), values{"secret_key": "new"}, []string{"the stored ca_cert;"}},
-		"both":                  {"avanan/x", with(own, values{"base_url": foreign, "ca_cert": testCertificate}), values{"secret_key": "new"}, []string{foreign, " and the stored ca_cert;"}},
-		"no secret":             {"avanan/x", with(own, values{"base_url": foreign}), values{"min_ttl": 1}, nil},
-		"PAVE's":                {"pave/x", pave, values{"api_secret": "new"}, nil},
-		"PAVE's, foreign":       {"pave/x", with(pave, values{"base_url": foreign}), values{"api_secret": "new"}, []string{foreign, "PAVE's own"}},
-		"PAVE's, named again":   {"pave/x", with(pave, values{"base_url": foreign}), values{"api_secret": "new", "base_url": foreign}, nil},
-		"a declared API's":      {"custom/x", newMount(t).customValues(), values{"application_secret": "new"}, []string{"the stored base_url https://api.example;"}},
-		"one looks like PAVE's": {"pave/x", with(pave, values{"base_url": "https://openapi.paveapi.com.example"}), values{"api_secret": "new"}, []string{"openapi.paveapi.com.example"}},
+		"a new config": {
+			path: "avanan/x",
+			next: with(own, values{"base_url": foreign}),
+		},
+		"the region's": {
+			path:   "avanan/x",
+			stored: own,
+			next:   values{"secret_key": "new"},
+		},
+		"a region's base_url": {
+			path:   "avanan/x",
+			stored: with(own, values{"base_url": "https://smart-api-production-1-eu.avanan.net"}),
+			next:   values{"secret_key": "new"},
+		},
+		"a foreign base_url": {
+			path:   "avanan/x",
+			stored: with(own, values{"base_url": foreign}),
+			next:   values{"secret_key": "new"},
+			warns:  []string{foreign, "Avanan's own"},
+		},
+		"it is named again": {
+			path:   "avanan/x",
+			stored: with(own, values{"base_url": foreign}),
+			next:   values{"secret_key": "new", "base_url": foreign},
+		},
+		"the region is named": {
+			path:   "avanan/x",
+			stored: with(own, values{"base_url": foreign}),
+			next:   values{"secret_key": "new", "region": "us"},
+			warns:  []string{foreign},
+		},
+		"a certificate": {
+			path:   "avanan/x",
+			stored: with(own, values{"ca_cert": testCertificate}),
+			next:   values{"secret_key": "new"},
+			warns:  []string{"the stored ca_cert;"},
+		},
+		"both": {
+			path:   "avanan/x",
+			stored: with(own, values{"base_url": foreign, "ca_cert": testCertificate}),
+			next:   values{"secret_key": "new"},
+			warns:  []string{foreign, " and the stored ca_cert;"},
+		},
+		"no secret": {
+			path:   "avanan/x",
+			stored: with(own, values{"base_url": foreign}),
+			next:   values{"min_ttl": 1},
+		},
+		"PAVE's": {
+			path:   "pave/x",
+			stored: pave,
+			next:   values{"api_secret": "new"},
+		},
+		"PAVE's, foreign": {
+			path:   "pave/x",
+			stored: with(pave, values{"base_url": foreign}),
+			next:   values{"api_secret": "new"},
+			warns:  []string{foreign, "PAVE's own"},
+		},
+		"PAVE's, named again": {
+			path:   "pave/x",
+			stored: with(pave, values{"base_url": foreign}),
+			next:   values{"api_secret": "new", "base_url": foreign},
+		},
+		"a declared API's": {
+			path:   "custom/x",
+			stored: newMount(t).customValues(),
+			next:   values{"application_secret": "new"},
+			warns:  []string{"the stored base_url https://api.example;"},
+		},
+		"one looks like PAVE's": {
+			path:   "pave/x",
+			stored: with(pave, values{"base_url": "https://openapi.paveapi.com.example"}),
+			next:   values{"api_secret": "new"},
+			warns:  []string{"openapi.paveapi.com.example"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -105,37 +180,43 @@ func TestFailedVerificationNamesStoredAddress(t *testing.T) {
 // rejected. A value that an earlier version stored keeps working, also when another field is written.
 func TestPublicValuesWithQuotesAreRejected(t *testing.T) {
 	t.Parallel()
-	for path, fields := range map[string][]string{"config/pave/x": {"api_key", "base_url"}, "config/avanan/x": {"app_id", "base_url"}} {
-		for _, field := range fields {
-			for _, bad := range []string{`"`, "'", "`", `\`, "$"} {
+	m := newMount(t)
+	pave, avanan := m.paveValues(), m.avananValues()
+	for name, test := range map[string]struct {
+		path, field   string
+		whole, change values
+	}{
+		"PAVE's api_key":    {"config/pave/x", "api_key", pave, values{"ttl": 30}},
+		"PAVE's base_url":   {"config/pave/x", "base_url", pave, values{"ttl": 30}},
+		"Avanan's app_id":   {"config/avanan/x", "app_id", avanan, values{"min_ttl": 20}},
+		"Avanan's base_url": {"config/avanan/x", "base_url", avanan, values{"min_ttl": 20}},
+	} {
+		for bad, title := range map[string]string{
+			`"`: "a double quote",
+			"'": "a quote",
+			"`": "a backquote",
+			`\`: "a backslash",
+			"$": "a dollar",
+		} {
+			t.Run(name+" with "+title, func(t *testing.T) {
+				t.Parallel()
 				m := newMount(t)
 				value := "https://example.com/a" + bad + "b"
-				config := map[string]values{
-					"config/pave/x":   with(m.paveValues(), values{field: value}),
-					"config/avanan/x": with(m.avananValues(), values{field: value, "verify": false}),
-				}[path]
-				text := m.refused(logical.CreateOperation, path, config)
-				require.Contains(t, text, field+" ")
-				require.Contains(t, text, "backslash", "%s %s: %s", field, bad, text)
+				config := with(test.whole, values{test.field: value})
+				text := m.refused(logical.CreateOperation, test.path, with(config, values{"verify": false}))
+				require.Contains(t, text, test.field+" ")
+				require.Contains(t, text, "backslash")
 				require.NotContains(t, text, value)
 
-				delete(config, "verify")
-				config["request_timeout"], config["ttl"] = 1, 20
-				if strings.HasPrefix(path, "config/avanan") {
-					delete(config, "ttl")
-				} else {
-					delete(config, "request_timeout")
-				}
-				require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: path, Value: mustJSON(t, config)}))
-				require.Equal(t, value, m.read(path)[field])
-				if strings.HasPrefix(path, "config/avanan") {
-					m.patch(path, values{"min_ttl": 20})
-				} else {
+				stored := &logical.StorageEntry{Key: test.path, Value: mustJSON(t, config)}
+				require.NoError(t, m.storage.Put(t.Context(), stored))
+				require.Equal(t, value, m.read(test.path)[test.field])
+				if test.path == "config/pave/x" {
 					require.NotEmpty(t, m.read("creds/pave/x")["header_lines"])
-					m.patch(path, values{"ttl": 30})
 				}
-				require.Equal(t, value, m.read(path)[field])
-			}
+				m.patch(test.path, test.change)
+				require.Equal(t, value, m.read(test.path)[test.field])
+			})
 		}
 	}
 }
@@ -143,70 +224,79 @@ func TestPublicValuesWithQuotesAreRejected(t *testing.T) {
 // A stored duration that is out of bounds counts, and is read back, as the nearest bound.
 func TestStoredDurationIsLimitedToItsBounds(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	for stored, want := range map[int]int{86400: 1800, 1801: 1800, 1800: 1800, 0: 0, -1: 0} {
-		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/avanan/us", Value: mustJSON(t, with(m.avananValues(), values{"min_ttl": stored}))}))
-		m.InvalidateKey(t.Context(), "config/avanan/us")
-		require.Equal(t, want, m.read("config/avanan/us")["min_ttl"])
-		m.read("creds/avanan/us")
-		m.patch("config/avanan/us", values{"request_timeout": 7})
+	for name, test := range map[string]struct{ stored, want int }{
+		"far beyond":   {86400, 1800},
+		"beyond":       {1801, 1800},
+		"the greatest": {1800, 1800},
+		"the least":    {0, 0},
+		"below":        {-1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			entry := mustJSON(t, with(m.avananValues(), values{"min_ttl": test.stored}))
+			require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/avanan/us", Value: entry}))
+			require.Equal(t, test.want, m.read("config/avanan/us")["min_ttl"])
+			m.read("creds/avanan/us")
+			m.patch("config/avanan/us", values{"request_timeout": 7})
+			require.Equal(t, test.want, m.read("config/avanan/us")["min_ttl"])
+		})
 	}
 }
 
-// In a patch, null sets any field to its default. Required fields and fields bound to the secret keep their rules.
+// In a patch, null sets any field to its default. Required fields and fields bound to the secret keep their rules. The rows of
+// apiRows have a value of each field that is not its default.
 func TestPatchWithNullOnEveryField(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	set := map[string]values{
-		"pave": with(m.paveValues(), values{"timestamp_format": "unix", "ttl": 20, "base_url": "https://other.example"}),
-		"avanan": with(m.avananValues(), values{
-			"region": "eu", "date_format": "zulu", "min_ttl": 20, "request_timeout": 20, "ca_cert": testCertificate, "verify": false,
-		}),
-		"infinity": with(m.infinityValues(), values{
-			"region": "eu", "min_ttl": 20, "request_timeout": 20, "ca_cert": testCertificate, "verify": false,
-		}),
-		"custom": m.customValues(),
-	}
-	for _, v := range apis.All() {
-		path := "config/" + v.Name + "/us"
-		for _, f := range v.Form.Fields {
-			if f.Learned {
-				require.Contains(t, m.refused(logical.PatchOperation, path, values{f.Name: nil}), "unknown parameter")
-				continue
-			}
-			m.must(logical.DeleteOperation, path, nil)
-			m.write(path, set[v.Name])
-			before := m.read(path)
-			write := values{f.Name: nil}
-			if v.Lease != nil && f.Name != "verify" {
-				write["verify"] = false
-			}
-			switch {
-			case f.Required:
-				require.Contains(t, m.refused(logical.PatchOperation, path, write), f.Name+" is required")
-				continue
-			case f.Bound && f.Kind != api.Certificates:
-				secret := firstSecret(v)
-				require.Contains(t, m.refused(logical.PatchOperation, path, write), "changing "+f.Name+" needs "+secret)
-				write[secret] = "new"
-				if v.Name == "infinity" { // which gets the secret itself
-					write = with(values{"base_url": before["base_url"], "ca_cert": before["ca_cert"]}, write)
-				}
-			}
-			m.must(logical.PatchOperation, path, write)
-			if f.Unstored {
-				continue
-			}
-			want := with(before, values{f.Name: zeroOf(f)})
-			if f.OmitEmpty {
-				delete(want, f.Name)
-			}
-			if f.Name == "region" {
-				want["region"] = "us" // the config's name
-			}
-			require.Equal(t, want, m.read(path), f.Name)
+	for _, a := range apis.All() {
+		row := rowOf(t, a)
+		for _, f := range a.Form.Fields {
+			t.Run(a.Name+"'s "+f.Name, func(t *testing.T) {
+				t.Parallel()
+				m := newMount(t)
+				m.patchWithNull(a, f, with(row.whole(m), row.others))
+			})
 		}
 	}
+}
+
+// patchWithNull writes a config whose fields all have other values than their defaults, and patches one of them with null.
+func (m *mount) patchWithNull(a *api.API, f api.Field, full values) {
+	m.t.Helper()
+	path := "config/" + a.Name + "/us"
+	m.write(path, untried(a, full))
+	before := m.read(path)
+	write := values{f.Name: nil}
+	if f.Name != "verify" {
+		write = untried(a, write)
+	}
+	switch {
+	case f.Learned:
+		require.Contains(m.t, m.refused(logical.PatchOperation, path, values{f.Name: nil}), "unknown parameter")
+		return
+	case f.Required:
+		require.Contains(m.t, m.refused(logical.PatchOperation, path, write), f.Name+" is required")
+		return
+	case f.Bound && f.Kind != api.Certificates:
+		secret := firstSecret(a)
+		require.Contains(m.t, m.refused(logical.PatchOperation, path, write), "changing "+f.Name+" needs "+secret)
+		write[secret] = "new"
+		if m.load(a.Name + "/us").account(m.t).SendsSecret {
+			write = with(values{"base_url": before["base_url"], "ca_cert": before["ca_cert"]}, write)
+		}
+	}
+	m.must(logical.PatchOperation, path, write)
+	if f.Unstored {
+		return
+	}
+	want := with(before, values{f.Name: zeroOf(f)})
+	if f.OmitEmpty {
+		delete(want, f.Name)
+	}
+	if f.FromName {
+		want[f.Name] = "us" // the config's name
+	}
+	require.Equal(m.t, want, m.read(path))
 }
 
 // A PUT with its parameters in the query has no body. It would change nothing, so it is an error that lists the parameters.
@@ -214,11 +304,19 @@ func TestWriteWithoutParametersIsRejected(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/pave/main", m.paveValues())
-	for _, operation := range []logical.Operation{logical.CreateOperation, logical.UpdateOperation, logical.PatchOperation} {
-		for path, want := range map[string]string{"config/pave/main": "this takes api_key, api_secret", "config/avanan/us": "this takes app_id"} {
-			text := m.refused(operation, path, nil)
-			require.Contains(t, text, "the request contains no parameters; "+want)
-			require.NotContains(t, text, "detected")
+	for path, want := range map[string]string{
+		"config/pave/main": "this takes api_key, api_secret",
+		"config/avanan/us": "this takes app_id",
+	} {
+		for _, operation := range []logical.Operation{
+			logical.CreateOperation, logical.UpdateOperation, logical.PatchOperation,
+		} {
+			t.Run(fmt.Sprint(operation, " ", path), func(t *testing.T) {
+				t.Parallel()
+				text := m.in(t).refused(operation, path, nil)
+				require.Contains(t, text, "the request contains no parameters; "+want)
+				require.NotContains(t, text, "detected")
+			})
 		}
 	}
 }
@@ -227,34 +325,47 @@ func TestWriteWithoutParametersIsRejected(t *testing.T) {
 // that such a config exists, without using storage, so that the caller gets that 400.
 func TestNamesThatStorageRejectsGet400(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
 	longest := strings.Repeat("a", 256-len("config/avanan/"))
-	for name, want := range map[string]string{"a..b": "the name contains ..", longest + "a": "the name is too long"} {
-		for path, operations := range map[string][]logical.Operation{
-			"config/avanan/": {
-				logical.CreateOperation, logical.UpdateOperation, logical.PatchOperation, logical.ReadOperation, logical.DeleteOperation,
-			},
-			"creds/avanan/": {logical.ReadOperation, logical.UpdateOperation},
-			"sign/avanan/":  {logical.ReadOperation, logical.UpdateOperation},
-		} {
-			for _, operation := range operations {
-				var data values
-				if strings.HasPrefix(path, "config") && operation != logical.ReadOperation && operation != logical.DeleteOperation {
-					data = m.avananValues()
+	for title, name := range map[string]struct{ name, want string }{
+		"two points": {"a..b", "the name contains .."},
+		"too long":   {longest + "a", "the name is too long"},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			for operation, takes := range map[logical.Operation]struct {
+				prefixes []string
+				data     values // on config/
+			}{
+				logical.CreateOperation: {[]string{"config/avanan/"}, m.avananValues()},
+				logical.UpdateOperation: {[]string{"config/avanan/", "creds/avanan/", "sign/avanan/"}, m.avananValues()},
+				logical.PatchOperation:  {[]string{"config/avanan/"}, m.avananValues()},
+				logical.ReadOperation:   {[]string{"config/avanan/", "creds/avanan/", "sign/avanan/"}, nil},
+				logical.DeleteOperation: {[]string{"config/avanan/"}, nil},
+			} {
+				for _, prefix := range takes.prefixes {
+					data := takes.data
+					if prefix != "config/avanan/" {
+						data = nil
+					}
+					require.Contains(t, m.refused(operation, prefix+name.name, data), name.want)
 				}
-				require.Contains(t, m.refused(operation, path+name, data), want)
 			}
-		}
-		require.Contains(t, m.refused(logical.UpdateOperation, "sign/avanan/"+name+"/batch", values{"request_strings": "/a"}), want)
-		m.storage.verb.Store("get")
-		_, exists, err := m.HandleExistenceCheck(t.Context(), m.request(logical.CreateOperation, "config/avanan/"+name, nil))
-		m.storage.verb.Store("")
-		require.NoError(t, err)
-		require.True(t, exists)
+			batch := values{"request_strings": "/a"}
+			require.Contains(t, m.refused(logical.UpdateOperation, "sign/avanan/"+name.name+"/batch", batch), name.want)
+			m.storage.verb.Store("get")
+			req := m.request(logical.CreateOperation, "config/avanan/"+name.name, nil)
+			_, exists, err := m.HandleExistenceCheck(t.Context(), req)
+			m.storage.verb.Store("")
+			require.NoError(t, err)
+			require.True(t, exists)
+		})
 	}
+	m := newMount(t)
 	m.write("config/avanan/"+longest, m.avananValues())
 	m.read("creds/avanan/" + longest)
-	_, exists, err := m.HandleExistenceCheck(t.Context(), m.request(logical.CreateOperation, "config/avanan/"+longest[1:], nil))
+	req := m.request(logical.CreateOperation, "config/avanan/"+longest[1:], nil)
+	_, exists, err := m.HandleExistenceCheck(t.Context(), req)
 	require.NoError(t, err)
 	require.False(t, exists)
 	m.must(logical.DeleteOperation, "config/avanan/"+longest, nil)
@@ -276,36 +387,38 @@ func TestWriteReadsStorageTwice(t *testing.T) {
 // A certificate is accepted in the forms in which files, JSON and environment variables have it, and stored in one.
 func TestCertificateInOtherForms(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
 	oneLine := strings.ReplaceAll(testCertificate, "\n", `\n`)
-	for name, text := range map[string]string{
-		"as it is":                       testCertificate,
-		"CRLF":                           strings.ReplaceAll(testCertificate, "\n", "\r\n"),
-		"two characters for a line feed": oneLine,
-		"four for CRLF":                  strings.ReplaceAll(testCertificate, "\n", `\r\n`),
-		"quoted":                         `"` + testCertificate + `"`,
-		"quoted, as in JSON":             `"` + oneLine + `"`,
-		"quoted, with a newline behind":  `"` + oneLine + "\"\n",
-		"two in one line":                oneLine + oneLine,
+	const wrong = "ca_cert contains something that is not PEM"
+	for name, test := range map[string]struct{ given, want, fault string }{
+		"as it is":                       {given: testCertificate, want: testCertificate},
+		"CRLF":                           {given: strings.ReplaceAll(testCertificate, "\n", "\r\n"), want: testCertificate},
+		"two characters for a line feed": {given: oneLine, want: testCertificate},
+		"four for CRLF":                  {given: strings.ReplaceAll(testCertificate, "\n", `\r\n`), want: testCertificate},
+		"quoted":                         {given: `"` + testCertificate + `"`, want: testCertificate},
+		"quoted, as in JSON":             {given: `"` + oneLine + `"`, want: testCertificate},
+		"quoted, with a newline behind":  {given: `"` + oneLine + "\"\n", want: testCertificate},
+		"two in one line":                {given: oneLine + oneLine, want: testCertificate + testCertificate},
+		"a quote before":                 {given: `"` + testCertificate, fault: wrong},
+		"a quote behind":                 {given: testCertificate + `"`, fault: wrong},
+		"single quotes":                  {given: `'` + oneLine + `'`, fault: wrong},
+		"a double and a single quote":    {given: `"` + oneLine + `'`, fault: wrong},
+		"a single and a double quote":    {given: `'` + oneLine + `"`, fault: wrong},
+		"two pairs of quotes":            {given: `""` + testCertificate + `""`, fault: wrong},
+		"a line feed alone":              {given: `\n`, fault: wrong},
+		"a quote alone":                  {given: `"`, fault: wrong},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path := "config/avanan/" + strings.ReplaceAll(strings.ReplaceAll(name, " ", "-"), ",", "")
-			m.write(path, with(m.avananValues(), values{"ca_cert": text, "verify": false}))
-			want := testCertificate
-			if name == "two in one line" {
-				want += testCertificate
+			m := newMount(t)
+			config := with(m.avananValues(), values{"ca_cert": test.given, "verify": false})
+			if test.fault != "" {
+				require.Equal(t, test.fault, m.refused(logical.UpdateOperation, "config/avanan/us", config))
+				return
 			}
-			require.Equal(t, want, m.read(path)["ca_cert"])
-			m.write(path, values{"ca_cert": testCertificate}) // the same certificate needs no secret
+			m.write("config/avanan/us", config)
+			require.Equal(t, test.want, m.read("config/avanan/us")["ca_cert"])
+			m.write("config/avanan/us", values{"ca_cert": testCertificate}) // the same certificate needs no secret
 		})
-	}
-	for _, wrong := range []string{
-		`"` + testCertificate, testCertificate + `"`, `'` + oneLine + `'`, `"` + oneLine + `'`, `'` + oneLine + `"`, `""` + testCertificate + `""`,
-		`\n`, `"`,
-	} {
-		config := with(m.avananValues(), values{"ca_cert": wrong, "verify": false})
-		require.Equal(t, "ca_cert contains something that is not PEM", m.refused(logical.UpdateOperation, "config/avanan/us", config))
 	}
 }
 
@@ -313,42 +426,41 @@ func TestCertificateInOtherForms(t *testing.T) {
 // what to write.
 func TestAddressesThatCannotWorkAreRefused(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
 	const (
-		avanan   = "base_url ends in %s, which is part of each request string: leave that out"
-		infinity = "base_url ends in %s, which is added for calls: leave that out"
+		portal = "https://cloudinfra-gw-us.portal.checkpoint.com"
+		signed = ", which is part of each request string: leave that out"
+		added  = ", which is added for calls: leave that out"
 	)
-	for address, want := range map[string]string{
-		"avanan https://gateway.example/v1.0":                                           fmt.Sprintf(avanan, "/v1.0"),
-		"avanan https://gateway.example/v1.0/":                                          fmt.Sprintf(avanan, "/v1.0"),
-		"avanan https://gateway.example/V1.0//":                                         fmt.Sprintf(avanan, "/v1.0"),
-		"avanan https://gateway.example/v1.0/auth":                                      fmt.Sprintf(avanan, "/v1.0/auth"),
-		"infinity https://cloudinfra-gw-us.portal.checkpoint.com/app/hec-api":           fmt.Sprintf(infinity, "/app/hec-api"),
-		"infinity https://cloudinfra-gw-us.portal.checkpoint.com/app/hec-api/":          fmt.Sprintf(infinity, "/app/hec-api"),
-		"infinity https://cloudinfra-gw-us.portal.checkpoint.com/app/hec-api/v1.0":      fmt.Sprintf(infinity, "/app/hec-api/v1.0"),
-		"avanan https://gateway.example/v1.0x":                                          "",
-		"avanan https://gateway.example/xv1.0":                                          "",
-		"avanan https://gateway.example/v1.0/tenant":                                    "",
-		"infinity https://gateway.example/hec-api":                                      "",
-		"infinity https://cloudinfra-gw-us.portal.checkpoint.com/app/hec-api/elsewhere": "",
+	for name, test := range map[string]struct{ vendor, address, want string }{
+		"Avanan, /v1.0":                {"avanan", "https://gateway.example/v1.0", "/v1.0" + signed},
+		"Avanan, /v1.0/":               {"avanan", "https://gateway.example/v1.0/", "/v1.0" + signed},
+		"Avanan, /V1.0//":              {"avanan", "https://gateway.example/V1.0//", "/v1.0" + signed},
+		"Avanan, /v1.0/auth":           {"avanan", "https://gateway.example/v1.0/auth", "/v1.0/auth" + signed},
+		"Infinity, /app/hec-api":       {"infinity", portal + "/app/hec-api", "/app/hec-api" + added},
+		"Infinity, /app/hec-api/":      {"infinity", portal + "/app/hec-api/", "/app/hec-api" + added},
+		"Infinity, /app/hec-api/v1.0":  {"infinity", portal + "/app/hec-api/v1.0", "/app/hec-api/v1.0" + added},
+		"Avanan, /v1.0x":               {"avanan", "https://gateway.example/v1.0x", ""},
+		"Avanan, /xv1.0":               {"avanan", "https://gateway.example/xv1.0", ""},
+		"Avanan, below /v1.0":          {"avanan", "https://gateway.example/v1.0/tenant", ""},
+		"Infinity, /hec-api":           {"infinity", "https://gateway.example/hec-api", ""},
+		"Infinity, below /app/hec-api": {"infinity", portal + "/app/hec-api/elsewhere", ""},
 	} {
-		vendor, address, _ := strings.Cut(address, " ")
-		config := m.avananValues()
-		if vendor == "infinity" {
-			config = m.infinityValues()
-		}
-		config["base_url"], config["verify"] = address, false
-		if want == "" {
-			m.write("config/"+vendor+"/us", config)
-			continue
-		}
-		require.Equal(t, want, m.refused(logical.UpdateOperation, "config/"+vendor+"/us", config))
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			config := with(m.wholeConfigs()[test.vendor+"/us"], values{"base_url": test.address})
+			path, untried := "config/"+test.vendor+"/us", with(config, values{"verify": false})
+			if test.want == "" {
+				m.write(path, untried)
+				return
+			}
+			require.Equal(t, "base_url ends in "+test.want, m.refused(logical.UpdateOperation, path, untried))
 
-		// What an earlier version stored keeps being read, and a write that does not name it does not check it.
-		delete(config, "verify")
-		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/" + vendor + "/old", Value: mustJSON(t, config)}))
-		m.write("config/"+vendor+"/old", values{"min_ttl": 20})
-		require.Equal(t, address, m.read("config/" + vendor + "/old")["base_url"])
+			// What an earlier version stored keeps being read, and a write that does not name it does not check it.
+			require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: path, Value: mustJSON(t, config)}))
+			m.write(path, values{"min_ttl": 20})
+			require.Equal(t, test.address, m.read(path)["base_url"])
+		})
 	}
 }
 

@@ -15,23 +15,16 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/scheme"
 )
 
-// configsOf are the paths of one config of each vendor, by the vendor's name, and a whole config for each.
-func (m *mount) configsOf() map[string]values {
-	return map[string]values{
-		"pave/main": m.paveValues(), "avanan/us": m.avananValues(), "infinity/us": m.infinityValues(), "custom/ovh": m.customValues(),
-	}
-}
-
 // The date on which a secret expires can be written without the secret, and is read, shown by status and in metrics. It changes
 // neither the token nor when the secret was written. Nothing, and null in a patch, take it away.
 func TestSecretExpiresAtOfEveryVendor(t *testing.T) {
 	t.Parallel()
-	for config := range newMount(t).configsOf() {
+	for config := range newMount(t).wholeConfigs() {
 		t.Run(config, func(t *testing.T) {
 			t.Parallel()
 			m := newMount(t)
 			vendor, name, _ := strings.Cut(config, "/")
-			m.write("config/"+config, m.configsOf()[config])
+			m.write("config/"+config, m.wholeConfigs()[config])
 			before, state := m.read("config/"+config), m.read("status/"+config)
 			require.NotContains(t, before, "secret_expires_at")
 			require.NotContains(t, state, "secret_expires_at")
@@ -67,18 +60,32 @@ func TestSecretExpiresAtOfEveryVendor(t *testing.T) {
 // What is no date is refused, without being quoted, and changes nothing.
 func TestSecretExpiresAtMustBeRFC3339(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	m.write("config/pave/main", with(m.paveValues(), values{"secret_expires_at": "2027-03-01T00:00:00Z"}))
-	before := m.stored()
-	for _, wrong := range []string{
-		"canary", "2027-03-01", "1803859200", "2027-03-01 00:00:00Z", "2027-03-01T00:00:00", "2027-02-29T00:00:00Z", "2027-03-01T24:00:00Z",
-		" 2027-03-01T00:00:00Z", "2027-03-01T00:00:00Z\n", strings.Repeat("2", 2000),
+	const form = "secret_expires_at must be a time as in RFC 3339, such as 2026-03-01T00:00:00Z"
+	for name, test := range map[string]struct {
+		value any
+		want  string
+	}{
+		"a word":                  {"canary", form},
+		"a date":                  {"2027-03-01", form},
+		"seconds":                 {"1803859200", form},
+		"a space for the T":       {"2027-03-01 00:00:00Z", form},
+		"no zone":                 {"2027-03-01T00:00:00", form},
+		"a day that never comes":  {"2027-02-29T00:00:00Z", form},
+		"an hour that never does": {"2027-03-01T24:00:00Z", form},
+		"a space before":          {" 2027-03-01T00:00:00Z", form},
+		"a line feed behind":      {"2027-03-01T00:00:00Z\n", form},
+		"too long":                {strings.Repeat("2", 2000), "secret_expires_at is longer than 1024 bytes"},
+		"a number":                {1803859200, "secret_expires_at must be a string, given once"},
 	} {
-		text := m.refused(logical.UpdateOperation, "config/pave/main", values{"secret_expires_at": wrong})
-		require.Regexp(t, "^secret_expires_at (must be a time as in RFC 3339, such as 2026-03-01T00:00:00Z|is longer than 1024 bytes)$", text)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.write("config/pave/main", with(m.paveValues(), values{"secret_expires_at": "2027-03-01T00:00:00Z"}))
+			before, change := m.stored(), values{"secret_expires_at": test.value}
+			require.Equal(t, test.want, m.refused(logical.UpdateOperation, "config/pave/main", change))
+			require.Equal(t, before, m.stored())
+		})
 	}
-	require.Contains(t, m.refused(logical.UpdateOperation, "config/pave/main", values{"secret_expires_at": 1803859200}), "secret_expires_at must be a string")
-	require.Equal(t, before, m.stored())
 }
 
 // From 14 days before a secret expires, reads of its config and its status say so. Those of credentials do not.
@@ -101,11 +108,11 @@ func TestReadsWarnOfASecretThatExpires(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newMount(t)
-			for config, whole := range m.configsOf() {
+			for config, whole := range m.wholeConfigs() {
 				m.write("config/"+config, with(whole, values{"secret_expires_at": "2026-03-01T00:00:00Z"}))
 			}
 			m.advance(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC).Add(-test.left).Sub(m.time()))
-			for config := range m.configsOf() {
+			for config := range m.wholeConfigs() {
 				for _, path := range []string{"config/", "status/"} {
 					resp, status, _ := m.handle(logical.ReadOperation, path+config, nil)
 					require.Equal(t, http.StatusOK, status)
@@ -121,24 +128,25 @@ func TestReadsWarnOfASecretThatExpires(t *testing.T) {
 // A write of a new secret that says nothing of its date leaves that of the old secret, and says so.
 func TestNewSecretWithTheOldDateWarns(t *testing.T) {
 	t.Parallel()
-	for config := range newMount(t).configsOf() {
+	for config := range newMount(t).wholeConfigs() {
 		t.Run(config, func(t *testing.T) {
 			t.Parallel()
 			m := newMount(t)
-			path, whole := "config/"+config, m.configsOf()[config]
+			path, whole := "config/"+config, m.wholeConfigs()[config]
 			write := func(data values) []string {
 				resp, _, text := m.handle(logical.UpdateOperation, path, data)
 				require.Empty(t, text)
 				if resp == nil {
 					return nil
 				}
-				return slices.DeleteFunc(resp.Warnings, func(warning string) bool { return !strings.Contains(warning, "secret_expires_at") })
+				return slices.DeleteFunc(resp.Warnings, func(warning string) bool {
+					return !strings.Contains(warning, "secret_expires_at")
+				})
 			}
 			require.Empty(t, write(whole), "there is no date")
 			require.Empty(t, write(with(whole, values{"secret_expires_at": "2027-03-01T00:00:00Z"})), "it is in the same write")
-			require.Equal(t, []string{
-				"secret_expires_at is still 2027-03-01T00:00:00Z; if the new secret expires at another time, or never, write that too",
-			}, write(whole))
+			require.Equal(t, []string{"secret_expires_at is still 2027-03-01T00:00:00Z; " +
+				"if the new secret expires at another time, or never, write that too"}, write(whole))
 			require.Empty(t, write(with(whole, values{"secret_expires_at": ""})))
 			require.Empty(t, write(whole))
 		})
@@ -200,21 +208,44 @@ func TestSchemesOwnSecretExpiresAtWins(t *testing.T) {
 		read   any
 		stored string
 	}{
-		"field":              {"key;secret_expires_at", "in spring", "in spring", `"secrets":{"key":"canary-key"},"fields":{"secret_expires_at":"in spring"}`},
-		"field, like a date": {"key;secret_expires_at", date, date, `"secrets":{"key":"canary-key"},"fields":{"secret_expires_at":"` + date + `"}`},
-		"optional field":     {"key;secret_expires_at", "", nil, `"secrets":{"key":"canary-key"},"fields":{}`},
+		"field": {
+			scheme: "key;secret_expires_at",
+			value:  "in spring",
+			read:   "in spring",
+			stored: `"secrets":{"key":"canary-key"},"fields":{"secret_expires_at":"in spring"}`,
+		},
+		"field, like a date": {
+			scheme: "key;secret_expires_at",
+			value:  date,
+			read:   date,
+			stored: `"secrets":{"key":"canary-key"},"fields":{"secret_expires_at":"` + date + `"}`,
+		},
+		"optional field": {
+			scheme: "key;secret_expires_at",
+			stored: `"secrets":{"key":"canary-key"},"fields":{}`,
+		},
 		"secret": {
-			"key secret_expires_at;", "canary-secret", nil,
-			`"secrets":{"key":"canary-key","secret_expires_at":"canary-secret"},"fields":{}`,
+			scheme: "key secret_expires_at;",
+			value:  "canary-secret",
+			stored: `"secrets":{"key":"canary-key","secret_expires_at":"canary-secret"},"fields":{}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newMountOf(t, []*api.API{ownExpiry()})
 			path := "config/custom/x"
-			whole := values{"scheme": test.scheme, "base_url": "https://api.example", "key": "canary-key", "secret_expires_at": test.value}
+			whole := values{
+				"scheme":            test.scheme,
+				"base_url":          "https://api.example",
+				"key":               "canary-key",
+				"secret_expires_at": test.value,
+			}
 			m.write(path, whole)
-			want := values{"scheme": test.scheme, "base_url": "https://api.example", "secret_written_at": "2026-01-02T03:04:05Z"}
+			want := values{
+				"scheme":            test.scheme,
+				"base_url":          "https://api.example",
+				"secret_written_at": "2026-01-02T03:04:05Z",
+			}
 			if test.read != nil {
 				want["secret_expires_at"] = test.read
 			}
@@ -229,8 +260,8 @@ func TestSchemesOwnSecretExpiresAtWins(t *testing.T) {
 				}
 			}
 			requireMeaning()
-			require.JSONEq(t, `{"scheme":"`+test.scheme+`","base_url":"https://api.example","secret_written_at":"2026-01-02T03:04:05Z",`+test.stored+`}`,
-				m.stored()[path])
+			require.JSONEq(t, `{"scheme":"`+test.scheme+`","base_url":"https://api.example",`+
+				`"secret_written_at":"2026-01-02T03:04:05Z",`+test.stored+`}`, m.stored()[path])
 			m.InvalidateKey(t.Context(), path) // as after a restart
 			m.scrape()
 			requireMeaning()

@@ -61,7 +61,7 @@ func changeAccounts(a *api.API, change func(api.Values, *api.Account)) {
 // newOfflineMount makes a mount whose vendors accept everything, because fuzzing must not call the addresses that it makes up.
 func newOfflineMount(t *testing.T) *mount {
 	t.Helper()
-	m := &mount{t: t, storage: &flakyStorage{Storage: &logical.InmemStorage{}}, log: &syncBuffer{}}
+	m := emptyMount(t)
 	m.backend = newBackend(withTokens(func() (token.Token, error) {
 		return token.Token{Value: "a.b.c", AskedAt: m.time(), ExpiresAt: m.time().Add(time.Hour), Format: "zoneless"}, nil
 	}), m.time, newUUID)

@@ -13,6 +13,8 @@ import (
 
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/apis"
 )
 
 func TestConfigListAndDelete(t *testing.T) {
@@ -41,34 +43,62 @@ func TestConfigListAndDelete(t *testing.T) {
 func TestInvalidConfigNamesAreRejected(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
-	for _, name := range []string{
-		"-a", "a-", "a b", " a", "ä", "a\n", "a\x00b", "..", "a,b", "a@b", "us:east", "a+b", "$a", "a.", "a%2fb", "canary:" + strings.Repeat("x", 300),
+	for title, name := range map[string]string{
+		"- before":          "-a",
+		"- behind":          "a-",
+		"a space within":    "a b",
+		"a space before":    " a",
+		"not ASCII":         "ä",
+		"a line feed":       "a\n",
+		"a byte 0":          "a\x00b",
+		"points":            "..",
+		"a comma":           "a,b",
+		"an at sign":        "a@b",
+		"a colon":           "us:east",
+		"a plus":            "a+b",
+		"a dollar":          "$a",
+		"a point behind":    "a.",
+		"an escape":         "a%2fb",
+		"long, and a colon": "canary:" + strings.Repeat("x", 300),
 	} {
-		for path, operations := range map[string][]logical.Operation{
-			"config/pave/%s":       {logical.CreateOperation, logical.UpdateOperation, logical.PatchOperation, logical.ReadOperation, logical.DeleteOperation},
-			"config/custom/%s":     {logical.UpdateOperation, logical.ReadOperation},
-			"creds/pave/%s":        {logical.ReadOperation, logical.UpdateOperation},
-			"sign/avanan/%s":       {logical.ReadOperation, logical.UpdateOperation},
-			"sign/avanan/%s/batch": {logical.UpdateOperation},
-			"sign/custom/%s":       {logical.UpdateOperation},
-			"check/infinity/%s":    {logical.UpdateOperation},
-			"status/avanan/%s":     {logical.ReadOperation},
-		} {
-			for _, operation := range operations {
-				resp, err := m.HandleRequest(t.Context(), m.request(operation, fmt.Sprintf(path, name), m.paveValues()))
-				require.NoError(t, err, "%s %s %q", operation, path, name)
-				require.EqualError(t, resp.Error(), "no config can have this name: a name has letters, digits and _, and - and . between them")
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			m := m.in(t)
+			for path, operations := range map[string][]logical.Operation{
+				"config/pave/%s": {
+					logical.CreateOperation, logical.UpdateOperation, logical.PatchOperation, logical.ReadOperation,
+					logical.DeleteOperation,
+				},
+				"config/custom/%s":     {logical.UpdateOperation, logical.ReadOperation},
+				"creds/pave/%s":        {logical.ReadOperation, logical.UpdateOperation},
+				"sign/avanan/%s":       {logical.ReadOperation, logical.UpdateOperation},
+				"sign/avanan/%s/batch": {logical.UpdateOperation},
+				"sign/custom/%s":       {logical.UpdateOperation},
+				"sign/custom/%s/batch": {logical.UpdateOperation},
+				"check/infinity/%s":    {logical.UpdateOperation},
+				"status/avanan/%s":     {logical.ReadOperation},
+			} {
+				for _, operation := range operations {
+					req := m.request(operation, fmt.Sprintf(path, name), m.paveValues())
+					resp, err := m.HandleRequest(t.Context(), req)
+					require.NoError(t, err, "%s %s %q", operation, path, name)
+					require.EqualError(t, resp.Error(),
+						"no config can have this name: a name has letters, digits and _, and - and . between them")
+				}
 			}
-		}
+		})
 	}
-	for _, path := range []string{"config/pave/a/b", "config/pave/a@b/c", "config/other/a@b", "other", "creds/a@b", "sign/avanan//batch"} {
+	for _, path := range []string{
+		"config/pave/a/b", "config/pave/a@b/c", "config/other/a@b", "other", "creds/a@b", "sign/avanan//batch",
+	} {
 		_, err := m.HandleRequest(t.Context(), m.request(logical.UpdateOperation, path, m.paveValues()))
 		require.ErrorIs(t, err, logical.ErrUnsupportedPath, path)
 	}
 	_, err := m.HandleRequest(t.Context(), m.request(logical.HelpOperation, "config/pave/a@b", nil))
 	require.ErrorIs(t, err, logical.ErrUnsupportedPath)
-	require.Contains(t, m.refused(logical.UpdateOperation, "config/pave/"+strings.Repeat("a", 300), m.paveValues()), "name is too long")
-	require.Contains(t, m.refused(logical.UpdateOperation, "config/avanan/"+strings.Repeat("a", 300), m.avananValues()), "name is too long")
+	long := strings.Repeat("a", 300)
+	require.Contains(t, m.refused(logical.UpdateOperation, "config/pave/"+long, m.paveValues()), "name is too long")
+	require.Contains(t, m.refused(logical.UpdateOperation, "config/avanan/"+long, m.avananValues()), "name is too long")
 	require.Empty(t, m.stored())
 }
 
@@ -76,8 +106,14 @@ func TestInvalidConfigNamesAreRejected(t *testing.T) {
 func TestVendorsAreListed(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
+	var want []string
+	for _, a := range apis.All() {
+		want = append(want, a.Name+"/")
+	}
+	slices.Sort(want)
+	require.Subset(t, want, []string{"avanan/", "custom/", "infinity/", "pave/"})
 	for _, path := range []string{"config", "config/", "status", "status/"} {
-		require.Equal(t, []string{"avanan/", "custom/", "infinity/", "pave/"}, m.must(logical.ListOperation, path, nil)["keys"], path)
+		require.Equal(t, want, m.must(logical.ListOperation, path, nil)["keys"], path)
 	}
 }
 
@@ -85,13 +121,21 @@ func TestConfigExistenceCheck(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/pave/main", m.paveValues())
-	for path, want := range map[string]bool{"config/pave/main": true, "config/pave/other": false, "config/avanan/main": false} {
-		// Invalid parameters do not matter here: Vault checks the policies before the engine reports them.
-		req := m.request(logical.CreateOperation, path, values{"api_secret": values{"no": "string"}, "ttl": "canary"})
-		checked, exists, err := m.HandleExistenceCheck(t.Context(), req)
-		require.NoError(t, err)
-		require.True(t, checked)
-		require.Equal(t, want, exists, path)
+	for path, want := range map[string]bool{
+		"config/pave/main":   true,
+		"config/pave/other":  false,
+		"config/avanan/main": false,
+	} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			// Invalid parameters do not matter here: Vault checks the policies before the engine reports them.
+			wrong := values{"api_secret": values{"no": "string"}, "ttl": "canary"}
+			req := m.in(t).request(logical.CreateOperation, path, wrong)
+			checked, exists, err := m.HandleExistenceCheck(t.Context(), req)
+			require.NoError(t, err)
+			require.True(t, checked)
+			require.Equal(t, want, exists)
+		})
 	}
 }
 
@@ -99,68 +143,97 @@ func TestConfigExistenceCheck(t *testing.T) {
 func TestConfigWriteChangesOnlyNamedFields(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
-	for path, test := range map[string]struct{ before, after values }{
-		"config/pave/main": {
-			with(m.paveValues(), values{"timestamp_format": "unix", "ttl": 100}),
-			values{
-				"username": "other", "api_key": "other-key", "api_secret": "other-secret", "timestamp_format": "http-date", "ttl": 200,
-				"base_url": "https://other.example",
+	for name, test := range map[string]struct {
+		path, secret  string
+		before, after values
+	}{
+		"PAVE": {
+			path:   "config/pave/main",
+			secret: "api_secret",
+			before: with(m.paveValues(), values{"timestamp_format": "unix", "ttl": 100}),
+			after: values{
+				"username":         "other",
+				"api_key":          "other-key",
+				"api_secret":       "other-secret",
+				"timestamp_format": "http-date",
+				"ttl":              200,
+				"base_url":         "https://other.example",
 			},
 		},
-		"config/avanan/main": {
-			with(m.avananValues(), values{"date_format": "zulu", "min_ttl": 100, "request_timeout": 5, "ca_cert": testCertificate, "verify": false}),
-			values{
-				"region": "eu", "app_id": "EU:other", "secret_key": "other-secret", "base_url": "https://other.example",
-				"date_format": "zoneless", "min_ttl": 200, "request_timeout": 7, "ca_cert": "", "verify": false,
+		"Avanan": {
+			path:   "config/avanan/main",
+			secret: "secret_key",
+			before: with(m.avananValues(), values{
+				"date_format":     "zulu",
+				"min_ttl":         100,
+				"request_timeout": 5,
+				"ca_cert":         testCertificate,
+				"verify":          false,
+			}),
+			after: values{
+				"region":          "eu",
+				"app_id":          "EU:other",
+				"secret_key":      "other-secret",
+				"base_url":        "https://other.example",
+				"date_format":     "zoneless",
+				"min_ttl":         200,
+				"request_timeout": 7,
+				"ca_cert":         "",
+				"verify":          false,
 			},
 		},
 	} {
-		names := slices.Sorted(maps.Keys(test.after))
-		secretName := map[string]string{"config/pave/main": "api_secret", "config/avanan/main": "secret_key"}[path]
 		for _, operation := range []logical.Operation{logical.UpdateOperation, logical.PatchOperation} {
-			for subset := range 1 << len(names) {
-				m.must(logical.DeleteOperation, path, nil)
-				m.write(path, test.before)
-				change, want := values{}, m.read(path)
-				for i, name := range names {
-					if subset&(1<<i) != 0 {
-						change[name] = test.after[name]
+			t.Run(fmt.Sprint(operation, " of ", name), func(t *testing.T) {
+				t.Parallel()
+				m := newMount(t)
+				names := slices.Sorted(maps.Keys(test.after))
+				for subset := range 1 << len(names) {
+					change := values{}
+					for i, name := range names {
+						if subset&(1<<i) != 0 {
+							change[name] = test.after[name]
+						}
 					}
+					m.changeOnly(operation, test.path, test.secret, test.before, change)
 				}
-				moves := slices.ContainsFunc([]string{"username", "api_key", "base_url", "region", "app_id"}, func(name string) bool {
-					return change[name] != nil
-				})
-				if change["verify"] == nil {
-					change["verify"] = false
-				}
-				if strings.HasPrefix(path, "config/pave/") {
-					delete(change, "verify")
-				}
-				before := m.stored()
-				if len(change) == 0 {
-					require.Contains(t, m.refused(operation, path, change), "the request contains no parameters; this takes ")
-					continue
-				}
-				if moves && change[secretName] == nil {
-					require.Contains(t, m.refused(operation, path, change), "needs "+secretName+" in the same write")
-					require.Equal(t, before, m.stored())
-					continue
-				}
-				m.must(operation, path, change)
-				for name, value := range change {
-					if _, shown := want[name]; shown {
-						want[name] = value
-					}
-				}
-				require.Equal(t, want, m.read(path), "%s of %v", operation, change)
-				wantSecret := test.before[secretName]
-				if change[secretName] != nil {
-					wantSecret = change[secretName]
-				}
-				require.Contains(t, m.stored()[path], `"`+secretName+`":"`+wantSecret.(string)+`"`)
-			}
+			})
 		}
 	}
+}
+
+// changeOnly writes a config, changes it, and checks that what the change names is as it says, and nothing else is another.
+func (m *mount) changeOnly(operation logical.Operation, path, secret string, written, change values) {
+	m.t.Helper()
+	m.must(logical.DeleteOperation, path, nil)
+	m.write(path, written)
+	want, before := m.read(path), m.stored()
+	bound := []string{"username", "api_key", "base_url", "region", "app_id"}
+	moves := slices.ContainsFunc(bound, func(name string) bool { return change[name] != nil })
+	if _, verified := written["verify"]; verified {
+		change["verify"] = false
+	}
+	if len(change) == 0 {
+		require.Contains(m.t, m.refused(operation, path, change), "the request contains no parameters; this takes ")
+		return
+	}
+	if moves && change[secret] == nil {
+		require.Contains(m.t, m.refused(operation, path, change), "needs "+secret+" in the same write")
+		require.Equal(m.t, before, m.stored())
+		return
+	}
+	m.must(operation, path, change)
+	for name, value := range change {
+		if _, shown := want[name]; shown {
+			want[name] = value
+		}
+	}
+	require.Equal(m.t, want, m.read(path), "%s of %v", operation, change)
+	wantSecret := written[secret]
+	if change[secret] != nil {
+		wantSecret = change[secret]
+	}
+	require.Contains(m.t, m.stored()[path], `"`+secret+`":"`+wantSecret.(string)+`"`)
 }
 
 // A patch of a missing config says what to write. In a patch, null sets the default; in other writes it is an error.
@@ -168,7 +241,8 @@ func TestConfigPatchNullSetsDefault(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	require.Contains(t, m.refused(logical.PatchOperation, "config/pave/main", m.paveValues()),
-		"there is no config at apisig/config/pave/main; write one first: vault write apisig/config/pave/main username=")
+		"there is no config at apisig/config/pave/main; "+
+			"write one first: vault write apisig/config/pave/main username=")
 	require.Contains(t, m.refused(logical.PatchOperation, "config/avanan/us", m.avananValues()),
 		"there is no config at apisig/config/avanan/us; write one first: vault write apisig/config/avanan/us region=")
 	require.Empty(t, m.stored())
@@ -245,18 +319,28 @@ func (s *overtakingStorage) Get(ctx context.Context, key string) (*logical.Stora
 // A write starts over if its config was changed concurrently, and fails if that happens too often.
 func TestConfigWriteStartsOverAfterConcurrentChange(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	m.write("config/pave/main", m.paveValues())
-	for overtaken, want := range map[int]error{12: nil, writeAttempts - 1: nil, writeAttempts: errChanged} {
-		req, tries := m.request(logical.UpdateOperation, "config/pave/main", values{"request_timeout": 20}), 0
-		req.Storage = &overtakingStorage{Storage: m.storage, overtake: func() {
-			if tries++; tries <= overtaken {
-				m.write("config/pave/main", values{"ttl": 10*overtaken + tries})
-			}
-		}}
-		_, err := m.HandleRequest(t.Context(), req)
-		require.Equal(t, want, err)
-		require.Equal(t, 10*overtaken+min(overtaken, writeAttempts), m.read("config/pave/main")["ttl"])
+	for name, test := range map[string]struct {
+		overtaken int
+		want      error
+	}{
+		"some times":          {12, nil},
+		"often":               {writeAttempts - 1, nil},
+		"in all its attempts": {writeAttempts, errChanged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.write("config/pave/main", m.paveValues())
+			req, tries := m.request(logical.UpdateOperation, "config/pave/main", values{"request_timeout": 20}), 0
+			req.Storage = &overtakingStorage{Storage: m.storage, overtake: func() {
+				if tries++; tries <= test.overtaken {
+					m.write("config/pave/main", values{"ttl": 10 + tries})
+				}
+			}}
+			_, err := m.HandleRequest(t.Context(), req)
+			require.Equal(t, test.want, err)
+			require.Equal(t, 10+min(test.overtaken, writeAttempts), m.read("config/pave/main")["ttl"])
+		})
 	}
 }
 
@@ -277,17 +361,25 @@ func TestConfigOfLaterVersionKeepsUnknownFields(t *testing.T) {
 	}
 	put("config/pave/main", `{"username":"acme","api_key":"key-1","api_secret":"sec-1","ttl":20,"later":{"a":12345678901234567890}}`)
 	require.Equal(t, values{
-		"username": "acme", "api_key": "key-1", "timestamp_format": "rfc3339", "ttl": 20, "base_url": "https://openapi.paveapi.com",
-		"request_timeout": 10, "ca_cert": "", "detected_timestamp_format": "",
+		"username":                  "acme",
+		"api_key":                   "key-1",
+		"timestamp_format":          "rfc3339",
+		"ttl":                       20,
+		"base_url":                  "https://openapi.paveapi.com",
+		"request_timeout":           10,
+		"ca_cert":                   "",
+		"detected_timestamp_format": "",
 	}, m.read("config/pave/main"))
 	m.read("creds/pave/main")
 	m.write("config/pave/main", values{"ttl": 30})
 	require.JSONEq(t, `{"username":"acme","api_key":"key-1","api_secret":"sec-1","ttl":30,"timestamp_format":"rfc3339",
-		"detected_timestamp_format":"","request_timeout":10,"ca_cert":"","base_url":"https://openapi.paveapi.com","later":{"a":12345678901234567890}}`, m.stored()["config/pave/main"])
+		"detected_timestamp_format":"","request_timeout":10,"ca_cert":"","base_url":"https://openapi.paveapi.com",
+		"later":{"a":12345678901234567890}}`, m.stored()["config/pave/main"])
 
 	// A ca_cert that was stored with a comment does not count as changed, so this write does no handshake, which would fail.
-	put("config/avanan/us", `{"app_id":"app","secret_key":"key","region":"us","base_url":"https://127.0.0.1:1","date_format":"auto",
-		"detected_date_format":"zulu","min_ttl":600,"request_timeout":1,"ca_cert":`+string(mustJSON(t, "a comment\n"+newAuthority(t).pem))+`}`)
+	put("config/avanan/us", `{"app_id":"app","secret_key":"key","region":"us","base_url":"https://127.0.0.1:1",
+		"date_format":"auto","detected_date_format":"zulu","min_ttl":600,"request_timeout":1,
+		"ca_cert":`+quotedJSON("a comment\n"+newAuthority(t).pem)+`}`)
 	m.write("config/avanan/us", values{"min_ttl": 20})
 	require.Equal(t, "zulu", m.read("config/avanan/us")["detected_date_format"])
 
@@ -302,69 +394,85 @@ func TestConfigOfLaterVersionKeepsUnknownFields(t *testing.T) {
 // A damaged storage entry is never quoted, and can be deleted.
 func TestDamagedConfigCanBeDeleted(t *testing.T) {
 	t.Parallel()
-	for _, value := range []string{"", "canary", "[]", `"canary"`, `{"ttl":"canary"}`, `{"min_ttl":{}}`, "{", "\x00"} {
+	for name, value := range map[string]string{
+		"nothing":                  "",
+		"a word":                   "canary",
+		"a list":                   "[]",
+		"a text":                   `"canary"`,
+		"a text for a duration":    `{"ttl":"canary"}`,
+		"an object for a duration": `{"min_ttl":{}}`,
+		"cut off":                  "{",
+		"a byte 0":                 "\x00",
+	} {
 		for _, vendor := range []string{"pave", "avanan"} {
-			m := newMount(t)
-			path := "config/" + vendor + "/main"
-			entry := &logical.StorageEntry{Key: path, Value: []byte(value)}
-			require.NoError(t, m.storage.Put(t.Context(), entry))
-			for _, request := range []func(*mount) (*logical.Response, error){
-				doing(logical.ReadOperation, path, nil),
-				doing(logical.UpdateOperation, path, values{"request_timeout": 5}),
-				doing(logical.ReadOperation, "creds/"+vendor+"/main", nil),
-			} {
-				resp, err := request(m)
-				text := ""
-				if err != nil {
-					text = err.Error()
-				} else if resp.IsError() {
-					text = resp.Error().Error()
+			t.Run(name+" of "+vendor, func(t *testing.T) {
+				t.Parallel()
+				m := newMount(t)
+				path := "config/" + vendor + "/main"
+				entry := &logical.StorageEntry{Key: path, Value: []byte(value)}
+				require.NoError(t, m.storage.Put(t.Context(), entry))
+				for _, request := range []func(*mount) (*logical.Response, error){
+					doing(logical.ReadOperation, path, nil),
+					doing(logical.UpdateOperation, path, values{"request_timeout": 5}),
+					doing(logical.ReadOperation, "creds/"+vendor+"/main", nil),
+				} {
+					resp, err := request(m)
+					text := ""
+					if err != nil {
+						text = err.Error()
+					} else if resp.IsError() {
+						text = resp.Error().Error()
+					}
+					require.NotContains(t, text, "canary")
 				}
-				require.NotContains(t, text, "canary")
-			}
-			m.must(logical.DeleteOperation, path, nil)
-			require.Empty(t, m.stored())
+				m.must(logical.DeleteOperation, path, nil)
+				require.Empty(t, m.stored())
+			})
 		}
-	}
-	for _, value := range []string{"null", "{}"} {
-		m := newMount(t)
-		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/pave/other", Value: []byte(value)}))
-		m.write("config/pave/other", m.paveValues())
-		m.read("creds/pave/other")
-		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/pave/main", Value: []byte(value)}))
-		require.Contains(t, m.refused(logical.ReadOperation, "creds/pave/main", nil), "cannot be used: username, api_key, api_secret are required")
 	}
 }
 
-// Every field is read back from storage as it was written. Storage keys and field names are those of the first version.
+// An entry with nothing in it is a config of defaults.
+func TestEmptyEntryIsAConfigOfDefaults(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"null", "{}"} {
+		t.Run(value, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			for _, key := range []string{"config/pave/other", "config/pave/main"} {
+				require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: key, Value: []byte(value)}))
+			}
+			m.write("config/pave/other", m.paveValues())
+			m.read("creds/pave/other")
+			require.Contains(t, m.refused(logical.ReadOperation, "creds/pave/main", nil),
+				"cannot be used: username, api_key, api_secret are required")
+		})
+	}
+}
+
+// Every API's config is stored under the key, with the names and the values of the first version, and read back as it was written.
+// The rows of apiRows say how.
 func TestConfigStorageFormat(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	m.write("config/pave/x", values{
-		"username": "user", "api_key": "key", "api_secret": "secret", "timestamp_format": "unix", "ttl": 77, "base_url": "https://pave.example",
-	})
-	m.write("config/avanan/x", values{
-		"region": "eu", "app_id": "app", "secret_key": "secret", "base_url": "https://avanan.example", "date_format": "zulu", "min_ttl": 11,
-		"request_timeout": 12, "ca_cert": testCertificate, "verify": false,
-	})
-	stored := m.stored()
-	require.Len(t, stored, 2)
-	require.JSONEq(t, `{"username":"user","api_key":"key","api_secret":"secret","timestamp_format":"unix","detected_timestamp_format":"",
-		"ttl":77,"base_url":"https://pave.example","request_timeout":10,"ca_cert":"","secret_written_at":"2026-01-02T03:04:05Z"}`,
-		stored["config/pave/x"])
-	require.JSONEq(t, `{"secret_written_at":"2026-01-02T03:04:05Z","region":"eu","app_id":"app","secret_key":"secret","base_url":"https://avanan.example","date_format":"zulu",
-		"detected_date_format":"","min_ttl":11,"request_timeout":12,"ca_cert":`+string(mustJSON(t, testCertificate))+`}`, stored["config/avanan/x"])
-	m.write("config/infinity/x", values{"region": "ae", "client_id": "id", "access_key": "secret", "base_url": "", "verify": false})
-	require.JSONEq(t, `{"region":"ae","client_id":"id","access_key":"secret","base_url":"","min_ttl":600,"request_timeout":10,"ca_cert":"",
-		"secret_written_at":"2026-01-02T03:04:05Z"}`, m.stored()["config/infinity/x"])
-	m.write("config/custom/x", m.customValues())
-	require.JSONEq(t, `{"scheme":`+string(mustJSON(t, customScheme1))+`,"base_url":"https://api.example",
-		"secrets":{"application_secret":"canary-custom-secret"},"fields":{"application_key":"key1","consumer_key":"consumer"},
-		"secret_written_at":"2026-01-02T03:04:05Z"}`, m.stored()["config/custom/x"])
-	for _, s := range m.stores {
-		found := m.load(s.api.Name + "/x")
-		again, err := found.values.Encode(found.entry)
-		require.NoError(t, err)
-		require.JSONEq(t, string(found.entry), string(again))
+	for _, a := range apis.All() {
+		t.Run(a.Name, func(t *testing.T) {
+			t.Parallel()
+			m, row := newMount(t), rowOf(t, a)
+			path := a.Name + "/x"
+			m.write("config/"+path, row.written)
+			stored := m.stored()
+			require.Len(t, stored, 1)
+			require.JSONEq(t, row.stored, stored["config/"+path], "stored of the row %q in apiRows", a.Name)
+			found := m.load(path)
+			again, err := found.values.Encode(found.entry)
+			require.NoError(t, err)
+			require.JSONEq(t, row.stored, string(again))
+			m.InvalidateKey(t.Context(), "config/"+path) // as after a restart
+			for name, value := range m.read("config/" + path) {
+				if written, has := row.written[name]; has {
+					require.EqualValues(t, written, value, name)
+				}
+			}
+		})
 	}
 }

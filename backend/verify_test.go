@@ -56,7 +56,7 @@ func TestHoldOffOfReadersDoesNotDelayWrite(t *testing.T) {
 // newQuietMount makes a mount without a sandbox and with the real clock, for tests that use synctest.
 func newQuietMount(t *testing.T, vendors []*api.API) *mount {
 	t.Helper()
-	m := &mount{t: t, storage: &flakyStorage{Storage: &logical.InmemStorage{}}, log: &syncBuffer{}}
+	m := emptyMount(t)
 	m.backend = newBackend(vendors, time.Now, newUUID)
 	require.NoError(t, m.Setup(t.Context(), &logical.BackendConfig{System: logical.TestSystemView(), StorageView: m.storage}))
 	t.Cleanup(func() { m.Cleanup(context.Background()) })
