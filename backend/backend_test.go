@@ -187,6 +187,15 @@ func with(base, over values) values {
 	return all
 }
 
+// without returns a map without some of its names.
+func without(base values, names ...string) values {
+	rest := maps.Clone(base)
+	for _, name := range names {
+		delete(rest, name)
+	}
+	return rest
+}
+
 // request makes a request. Its data is decoded from JSON, as Vault's is.
 func (m *mount) request(operation logical.Operation, path string, data values) *logical.Request {
 	m.t.Helper()

@@ -53,7 +53,12 @@ func (m *mount) mountIssuing(life, offset time.Duration) *int {
 	}))
 	m.t.Cleanup(vendor.Close)
 	m.write("config/avanan/us", values{
-		"app_id": "app", "secret_key": "key", "base_url": vendor.URL, "verify": false, "date_format": "zoneless", "min_ttl": 0,
+		"app_id":      "app",
+		"secret_key":  "key",
+		"base_url":    vendor.URL,
+		"verify":      false,
+		"date_format": "zoneless",
+		"min_ttl":     0,
 	})
 	return &issued
 }

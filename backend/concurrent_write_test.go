@@ -80,12 +80,19 @@ func TestEndlessConcurrentWritesAreAConflict(t *testing.T) {
 func TestConcurrentDeleteWins(t *testing.T) {
 	t.Parallel()
 	for operation, want := range map[logical.Operation]string{
-		logical.UpdateOperation: "app_id is required", logical.PatchOperation: "there is no config at apisig/config/avanan/us",
+		logical.UpdateOperation: "app_id is required",
+		logical.PatchOperation:  "there is no config at apisig/config/avanan/us",
 	} {
-		m, tries := newMountOvertaken(t, func(m *mount, _ int) { m.must(logical.DeleteOperation, "config/avanan/us", nil) })
-		require.Contains(t, m.refused(operation, "config/avanan/us", values{"secret_key": "mine", "base_url": m.url}), want)
-		require.Empty(t, m.stored())
-		require.Equal(t, 1, *tries)
+		t.Run(string(operation), func(t *testing.T) {
+			t.Parallel()
+			m, tries := newMountOvertaken(t, func(m *mount, _ int) {
+				m.must(logical.DeleteOperation, "config/avanan/us", nil)
+			})
+			change := values{"secret_key": "mine", "base_url": m.url}
+			require.Contains(t, m.refused(operation, "config/avanan/us", change), want)
+			require.Empty(t, m.stored())
+			require.Equal(t, 1, *tries)
+		})
 	}
 }
 
@@ -130,14 +137,18 @@ func TestTokenOfAnOvertakenTryIsNotShared(t *testing.T) {
 // If the second read of a write fails, which shows whether the config is still the same, the write fails too.
 func TestWriteFailsWithItsSecondRead(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"main", "new"} {
-		m := newMount(t)
-		m.write("config/pave/main", m.paveValues())
-		before := m.stored()
-		req := m.request(logical.UpdateOperation, "config/pave/"+name, with(m.paveValues(), values{"ttl": 20}))
-		req.Storage = &failingStorage{Storage: m.storage.Storage, failAt: 2}
-		_, err := m.HandleRequest(t.Context(), req)
-		require.ErrorIs(t, err, errInjected)
-		require.Equal(t, before, m.stored())
+	for title, name := range map[string]string{"of a config": "main", "of a new one": "new"} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.write("config/pave/main", m.paveValues())
+			before := m.stored()
+			change := with(m.paveValues(), values{"ttl": 20})
+			req := m.request(logical.UpdateOperation, "config/pave/"+name, change)
+			req.Storage = &failingStorage{Storage: m.storage.Storage, failAt: 2}
+			_, err := m.HandleRequest(t.Context(), req)
+			require.ErrorIs(t, err, errInjected)
+			require.Equal(t, before, m.stored())
+		})
 	}
 }

@@ -31,11 +31,20 @@ headers:
   X-Sig: hex(hmac_sha256(key + salt, owner + now.unix()))
 ttl: 90s
 examples:
-  - {secrets: {key: made-up, salt: "00"}, fields: {owner: o}, now: 2026-01-02T03:04:05Z, want: {X-Sig: ced2104baa4eac82f699c646055176eb7df62e193c2c1c356bc5618549eaeac5}}
+  - secrets: {key: made-up, salt: "00"}
+    fields: {owner: o}
+    now: 2026-01-02T03:04:05Z
+    want: {X-Sig: ced2104baa4eac82f699c646055176eb7df62e193c2c1c356bc5618549eaeac5}
 `
 
 func (m *mount) namedCreds() values {
-	return values{"scheme": namedScheme, "base_url": "https://api.example", "key": "canary-key", "salt": "63616e617279", "owner": "acme"}
+	return values{
+		"scheme":   namedScheme,
+		"base_url": "https://api.example",
+		"key":      "canary-key",
+		"salt":     "63616e617279",
+		"owner":    "acme",
+	}
 }
 
 // A credential that is not what its owner has is refused: calls with it would be rejected, and nobody could see why.
@@ -50,19 +59,20 @@ func TestDamagedCredentialsAreRefused(t *testing.T) {
 		asBase64    bool   // the error says that bytes can be written as base64
 		quotes      bool   // typographic quotes are accepted: it is a name
 	}{
-		"PAVE's secret":          {"config/pave/x", "api_secret", m.paveValues(), "", false, false},
-		"PAVE's username":        {"config/pave/x", "username", m.paveValues(), "", false, true},
-		"PAVE's key":             {"config/pave/x", "api_key", m.paveValues(), ascii, false, false},
-		"Avanan's secret":        {"config/avanan/x", "secret_key", m.avananValues(), "", false, false},
-		"Avanan's app id":        {"config/avanan/x", "app_id", m.avananValues(), ascii, false, false},
-		"Infinity's secret":      {"config/infinity/x", "access_key", m.infinityValues(), "", false, false},
-		"Infinity's client id":   {"config/infinity/x", "client_id", m.infinityValues(), ascii, false, false},
-		"a declared secret":      {"config/custom/x", "key", m.namedCreds(), "", true, false},
-		"a declared secret, hex": {"config/custom/x", "salt", m.namedCreds(), "", false, false},
-		"a declared field":       {"config/custom/x", "owner", m.namedCreds(), "", false, true},
+		"PAVE's secret":          {path: "config/pave/x", field: "api_secret", config: m.paveValues()},
+		"PAVE's username":        {path: "config/pave/x", field: "username", config: m.paveValues(), quotes: true},
+		"PAVE's key":             {path: "config/pave/x", field: "api_key", config: m.paveValues(), always: ascii},
+		"Avanan's secret":        {path: "config/avanan/x", field: "secret_key", config: m.avananValues()},
+		"Avanan's app id":        {path: "config/avanan/x", field: "app_id", config: m.avananValues(), always: ascii},
+		"Infinity's secret":      {path: "config/infinity/x", field: "access_key", config: m.infinityValues()},
+		"Infinity's client id":   {path: "config/infinity/x", field: "client_id", config: m.infinityValues(), always: ascii},
+		"a declared secret":      {path: "config/custom/x", field: "key", config: m.namedCreds(), asBase64: true},
+		"a declared secret, hex": {path: "config/custom/x", field: "salt", config: m.namedCreds()},
+		"a declared field":       {path: "config/custom/x", field: "owner", config: m.namedCreds(), quotes: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			m := m.in(t)
 			for character, fault := range damages {
 				if fault == typographic && test.quotes {
 					continue
@@ -117,31 +127,34 @@ func TestStoredDamagedSecretsKeepWorking(t *testing.T) {
 func TestBlanksAtTheEndsAreWarnedOf(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
-	warning := func(field string, before, after int) string {
-		return fmt.Sprintf("%s has blanks at its ends, %d before and %d after the rest; they are part of it, so write it again if it should have "+
-			"none", field, before, after)
+	warning := func(field string, before, after int) []string {
+		return []string{fmt.Sprintf("%s has blanks at its ends, %d before and %d after the rest; they are part of it, "+
+			"so write it again if it should have none", field, before, after)}
 	}
+	named, pave := m.namedCreds(), m.paveValues()
+	secret := func(field, value string) values { return values{field: value, "base_url": m.url, "verify": false} }
 	for name, test := range map[string]struct {
 		path          string
 		config, write values
 		warnings      []string
 	}{
-		"none":             {"config/pave/none", m.paveValues(), values{"api_secret": "a b", "base_url": m.url}, nil},
-		"after":            {"config/pave/after", m.paveValues(), values{"api_secret": "canary ", "base_url": m.url}, []string{warning("api_secret", 0, 1)}},
-		"before":           {"config/pave/before", m.paveValues(), values{"api_secret": "  canary", "base_url": m.url}, []string{warning("api_secret", 2, 0)}},
-		"only":             {"config/pave/only", m.paveValues(), values{"api_secret": "   ", "base_url": m.url}, []string{warning("api_secret", 3, 3)}},
-		"a name":           {"config/pave/name", m.paveValues(), with(m.paveValues(), values{"username": " acme"}), []string{warning("username", 1, 0)}},
-		"stored, unnamed":  {"config/pave/stored", with(m.paveValues(), values{"api_secret": "canary "}), values{"ttl": 20}, nil},
-		"Avanan's":         {"config/avanan/x", m.avananValues(), values{"secret_key": " canary", "base_url": m.url, "verify": false}, []string{warning("secret_key", 1, 0)}},
-		"Infinity's":       {"config/infinity/x", m.infinityValues(), values{"access_key": "canary  ", "base_url": m.url, "verify": false}, []string{warning("access_key", 0, 2)}},
-		"declared":         {"config/custom/x", m.namedCreds(), with(m.namedCreds(), values{"key": " canary "}), []string{warning("key", 1, 1)}},
-		"a scheme":         {"config/custom/z", m.namedCreds(), with(m.namedCreds(), values{"scheme": namedScheme + "\n  "}), nil},
-		"a declared field": {"config/custom/y", m.namedCreds(), with(m.namedCreds(), values{"owner": "acme "}), []string{warning("owner", 0, 1)}},
+		"none":             {"pave/none", pave, secret("api_secret", "a b"), nil},
+		"after":            {"pave/after", pave, secret("api_secret", "canary "), warning("api_secret", 0, 1)},
+		"before":           {"pave/before", pave, secret("api_secret", "  canary"), warning("api_secret", 2, 0)},
+		"only":             {"pave/only", pave, secret("api_secret", "   "), warning("api_secret", 3, 3)},
+		"a name":           {"pave/name", pave, with(pave, values{"username": " acme"}), warning("username", 1, 0)},
+		"stored, unnamed":  {"pave/stored", with(pave, values{"api_secret": "canary "}), values{"ttl": 20}, nil},
+		"Avanan's":         {"avanan/x", m.avananValues(), secret("secret_key", " canary"), warning("secret_key", 1, 0)},
+		"Infinity's":       {"infinity/x", m.infinityValues(), secret("access_key", "canary  "), warning("access_key", 0, 2)},
+		"declared":         {"custom/x", named, with(named, values{"key": " canary "}), warning("key", 1, 1)},
+		"a scheme":         {"custom/z", named, with(named, values{"scheme": namedScheme + "\n  "}), nil},
+		"a declared field": {"custom/y", named, with(named, values{"owner": "acme "}), warning("owner", 0, 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m.write(test.path, test.config)
-			resp, status, text := m.handle(logical.UpdateOperation, test.path, test.write)
+			m := m.in(t)
+			m.write("config/"+test.path, test.config)
+			resp, status, text := m.handle(logical.UpdateOperation, "config/"+test.path, test.write)
 			require.Empty(t, text)
 			if test.warnings == nil {
 				require.Equal(t, http.StatusNoContent, status)
@@ -153,14 +166,16 @@ func TestBlanksAtTheEndsAreWarnedOf(t *testing.T) {
 	// The secret is signed with as it is: printf 'acme:09bc91b9-76e5-4256-8e4f-7a41c1408014@2026-01-02T03:04:05Z' |
 	// openssl dgst -sha256 -hmac 'canary '
 	m.write("config/pave/kept", with(m.paveValues(), values{"api_secret": "canary "}))
-	require.Equal(t, "36967a58ab3e776a8568ab2b4b3ece556ecac2de2403d14cf50940549336b49b", m.read("creds/pave/kept")["api_token"])
+	const signed = "36967a58ab3e776a8568ab2b4b3ece556ecac2de2403d14cf50940549336b49b"
+	require.Equal(t, signed, m.read("creds/pave/kept")["api_token"])
 }
 
 // If the vendor rejects the credentials, the blanks are in the error, because Vault drops warnings from errors.
 func TestRefusalNamesBlanks(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
-	text := m.refused(logical.UpdateOperation, "config/avanan/us", with(m.avananValues(), values{"secret_key": "sandbox-avanan-secret "}))
+	config := with(m.avananValues(), values{"secret_key": "sandbox-avanan-secret "})
+	text := m.refused(logical.UpdateOperation, "config/avanan/us", config)
 	require.Contains(t, text, "rejects the credentials")
 	require.Contains(t, text, "secret_key has blanks at its ends, 0 before and 1 after the rest")
 }
@@ -174,16 +189,31 @@ func TestRequestFieldsThatAreNotUTF8AreRefused(t *testing.T) {
 	m.write("config/custom/ovh", with(m.customValues(), values{"scheme": anyBody}))
 	given := values{"method": "POST", "request_string": "/1.0/me", "body": "\u00e9\u4e2d\ufeff"}
 	m.must(logical.UpdateOperation, "sign/custom/ovh", given)
-	for name, body := range map[string]string{"replaced by the client": "\ufffdPNG\r\ncanary", "as bytes": "canary\x89PNG", "at the end": "canary\ufffd"} {
-		for _, operation := range []logical.Operation{logical.UpdateOperation, logical.ReadOperation} {
-			req := m.request(operation, "sign/custom/ovh", given)
-			req.Data["body"] = body // bytes as they are: JSON would replace them
+	const fault = "contains U+FFFD, which stands in place of bytes that are not UTF-8, so its signature would be of something " +
+		"else; if the scheme takes the hash (body_sha256) or the base64 of such bytes, give that"
+	for name, body := range map[string]string{
+		"replaced by the client": "\ufffdPNG\r\ncanary",
+		"as bytes":               "canary\x89PNG",
+		"at the end":             "canary\ufffd",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := m.in(t)
+			for _, operation := range []logical.Operation{logical.UpdateOperation, logical.ReadOperation} {
+				req := m.request(operation, "sign/custom/ovh", given)
+				req.Data["body"] = body // bytes as they are: JSON would replace them
+				resp, err := m.HandleRequest(t.Context(), req)
+				require.NoError(t, err)
+				require.EqualError(t, resp.Error(), "body "+fault)
+			}
+			req := m.request(logical.UpdateOperation, "sign/custom/ovh/batch", nil)
+			req.Data = values{"requests": []any{map[string]any(with(given, values{"body": body}))}}
 			resp, err := m.HandleRequest(t.Context(), req)
 			require.NoError(t, err)
-			require.EqualError(t, resp.Error(), "body contains U+FFFD, which stands in place of bytes that are not UTF-8, so its signature would be of "+
-				"something else; if the scheme takes the hash (body_sha256) or the base64 of such bytes, give that", name)
-		}
+			require.EqualError(t, resp.Error(), "requests[0]: body "+fault)
+			require.NotContains(t, m.logged(), "canary")
+		})
 	}
-	require.Contains(t, m.refused(logical.UpdateOperation, "sign/custom/ovh", with(given, values{"method": "\ufffd"})), "method contains U+FFFD")
-	require.NotContains(t, m.logged(), "canary")
+	require.Contains(t, m.refused(logical.UpdateOperation, "sign/custom/ovh", with(given, values{"method": "\ufffd"})),
+		"method contains U+FFFD")
 }

@@ -114,8 +114,17 @@ func FuzzStoredConfig(f *testing.F) {
 			}
 		}
 		for path, data := range map[string]values{
-			"pave/x":   {"username": "acme", "api_key": "key", "api_secret": "secret", "ttl": 20, "timestamp_format": "unix", "base_url": ""},
-			"avanan/x": {"app_id": "a", "secret_key": "s", "region": "us", "base_url": "", "date_format": "auto", "min_ttl": 1, "request_timeout": 1, "ca_cert": ""},
+			"pave/x": {"username": "acme", "api_key": "key", "api_secret": "secret", "ttl": 20, "timestamp_format": "unix", "base_url": ""},
+			"avanan/x": {
+				"app_id":          "a",
+				"secret_key":      "s",
+				"region":          "us",
+				"base_url":        "",
+				"date_format":     "auto",
+				"min_ttl":         1,
+				"request_timeout": 1,
+				"ca_cert":         "",
+			},
 		} {
 			if _, text := m.answer(m.request(logical.UpdateOperation, "config/"+path, data)); text != "" {
 				require.Contains(t, text, "is damaged")
@@ -142,8 +151,12 @@ func FuzzStoredCustomConfig(f *testing.F) {
 		m := newOfflineMount(t)
 		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/custom/x", Value: entry}))
 		for path, operation := range map[string]logical.Operation{
-			"config/custom/x": logical.ReadOperation, "creds/custom/x": logical.ReadOperation, "sign/custom/x": logical.UpdateOperation,
-			"check/custom/x": logical.UpdateOperation, "status/custom/x": logical.ReadOperation,
+			"config/custom/x":     logical.ReadOperation,
+			"creds/custom/x":      logical.ReadOperation,
+			"sign/custom/x":       logical.UpdateOperation,
+			"sign/custom/x/batch": logical.UpdateOperation,
+			"check/custom/x":      logical.UpdateOperation,
+			"status/custom/x":     logical.ReadOperation,
 		} {
 			_, status, text := m.handle(operation, path, nil)
 			require.Contains(t, []int{http.StatusOK, http.StatusBadRequest, http.StatusInternalServerError}, status, text)
@@ -187,6 +200,9 @@ func FuzzParameters(f *testing.F) {
 		{5, "ovh", `{"scheme":5,"base_url":["canary"],"application_secret":{"canary":1}}`},
 		{7, "ovh", `{"method":"GET","request_string":"/1.0/me","body":"canary"}`},
 		{7, "ovh", `{"method":["GET"],"request_string":"/1.0/../canary","unauthorized":"canary"}`},
+		{7, "ovh/batch", `{"requests":[{"method":"GET","request_string":"/1.0/me"},{"canary":"canary"}]}`},
+		{7, "ovh/batch", `{"requests":[{"method":1},["canary"],null,"canary"]}`},
+		{4, "us/batch", `{"requests":[{"request_string":"/v1.0/a"}],"request_strings":["canary"]}`},
 		{6, "ovh", `{"method":"canary"}`},
 	} {
 		for operation := range operations {
@@ -204,7 +220,9 @@ func FuzzParameters(f *testing.F) {
 		m.write("config/custom/ovh", m.customValues())
 		path := prefixes[int(prefix)%len(prefixes)] + name
 		status, text := m.answer(m.request(operations[int(operation)%len(operations)], path, data))
-		require.Contains(t, []int{http.StatusOK, http.StatusNoContent, http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed}, status, text)
+		require.Contains(t, []int{
+			http.StatusOK, http.StatusNoContent, http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed,
+		}, status, text)
 		inNames := strings.Contains(name+strings.Join(slices.Collect(maps.Keys(data)), ""), "canary")
 		require.False(t, !inNames && strings.Contains(text, "canary"), text)
 		for key := range m.stored() {

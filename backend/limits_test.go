@@ -17,33 +17,34 @@ import (
 // A text may have 1,024 bytes, and a secret or ca_cert 64 KiB. One byte more is rejected.
 func TestValuesAtTheirLimits(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	pad := func(text, padding string, length int) string { return text + strings.Repeat(padding, length-len(text)) }
 	const text, big = 1024, 65536
-	for _, test := range []struct {
-		path, field, start, padding string
-		most                        int
+	for name, test := range map[string]struct {
+		vendor, field, start, padding string
+		most                          int
 	}{
-		{"config/pave/x", "username", "u", "x", text},
-		{"config/pave/x", "api_key", "k", "x", text},
-		{"config/pave/x", "base_url", "https://pave.example/", "x", text},
-		{"config/pave/x", "api_secret", "s", "x", big},
-		{"config/avanan/x", "app_id", "a", "x", text},
-		{"config/avanan/x", "base_url", "https://avanan.example/", "x", text},
-		{"config/avanan/x", "secret_key", "s", "x", big},
-		{"config/avanan/x", "ca_cert", testCertificate, "\n", big},
+		"PAVE's username":     {"pave", "username", "u", "x", text},
+		"PAVE's api_key":      {"pave", "api_key", "k", "x", text},
+		"PAVE's base_url":     {"pave", "base_url", "https://pave.example/", "x", text},
+		"PAVE's api_secret":   {"pave", "api_secret", "s", "x", big},
+		"Avanan's app_id":     {"avanan", "app_id", "a", "x", text},
+		"Avanan's base_url":   {"avanan", "base_url", "https://avanan.example/", "x", text},
+		"Avanan's secret_key": {"avanan", "secret_key", "s", "x", big},
+		"Avanan's ca_cert":    {"avanan", "ca_cert", testCertificate, "\n", big},
 	} {
-		config := m.paveValues()
-		if strings.HasPrefix(test.path, "config/avanan/") {
-			config = with(m.avananValues(), values{"verify": false})
-		}
-		longest := pad(test.start, test.padding, test.most)
-		m.write(test.path, with(config, values{test.field: longest}))
-		if got, shown := m.read(test.path)[test.field].(string); shown {
-			require.Equal(t, strings.TrimSpace(longest), strings.TrimSpace(got), "%s %s", test.path, test.field)
-		}
-		refusal := m.refused(logical.UpdateOperation, test.path, with(config, values{test.field: longest + test.padding}))
-		require.Equal(t, fmt.Sprintf("%s is longer than %d bytes", test.field, test.most), refusal)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			path := "config/" + test.vendor + "/us"
+			config := with(m.wholeConfigs()[test.vendor+"/us"], values{"verify": false})
+			longest := test.start + strings.Repeat(test.padding, test.most-len(test.start))
+			m.write(path, with(config, values{test.field: longest}))
+			if got, shown := m.read(path)[test.field].(string); shown {
+				require.Equal(t, strings.TrimSpace(longest), strings.TrimSpace(got))
+			}
+			longer := with(config, values{test.field: longest + test.padding})
+			require.Equal(t, fmt.Sprintf("%s is longer than %d bytes", test.field, test.most),
+				m.refused(logical.UpdateOperation, path, longer))
+		})
 	}
 }
 
@@ -55,8 +56,12 @@ func TestHeaderValuesArePrintableASCII(t *testing.T) {
 	require.Equal(t, "!key~", m.read("creds/pave/x")["api_key"])
 	m.write("config/avanan/x", with(m.avananValues(), values{"app_id": "!app~", "verify": false}))
 	require.Equal(t, "!app~", m.read("config/avanan/x")["app_id"])
-	for _, bad := range []string{"a key", "key\x7f", "\x1fkey"} {
-		require.Contains(t, m.refused(logical.UpdateOperation, "config/pave/x", with(m.paveValues(), values{"api_key": bad})), "api_key contains")
+	for name, bad := range map[string]string{"a space": "a key", "DEL": "key\x7f", "a control character": "\x1fkey"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := with(m.paveValues(), values{"api_key": bad})
+			require.Contains(t, m.in(t).refused(logical.UpdateOperation, "config/pave/x", config), "api_key contains")
+		})
 	}
 }
 
@@ -65,11 +70,22 @@ func TestUnknownParameterIsNamedIfItLooksLikeAName(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	longest := strings.Repeat("Az_x", 8)
-	for name, want := range map[string]string{
-		"TTL": ` "TTL"`, "_": ` "_"`, longest: ` "` + longest + `"`, longest + "y": "", "": "", "key-1": "", "a b": "", "sk\n": "", "clé": "",
+	for title, test := range map[string]struct{ name, want string }{
+		"capitals":      {"TTL", ` "TTL"`},
+		"an underscore": {"_", ` "_"`},
+		"the longest":   {longest, ` "` + longest + `"`},
+		"a longer one":  {longest + "y", ""},
+		"nothing":       {"", ""},
+		"with - and 1":  {"key-1", ""},
+		"with a space":  {"a b", ""},
+		"a line feed":   {"sk\n", ""},
+		"not ASCII":     {"clé", ""},
 	} {
-		require.Equal(t, "unknown parameter"+want+"; this takes unauthorized",
-			m.refused(logical.UpdateOperation, "creds/pave/main", values{name: "1"}))
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, "unknown parameter"+test.want+"; this takes unauthorized",
+				m.in(t).refused(logical.UpdateOperation, "creds/pave/main", values{test.name: "1"}))
+		})
 	}
 }
 
@@ -94,20 +110,29 @@ func TestLargeBatchErrorStatesTheLimit(t *testing.T) {
 // The limit of a batch's answer counts the base URL, which is in every result.
 func TestBatchLimitCountsTheBaseURL(t *testing.T) {
 	t.Parallel()
-	for length, want := range map[int]string{100: "", 1000: "the answer would have more than 8 MiB; sign fewer calls at once"} {
-		m := newMountOf(t, withTokens(func() (token.Token, error) {
-			return token.Token{
-				Value: secret.Text(strings.Repeat("t", 3200)), AskedAt: began, ExpiresAt: began.Add(time.Hour), Format: "zoneless",
-			}, nil
-		}))
-		base := "https://gateway.example/"
-		m.write("config/avanan/us", with(m.avananValues(), values{"base_url": base + strings.Repeat("x", length-len(base))}))
-		data := values{"request_strings": slices.Repeat([]string{"/" + strings.Repeat("x", 799)}, 1000)}
-		if want != "" {
-			require.Equal(t, want, m.refused(logical.UpdateOperation, "sign/avanan/us/batch", data))
-			continue
-		}
-		answer := mustJSON(t, m.must(logical.UpdateOperation, "sign/avanan/us/batch", data))
-		require.LessOrEqual(t, len(answer), 8<<20)
+	for name, test := range map[string]struct {
+		length int
+		want   string
+	}{
+		"a short one": {100, ""},
+		"a long one":  {1000, "the answer would have more than 8 MiB; sign fewer calls at once"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMountOf(t, withTokens(func() (token.Token, error) {
+				long := secret.Text(strings.Repeat("t", 3200))
+				return token.Token{Value: long, AskedAt: began, ExpiresAt: began.Add(time.Hour), Format: "zoneless"}, nil
+			}))
+			base := "https://gateway.example/"
+			base += strings.Repeat("x", test.length-len(base))
+			m.write("config/avanan/us", with(m.avananValues(), values{"base_url": base}))
+			data := values{"request_strings": slices.Repeat([]string{"/" + strings.Repeat("x", 799)}, 1000)}
+			if test.want != "" {
+				require.Equal(t, test.want, m.refused(logical.UpdateOperation, "sign/avanan/us/batch", data))
+				return
+			}
+			answer := mustJSON(t, m.must(logical.UpdateOperation, "sign/avanan/us/batch", data))
+			require.LessOrEqual(t, len(answer), 8<<20)
+		})
 	}
 }

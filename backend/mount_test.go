@@ -24,10 +24,23 @@ func TestVendorHasThePathsThatItDeclares(t *testing.T) {
 	gives.Lease.Type = "gives_token"
 	m := newMountOf(t, []*api.API{signs, gives})
 	for path, want := range map[string]bool{
-		"creds/signs/x": false, "sign/signs/x": true, "sign/signs/x/batch": true, "config/signs/x": true, "config/signs": true,
-		"creds/gives/x": true, "sign/gives/x": false, "sign/gives/x/batch": false, "config/gives/x": true, "config/gives": true,
+		"creds/signs/x":      false,
+		"sign/signs/x":       true,
+		"sign/signs/x/batch": true,
+		"config/signs/x":     true,
+		"config/signs":       true,
+		"check/signs/x":      true,
+		"creds/gives/x":      true,
+		"sign/gives/x":       false,
+		"sign/gives/x/batch": false,
+		"config/gives/x":     true,
+		"config/gives":       true,
+		"check/gives/x":      true,
 	} {
-		require.Equal(t, want, m.Route(path) != nil, path)
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, want, m.Route(path) != nil)
+		})
 	}
 }
 

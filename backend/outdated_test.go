@@ -56,7 +56,6 @@ func TestCustomOutdatedScheme(t *testing.T) {
 // In a stored scheme, a name that is the engine's by now means what the scheme says.
 func TestCustomStoredNamesOfParameters(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
 	// The signature was computed with openssl.
 	const template = `secrets: {key: {}}
 fields: {FIELD: {}}
@@ -69,17 +68,27 @@ examples:
     request: {REQUEST: a}
     want: {X-Sig: 1b156aac972b45204d72158cfedc51b48bfa1ee237d8b91da9fe55b5b3f605c0}
 `
-	for field, request := range map[string]string{"scheme_name": "min_ttl", "scheme_upgrade": "requests"} {
-		scheme := strings.NewReplacer("FIELD", field, "REQUEST", request).Replace(template)
-		m.storeConfig(field, scheme, values{"key": "canary-key"}, values{field: "f1"})
-		read := m.read("config/custom/" + field)
-		require.Equal(t, "f1", read[field])
-		m.write("config/custom/"+field, values{field: "f2", "key": "canary-key", "base_url": "https://api.example"})
-		signed := m.must(logical.UpdateOperation, "sign/custom/"+field, values{request: "r1"})
-		headers, _ := signed["headers"].(map[string]string)
-		require.Equal(t, "f2", headers["X-Field"])
-		require.Equal(t, "r1", headers["X-Request"])
-		require.Contains(t, m.read("status/custom/" + field)["problem"], "this name is a parameter of the engine or of Vault")
+	for field, request := range map[string]string{
+		"scheme_name":    "min_ttl",
+		"scheme_upgrade": "requests",
+	} {
+		t.Run(field+" and "+request, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			scheme := strings.NewReplacer("FIELD", field, "REQUEST", request).Replace(template)
+			m.storeConfig(field, scheme, values{"key": "canary-key"}, values{field: "f1"})
+			read := m.read("config/custom/" + field)
+			require.Equal(t, "f1", read[field])
+			m.write("config/custom/"+field, values{field: "f2", "key": "canary-key", "base_url": "https://api.example"})
+			signed := m.must(logical.UpdateOperation, "sign/custom/"+field, values{request: "r1"})
+			headers, _ := signed["headers"].(map[string]string)
+			require.Equal(t, "f2", headers["X-Field"])
+			require.Equal(t, "r1", headers["X-Request"])
+			batch := values{"requests": []any{values{request: "r1"}}}
+			results := m.must(logical.UpdateOperation, "sign/custom/"+field+"/batch", batch)["results"]
+			require.Equal(t, []any{without(signed, "expires_at")}, results)
+			require.Contains(t, m.read("status/custom/" + field)["problem"], "this name is a parameter of the engine or of Vault")
+		})
 	}
 }
 

@@ -33,27 +33,35 @@ func TestCheckFindsTheTimestampFormat(t *testing.T) {
 	t.Parallel()
 	order := []string{"rfc3339", "rfc3339-ms", "http-date", "unix"}
 	for i, works := range order {
-		m := newMount(t)
-		m.vendor.Change(func(b *sandbox.Behaviour) { b.PAVETimestamps = sandbox.Timestamps(works) })
-		m.write("config/pave/main", m.paveValues())
-		tried := map[string]string{works: "accepted"}
-		for _, before := range order[:i] {
-			tried[before] = "401"
-		}
-		data := m.check("pave/main").Data
-		delete(data, "duration_ms")
-		require.Equal(t, values{
-			"verified_at": "2026-01-02T03:04:05Z", "status": 200, "clock_offset": 0, "timestamp_format": works, "formats": tried,
-		}, data)
-		require.Equal(t, works, m.read("config/pave/main")["detected_timestamp_format"])
-		require.Equal(t, http.StatusOK, m.callPave())
+		t.Run(works, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.vendor.Change(func(b *sandbox.Behaviour) { b.PAVETimestamps = sandbox.Timestamps(works) })
+			m.write("config/pave/main", m.paveValues())
+			tried := map[string]string{works: "accepted"}
+			for _, before := range order[:i] {
+				tried[before] = "401"
+			}
+			data := m.check("pave/main").Data
+			delete(data, "duration_ms")
+			require.Equal(t, values{
+				"verified_at":      "2026-01-02T03:04:05Z",
+				"status":           200,
+				"clock_offset":     0,
+				"timestamp_format": works,
+				"formats":          tried,
+			}, data)
+			require.Equal(t, works, m.read("config/pave/main")["detected_timestamp_format"])
+			require.Equal(t, http.StatusOK, m.callPave())
 
-		m.vendor.Change(func(b *sandbox.Behaviour) { b.PAVEAPISecret = "rotated" })
-		m.must(logical.UpdateOperation, "config/pave/main", values{"api_secret": "rotated", "base_url": m.url})
-		require.Equal(t, works, m.read("config/pave/main")["detected_timestamp_format"])
-		require.Equal(t, http.StatusOK, m.callPave())
-		m.advance(checkInterval)
-		require.Equal(t, map[string]string{works: "accepted"}, m.check("pave/main").Data["formats"], "what worked is tried first")
+			m.vendor.Change(func(b *sandbox.Behaviour) { b.PAVEAPISecret = "rotated" })
+			m.must(logical.UpdateOperation, "config/pave/main", values{"api_secret": "rotated", "base_url": m.url})
+			require.Equal(t, works, m.read("config/pave/main")["detected_timestamp_format"])
+			require.Equal(t, http.StatusOK, m.callPave())
+			m.advance(checkInterval)
+			require.Equal(t, map[string]string{works: "accepted"}, m.check("pave/main").Data["formats"],
+				"what worked is tried first")
+		})
 	}
 }
 
@@ -79,7 +87,8 @@ func TestVerifiedPaveWriteFindsTheTimestampFormat(t *testing.T) {
 	m.write("config/pave/main", with(m.paveValues(), values{"verify": true}))
 	require.Equal(t, "http-date", m.read("config/pave/main")["detected_timestamp_format"])
 	before := m.stored()
-	text := m.refused(logical.UpdateOperation, "config/pave/main", values{"api_secret": "canary-wrong", "base_url": m.url, "verify": true})
+	wrong := values{"api_secret": "canary-wrong", "base_url": m.url, "verify": true}
+	text := m.refused(logical.UpdateOperation, "config/pave/main", wrong)
 	require.Contains(t, text, "config/pave/main was not stored: ")
 	require.Contains(t, text, "it accepts no timestamp_format (http-date: 401, rfc3339: 401, rfc3339-ms: 401, unix: 401)")
 	require.Contains(t, text, "check username, api_key, api_secret, and this server's clock")
@@ -98,17 +107,41 @@ func TestCheckOfPaveThatFails(t *testing.T) {
 		text     string
 		calls    int
 	}{
-		"all refused":         {[]int{401}, "auto", 400, "it accepts no timestamp_format (rfc3339: 401, rfc3339-ms: 401, http-date: 401, unix: 401)", 4},
-		"refused differently": {[]int{400, 401, 403, 401}, "auto", 400, "(rfc3339: 400, rfc3339-ms: 401, http-date: 403, unix: 401)", 4},
-		"one is a 500":        {[]int{401, 500, 401, 401}, "auto", 502, "(rfc3339: 401, rfc3339-ms: 500, http-date: 401, unix: 401)", 4},
-		"404 and 422":         {[]int{404, 422, 401, 401}, "auto", 502, "(rfc3339: 404, rfc3339-ms: 422, http-date: 401, unix: 401)", 4},
-		"the last works":      {[]int{400, 422, 500, 204}, "auto", 200, "", 4},
-		"limited":             {[]int{401, 429}, "auto", 429, "too many requests", 2},
-		"redirect":            {[]int{401, 302}, "auto", 502, "redirect", 2},
-		"503":                 {[]int{503}, "auto", 502, "status 503: server error", 1},
-		"410":                 {[]int{410}, "auto", 502, "status 410", 1},
-		"a fixed format":      {[]int{401}, "unix", 400, "timestamp_format=auto tries the others", 1},
-		"fixed, and a 500":    {[]int{500}, "unix", 502, "(unix: 500)", 1},
+		"all refused": {
+			statuses: []int{401},
+			format:   "auto",
+			want:     400,
+			text:     "it accepts no timestamp_format (rfc3339: 401, rfc3339-ms: 401, http-date: 401, unix: 401)",
+			calls:    4,
+		},
+		"refused differently": {
+			statuses: []int{400, 401, 403, 401},
+			format:   "auto",
+			want:     400,
+			text:     "(rfc3339: 400, rfc3339-ms: 401, http-date: 403, unix: 401)",
+			calls:    4,
+		},
+		"one is a 500": {
+			statuses: []int{401, 500, 401, 401},
+			format:   "auto",
+			want:     502,
+			text:     "(rfc3339: 401, rfc3339-ms: 500, http-date: 401, unix: 401)",
+			calls:    4,
+		},
+		"404 and 422": {
+			statuses: []int{404, 422, 401, 401},
+			format:   "auto",
+			want:     502,
+			text:     "(rfc3339: 404, rfc3339-ms: 422, http-date: 401, unix: 401)",
+			calls:    4,
+		},
+		"the last works":   {[]int{400, 422, 500, 204}, "auto", 200, "", 4},
+		"limited":          {[]int{401, 429}, "auto", 429, "too many requests", 2},
+		"redirect":         {[]int{401, 302}, "auto", 502, "redirect", 2},
+		"503":              {[]int{503}, "auto", 502, "status 503: server error", 1},
+		"410":              {[]int{410}, "auto", 502, "status 410", 1},
+		"a fixed format":   {[]int{401}, "unix", 400, "timestamp_format=auto tries the others", 1},
+		"fixed, and a 500": {[]int{500}, "unix", 502, "(unix: 500)", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -125,7 +158,11 @@ func TestCheckOfPaveThatFails(t *testing.T) {
 			}))
 			t.Cleanup(server.Close)
 			m := newMount(t)
-			m.write("config/pave/main", with(m.paveValues(), values{"base_url": server.URL, "timestamp_format": test.format, "api_secret": "canary-secret"}))
+			m.write("config/pave/main", with(m.paveValues(), values{
+				"base_url":         server.URL,
+				"timestamp_format": test.format,
+				"api_secret":       "canary-secret",
+			}))
 			before := m.stored()
 			resp, status, text := m.handle(logical.UpdateOperation, "check/pave/main", nil)
 			require.Equal(t, test.want, status, text)
@@ -176,7 +213,11 @@ func TestCheckOfAvananReplacesTheToken(t *testing.T) {
 	data := m.check("avanan/us").Data
 	delete(data, "duration_ms")
 	require.Equal(t, values{
-		"verified_at": "2026-01-02T03:05:05Z", "status": 200, "clock_offset": 0, "date_format": "zoneless", "expires_at": "2026-01-02T04:05:05Z",
+		"verified_at":  "2026-01-02T03:05:05Z",
+		"status":       200,
+		"clock_offset": 0,
+		"date_format":  "zoneless",
+		"expires_at":   "2026-01-02T04:05:05Z",
 	}, data)
 	require.NotEqual(t, old, m.read("creds/avanan/us")["token"])
 	require.Equal(t, 2, m.vendor.Handshakes())
@@ -188,17 +229,22 @@ func TestCheckOfAvananReplacesTheToken(t *testing.T) {
 func TestCheckDuringAnOutage(t *testing.T) {
 	t.Parallel()
 	for fault, want := range map[sandbox.Fault]int{
-		sandbox.Refuse: http.StatusBadRequest, sandbox.Limit: http.StatusTooManyRequests, sandbox.Break: http.StatusBadGateway,
+		sandbox.Refuse: http.StatusBadRequest,
+		sandbox.Limit:  http.StatusTooManyRequests,
+		sandbox.Break:  http.StatusBadGateway,
 	} {
-		m := newMount(t)
-		m.write("config/avanan/us", m.avananValues())
-		token, before := m.read("creds/avanan/us")["token"], m.stored()
-		m.fault(fault)
-		_, status, text := m.handle(logical.UpdateOperation, "check/avanan/us", nil)
-		require.Equal(t, want, status, text)
-		require.Contains(t, text, "config/avanan/us: ")
-		require.Equal(t, token, m.read("creds/avanan/us")["token"])
-		require.Equal(t, before, m.stored())
+		t.Run(string(fault), func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.write("config/avanan/us", m.avananValues())
+			token, before := m.read("creds/avanan/us")["token"], m.stored()
+			m.fault(fault)
+			_, status, text := m.handle(logical.UpdateOperation, "check/avanan/us", nil)
+			require.Equal(t, want, status, text)
+			require.Contains(t, text, "config/avanan/us: ")
+			require.Equal(t, token, m.read("creds/avanan/us")["token"])
+			require.Equal(t, before, m.stored())
+		})
 	}
 }
 
@@ -240,14 +286,17 @@ func TestCheckOfAConfigThatChanges(t *testing.T) {
 			m.patch("config/avanan/us", values{"secret_key": "other", "base_url": m.url, "verify": false})
 		},
 	} {
-		for _, learns := range []bool{false, true} {
-			m := newMount(t)
-			m.write("config/avanan/us", with(m.avananValues(), values{"verify": !learns}))
-			amid := func() { change(m) } // after the check's first read of storage, and before the one that compares
-			m.storage.afterGet.Store(&amid)
-			_, status, text := m.handle(logical.UpdateOperation, "check/avanan/us", nil)
-			require.Equal(t, http.StatusConflict, status, "%s: %s", name, text)
-			require.NotContains(t, m.stored()["config/avanan/us"], `"detected_date_format":"`+map[bool]string{true: "zoneless", false: "none"}[learns])
+		for format, verified := range map[string]bool{"none": true, "zoneless": false} {
+			t.Run(name+", learns "+format, func(t *testing.T) {
+				t.Parallel()
+				m := newMount(t)
+				m.write("config/avanan/us", with(m.avananValues(), values{"verify": verified}))
+				amid := func() { change(m) } // after the check's first read of storage, and before the one that compares
+				m.storage.afterGet.Store(&amid)
+				_, status, text := m.handle(logical.UpdateOperation, "check/avanan/us", nil)
+				require.Equal(t, http.StatusConflict, status, text)
+				require.NotContains(t, m.stored()["config/avanan/us"], `"detected_date_format":"`+format)
+			})
 		}
 	}
 }
@@ -273,7 +322,8 @@ func TestSuccessfulChecksAreLimited(t *testing.T) {
 	m.check("avanan/eu")
 	m.advance(1)
 	m.check("avanan/us")
-	m.must(logical.UpdateOperation, "config/avanan/us", values{"secret_key": "sandbox-avanan-secret", "verify": false, "base_url": m.url, "app_id": "US:sandbox", "date_format": "zoneless"})
+	other := with(m.avananValues(), values{"date_format": "zoneless", "verify": false})
+	m.must(logical.UpdateOperation, "config/avanan/us", other)
 	m.check("avanan/us") // another account
 }
 
@@ -325,15 +375,14 @@ func TestCheckWaitsForTheExchangeUnderWay(t *testing.T) {
 	<-read
 }
 
-// flying says whether an exchange is under way for readers.
+// flying reports whether an exchange is under way for readers.
 func (m *mount) flying(e *entry) bool {
 	ctx, cancel := context.WithCancel(m.t.Context())
 	cancel()
 	return e.token.Wait(ctx) != nil
 }
 
-// With a vendor whose clock is 90 s ahead, check and status say so, and so does the error when it rejects credentials. A Date that
-// is a year off, missing or malformed is no offset, and no alarm either.
+// With a vendor whose clock is 90 s ahead, check and status say so, and so does the error when it rejects credentials.
 func TestClockOffset(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -348,37 +397,54 @@ func TestClockOffset(t *testing.T) {
 		require.InDelta(t, 90, m.read("status/" + path)["clock_offset"], 2)
 	}
 	m.vendor.Change(func(b *sandbox.Behaviour) { b.ClockOffset = -250 * time.Second; b.AvananSecretKey = "other" })
-	require.Contains(t, m.refused(logical.UpdateOperation, "config/avanan/us", values{"verify": true}), "this server's clock is 4m10s ahead of the vendor's")
+	require.Contains(t, m.refused(logical.UpdateOperation, "config/avanan/us", values{"verify": true}),
+		"this server's clock is 4m10s ahead of the vendor's")
 	m.vendor.Change(func(b *sandbox.Behaviour) {
 		b.ClockOffset = 30 * time.Second
 		b.AvananSecretKey = "sandbox-avanan-secret"
 	})
 	m.advance(checkInterval)
 	require.Empty(t, m.check("avanan/us").Warnings, "30 s are within bounds")
+}
 
-	for date, warnings := range map[string][]string{
-		"Fri, 02 Jan 2027 03:04:05 GMT": {"the vendor's Date is not plausible: it is more than a day off"}, "yesterday": nil, "": nil,
+// A Date that is a year off, missing or malformed is no offset, and no alarm either.
+func TestImplausibleDateIsNoClockOffset(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		date     string
+		warnings []string
+	}{
+		"a year off": {
+			date:     "Fri, 02 Jan 2027 03:04:05 GMT",
+			warnings: []string{"the vendor's Date is not plausible: it is more than a day off"},
+		},
+		"malformed": {date: "yesterday"},
+		"missing":   {},
 	} {
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header()["Date"] = nil
-			if date != "" {
-				w.Header()["Date"] = []string{date}
-			}
-		}))
-		t.Cleanup(server.Close)
-		m := newMount(t)
-		m.write("config/pave/main", with(m.paveValues(), values{"base_url": server.URL}))
-		resp := m.check("pave/main")
-		require.NotContains(t, resp.Data, "clock_offset", date)
-		require.Equal(t, warnings, resp.Warnings, date)
-		require.NotContains(t, m.read("status/pave/main"), "clock_offset")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header()["Date"] = nil
+				if test.date != "" {
+					w.Header()["Date"] = []string{test.date}
+				}
+			}))
+			t.Cleanup(server.Close)
+			m := newMount(t)
+			m.write("config/pave/main", with(m.paveValues(), values{"base_url": server.URL}))
+			resp := m.check("pave/main")
+			require.NotContains(t, resp.Data, "clock_offset")
+			require.Equal(t, test.warnings, resp.Warnings)
+			require.NotContains(t, m.read("status/pave/main"), "clock_offset")
+		})
 	}
 }
 
 func TestCheckOfNothing(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
-	for _, path := range []string{"check/pave/none", "check/avanan/none"} {
-		require.Contains(t, m.refused(logical.UpdateOperation, path, nil), "there is no config at apisig/"+strings.Replace(path, "check", "config", 1))
+	for _, config := range []string{"pave/none", "avanan/none"} {
+		require.Contains(t, m.refused(logical.UpdateOperation, "check/"+config, nil),
+			"there is no config at apisig/config/"+config)
 	}
 }

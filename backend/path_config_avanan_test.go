@@ -15,7 +15,8 @@ import (
 
 // testCertificate is a certificate for tests. Nobody has its key.
 //
-//	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout /dev/null -subj "/CN=apisig test" -days 36500
+//	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout /dev/null \
+//	    -subj "/CN=apisig test" -days 36500
 const testCertificate = `-----BEGIN CERTIFICATE-----
 MIIBgzCCASmgAwIBAgIUFEtjod6xwgZS3rgkDFohHh1+vtIwCgYIKoZIzj0EAwIw
 FjEUMBIGA1UEAwwLYXBpc2lnIHRlc3QwIBcNMjYxMTIyMDM0MjA3WhgPMjEyNjEw
@@ -32,10 +33,18 @@ A5iVLj8nmg==
 func TestConfigAvananDefaults(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
-	m.must(logical.CreateOperation, "config/avanan/eu", values{"app_id": "EU:app", "secret_key": "sec-1", "verify": false})
+	config := values{"app_id": "EU:app", "secret_key": "sec-1", "verify": false}
+	m.must(logical.CreateOperation, "config/avanan/eu", config)
 	require.Equal(t, values{
-		"region": "eu", "app_id": "EU:app", "base_url": "", "date_format": "auto", "detected_date_format": "", "min_ttl": 600,
-		"request_timeout": 10, "ca_cert": "", "secret_written_at": "2026-01-02T03:04:05Z",
+		"region":               "eu",
+		"app_id":               "EU:app",
+		"base_url":             "",
+		"date_format":          "auto",
+		"detected_date_format": "",
+		"min_ttl":              600,
+		"request_timeout":      10,
+		"ca_cert":              "",
+		"secret_written_at":    "2026-01-02T03:04:05Z",
 	}, m.read("config/avanan/eu"))
 }
 
@@ -44,87 +53,155 @@ func TestConfigAvananRejectsInvalidValues(t *testing.T) {
 	m := newMount(t)
 	m.write("config/avanan/us", m.avananValues())
 	before := m.stored()
-	for want, changes := range map[string][]values{
-		"region must be one of":               {{"region": "US"}, {"region": "ae"}, {"region": "us "}},
-		"app_id is required":                  {{"app_id": ""}},
-		"app_id is longer than":               {{"app_id": strings.Repeat("x", 1025)}},
-		"app_id contains a space":             {{"app_id": "US:my app"}, {"app_id": "ÜS:app"}},
-		"secret_key is required":              {{"secret_key": ""}},
-		"secret_key is longer than":           {{"secret_key": strings.Repeat("x", 64<<10+1)}},
-		"secret_key contains a newline":       {{"secret_key": "canary\n"}},
-		"base_url is plain http":              {{"base_url": "http://smart-api-production-1-us.avanan.net"}},
-		"base_url has userinfo":               {{"base_url": "https://user:canary@example.com"}},
-		"base_url has a query":                {{"base_url": "https://example.com/?canary"}},
-		"base_url has a fragment":             {{"base_url": "https://example.com/#canary"}},
-		"base_url is longer than":             {{"base_url": "https://example.com/" + strings.Repeat("x", 1024)}},
-		"date_format must be one of":          {{"date_format": ""}, {"date_format": "Zulu"}},
-		"min_ttl must be from 0s to 1800s":    {{"min_ttl": "31m"}, {"min_ttl": 1801}},
-		"request_timeout must be from 1s":     {{"request_timeout": 0}, {"request_timeout": 31}},
-		"ca_cert contains something that":     {{"ca_cert": "canary"}, {"ca_cert": "\n"}, {"ca_cert": testCertificate + "canary"}},
-		"ca_cert contains PEM that is not a":  {{"ca_cert": "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5\n-----END PRIVATE KEY-----\n"}},
-		"ca_cert contains a certificate that": {{"ca_cert": "-----BEGIN CERTIFICATE-----\nY2FuYXJ5\n-----END CERTIFICATE-----\n"}},
-		"ca_cert is longer than":              {{"ca_cert": strings.Repeat(testCertificate, 200)}},
-		"unknown parameter \"api_key\"":       {{"api_key": "x"}},
-		"unknown parameter \"detected_da":     {{"detected_date_format": "zulu"}},
+	const (
+		address = "https://example.com/"
+		key     = "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5\n-----END PRIVATE KEY-----\n"
+		broken  = "-----BEGIN CERTIFICATE-----\nY2FuYXJ5\n-----END CERTIFICATE-----\n"
+		notPEM  = "ca_cert contains something that"
+	)
+	for name, test := range map[string]struct {
+		change values
+		want   string
+	}{
+		"region in capitals":        {values{"region": "US"}, "region must be one of"},
+		"region of the portal":      {values{"region": "ae"}, "region must be one of"},
+		"region with a space":       {values{"region": "us "}, "region must be one of"},
+		"no app_id":                 {values{"app_id": ""}, "app_id is required"},
+		"long app_id":               {values{"app_id": strings.Repeat("x", 1025)}, "app_id is longer than"},
+		"app_id with a space":       {values{"app_id": "US:my app"}, "app_id contains a space"},
+		"app_id beyond ASCII":       {values{"app_id": "ÜS:app"}, "app_id contains a space"},
+		"no secret_key":             {values{"secret_key": ""}, "secret_key is required"},
+		"long secret_key":           {values{"secret_key": strings.Repeat("x", 64<<10+1)}, "secret_key is longer than"},
+		"secret_key with a newline": {values{"secret_key": "canary\n"}, "secret_key contains a newline"},
+		"base_url with http":        {values{"base_url": "http://example.com"}, "base_url is plain http"},
+		"base_url with userinfo":    {values{"base_url": "https://user:canary@example.com"}, "base_url has userinfo"},
+		"base_url with a query":     {values{"base_url": address + "?canary"}, "base_url has a query"},
+		"base_url with a fragment":  {values{"base_url": address + "#canary"}, "base_url has a fragment"},
+		"long base_url":             {values{"base_url": address + strings.Repeat("x", 1024)}, "base_url is longer than"},
+		"no date_format":            {values{"date_format": ""}, "date_format must be one of"},
+		"date_format in capitals":   {values{"date_format": "Zulu"}, "date_format must be one of"},
+		"min_ttl of minutes":        {values{"min_ttl": "31m"}, "min_ttl must be from 0s to 1800s"},
+		"min_ttl too large":         {values{"min_ttl": 1801}, "min_ttl must be from 0s to 1800s"},
+		"request_timeout too small": {values{"request_timeout": 0}, "request_timeout must be from 1s"},
+		"request_timeout too large": {values{"request_timeout": 31}, "request_timeout must be from 1s"},
+		"ca_cert of a word":         {values{"ca_cert": "canary"}, notPEM},
+		"ca_cert of a line feed":    {values{"ca_cert": "\n"}, notPEM},
+		"ca_cert with more":         {values{"ca_cert": testCertificate + "canary"}, notPEM},
+		"ca_cert of a key":          {values{"ca_cert": key}, "ca_cert contains PEM that is not a"},
+		"ca_cert that is broken":    {values{"ca_cert": broken}, "ca_cert contains a certificate that"},
+		"long ca_cert":              {values{"ca_cert": strings.Repeat(testCertificate, 200)}, "ca_cert is longer than"},
+		"PAVE's api_key":            {values{"api_key": "x"}, "unknown parameter \"api_key\""},
+		"what a login detects":      {values{"detected_date_format": "zulu"}, "unknown parameter \"detected_da"},
 	} {
-		for _, change := range changes {
-			text := m.refused(logical.UpdateOperation, "config/avanan/us", with(values{"secret_key": "sandbox-avanan-secret"}, change))
-			require.Contains(t, text, want)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, change := m.in(t), with(values{"secret_key": "sandbox-avanan-secret"}, test.change)
+			text := m.refused(logical.UpdateOperation, "config/avanan/us", change)
+			require.Contains(t, text, test.want)
 			require.NotContains(t, text, "canary")
 			require.NotContains(t, text, "Y2FuYXJ5")
+			m.refused(logical.CreateOperation, "config/avanan/new", with(m.avananValues(), test.change))
 			require.Equal(t, before, m.stored())
-			m.refused(logical.CreateOperation, "config/avanan/new", with(m.avananValues(), change))
-		}
+			require.Equal(t, 1, m.vendor.Handshakes(), "only the first write reached the vendor")
+		})
 	}
-	for _, missing := range []string{"app_id", "secret_key"} {
-		config := m.avananValues()
-		delete(config, missing)
-		require.Contains(t, m.refused(logical.CreateOperation, "config/avanan/new", config), missing+" is required")
+	for name, test := range map[string]struct {
+		config values
+		want   string
+	}{
+		"without app_id":     {values{"region": "us", "secret_key": "y", "base_url": m.url}, "app_id is required"},
+		"without secret_key": {values{"region": "us", "app_id": "x", "base_url": m.url}, "secret_key is required"},
+		"without a region":   {values{"app_id": "x", "secret_key": "y"}, "region is required"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := m.in(t)
+			require.Contains(t, m.refused(logical.CreateOperation, "config/avanan/prod", test.config), test.want)
+			require.Equal(t, before, m.stored())
+		})
 	}
-	noHost := values{"app_id": "x", "secret_key": "y"}
-	require.Contains(t, m.refused(logical.CreateOperation, "config/avanan/prod", noHost), "region is required")
-	require.Equal(t, before, m.stored())
-	require.Equal(t, 1, m.vendor.Handshakes(), "only the first write reached the vendor")
 }
 
 // Only certificates are stored, because ca_cert can be read back: no comments, and no key in a damaged PEM block.
 func TestConfigAvananStoresOnlyCertificates(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	for _, comment := range []string{
-		"a comment\n", " -----BEGIN PRIVATE KEY-----\n Y2FuYXJ5\n -----END PRIVATE KEY-----\n", "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5\n",
+	for name, before := range map[string]string{
+		"a comment":       "a comment\n",
+		"an indented key": " -----BEGIN PRIVATE KEY-----\n Y2FuYXJ5\n -----END PRIVATE KEY-----\n",
+		"a key cut off":   "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5\n",
 	} {
-		m.write("config/avanan/us", with(m.avananValues(), values{"verify": false, "ca_cert": comment + testCertificate + testCertificate}))
-		require.Equal(t, testCertificate+testCertificate, m.read("config/avanan/us")["ca_cert"])
-		require.NotContains(t, m.stored()["config/avanan/us"], "Y2FuYXJ5")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, given := newMount(t), before+testCertificate+testCertificate
+			m.write("config/avanan/us", with(m.avananValues(), values{"verify": false, "ca_cert": given}))
+			require.Equal(t, testCertificate+testCertificate, m.read("config/avanan/us")["ca_cert"])
+			require.NotContains(t, m.stored()["config/avanan/us"], "Y2FuYXJ5")
+		})
 	}
 }
 
 // Calls go to base_url or to the region's host. A config named like a region has that region by default.
 func TestConfigAvananAddressIsBaseURLOrRegion(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	for _, test := range []struct {
+	const gateway = "https://gateway.example"
+	for title, test := range map[string]struct {
 		name       string
 		config     values
 		region     string
 		configured string // base_url as read
 		address    string
 	}{
-		{"us", values{}, "us", "", "https://smart-api-production-1-us.avanan.net"},
-		{"uk", values{}, "uk", "", "https://smart-api-production-1-euw2.avanan.net"},
-		{"us", values{"region": "eu"}, "eu", "", "https://smart-api-production-1-eu.avanan.net"},
-		{"us", values{"region": ""}, "us", "", "https://smart-api-production-1-us.avanan.net"},
-		{"prod", values{"region": "au"}, "au", "", "https://smart-api-production-5-ap.avanan.net"},
-		{"prod", values{"base_url": "https://gateway.example/a/"}, "", "https://gateway.example/a", "https://gateway.example/a"},
-		{"in", values{"base_url": "https://gateway.example"}, "in", "https://gateway.example", "https://gateway.example"},
+		"named us": {
+			name:    "us",
+			region:  "us",
+			address: "https://smart-api-production-1-us.avanan.net",
+		},
+		"named uk": {
+			name:    "uk",
+			region:  "uk",
+			address: "https://smart-api-production-1-euw2.avanan.net",
+		},
+		"named us, of another region": {
+			name:    "us",
+			config:  values{"region": "eu"},
+			region:  "eu",
+			address: "https://smart-api-production-1-eu.avanan.net",
+		},
+		"named us, of no region": {
+			name:    "us",
+			config:  values{"region": ""},
+			region:  "us",
+			address: "https://smart-api-production-1-us.avanan.net",
+		},
+		"named otherwise, of a region": {
+			name:    "prod",
+			config:  values{"region": "au"},
+			region:  "au",
+			address: "https://smart-api-production-5-ap.avanan.net",
+		},
+		"with base_url": {
+			name:       "prod",
+			config:     values{"base_url": gateway + "/a/"},
+			configured: gateway + "/a",
+			address:    gateway + "/a",
+		},
+		"named in, with base_url": {
+			name:       "in",
+			config:     values{"base_url": gateway},
+			region:     "in",
+			configured: gateway,
+			address:    gateway,
+		},
 	} {
-		path := "config/avanan/" + test.name
-		m.must(logical.DeleteOperation, path, nil)
-		m.write(path, with(values{"app_id": "x", "secret_key": "y", "verify": false}, test.config))
-		require.Equal(t, test.region, m.read(path)["region"])
-		require.Equal(t, test.configured, m.read(path)["base_url"])
-		require.Equal(t, test.address, m.load("avanan/"+test.name).account(t).Creds.(avanan.Account).BaseURL)
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			m, path := newMount(t), "config/avanan/"+test.name
+			m.write(path, with(values{"app_id": "x", "secret_key": "y", "verify": false}, test.config))
+			require.Equal(t, test.region, m.read(path)["region"])
+			require.Equal(t, test.configured, m.read(path)["base_url"])
+			opened := m.load("avanan/" + test.name).account(t)
+			require.Equal(t, test.address, opened.Creds.(avanan.Account).BaseURL)
+		})
 	}
 }
 
@@ -172,22 +249,25 @@ func TestConfigAvananWriteDoesHandshake(t *testing.T) {
 // A new address or date_format removes the detected format, also in a write without a handshake. A new secret keeps it.
 func TestNewAddressForgetsDetectedFormat(t *testing.T) {
 	t.Parallel()
+	const zoneless = "zoneless"
 	for name, test := range map[string]struct {
 		change values
-		kept   bool
+		want   string
 	}{
-		"base_url":    {values{"base_url": "https://gateway.example", "secret_key": "x", "verify": false}, false},
-		"region":      {values{"region": "eu", "secret_key": "x", "verify": false}, false},
-		"date_format": {values{"date_format": "zoneless", "verify": false}, false},
-		"secret_key":  {values{"secret_key": "x", "verify": false}, true},
-		"app_id":      {values{"app_id": "US:other", "secret_key": "x", "verify": false}, true},
-		"min_ttl":     {values{"min_ttl": 1}, true},
+		"base_url":    {values{"base_url": "https://gateway.example", "secret_key": "x", "verify": false}, ""},
+		"region":      {values{"region": "eu", "secret_key": "x", "verify": false}, ""},
+		"date_format": {values{"date_format": "zoneless", "verify": false}, ""},
+		"secret_key":  {values{"secret_key": "x", "verify": false}, zoneless},
+		"app_id":      {values{"app_id": "US:other", "secret_key": "x", "verify": false}, zoneless},
+		"min_ttl":     {values{"min_ttl": 1}, zoneless},
 	} {
-		m := newMount(t)
-		m.write("config/avanan/us", m.avananValues())
-		m.write("config/avanan/us", test.change)
-		want := map[bool]string{true: "zoneless", false: ""}[test.kept]
-		require.Equal(t, want, m.read("config/avanan/us")["detected_date_format"], name)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.write("config/avanan/us", m.avananValues())
+			m.write("config/avanan/us", test.change)
+			require.Equal(t, test.want, m.read("config/avanan/us")["detected_date_format"])
+		})
 	}
 }
 
@@ -207,33 +287,57 @@ func TestVerifiedWriteReplacesSharedToken(t *testing.T) {
 // If the handshake of a write fails, nothing is stored, and readers keep the current token.
 func TestFailedVerificationStoresNothing(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	m.write("config/avanan/us", m.avananValues())
-	token, before := m.read("creds/avanan/us")["token"], m.stored()
-	for _, test := range []struct {
+	const untried = "; verify=false stores it without trying it"
+	for name, test := range map[string]struct {
 		fault  sandbox.Fault
 		status int
 		text   string
 	}{
-		{sandbox.Refuse, http.StatusBadRequest, "status 403: it rejects the credentials; check app_id, secret_key, region or base_url"},
-		{sandbox.Limit, http.StatusTooManyRequests, "status 429: too many requests; verify=false stores it without trying it"},
-		{sandbox.Break, http.StatusBadGateway, "status 500: server error, or it rejects this date_format; verify=false stores it without trying it"},
+		"refused": {
+			fault:  sandbox.Refuse,
+			status: http.StatusBadRequest,
+			text:   "status 403: it rejects the credentials; check app_id, secret_key, region or base_url",
+		},
+		"limited": {
+			fault:  sandbox.Limit,
+			status: http.StatusTooManyRequests,
+			text:   "status 429: too many requests" + untried,
+		},
+		"broken": {
+			fault:  sandbox.Break,
+			status: http.StatusBadGateway,
+			text:   "status 500: server error, or it rejects this date_format" + untried,
+		},
 	} {
-		m.fault(test.fault)
-		for _, path := range []string{"config/avanan/us", "config/avanan/new"} {
-			_, status, text := m.handle(logical.UpdateOperation, path, with(m.avananValues(), values{"secret_key": "canary-wrong"}))
-			require.Equal(t, test.status, status, text)
-			require.Contains(t, text, path+" was not stored: ")
-			require.Contains(t, text, test.text)
-			require.NotContains(t, text, "canary")
-		}
-		require.Equal(t, before, m.stored())
-		require.Equal(t, token, m.read("creds/avanan/us")["token"])
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.write("config/avanan/us", m.avananValues())
+			token, before := m.read("creds/avanan/us")["token"], m.stored()
+			m.fault(test.fault)
+			change := with(m.avananValues(), values{"secret_key": "canary-wrong"})
+			for _, path := range []string{"config/avanan/us", "config/avanan/new"} {
+				_, status, text := m.handle(logical.UpdateOperation, path, change)
+				require.Equal(t, test.status, status, text)
+				require.Contains(t, text, path+" was not stored: ")
+				require.Contains(t, text, test.text)
+				require.NotContains(t, text, "canary")
+			}
+			require.Equal(t, before, m.stored())
+			require.Equal(t, token, m.read("creds/avanan/us")["token"])
+		})
 	}
-	// With verify=false the wrong secret is stored, and readers get the error.
+}
+
+// With verify=false a wrong secret is stored, and readers get the error.
+func TestUnverifiedWriteStoresAWrongSecret(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/avanan/us", m.avananValues())
 	m.fault(sandbox.Refuse)
 	m.write("config/avanan/us", values{"secret_key": "canary-wrong", "verify": false})
-	require.Equal(t, "zoneless", m.read("config/avanan/us")["detected_date_format"], "the detected format belongs to the address")
+	require.Equal(t, "zoneless", m.read("config/avanan/us")["detected_date_format"],
+		"the detected format belongs to the address")
 	require.Contains(t, m.refused(logical.ReadOperation, "creds/avanan/us", nil), "config/avanan/us: ")
 }
 

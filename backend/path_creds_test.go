@@ -21,34 +21,55 @@ import (
 //	printf %s "acme:09bc91b9-76e5-4256-8e4f-7a41c1408014@$timestamp" | openssl dgst -sha256 -hmac sandbox-pave-secret
 func TestCredsPaveAnswer(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	for format, signed := range map[string][2]string{
-		"rfc3339":    {"2026-01-02T03:04:05Z", "56ca75d9d3e557966d16fee2529a85c6f51a4cb898d85aea90b077454e606976"},
-		"rfc3339-ms": {"2026-01-02T03:04:05.123Z", "daf5b8a1a7ef1e886285323af02ae33f385d37f83ad893c8857fe66a5225bfda"},
-		"http-date":  {"Fri, 02 Jan 2026 03:04:05 GMT", "7697154ac64e755bfb658c3fe7413191652b1ae83f3a65fca9a53c28857d227b"},
-		"unix":       {"1767323045", "2db39fd5fd0d758bab2ac7c70a741aae1fa51690c40844bfd55a96cc11b86544"},
+	const key = "09bc91b9-76e5-4256-8e4f-7a41c1408014"
+	for format, signed := range map[string]struct{ at, token string }{
+		"rfc3339": {
+			at:    "2026-01-02T03:04:05Z",
+			token: "56ca75d9d3e557966d16fee2529a85c6f51a4cb898d85aea90b077454e606976",
+		},
+		"rfc3339-ms": {
+			at:    "2026-01-02T03:04:05.123Z",
+			token: "daf5b8a1a7ef1e886285323af02ae33f385d37f83ad893c8857fe66a5225bfda",
+		},
+		"http-date": {
+			at:    "Fri, 02 Jan 2026 03:04:05 GMT",
+			token: "7697154ac64e755bfb658c3fe7413191652b1ae83f3a65fca9a53c28857d227b",
+		},
+		"unix": {
+			at:    "1767323045",
+			token: "2db39fd5fd0d758bab2ac7c70a741aae1fa51690c40844bfd55a96cc11b86544",
+		},
 	} {
-		m.write("config/pave/main", with(m.paveValues(), values{"timestamp_format": format, "ttl": 77}))
 		for _, operation := range []logical.Operation{logical.ReadOperation, logical.UpdateOperation} {
-			resp, _, _ := m.handle(operation, "creds/pave/main", nil)
-			require.Nil(t, resp.Secret)
-			require.Equal(t, values{
-				"per_call_headers": []string{},
-				"headers": map[string]string{
-					"API-Key": "09bc91b9-76e5-4256-8e4f-7a41c1408014", "API-Token": signed[1], "API-Timestamp": signed[0],
-				},
-				"header_lines":        "API-Key: 09bc91b9-76e5-4256-8e4f-7a41c1408014\nAPI-Timestamp: " + signed[0] + "\nAPI-Token: " + signed[1] + "\n",
-				"api_key":             "09bc91b9-76e5-4256-8e4f-7a41c1408014",
-				"api_token":           signed[1],
-				"api_timestamp":       signed[0],
-				"base_url":            m.url,
-				"expires_at":          "2026-01-02T03:09:05Z",
-				"ttl":                 77,
-				"rotation_period":     77,
-				"last_vault_rotation": "2026-01-02T03:04:05.123456789Z",
-			}, resp.Data)
+			t.Run(fmt.Sprint(operation, " of ", format), func(t *testing.T) {
+				t.Parallel()
+				m := newMount(t)
+				m.write("config/pave/main", with(m.paveValues(), values{"timestamp_format": format, "ttl": 77}))
+				resp, _, _ := m.handle(operation, "creds/pave/main", nil)
+				require.Nil(t, resp.Secret)
+				require.Equal(t, values{
+					"headers":             map[string]string{"API-Key": key, "API-Token": signed.token, "API-Timestamp": signed.at},
+					"header_lines":        "API-Key: " + key + "\nAPI-Timestamp: " + signed.at + "\nAPI-Token: " + signed.token + "\n",
+					"per_call_headers":    []string{},
+					"api_key":             key,
+					"api_token":           signed.token,
+					"api_timestamp":       signed.at,
+					"base_url":            m.url,
+					"expires_at":          "2026-01-02T03:09:05Z",
+					"ttl":                 77,
+					"rotation_period":     77,
+					"last_vault_rotation": "2026-01-02T03:04:05.123456789Z",
+				}, resp.Data)
+			})
 		}
 	}
+}
+
+func TestPaveHeadersAreSignedAtEachRead(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/pave/main", m.paveValues())
+	m.read("creds/pave/main")
 	m.advance(time.Hour)
 	m.write("config/pave/main", values{"timestamp_format": "unix"})
 	require.Equal(t, "1767326645", m.read("creds/pave/main")["api_timestamp"], "signed again at each read")
@@ -57,13 +78,20 @@ func TestCredsPaveAnswer(t *testing.T) {
 func TestMissingConfigErrorSaysWhatToWrite(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
+	const pave, avanan = "config/pave/none username=", "config/avanan/none region="
 	for path, want := range map[string]string{
-		"creds/pave/none":   "there is no config at apisig/config/pave/none; write one first: vault write apisig/config/pave/none username=",
-		"creds/avanan/none": "there is no config at apisig/config/avanan/none; write one first: vault write apisig/config/avanan/none region=",
-		"sign/avanan/none":  "there is no config at apisig/config/avanan/none; write one first: vault write apisig/config/avanan/none region=",
+		"creds/pave/none":        pave,
+		"creds/avanan/none":      avanan,
+		"sign/avanan/none":       avanan,
+		"sign/avanan/none/batch": avanan,
 	} {
-		for _, operation := range []logical.Operation{logical.ReadOperation, logical.UpdateOperation} {
-			require.Contains(t, m.refused(operation, path, nil), want)
+		for operation := range m.Route(path).Operations {
+			t.Run(fmt.Sprint(operation, " ", path), func(t *testing.T) {
+				t.Parallel()
+				config, _, _ := strings.Cut(want, " ")
+				text := "there is no config at apisig/" + config + "; write one first: vault write apisig/" + want
+				require.Contains(t, m.in(t).refused(operation, path, nil), text)
+			})
 		}
 	}
 	// What the mount's path begins with may be a namespace, which the user may have set.
@@ -129,14 +157,20 @@ func TestCredsTakeMinTTL(t *testing.T) {
 		new         bool
 		warning     string
 	}{
-		"enough is left":             {"10m", "20m", 20 * time.Minute, false, ""},
-		"too little is left":         {"10m", "20m", 20*time.Minute - 1, true, ""},
-		"seconds":                    {"10m", 1200, 20*time.Minute - 1, true, ""},
-		"seconds, and enough":        {"10m", 1200, 20 * time.Minute, false, ""},
-		"the config's is larger":     {"20m", "10m", 20*time.Minute - 1, true, ""},
-		"none at all":                {"20m", 0, 20 * time.Minute, false, ""},
-		"more than half of the life": {"10m", "30m", 29 * time.Minute, false, "the token expires in 29m0s, which is less than min_ttl; at most half of a token's life counts"},
-		"half of the life is over":   {"10m", "30m", 28 * time.Minute, true, ""},
+		"enough is left":         {"10m", "20m", 20 * time.Minute, false, ""},
+		"too little is left":     {"10m", "20m", 20*time.Minute - 1, true, ""},
+		"seconds":                {"10m", 1200, 20*time.Minute - 1, true, ""},
+		"seconds, and enough":    {"10m", 1200, 20 * time.Minute, false, ""},
+		"the config's is larger": {"20m", "10m", 20*time.Minute - 1, true, ""},
+		"none at all":            {"20m", 0, 20 * time.Minute, false, ""},
+		"more than half of the life": {
+			config: "10m",
+			own:    "30m",
+			left:   29 * time.Minute,
+			warning: "the token expires in 29m0s, which is less than min_ttl; " +
+				"at most half of a token's life counts",
+		},
+		"half of the life is over": {"10m", "30m", 28 * time.Minute, true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -159,20 +193,35 @@ func TestWrongMinTTLIsRefused(t *testing.T) {
 	m.write("config/avanan/us", m.avananValues())
 	m.write("config/pave/main", m.paveValues())
 	handshakes := m.vendor.Handshakes()
-	for want, values := range map[string][]any{
-		"min_ttl must be from 0s to 1800s":                                                   {"31m", 1801, "2562047h"},
-		"min_ttl must be a duration: seconds as a whole number, or text such as 150s or 10m": {-1, "", "soon", true, 1.5},
-		"min_ttl is null: give it a value, or leave it out":                                  {nil},
+	const (
+		bounds  = "min_ttl must be from 0s to 1800s"
+		form    = "min_ttl must be a duration: seconds as a whole number, or text such as 150s or 10m"
+		unknown = `unknown parameter "min_ttl"; this takes `
+	)
+	for name, test := range map[string]struct {
+		path  string
+		value any
+		want  string
+	}{
+		"31 minutes":        {"creds/avanan/us", "31m", bounds},
+		"30 minutes and 1s": {"creds/avanan/us", 1801, bounds},
+		"centuries":         {"creds/avanan/us", "2562047h", bounds},
+		"below zero":        {"creds/avanan/us", -1, form},
+		"an empty text":     {"creds/avanan/us", "", form},
+		"a word":            {"creds/avanan/us", "soon", form},
+		"a flag":            {"creds/avanan/us", true, form},
+		"one and a half":    {"creds/avanan/us", 1.5, form},
+		"null":              {"creds/avanan/us", nil, "min_ttl is null: give it a value, or leave it out"},
+		"without tokens":    {"creds/pave/main", 1, unknown + "unauthorized"},
+		"of a signature":    {"sign/avanan/us", 1, unknown + "request_string, unauthorized"},
 	} {
-		for _, value := range values {
-			data := map[string]any{"min_ttl": value}
-			require.Equal(t, want, m.refused(logical.UpdateOperation, "creds/avanan/us", data), value)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := m.in(t)
+			require.Equal(t, test.want, m.refused(logical.UpdateOperation, test.path, values{"min_ttl": test.value}))
+			require.Equal(t, handshakes, m.vendor.Handshakes())
+		})
 	}
-	for _, path := range []string{"creds/pave/main", "sign/avanan/us"} {
-		require.Contains(t, m.refused(logical.UpdateOperation, path, values{"min_ttl": 1}), `unknown parameter "min_ttl"`)
-	}
-	require.Equal(t, handshakes, m.vendor.Handshakes())
 }
 
 // A JWT that lives for two minutes is shared by many reads.
@@ -196,30 +245,42 @@ func TestLeaseTTLForTokensOfAnyLife(t *testing.T) {
 		4 * time.Second, 10 * time.Second, time.Minute, 9 * time.Minute, 10 * time.Minute, 11 * time.Minute, time.Hour,
 		23 * time.Hour, 24 * time.Hour, 25 * time.Hour, 10000 * time.Hour,
 	} {
-		m := newMount(t)
-		m.tokenLife(life)
-		m.write("config/avanan/us", with(m.avananValues(), values{"min_ttl": 0}))
-		for range 3 {
-			resp, _, text := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
-			require.Empty(t, text)
-			expiry, err := time.Parse(time.RFC3339, resp.Data["expires_at"].(string))
-			require.NoError(t, err)
-			require.GreaterOrEqual(t, resp.Secret.TTL, time.Second)
-			require.False(t, m.time().Add(resp.Secret.TTL).After(expiry))
-			require.LessOrEqual(t, expiry.Sub(m.time()), 24*time.Hour)
-			m.advance(life / 3)
+		t.Run(life.String(), func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.tokenLife(life)
+			m.write("config/avanan/us", with(m.avananValues(), values{"min_ttl": 0}))
+			for range 3 {
+				resp, _, text := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
+				require.Empty(t, text)
+				expiry, err := time.Parse(time.RFC3339, resp.Data["expires_at"].(string))
+				require.NoError(t, err)
+				require.GreaterOrEqual(t, resp.Secret.TTL, time.Second)
+				require.False(t, m.time().Add(resp.Secret.TTL).After(expiry))
+				require.LessOrEqual(t, expiry.Sub(m.time()), 24*time.Hour)
+				m.advance(life / 3)
+			}
+		})
+	}
+	for _, life := range []time.Duration{2 * time.Second, -time.Hour} {
+		for path, data := range tokenReads {
+			t.Run(life.String()+", "+path, func(t *testing.T) {
+				t.Parallel()
+				m := newMount(t)
+				m.write("config/avanan/us", with(m.avananValues(), values{"verify": false}))
+				m.tokenLife(life)
+				_, status, text := m.handle(logical.ReadOperation, path, data)
+				require.Equal(t, http.StatusBadGateway, status)
+				require.Contains(t, text, "the token has expired")
+			})
 		}
 	}
-	for life, want := range map[time.Duration]string{2 * time.Second: "the token has expired", -time.Hour: "the token has expired"} {
-		m := newMount(t)
-		m.write("config/avanan/us", with(m.avananValues(), values{"verify": false}))
-		m.tokenLife(life)
-		for path, data := range map[string]values{"creds/avanan/us": nil, "sign/avanan/us": {"request_string": "/v1.0/scopes"}} {
-			_, status, text := m.handle(logical.ReadOperation, path, data)
-			require.Equal(t, http.StatusBadGateway, status)
-			require.Contains(t, text, want)
-		}
-	}
+}
+
+// tokenReads are the reads that need a token.
+var tokenReads = map[string]values{
+	"creds/avanan/us": nil,
+	"sign/avanan/us":  {"request_string": "/v1.0/scopes"},
 }
 
 // If a new JWT is due and the vendor fails, readers get the current one with a warning. After its end they get an error.
@@ -240,7 +301,7 @@ func TestVendorFailureServesCurrentToken(t *testing.T) {
 			token := m.read("creds/avanan/us")["token"]
 			m.fault(fault)
 			m.advance(55 * time.Minute)
-			for path, data := range map[string]values{"creds/avanan/us": nil, "sign/avanan/us": {"request_string": "/v1.0/scopes"}} {
+			for path, data := range tokenReads {
 				resp, _, text := m.handle(logical.ReadOperation, path, data)
 				require.Empty(t, text)
 				require.Len(t, resp.Warnings, 1)
@@ -251,7 +312,7 @@ func TestVendorFailureServesCurrentToken(t *testing.T) {
 			m.advance(4*time.Minute + 30*time.Second)
 			require.Equal(t, token, m.read("creds/avanan/us")["token"], "served until its end")
 			m.advance(30 * time.Second)
-			for path, data := range map[string]values{"creds/avanan/us": nil, "sign/avanan/us": {"request_string": "/v1.0/scopes"}} {
+			for path, data := range tokenReads {
 				_, status, text := m.handle(logical.ReadOperation, path, data)
 				require.Equal(t, want.status, status)
 				require.Contains(t, text, "config/avanan/us: "+strings.TrimPrefix(m.url, "http://"))
@@ -268,7 +329,8 @@ func TestVendorFailureServesCurrentToken(t *testing.T) {
 func TestRepeatedFailuresHoldOff(t *testing.T) {
 	t.Parallel()
 	for fault, heldStatus := range map[sandbox.Fault]int{
-		sandbox.Limit: http.StatusServiceUnavailable, sandbox.Refuse: http.StatusBadRequest,
+		sandbox.Limit:  http.StatusServiceUnavailable,
+		sandbox.Refuse: http.StatusBadRequest,
 	} {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
@@ -286,7 +348,8 @@ func TestRepeatedFailuresHoldOff(t *testing.T) {
 			for range 6 {
 				fail()
 			}
-			for _, pause := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 8 * time.Second} {
+			for _, seconds := range []int{1, 2, 4, 8, 8} {
+				pause := time.Duration(seconds) * time.Second
 				for range 2 {
 					_, status, text := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
 					require.Equal(t, heldStatus, status)
@@ -353,12 +416,17 @@ func TestRevocationAlwaysSucceeds(t *testing.T) {
 	restarted := newMount(t)
 	restarted.storage.verb.Store("get")
 	restarted.revoke(lease)
-	for _, internal := range []values{
-		{"secret_type": "avanan_token"}, {"secret_type": "avanan_token", "config": 7, "token_id": nil, "later": true},
+	for name, internal := range map[string]values{
+		"fewer fields": {"secret_type": "avanan_token"},
+		"other fields": {"secret_type": "avanan_token", "config": 7, "token_id": nil, "later": true},
 	} {
-		m.revoke(&logical.Response{Secret: &logical.Secret{InternalData: internal}})
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m.in(t).revoke(&logical.Response{Secret: &logical.Secret{InternalData: internal}})
+		})
 	}
-	_, err := m.HandleRequest(t.Context(), &logical.Request{Operation: logical.RenewOperation, Path: "creds/avanan/us", Secret: lease.Secret})
+	renewal := &logical.Request{Operation: logical.RenewOperation, Path: "creds/avanan/us", Secret: lease.Secret}
+	_, err := m.HandleRequest(t.Context(), renewal)
 	require.ErrorIs(t, err, logical.ErrUnsupportedOperation)
 }
 
@@ -393,14 +461,17 @@ func TestDeletedConfigForgetsItsToken(t *testing.T) {
 // A reader that loaded its config just before a rotation, and whose old secret the vendor rejects, is served with the new secret.
 func TestReaderDuringRotationGetsNewSecret(t *testing.T) {
 	t.Parallel()
-	for path, data := range map[string]values{"creds/avanan/us": nil, "sign/avanan/us": {"request_string": "/v1.0/scopes"}} {
-		m := newMount(t)
-		m.write("config/avanan/us", m.avananValues())
-		m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = "rotated" })
-		rotate := func() { m.write("config/avanan/us", values{"secret_key": "rotated"}) }
-		m.storage.afterGet.Store(&rotate)
-		m.must(logical.ReadOperation, path, data)
-		m.must(logical.ReadOperation, path, data)
+	for path, data := range tokenReads {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.write("config/avanan/us", m.avananValues())
+			m.vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = "rotated" })
+			rotate := func() { m.write("config/avanan/us", values{"secret_key": "rotated"}) }
+			m.storage.afterGet.Store(&rotate)
+			m.must(logical.ReadOperation, path, data)
+			m.must(logical.ReadOperation, path, data)
+		})
 	}
 }
 
@@ -453,27 +524,33 @@ func TestNoSecretInAnswersAndLogs(t *testing.T) {
 func TestUnauthorizedReplacesTokenForAllReaders(t *testing.T) {
 	t.Parallel()
 	for path, data := range map[string]values{
-		"creds/avanan/us": {}, "sign/avanan/us": {"request_string": "/v1.0/scopes"}, "sign/avanan/us/batch": {"request_strings": "/v1.0/scopes"},
+		"creds/avanan/us":      {},
+		"sign/avanan/us":       {"request_string": "/v1.0/scopes"},
+		"sign/avanan/us/batch": {"request_strings": "/v1.0/scopes"},
 	} {
-		m := newMount(t)
-		m.write("config/avanan/us", m.avananValues())
-		old := m.read("creds/avanan/us")["token"]
-		report := func() { m.must(logical.UpdateOperation, path, with(data, values{"unauthorized": true})) }
-		m.advance(5*time.Minute - time.Nanosecond)
-		report()
-		require.Equal(t, old, m.read("creds/avanan/us")["token"], path)
-		m.advance(time.Nanosecond)
-		m.must(logical.UpdateOperation, path, with(data, values{"unauthorized": "false"}))
-		require.Equal(t, old, m.read("creds/avanan/us")["token"], path)
-		report()
-		replaced := m.read("creds/avanan/us")["token"]
-		require.NotEqual(t, old, replaced, path)
-		report()
-		require.Equal(t, replaced, m.read("creds/avanan/us")["token"], path)
-		require.Equal(t, 2, m.vendor.Handshakes())
-		require.Contains(t, m.refused(logical.UpdateOperation, path, with(data, values{"unauthorized": "perhaps"})), "unauthorized must be true or false")
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.write("config/avanan/us", m.avananValues())
+			old := m.read("creds/avanan/us")["token"]
+			says := func(unauthorized any) values { return with(data, values{"unauthorized": unauthorized}) }
+			m.advance(5*time.Minute - time.Nanosecond)
+			m.must(logical.UpdateOperation, path, says(true))
+			require.Equal(t, old, m.read("creds/avanan/us")["token"])
+			m.advance(time.Nanosecond)
+			m.must(logical.UpdateOperation, path, says("false"))
+			require.Equal(t, old, m.read("creds/avanan/us")["token"])
+			m.must(logical.UpdateOperation, path, says(true))
+			replaced := m.read("creds/avanan/us")["token"]
+			require.NotEqual(t, old, replaced)
+			m.must(logical.UpdateOperation, path, says(true))
+			require.Equal(t, replaced, m.read("creds/avanan/us")["token"])
+			require.Equal(t, 2, m.vendor.Handshakes())
+			require.Contains(t, m.refused(logical.UpdateOperation, path, says("perhaps")), "unauthorized must be true or false")
+		})
 	}
 	m := newMount(t)
 	m.write("config/pave/main", m.paveValues())
-	require.Equal(t, m.read("creds/pave/main"), m.must(logical.ReadOperation, "creds/pave/main", values{"unauthorized": "true"}))
+	unauthorized := m.must(logical.ReadOperation, "creds/pave/main", values{"unauthorized": "true"})
+	require.Equal(t, m.read("creds/pave/main"), unauthorized)
 }

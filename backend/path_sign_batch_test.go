@@ -44,8 +44,8 @@ func TestSignAvananBatchAnswer(t *testing.T) {
 				"x-av-date":   "2026-01-02T03:04:05.123456",
 				"x-av-sig":    sig,
 			},
-			"header_lines": fmt.Sprintf("x-av-app-id: US:sandbox\nx-av-date: 2026-01-02T03:04:05.123456\nx-av-req-id: 00000000-0000-4000-8000-%012d\n"+
-				"x-av-sig: %s\nx-av-token: %s\n", i+2, sig, token),
+			"header_lines": fmt.Sprintf("x-av-app-id: US:sandbox\nx-av-date: 2026-01-02T03:04:05.123456\n"+
+				"x-av-req-id: 00000000-0000-4000-8000-%012d\nx-av-sig: %s\nx-av-token: %s\n", i+2, sig, token),
 			"url": m.url + requestStrings[i],
 		})
 	}
@@ -61,30 +61,65 @@ func TestSignAvananBatchSignsAllOrNone(t *testing.T) {
 	for i := range many {
 		many[i] = fmt.Sprintf("/v1.0/event/%d", i)
 	}
-	ids := m.ids.Load()
-	for want, requestStrings := range map[string]any{
-		"request_strings[1] contains a comma":          []string{"/v1.0/a", "/v1.0/b,c", "/v1.0/%2e%2e"},
-		"request_strings[0] is empty":                  []string{"", "/v1.0/a"},
-		"request_strings[0] does not start with /":     "v1.0/a",
-		"request_strings[0] does not start with / ":    []string{" /v1.0/a"},
-		"request_strings[2] contains the app id":       []string{"/a", "/b", "/c?q=us%3asandbox"},
-		"request_strings[999] has a . or .. segment":   append(many[:maxBatch-1:maxBatch-1], "/v1.0/../a"),
-		"request_strings has 1001 elements, more than": append(many[:maxBatch:maxBatch], "/v1.0/a"),
-		"request_strings is required":                  []string{},
-		"request_strings must be a list of strings":    []any{"/v1.0/a", 1},
-		"request_strings must be a list of strings ":   []any{[]string{"/v1.0/a"}},
-		"request_strings must be a list of strings  ":  values{"a": "/v1.0/a"},
-		"request_strings is null":                      nil,
+	const texts = "request_strings must be a list of strings"
+	for name, test := range map[string]struct {
+		given values
+		want  string
+	}{
+		"a comma in the second": {
+			given: values{"request_strings": []string{"/v1.0/a", "/v1.0/b,c", "/v1.0/%2e%2e"}},
+			want:  "request_strings[1] contains a comma",
+		},
+		"the first is empty": {
+			given: values{"request_strings": []string{"", "/v1.0/a"}},
+			want:  "request_strings[0] is empty",
+		},
+		"one without a slash": {
+			given: values{"request_strings": "v1.0/a"},
+			want:  "request_strings[0] does not start with /",
+		},
+		"one after a space": {
+			given: values{"request_strings": []string{" /v1.0/a"}},
+			want:  "request_strings[0] does not start with /",
+		},
+		"the app id in the third": {
+			given: values{"request_strings": []string{"/a", "/b", "/c?q=us%3asandbox"}},
+			want:  "request_strings[2] contains the app id",
+		},
+		"points in the last": {
+			given: values{"request_strings": append(many[:maxBatch-1:maxBatch-1], "/v1.0/../a")},
+			want:  "request_strings[999] has a . or .. segment",
+		},
+		"one too many": {
+			given: values{"request_strings": append(many[:maxBatch:maxBatch], "/v1.0/a")},
+			want:  "request_strings has 1001 elements, more than 1000",
+		},
+		"an empty list": {values{"request_strings": []string{}}, "request_strings is required"},
+		"a number":      {values{"request_strings": []any{"/v1.0/a", 1}}, texts},
+		"a list in it":  {values{"request_strings": []any{[]string{"/v1.0/a"}}}, texts},
+		"an object":     {values{"request_strings": values{"a": "/v1.0/a"}}, texts},
+		"null":          {values{"request_strings": nil}, "request_strings is null"},
+		"nothing":       {nil, "request_strings is required"},
+		"a single call": {
+			given: values{"request_string": "/a"},
+			want:  `unknown parameter "request_string"; this takes request_strings, requests, unauthorized`,
+		},
 	} {
-		text := m.refused(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": requestStrings})
-		require.Contains(t, text, strings.TrimSpace(want))
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.write("config/avanan/us", m.avananValues())
+			ids := m.ids.Load()
+			require.Contains(t, m.refused(logical.UpdateOperation, "sign/avanan/us/batch", test.given), test.want)
+			require.Equal(t, ids, m.ids.Load(), "nothing was signed")
+		})
 	}
-	require.Contains(t, m.refused(logical.UpdateOperation, "sign/avanan/us/batch", nil), "request_strings is required")
-	require.Contains(t, m.refused(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_string": "/a"}),
-		`unknown parameter "request_string"; this takes request_strings, requests, unauthorized`)
-	require.Equal(t, ids, m.ids.Load(), "nothing was signed")
-	require.Len(t, m.must(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": many})["results"], maxBatch)
-	require.Len(t, m.must(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": "/v1.0/a"})["results"], 1)
+	sign := func(requestStrings any) any {
+		data := values{"request_strings": requestStrings}
+		return m.must(logical.UpdateOperation, "sign/avanan/us/batch", data)["results"]
+	}
+	require.Len(t, sign(many), maxBatch)
+	require.Len(t, sign("/v1.0/a"), 1)
 }
 
 func TestSignAvananBatchEndsWhenClientHangsUp(t *testing.T) {
@@ -123,31 +158,35 @@ func TestSignAvananBatchLimits(t *testing.T) {
 	many := func(count, length int) []string {
 		return slices.Repeat([]string{"/" + strings.Repeat("x", length-1)}, count)
 	}
-	for _, test := range []struct {
+	const large = "the answer would have more than 8 MiB"
+	for name, test := range map[string]struct {
 		token          int
 		requestStrings []string
 		want           string
 	}{
-		{1000, many(128, 8<<10), ""},
-		{1000, append(many(128, 8<<10), "/"), "request_strings has more than 1 MiB together"},
-		{1000, many(1000, 1000), ""},
-		{16 << 10, many(200, 10), ""},
-		{16 << 10, many(300, 10), "the answer would have more than 8 MiB"},
-		{3000, many(1000, 1048), ""},
-		{4000, many(1000, 1048), "the answer would have more than 8 MiB"},
-		{2000, slices.Repeat([]string{"/?" + strings.Repeat("&", 1046)}, 1000), "the answer would have more than 8 MiB"}, // \u0026 in JSON
+		"1 MiB of long ones":       {1000, many(128, 8<<10), ""},
+		"a byte more":              {1000, append(many(128, 8<<10), "/"), "request_strings has more than 1 MiB together"},
+		"a thousand":               {1000, many(1000, 1000), ""},
+		"200 with a long token":    {16 << 10, many(200, 10), ""},
+		"300 with a long token":    {16 << 10, many(300, 10), large},
+		"3000 bytes of token":      {3000, many(1000, 1048), ""},
+		"4000 bytes of token":      {4000, many(1000, 1048), large},
+		"escapes, \\u0026 in JSON": {2000, slices.Repeat([]string{"/?" + strings.Repeat("&", 1046)}, 1000), large},
 	} {
-		m := newMountOf(t, life(test.token))
-		m.write("config/avanan/us", m.avananValues())
-		ids := m.ids.Load()
-		data := values{"request_strings": test.requestStrings}
-		if test.want != "" {
-			require.Contains(t, m.refused(logical.UpdateOperation, "sign/avanan/us/batch", data), test.want)
-			require.Less(t, m.ids.Load()-ids, int64(1000), "it stopped early")
-			continue
-		}
-		answer := mustJSON(t, m.must(logical.UpdateOperation, "sign/avanan/us/batch", data))
-		require.LessOrEqual(t, len(answer), 8<<20)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMountOf(t, life(test.token))
+			m.write("config/avanan/us", m.avananValues())
+			ids := m.ids.Load()
+			data := values{"request_strings": test.requestStrings}
+			if test.want != "" {
+				require.Contains(t, m.refused(logical.UpdateOperation, "sign/avanan/us/batch", data), test.want)
+				require.Less(t, m.ids.Load()-ids, int64(1000), "it stopped early")
+				return
+			}
+			answer := mustJSON(t, m.must(logical.UpdateOperation, "sign/avanan/us/batch", data))
+			require.LessOrEqual(t, len(answer), 8<<20)
+		})
 	}
 }
 
@@ -158,14 +197,18 @@ func TestFailingRandomnessIsAnError(t *testing.T) {
 	m.write("config/avanan/us", m.avananValues())
 	m.write("config/avanan/cold", with(m.avananValues(), values{"verify": false}))
 	m.newID = func() (string, error) { return "", io.ErrUnexpectedEOF }
-	for _, request := range []func(*mount) (*logical.Response, error){
-		doing(logical.ReadOperation, "sign/avanan/us", values{"request_string": "/v1.0/scopes"}),
-		doing(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": "/v1.0/scopes"}),
-		doing(logical.ReadOperation, "creds/avanan/cold", nil),
-		doing(logical.UpdateOperation, "config/avanan/us", values{"verify": true}),
+	batch, given := values{"request_strings": "/v1.0/scopes"}, values{"request_string": "/v1.0/scopes"}
+	for name, request := range map[string]func(*mount) (*logical.Response, error){
+		"a signature":      doing(logical.ReadOperation, "sign/avanan/us", given),
+		"a batch":          doing(logical.UpdateOperation, "sign/avanan/us/batch", batch),
+		"a cold read":      doing(logical.ReadOperation, "creds/avanan/cold", nil),
+		"a verified write": doing(logical.UpdateOperation, "config/avanan/us", values{"verify": true}),
 	} {
-		resp, err := request(m)
-		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-		require.Nil(t, resp)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			resp, err := request(m.in(t))
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+			require.Nil(t, resp)
+		})
 	}
 }

@@ -20,16 +20,29 @@ func TestStatusFollowsAConfig(t *testing.T) {
 	m.advance(time.Minute)
 	before := m.stored()
 	require.Equal(t, values{
-		"secret_written_at": "2026-01-02T03:04:05Z", "secret_age": 60, "since": "2026-01-02T03:04:05Z", "exchanges": 0, "reads": 0,
-		"stale_reads": 0, "failures_in_a_row": 0,
+		"secret_written_at": "2026-01-02T03:04:05Z",
+		"secret_age":        60,
+		"since":             "2026-01-02T03:04:05Z",
+		"exchanges":         0,
+		"reads":             0,
+		"stale_reads":       0,
+		"failures_in_a_row": 0,
 	}, m.read("status/pave/main"))
 
 	m.read("creds/avanan/us")
 	m.must(logical.ReadOperation, "sign/avanan/us", values{"request_string": "/v1.0/scopes"})
 	require.Equal(t, values{
-		"secret_written_at": "2026-01-02T03:04:05Z", "secret_age": 60, "since": "2026-01-02T03:04:05Z", "exchanges": 1, "reads": 2,
-		"stale_reads": 0, "failures_in_a_row": 0, "last_success_at": "2026-01-02T03:05:05Z", "clock_offset": 0,
-		"token_issued_at": "2026-01-02T03:05:05Z", "token_expires_at": "2026-01-02T04:05:05Z",
+		"secret_written_at": "2026-01-02T03:04:05Z",
+		"secret_age":        60,
+		"since":             "2026-01-02T03:04:05Z",
+		"exchanges":         1,
+		"reads":             2,
+		"stale_reads":       0,
+		"failures_in_a_row": 0,
+		"last_success_at":   "2026-01-02T03:05:05Z",
+		"clock_offset":      0,
+		"token_issued_at":   "2026-01-02T03:05:05Z",
+		"token_expires_at":  "2026-01-02T04:05:05Z",
 	}, m.read("status/avanan/us"))
 
 	m.fault(sandbox.Break)
@@ -48,7 +61,11 @@ func TestStatusFollowsAConfig(t *testing.T) {
 
 	// Another account begins anew, except for the counters.
 	m.fault(sandbox.None)
-	m.must(logical.UpdateOperation, "config/avanan/us", values{"secret_key": "sandbox-avanan-secret", "base_url": m.url, "date_format": "zoneless"})
+	m.must(logical.UpdateOperation, "config/avanan/us", values{
+		"secret_key":  "sandbox-avanan-secret",
+		"base_url":    m.url,
+		"date_format": "zoneless",
+	})
 	status = m.read("status/avanan/us")
 	require.Equal(t, 0, status["failures_in_a_row"])
 	require.NotContains(t, status, "last_failure")
@@ -93,15 +110,29 @@ func TestSecretAge(t *testing.T) {
 // A config that cannot be used, or is damaged, says why.
 func TestStatusSaysWhyAConfigCannotBeUsed(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	for stored, problem := range map[string]string{
-		`{"username":"acme","api_key":"canary-k"}`:                                                "api_secret is required",
-		`{"username":"acme","api_key":"canary","api_secret":"canary","timestamp_format":"later"}`: "timestamp_format must be one of auto, rfc3339, rfc3339-ms, http-date, unix",
-		`["canary"]`: "the storage entry is damaged; delete the config and write it again",
+	for name, test := range map[string]struct{ stored, problem string }{
+		"no secret": {
+			stored:  `{"username":"acme","api_key":"canary-k"}`,
+			problem: "api_secret is required",
+		},
+		"a format of a later version": {
+			stored:  `{"username":"acme","api_key":"canary","api_secret":"canary","timestamp_format":"later"}`,
+			problem: "timestamp_format must be one of auto, rfc3339, rfc3339-ms, http-date, unix",
+		},
+		"damaged": {
+			stored:  `["canary"]`,
+			problem: "the storage entry is damaged; delete the config and write it again",
+		},
 	} {
-		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/pave/main", Value: []byte(stored)}))
-		require.Equal(t, values{"problem": problem}, m.read("status/pave/main"))
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			entry := &logical.StorageEntry{Key: "config/pave/main", Value: []byte(test.stored)}
+			require.NoError(t, m.storage.Put(t.Context(), entry))
+			require.Equal(t, values{"problem": test.problem}, m.read("status/pave/main"))
+		})
 	}
+	m := newMount(t)
 	m.storage.verb.Store("get")
 	_, status, _ := m.handle(logical.ReadOperation, "status/pave/main", nil)
 	require.Equal(t, http.StatusInternalServerError, status)

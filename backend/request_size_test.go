@@ -35,12 +35,15 @@ func TestParametersHaveFourMiB(t *testing.T) {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
 			m := newMount(t)
-			for _, path := range []string{"sign/avanan/us/batch", "sign/avanan/us", "config/pave/main", "sign/custom/x", "creds/avanan/us"} {
+			for _, path := range []string{
+				"sign/avanan/us/batch", "sign/custom/x/batch", "sign/avanan/us", "config/pave/main", "sign/custom/x", "creds/avanan/us",
+			} {
 				resp, err := m.HandleRequest(t.Context(), &logical.Request{
 					Operation: logical.UpdateOperation, Path: path, Data: test.data, Storage: m.storage, MountPoint: "apisig/",
 				})
 				require.NoError(t, err)
-				require.Equal(t, test.refused, resp.Error().Error() == "the parameters have more than 4 MiB together", "%s: %.200s", path, resp.Error())
+				refused := resp.Error().Error() == "the parameters have more than 4 MiB together"
+				require.Equal(t, test.refused, refused, "%s: %.200s", path, resp.Error())
 			}
 		})
 	}

@@ -176,21 +176,29 @@ func TestOnlyAVendorsFailureReadsStorage(t *testing.T) {
 // because Vault replaces a TTL of 0 with its default of 32 days.
 func TestLeaseIsAtLeastASecond(t *testing.T) {
 	t.Parallel()
-	for late, want := range map[time.Duration]time.Duration{0: 2 * time.Second, time.Second: time.Second, 1500 * time.Millisecond: 0} {
-		m := newMountOf(t, withTokens(func() (token.Token, error) {
-			return token.Token{Value: "a.b.c", AskedAt: began, ExpiresAt: began.Add(2500 * time.Millisecond), Format: "zoneless"}, nil
-		}))
-		m.write("config/avanan/us", with(m.avananValues(), values{"verify": false, "min_ttl": 0}))
-		m.read("creds/avanan/us")
-		m.now = func() time.Time { return m.time().Add(late) } // the cached token keeps its clock
-		resp, status, text := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
-		if want == 0 {
-			require.Equal(t, http.StatusBadGateway, status)
-			require.Contains(t, text, "config/avanan/us: the vendor gave a token that expires too soon")
-			continue
-		}
-		require.Empty(t, text)
-		require.Equal(t, want, resp.Secret.TTL)
+	for name, test := range map[string]struct{ late, want time.Duration }{
+		"at once":        {0, 2 * time.Second},
+		"a second":       {time.Second, time.Second},
+		"one and a half": {1500 * time.Millisecond, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMountOf(t, withTokens(func() (token.Token, error) {
+				expires := began.Add(2500 * time.Millisecond)
+				return token.Token{Value: "a.b.c", AskedAt: began, ExpiresAt: expires, Format: "zoneless"}, nil
+			}))
+			m.write("config/avanan/us", with(m.avananValues(), values{"verify": false, "min_ttl": 0}))
+			m.read("creds/avanan/us")
+			m.now = func() time.Time { return m.time().Add(test.late) } // the cached token keeps its clock
+			resp, status, text := m.handle(logical.ReadOperation, "creds/avanan/us", nil)
+			if test.want == 0 {
+				require.Equal(t, http.StatusBadGateway, status)
+				require.Contains(t, text, "config/avanan/us: the vendor gave a token that expires too soon")
+				return
+			}
+			require.Empty(t, text)
+			require.Equal(t, test.want, resp.Secret.TTL)
+		})
 	}
 }
 
@@ -223,25 +231,28 @@ func TestReadersTryTheFormatThatWorkedLast(t *testing.T) {
 func TestCheckFailsWithStorage(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"auto", "unix"} { // a check of auto stores what it finds
-		for failAt := 1; ; failAt++ {
-			m := newMount(t)
-			m.vendor.Change(func(b *sandbox.Behaviour) { b.PAVETimestamps = sandbox.Timestamps("unix") })
-			m.write("config/pave/main", with(m.paveValues(), values{"timestamp_format": format}))
-			before := m.stored()
-			failing := &failingStorage{Storage: m.storage.Storage, failAt: failAt}
-			req := m.request(logical.UpdateOperation, "check/pave/main", nil)
-			req.Storage = failing
-			resp, err := m.HandleRequest(t.Context(), req)
-			if !failing.failed {
-				require.NoError(t, err)
-				require.Greater(t, failAt, 2)
-				require.Equal(t, "unix", resp.Data["timestamp_format"])
-				break
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			for failAt := 1; ; failAt++ {
+				m := newMount(t)
+				m.vendor.Change(func(b *sandbox.Behaviour) { b.PAVETimestamps = sandbox.Timestamps("unix") })
+				m.write("config/pave/main", with(m.paveValues(), values{"timestamp_format": format}))
+				before := m.stored()
+				failing := &failingStorage{Storage: m.storage.Storage, failAt: failAt}
+				req := m.request(logical.UpdateOperation, "check/pave/main", nil)
+				req.Storage = failing
+				resp, err := m.HandleRequest(t.Context(), req)
+				if !failing.failed {
+					require.NoError(t, err)
+					require.Greater(t, failAt, 2)
+					require.Equal(t, "unix", resp.Data["timestamp_format"])
+					break
+				}
+				require.ErrorIs(t, err, errInjected, "call %d", failAt)
+				require.Nil(t, resp)
+				require.Equal(t, before, m.stored())
 			}
-			require.ErrorIs(t, err, errInjected, "%s, call %d", format, failAt)
-			require.Nil(t, resp)
-			require.Equal(t, before, m.stored())
-		}
+		})
 	}
 }
 

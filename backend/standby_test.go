@@ -64,17 +64,22 @@ func TestStandbyServesRestoredConfigsWithinAMinute(t *testing.T) {
 // On other nodes reads make no call to storage after a minute either.
 func TestActiveNodeKeepsConfigsInMemory(t *testing.T) {
 	t.Parallel()
-	for _, state := range []consts.ReplicationState{
-		consts.ReplicationUnknown, consts.ReplicationDRDisabled | consts.ReplicationPerformanceDisabled, consts.ReplicationPerformancePrimary,
-		consts.ReplicationPerformanceSecondary,
+	for name, state := range map[string]consts.ReplicationState{
+		"unknown":        consts.ReplicationUnknown,
+		"no replication": consts.ReplicationDRDisabled | consts.ReplicationPerformanceDisabled,
+		"a primary":      consts.ReplicationPerformancePrimary,
+		"a secondary":    consts.ReplicationPerformanceSecondary,
 	} {
-		m := newMount(t)
-		m.write("config/pave/main", m.paveValues())
-		m.write("config/avanan/us", m.avananValues())
-		m.runsOn(state)
-		m.tick()
-		m.storage.verb.Store("get")
-		m.read("creds/pave/main")
-		m.read("creds/avanan/us")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.write("config/pave/main", m.paveValues())
+			m.write("config/avanan/us", m.avananValues())
+			m.runsOn(state)
+			m.tick()
+			m.storage.verb.Store("get")
+			m.read("creds/pave/main")
+			m.read("creds/avanan/us")
+		})
 	}
 }
