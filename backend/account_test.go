@@ -10,8 +10,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// If a write changes a field that a handshake uses, readers get a new token, even if the secret stays the same. Other changes keep
-// the token.
+// If a write changes a field that a handshake uses, readers get a new token, even if the secret stays the same. Other
+// changes keep the token.
 func TestTokenIsForOneAccount(t *testing.T) {
 	t.Parallel()
 	for field, test := range map[string]struct {
@@ -93,8 +93,7 @@ func TestDamagedEntryFailsEveryRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newMount(t)
-			entry := &logical.StorageEntry{Key: "config/pave/main", Value: []byte(value)}
-			require.NoError(t, m.storage.Put(t.Context(), entry))
+			m.put("config/pave/main", []byte(value))
 			for _, request := range []func(*mount) (*logical.Response, error){
 				doing(logical.ReadOperation, "config/pave/main", nil),
 				doing(logical.UpdateOperation, "config/pave/main", m.paveValues()),
@@ -117,8 +116,7 @@ func TestDamagedEntryFailsEveryRequest(t *testing.T) {
 func TestStoredValueOfAnUnstoredFieldIsIgnored(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
-	entry := &logical.StorageEntry{Key: "config/avanan/us", Value: mustJSON(t, with(m.avananValues(), values{"verify": true}))}
-	require.NoError(t, m.storage.Put(t.Context(), entry))
+	m.put("config/avanan/us", mustJSON(t, with(m.avananValues(), values{"verify": true})))
 	m.read("creds/avanan/us")
 	m.write("config/avanan/us", values{"min_ttl": 20})
 	require.NotContains(t, m.read("config/avanan/us"), "verify")

@@ -215,7 +215,8 @@ func vendorFaults(t *testing.T, ca authority, v *faultyVendor) map[string]vendor
 			says:   noAnswer,
 		},
 
-		"200, HTML":        broken(ok("<html>"+vendorText, "Content-Type: text/html"), v.notToken+" (content type text/html)"),
+		"200, HTML": broken(ok("<html>"+vendorText, "Content-Type: text/html"),
+			v.notToken+" (content type text/html)"),
 		"200, empty":       broken(ok(""), v.empty),
 		"200, 1 GiB":       broken(repeated(okHeaders+"\r\n", bytes.Repeat([]byte("a"), 1<<20), 0), "more than 64 KiB"),
 		"200, gzip bomb":   broken(ok(zipBomb(t), zipped), "more than 64 KiB"),
@@ -297,8 +298,8 @@ func (f vendorFault) start(t *testing.T) string {
 	return scheme + address
 }
 
-// For every fault of the vendor, a reader gets the right error within request_timeout and a second, or the current JWT with a
-// warning if there is one. No answer, warning or log line contains a secret or what the vendor sent.
+// For every fault of the vendor, a reader gets the right error within request_timeout and a second, or the current JWT
+// with a warning if there is one. No answer, warning or log line contains a secret or what the vendor sent.
 func TestVendorFaults(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)

@@ -18,8 +18,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/secret"
 )
 
-// An API that is only declared has a config with rules, verified writes, shared and leased tokens, signatures, batches, help and
-// leases that can be revoked.
+// An API that is only declared has a config with rules, verified writes, shared and leased tokens, signatures, batches,
+// help and leases that can be revoked.
 func TestDeclaredAPIHasAllPaths(t *testing.T) {
 	t.Parallel()
 	logins := 0
@@ -33,7 +33,8 @@ func TestDeclaredAPIHasAllPaths(t *testing.T) {
 	}))
 	t.Cleanup(vendor.Close)
 	m := newMountOf(t, append(apis.All(), madeUp()))
-	require.Contains(t, m.refused(logical.ReadOperation, "creds/madeup/x", nil), "vault write apisig/config/madeup/x user=... password=-")
+	require.Contains(t, m.refused(logical.ReadOperation, "creds/madeup/x", nil),
+		"vault write apisig/config/madeup/x user=... password=-")
 	wrong := values{"user": "me", "password": "canary-wrong", "base_url": vendor.URL}
 	refusal := m.refused(logical.UpdateOperation, "config/madeup/x", wrong)
 	require.Contains(t, refusal, "config/madeup/x was not stored: ")
@@ -41,15 +42,22 @@ func TestDeclaredAPIHasAllPaths(t *testing.T) {
 	require.NotContains(t, refusal, "canary")
 	m.write("config/madeup/x", with(wrong, values{"password": "canary-password"}))
 	require.Equal(t, values{
-		"user": "me", "base_url": vendor.URL, "ca_cert": "", "min_ttl": 600, "request_timeout": 10,
+		"user":              "me",
+		"base_url":          vendor.URL,
+		"ca_cert":           "",
+		"min_ttl":           600,
+		"request_timeout":   10,
 		"secret_written_at": "2026-01-02T03:04:05Z",
 	}, m.read("config/madeup/x"))
-	require.Contains(t, m.refused(logical.PatchOperation, "config/madeup/x", values{"user": "other"}), "changing user needs password")
+	require.Contains(t, m.refused(logical.PatchOperation, "config/madeup/x", values{"user": "other"}),
+		"changing user needs password")
 
 	resp, _, _ := m.handle(logical.ReadOperation, "creds/madeup/x", nil)
 	require.Equal(t, values{
-		"headers": map[string]string{"Authorization": "Bearer made-up-token"}, "header_lines": "Authorization: Bearer made-up-token\n",
-		"expires_at": "2026-01-02T03:34:05Z", "per_call_headers": []string{},
+		"headers":          map[string]string{"Authorization": "Bearer made-up-token"},
+		"header_lines":     "Authorization: Bearer made-up-token\n",
+		"per_call_headers": []string{},
+		"expires_at":       "2026-01-02T03:34:05Z",
 	}, resp.Data)
 	require.Equal(t, 29*time.Minute, resp.Secret.TTL)
 	require.Equal(t, "madeup_token", resp.Secret.InternalData["secret_type"])
@@ -65,13 +73,18 @@ func TestDeclaredAPIHasAllPaths(t *testing.T) {
 		"url":          vendor.URL + "/ab",
 		"expires_at":   "2026-01-02T03:34:05Z",
 	}, signed)
-	batch := m.must(logical.UpdateOperation, "sign/madeup/x/batch", values{"requests": []any{map[string]any(call), map[string]any(call)}})
+	batch := m.must(logical.UpdateOperation, "sign/madeup/x/batch", values{
+		"requests": []any{map[string]any(call), map[string]any(call)},
+	})
 	delete(signed, "expires_at")
-	require.Equal(t, values{"results": []any{map[string]any(signed), map[string]any(signed)}, "expires_at": "2026-01-02T03:34:05Z"}, batch)
+	require.Equal(t,
+		values{"results": []any{map[string]any(signed), map[string]any(signed)}, "expires_at": "2026-01-02T03:34:05Z"}, batch)
 	wrong = with(call, values{"method": "get"})
 	require.Equal(t, "method must be upper case", m.refused(logical.UpdateOperation, "sign/madeup/x", wrong))
 	require.Equal(t, "requests[1]: method must be upper case",
-		m.refused(logical.UpdateOperation, "sign/madeup/x/batch", values{"requests": []any{map[string]any(call), map[string]any(wrong)}}))
+		m.refused(logical.UpdateOperation, "sign/madeup/x/batch", values{
+			"requests": []any{map[string]any(call), map[string]any(wrong)},
+		}))
 	require.Equal(t, 1, logins)
 	require.Equal(t, []string{"x"}, m.must(logical.ListOperation, "config/madeup", nil)["keys"])
 	m.must(logical.DeleteOperation, "config/madeup/x", nil)

@@ -208,9 +208,11 @@ func (m *mount) request(operation logical.Operation, path string, data values) *
 	}
 }
 
-// handle handles a request. It returns the answer, the status with which Vault's HTTP API sends it, and the text of an error.
-// It checks every answer against the schema that the path declares.
-func (m *mount) handle(operation logical.Operation, path string, data values) (resp *logical.Response, status int, text string) {
+// handle handles a request. It returns the answer, the status with which Vault's HTTP API sends it, and the text of an
+// error. It checks every answer against the schema that the path declares.
+func (m *mount) handle(
+	operation logical.Operation, path string, data values,
+) (resp *logical.Response, status int, text string) {
 	m.t.Helper()
 	req := m.request(operation, path, data)
 	resp, err := m.HandleRequest(m.t.Context(), req)
@@ -255,6 +257,12 @@ func (m *mount) refused(operation logical.Operation, path string, data values) s
 	_, status, text := m.handle(operation, path, data)
 	require.Equal(m.t, http.StatusBadRequest, status, "%s %s: %s", operation, path, text)
 	return text
+}
+
+// put stores an entry, as an earlier version or another node would.
+func (m *mount) put(key string, entry []byte) {
+	m.t.Helper()
+	require.NoError(m.t, m.storage.Put(m.t.Context(), &logical.StorageEntry{Key: key, Value: entry}))
 }
 
 // stored returns all storage entries by key, so that tests can see what changed.
@@ -403,7 +411,8 @@ func (m *mount) requireDocumented(path *framework.Path) {
 func TestOpenAPIOperationIDsAreUnique(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
-	resp, err := m.HandleRequest(t.Context(), m.request(logical.HelpOperation, "", values{"requestResponsePrefix": "apisig"}))
+	req := m.request(logical.HelpOperation, "", values{"requestResponsePrefix": "apisig"})
+	resp, err := m.HandleRequest(t.Context(), req)
 	require.NoError(t, err)
 	document, is := resp.Data["openapi"].(*framework.OASDocument)
 	require.True(t, is)
@@ -508,7 +517,8 @@ func cold(do func(*mount) (*logical.Response, error)) func(*mount) (*logical.Res
 	}
 }
 
-// A panic in an exchange is an error that does not quote it, and a line in the log. It counts as a failure for the hold-off.
+// A panic in an exchange is an error that does not quote it, and a line in the log. It counts as a failure for the
+// hold-off.
 func TestPanicInExchangeIsAnError(t *testing.T) {
 	t.Parallel()
 	exchanges := 0

@@ -15,8 +15,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// BenchmarkRead measures a warm read within the plugin and the encoding of its answer as JSON, without Vault and the plugin
-// protocol.
+// BenchmarkRead measures a warm read within the plugin and the encoding of its answer as JSON, without Vault and the
+// plugin protocol.
 func BenchmarkRead(b *testing.B) {
 	batch := make([]any, 100)
 	for i := range batch {
@@ -38,7 +38,8 @@ func BenchmarkRead(b *testing.B) {
 		"config/pave/main": {"username": "acme", "api_key": "key", "api_secret": "secret"},
 		"config/avanan/us": {"app_id": "US:sandbox", "secret_key": "sandbox-avanan-secret", "base_url": vendor.URL},
 	} {
-		if resp, err := engine.HandleRequest(ctx, request(logical.UpdateOperation, path, data)); err != nil || resp.IsError() {
+		resp, err := engine.HandleRequest(ctx, request(logical.UpdateOperation, path, data))
+		if err != nil || resp.IsError() {
 			b.Fatal(resp, err)
 		}
 	}
@@ -73,14 +74,16 @@ func BenchmarkScrape(b *testing.B) {
 	}
 	defer engine.Cleanup(ctx)
 	do := func(operation logical.Operation, path string, data map[string]any) {
-		resp, err := engine.HandleRequest(ctx, &logical.Request{Operation: operation, Path: path, Data: data, Storage: storage})
+		req := &logical.Request{Operation: operation, Path: path, Data: data, Storage: storage}
+		resp, err := engine.HandleRequest(ctx, req)
 		if err != nil || resp.IsError() {
 			b.Fatal(resp, err)
 		}
 	}
+	config := map[string]any{"username": "acme", "api_key": "key", "api_secret": "secret"}
 	for i := range 10_000 {
 		name := fmt.Sprintf("pave/c%d", i)
-		do(logical.UpdateOperation, "config/"+name, map[string]any{"username": "acme", "api_key": "key", "api_secret": "secret"})
+		do(logical.UpdateOperation, "config/"+name, config)
 		do(logical.ReadOperation, "creds/"+name, nil)
 	}
 	for b.Loop() {

@@ -14,8 +14,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/apis"
 )
 
-// Adding a certificate needs the secret in the same write, because it decides which servers the engine trusts. Removing one, or
-// writing the same one in another form, does not.
+// Adding a certificate needs the secret in the same write, because it decides which servers the engine trusts. Removing
+// one, or writing the same one in another form, does not.
 func TestAddingCertificateNeedsSecret(t *testing.T) {
 	t.Parallel()
 	other := newAuthority(t).pem
@@ -49,8 +49,9 @@ func TestAddingCertificateNeedsSecret(t *testing.T) {
 	}
 }
 
-// A write with the secret that relies on a stored foreign address or a stored certificate gets a warning, because someone else may
-// have set them. It gets none if it names them, or if the address is the vendor's own. With a warning the status is 200, else 204.
+// A write with the secret that relies on a stored foreign address or a stored certificate gets a warning, because
+// someone else may have set them. It gets none if it names them, or if the address is the vendor's own. With a warning
+// the status is 200, else 204.
 func TestSecretForStoredAddressWarns(t *testing.T) {
 	t.Parallel()
 	own := values{"region": "us", "app_id": "app", "secret_key": "old"}
@@ -176,8 +177,8 @@ func TestFailedVerificationNamesStoredAddress(t *testing.T) {
 	require.NotContains(t, text, "the new secret is used with")
 }
 
-// Public values are put into env files, shells and configurations of curl. So a write that names one with a quote or similar is
-// rejected. A value that an earlier version stored keeps working, also when another field is written.
+// Public values are put into env files, shells and configurations of curl. So a write that names one with a quote or
+// similar is rejected. A value that an earlier version stored keeps working, also when another field is written.
 func TestPublicValuesWithQuotesAreRejected(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -208,8 +209,7 @@ func TestPublicValuesWithQuotesAreRejected(t *testing.T) {
 				require.Contains(t, text, "backslash")
 				require.NotContains(t, text, value)
 
-				stored := &logical.StorageEntry{Key: test.path, Value: mustJSON(t, config)}
-				require.NoError(t, m.storage.Put(t.Context(), stored))
+				m.put(test.path, mustJSON(t, config))
 				require.Equal(t, value, m.read(test.path)[test.field])
 				if test.path == "config/pave/x" {
 					require.NotEmpty(t, m.read("creds/pave/x")["header_lines"])
@@ -235,7 +235,7 @@ func TestStoredDurationIsLimitedToItsBounds(t *testing.T) {
 			t.Parallel()
 			m := newMount(t)
 			entry := mustJSON(t, with(m.avananValues(), values{"min_ttl": test.stored}))
-			require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/avanan/us", Value: entry}))
+			m.put("config/avanan/us", entry)
 			require.Equal(t, test.want, m.read("config/avanan/us")["min_ttl"])
 			m.read("creds/avanan/us")
 			m.patch("config/avanan/us", values{"request_timeout": 7})
@@ -244,8 +244,8 @@ func TestStoredDurationIsLimitedToItsBounds(t *testing.T) {
 	}
 }
 
-// In a patch, null sets any field to its default. Required fields and fields bound to the secret keep their rules. The rows of
-// apiRows have a value of each field that is not its default.
+// In a patch, null sets any field to its default. Required fields and fields bound to the secret keep their rules. The
+// rows of apiRows have a value of each field that is not its default.
 func TestPatchWithNullOnEveryField(t *testing.T) {
 	t.Parallel()
 	for _, a := range apis.All() {
@@ -260,7 +260,8 @@ func TestPatchWithNullOnEveryField(t *testing.T) {
 	}
 }
 
-// patchWithNull writes a config whose fields all have other values than their defaults, and patches one of them with null.
+// patchWithNull writes a config whose fields all have other values than their defaults, and patches one of them with
+// null.
 func (m *mount) patchWithNull(a *api.API, f api.Field, full values) {
 	m.t.Helper()
 	path := "config/" + a.Name + "/us"
@@ -299,7 +300,8 @@ func (m *mount) patchWithNull(a *api.API, f api.Field, full values) {
 	require.Equal(m.t, want, m.read(path))
 }
 
-// A PUT with its parameters in the query has no body. It would change nothing, so it is an error that lists the parameters.
+// A PUT with its parameters in the query has no body. It would change nothing, so it is an error that lists the
+// parameters.
 func TestWriteWithoutParametersIsRejected(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -321,8 +323,8 @@ func TestWriteWithoutParametersIsRejected(t *testing.T) {
 	}
 }
 
-// Names that storage rejects get 400 on every path. The existence check, which Vault calls before it checks the policies, answers
-// that such a config exists, without using storage, so that the caller gets that 400.
+// Names that storage rejects get 400 on every path. The existence check, which Vault calls before it checks the
+// policies, answers that such a config exists, without using storage, so that the caller gets that 400.
 func TestNamesThatStorageRejectsGet400(t *testing.T) {
 	t.Parallel()
 	longest := strings.Repeat("a", 256-len("config/avanan/"))
@@ -457,7 +459,7 @@ func TestAddressesThatCannotWorkAreRefused(t *testing.T) {
 			require.Equal(t, "base_url ends in "+test.want, m.refused(logical.UpdateOperation, path, untried))
 
 			// What an earlier version stored keeps being read, and a write that does not name it does not check it.
-			require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: path, Value: mustJSON(t, config)}))
+			m.put(path, mustJSON(t, config))
 			m.write(path, values{"min_ttl": 20})
 			require.Equal(t, test.address, m.read(path)["base_url"])
 		})

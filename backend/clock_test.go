@@ -12,13 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A lease's TTL is at least a second, in whole seconds, and the lease ends before its JWT. If that is impossible, the read fails.
-// This holds for JWTs that live from a second to a day, for clocks that differ by up to an hour, and for clocks that jump.
+// A lease's TTL is at least a second, in whole seconds, and the lease ends before its JWT. If that is impossible, the
+// read fails. This holds for JWTs that live from a second to a day, for clocks that differ by up to an hour, and for
+// clocks that jump.
 func TestLeaseEndsBeforeTokenWithAnyClock(t *testing.T) {
 	t.Parallel()
 	lives := []time.Duration{
-		time.Second, 2 * time.Second, 3 * time.Second, 10 * time.Second, time.Minute, 9*time.Minute + 59*time.Second, 10 * time.Minute,
-		time.Hour, 24 * time.Hour,
+		time.Second, 2 * time.Second, 3 * time.Second, 10 * time.Second, time.Minute, 9*time.Minute + 59*time.Second,
+		10 * time.Minute, time.Hour, 24 * time.Hour,
 	}
 	offsets := []time.Duration{-time.Hour, -90 * time.Second, -time.Second, 0, time.Second, 90 * time.Second, time.Hour}
 	for _, life := range lives {

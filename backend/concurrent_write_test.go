@@ -14,7 +14,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
-// newMountOvertaken makes a mount that calls meanwhile each time that a write tries credentials. It also returns the number of tries.
+// newMountOvertaken makes a mount that calls meanwhile each time that a write tries credentials. It also returns the
+// number of tries.
 func newMountOvertaken(t *testing.T, meanwhile func(m *mount, try int)) (*mount, *int) {
 	t.Helper()
 	tries := 0
@@ -28,8 +29,8 @@ func newMountOvertaken(t *testing.T, meanwhile func(m *mount, try int)) (*mount,
 	return m, &tries
 }
 
-// If a config is changed while a write tries its credentials, the write starts over. It tries them again only if the other write
-// changed what an exchange uses. Both changes are stored.
+// If a config is changed while a write tries its credentials, the write starts over. It tries them again only if the
+// other write changed what an exchange uses. Both changes are stored.
 func TestConcurrentWriteOfTheAccountIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -118,7 +119,8 @@ func TestCanceledVerifiedWriteStoresNothing(t *testing.T) {
 	require.Empty(t, m.stored())
 }
 
-// A write does not verify what a concurrent write has just stored. Readers then get no token of the account that it tried before.
+// A write does not verify what a concurrent write has just stored. Readers then get no token of the account that it
+// tried before.
 func TestTokenOfAnOvertakenTryIsNotShared(t *testing.T) {
 	t.Parallel()
 	mine := values{"secret_key": "mine", "app_id": "US:other"}

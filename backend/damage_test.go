@@ -108,19 +108,28 @@ func TestStoredDamagedSecretsKeepWorking(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	named := m.namedCreds()
-	for path, config := range map[string]values{
-		"config/pave/old": with(m.paveValues(), values{"api_secret": "\ufffdcanary\u00a0", "username": "\ufeffacme"}),
-		"config/custom/old": {
-			"scheme": named["scheme"], "base_url": named["base_url"],
-			"secrets": values{"key": "\u201ccanary\ufffd\u201d", "salt": "ff"}, "fields": values{"owner": "\ufeffacme"},
+	for name, config := range map[string]values{
+		"pave/old": with(m.paveValues(), values{"api_secret": "\ufffdcanary\u00a0", "username": "\ufeffacme"}),
+		"custom/old": {
+			"scheme":   named["scheme"],
+			"base_url": named["base_url"],
+			"secrets":  values{"key": "\u201ccanary\ufffd\u201d", "salt": "ff"},
+			"fields":   values{"owner": "\ufeffacme"},
 		},
 	} {
-		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: path, Value: mustJSON(t, config)}))
-		require.NotEmpty(t, m.read(strings.Replace(path, "config", "creds", 1))["header_lines"])
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.put("config/"+name, mustJSON(t, config))
+			require.NotEmpty(t, m.read("creds/" + name)["header_lines"])
+			if name == "custom/old" {
+				require.NotEmpty(t, m.must(logical.UpdateOperation, "check/custom/old", nil))
+				return
+			}
+			m.write("config/pave/old", values{"ttl": 20})
+			require.NotEmpty(t, m.read("creds/pave/old")["header_lines"])
+		})
 	}
-	m.write("config/pave/old", values{"ttl": 20})
-	require.NotEmpty(t, m.read("creds/pave/old")["header_lines"])
-	require.NotEmpty(t, m.must(logical.UpdateOperation, "check/custom/old", nil))
 }
 
 // Blanks at the ends of a credential are kept, because it may have them. The answer counts them.
@@ -189,8 +198,8 @@ func TestRequestFieldsThatAreNotUTF8AreRefused(t *testing.T) {
 	m.write("config/custom/ovh", with(m.customValues(), values{"scheme": anyBody}))
 	given := values{"method": "POST", "request_string": "/1.0/me", "body": "\u00e9\u4e2d\ufeff"}
 	m.must(logical.UpdateOperation, "sign/custom/ovh", given)
-	const fault = "contains U+FFFD, which stands in place of bytes that are not UTF-8, so its signature would be of something " +
-		"else; if the scheme takes the hash (body_sha256) or the base64 of such bytes, give that"
+	const fault = "contains U+FFFD, which stands in place of bytes that are not UTF-8, so its signature would be of " +
+		"something else; if the scheme takes the hash (body_sha256) or the base64 of such bytes, give that"
 	for name, body := range map[string]string{
 		"replaced by the client": "\ufffdPNG\r\ncanary",
 		"as bytes":               "canary\x89PNG",

@@ -43,8 +43,8 @@ func TestWarmReadsUseNoStorage(t *testing.T) {
 	}
 }
 
-// The old config does not stay in memory if a write happens while a reader loads it, or if a reader loads it while a write is
-// storing the new one.
+// The old config does not stay in memory if a write happens while a reader loads it, or if a reader loads it while a
+// write is storing the new one.
 func TestConcurrentWriteLeavesNoOldConfigInMemory(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -67,8 +67,8 @@ func TestConcurrentWriteLeavesNoOldConfigInMemory(t *testing.T) {
 	require.Contains(t, m.refused(logical.ReadOperation, "creds/pave/main", nil), "there is no config")
 }
 
-// A write is completed even if its client hangs up, because Vault may complete it in any case. Otherwise a concurrent reader could
-// read the old config and keep it in memory.
+// A write is completed even if its client hangs up, because Vault may complete it in any case. Otherwise a concurrent
+// reader could read the old config and keep it in memory.
 func TestWriteCompletesWhenClientHangsUp(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -91,7 +91,8 @@ func TestWriteCompletesWhenClientHangsUp(t *testing.T) {
 	require.Contains(t, m.refused(logical.ReadOperation, "creds/pave/main", nil), "there is no config")
 }
 
-// When another node changes a config and Vault reports it, the config is read again. The token is kept if the account is the same.
+// When another node changes a config and Vault reports it, the config is read again. The token is kept if the account
+// is the same.
 func TestInvalidatedConfigIsReadAgain(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -125,8 +126,8 @@ func (m *mount) elsewhere(key, field string, value any) {
 	require.NoError(m.t, m.storage.Storage.Put(m.t.Context(), entry))
 }
 
-// If the vendor rejects the cached config, the engine reads storage again: another node may have changed the config, and Vault may
-// not have reported it yet.
+// If the vendor rejects the cached config, the engine reads storage again: another node may have changed the config,
+// and Vault may not have reported it yet.
 func TestVendorFailureReadsConfigAgain(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -235,7 +236,8 @@ func TestConfigDeletedElsewhereLeavesTheMetrics(t *testing.T) {
 	}
 }
 
-// Writes of other configs, one during every look into storage, do not keep a cold config's readers from sharing a token.
+// Writes of other configs, one during every look into storage, do not keep a cold config's readers from sharing a
+// token.
 func TestColdReadersShareATokenDuringOtherWrites(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)

@@ -12,14 +12,15 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/apis"
 )
 
-// apiRow is what the tests of this package must know of an API. Every API has a row, and TestEveryAPIHasARow says what is missing.
+// apiRow is what the tests of this package must know of an API. Every API has a row, and TestEveryAPIHasARow says what
+// is missing.
 type apiRow struct {
 	// whole is a config that works with the sandbox of a mount.
 	whole func(*mount) values
 	// others has, for each optional field of whole that is stored, a value that is not the default.
 	others values
-	// written is a config, and stored the JSON that it is stored as. Neither is changed once the API was released: configs that
-	// were stored keep working.
+	// written is a config, and stored the JSON that it is stored as. Neither is changed once the API was released: configs
+	// that were stored keep working.
 	written values
 	stored  string
 	// faulty is how readers meet a faulty vendor; nil for an API without tokens.
@@ -152,7 +153,8 @@ func apiRows() map[string]apiRow {
 func rowOf(t *testing.T, a *api.API) apiRow {
 	t.Helper()
 	row, has := apiRows()[a.Name]
-	require.True(t, has, "add a row %q to apiRows in backend/every_api_test.go: a config for the sandbox, and what it is stored as", a.Name)
+	require.True(t, has,
+		"add a row %q to apiRows in backend/every_api_test.go: a config for the sandbox, and what it is stored as", a.Name)
 	return row
 }
 
@@ -189,7 +191,7 @@ func TestEveryAPIHasARow(t *testing.T) {
 				t.Errorf("add stored to the row %q %s: the JSON that written is stored as", a.Name, place)
 			}
 			if a.Lease != nil && row.faulty == nil {
-				t.Errorf("add faulty to the row %q %s: what a good answer of a login is, because %s has tokens", a.Name, place, a.Title)
+				t.Errorf("add faulty to the row %q %s: what a login answers, because the API has tokens", a.Name, place)
 			}
 		})
 	}

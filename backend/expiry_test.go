@@ -15,8 +15,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/scheme"
 )
 
-// The date on which a secret expires can be written without the secret, and is read, shown by status and in metrics. It changes
-// neither the token nor when the secret was written. Nothing, and null in a patch, take it away.
+// The date on which a secret expires can be written without the secret, and is read, shown by status and in metrics. It
+// changes neither the token nor when the secret was written. Nothing, and null in a patch, take it away.
 func TestSecretExpiresAtOfEveryVendor(t *testing.T) {
 	t.Parallel()
 	for config := range newMount(t).wholeConfigs() {
@@ -153,14 +153,14 @@ func TestNewSecretWithTheOldDateWarns(t *testing.T) {
 	}
 }
 
-// After a restart, a scrape reads the dates from storage. One that was changed on another node, of a config that is in memory here, is
-// the new one.
+// After a restart, a scrape reads the dates from storage. One that was changed on another node, of a config that is in
+// memory here, is the new one.
 func TestExpiryMetricCoversEveryConfig(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	const series = `apisig_secret_expires_timestamp_seconds{config="main",vendor="pave"}`
 	stored := with(m.paveValues(), values{"secret_expires_at": "2027-03-01T00:00:00Z"})
-	require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/pave/main", Value: mustJSON(t, stored)}))
+	m.put("config/pave/main", mustJSON(t, stored))
 	require.InDelta(t, 1803859200, m.scrape()[series], 0)
 	m.read("creds/pave/main")
 	require.InDelta(t, 1803859200, m.scrape()[series], 0)
@@ -173,8 +173,8 @@ func TestExpiryMetricCoversEveryConfig(t *testing.T) {
 	require.InDelta(t, 1835481600, m.scrape()[series], 0) // date -u -d 2028-03-01 +%s
 }
 
-// ownExpiry is an API whose configs may declare a secret or a field that is called secret_expires_at, as schemes of earlier
-// versions may: a scheme is the names of its secrets and of its fields.
+// ownExpiry is an API whose configs may declare a secret or a field that is called secret_expires_at, as schemes of
+// earlier versions may: a scheme is the names of its secrets and of its fields.
 func ownExpiry() *api.API {
 	a := scheme.API()
 	a.Document.Read = func(text string) (api.Form, error) {

@@ -58,7 +58,8 @@ func changeAccounts(a *api.API, change func(api.Values, *api.Account)) {
 	}
 }
 
-// newOfflineMount makes a mount whose vendors accept everything, because fuzzing must not call the addresses that it makes up.
+// newOfflineMount makes a mount whose vendors accept everything, because fuzzing must not call the addresses that it
+// makes up.
 func newOfflineMount(t *testing.T) *mount {
 	t.Helper()
 	m := emptyMount(t)
@@ -93,14 +94,16 @@ func (m *mount) answer(req *logical.Request) (int, string) {
 
 // No storage entry causes a panic or is quoted in an error, and an operator can overwrite or delete every one.
 func FuzzStoredConfig(f *testing.F) {
-	f.Add([]byte(`{"username":"acme","api_key":"key","api_secret":"canary","ttl":20}`), []byte(`{"app_id":"a","secret_key":"canary","region":"us"}`))
+	f.Add([]byte(`{"username":"acme","api_key":"key","api_secret":"canary","ttl":20}`),
+		[]byte(`{"app_id":"a","secret_key":"canary","region":"us"}`))
 	f.Add([]byte(`null`), []byte(`{}`))
 	f.Add([]byte(`[]`), []byte("\x00"))
-	f.Add([]byte(`{"ttl":1e99,"api_secret":["canary"]}`), []byte(`{"min_ttl":-1,"ca_cert":"-----BEGIN CERTIFICATE-----canary"}`))
+	f.Add([]byte(`{"ttl":1e99,"api_secret":["canary"]}`),
+		[]byte(`{"min_ttl":-1,"ca_cert":"-----BEGIN CERTIFICATE-----canary"}`))
 	f.Fuzz(func(t *testing.T, pave, avanan []byte) {
 		m := newOfflineMount(t)
 		for key, value := range map[string][]byte{"config/pave/x": pave, "config/avanan/x": avanan} {
-			require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: key, Value: value}))
+			m.put(key, value)
 		}
 		for path, data := range map[string]values{
 			"config/pave/x": nil, "config/avanan/x": nil, "creds/pave/x": nil, "creds/avanan/x": nil,
@@ -114,7 +117,9 @@ func FuzzStoredConfig(f *testing.F) {
 			}
 		}
 		for path, data := range map[string]values{
-			"pave/x": {"username": "acme", "api_key": "key", "api_secret": "secret", "ttl": 20, "timestamp_format": "unix", "base_url": ""},
+			"pave/x": {
+				"username": "acme", "api_key": "key", "api_secret": "secret", "ttl": 20, "timestamp_format": "unix", "base_url": "",
+			},
 			"avanan/x": {
 				"app_id":          "a",
 				"secret_key":      "s",
@@ -138,18 +143,20 @@ func FuzzStoredConfig(f *testing.F) {
 
 // The same for configs that declare fields of their own.
 func FuzzStoredCustomConfig(f *testing.F) {
-	f.Add([]byte(`{"scheme":"secrets: {key: {}}","base_url":"https://api.example","secrets":{"key":"canary"},"fields":{}}`))
+	f.Add([]byte(`{"scheme":"secrets: {key: {}}","base_url":"https://a.example","secrets":{"key":"canary"},"fields":{}}`))
 	f.Add([]byte(`{"scheme":"a","secrets":["canary"],"fields":5}`))
 	f.Add([]byte(`{"secrets":{"key":{"canary":1}},"fields":{"a":null}}`))
 	whole, err := json.Marshal(values{
-		"scheme": customCredsScheme, "base_url": "https://api.example", "secrets": values{"key": "canary-key", "salt": "63616e617279"},
-		"fields": values{"account": "acme", "label": "", "zone": "eu"},
+		"scheme":   customCredsScheme,
+		"base_url": "https://api.example",
+		"secrets":  values{"key": "canary-key", "salt": "63616e617279"},
+		"fields":   values{"account": "acme", "label": "", "zone": "eu"},
 	})
 	require.NoError(f, err)
 	f.Add(whole)
 	f.Fuzz(func(t *testing.T, entry []byte) {
 		m := newOfflineMount(t)
-		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/custom/x", Value: entry}))
+		m.put("config/custom/x", entry)
 		for path, operation := range map[string]logical.Operation{
 			"config/custom/x":     logical.ReadOperation,
 			"creds/custom/x":      logical.ReadOperation,
@@ -174,14 +181,16 @@ func FuzzStoredCustomConfig(f *testing.F) {
 	})
 }
 
-// No parameters, on any path, cause a panic, an internal error, or an error that quotes a secret. Readers can use every config
-// that a write stores.
+// No parameters, on any path, cause a panic, an internal error, or an error that quotes a secret. Readers can use every
+// config that a write stores.
 func FuzzParameters(f *testing.F) {
 	operations := []logical.Operation{
-		logical.UpdateOperation, logical.ReadOperation, logical.PatchOperation, logical.DeleteOperation, logical.ListOperation,
+		logical.UpdateOperation, logical.ReadOperation, logical.PatchOperation, logical.DeleteOperation,
+		logical.ListOperation,
 	}
 	prefixes := []string{
-		"config/pave/", "config/avanan/", "creds/pave/", "creds/avanan/", "sign/avanan/", "config/custom/", "creds/custom/", "sign/custom/",
+		"config/pave/", "config/avanan/", "creds/pave/", "creds/avanan/", "sign/avanan/", "config/custom/", "creds/custom/",
+		"sign/custom/",
 	}
 	for _, seed := range []struct {
 		prefix uint8

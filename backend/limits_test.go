@@ -65,7 +65,8 @@ func TestHeaderValuesArePrintableASCII(t *testing.T) {
 	}
 }
 
-// The error for an unknown parameter names it only if it looks like a name. Other text may be a secret in the wrong place.
+// The error for an unknown parameter names it only if it looks like a name. Other text may be a secret in the wrong
+// place.
 func TestUnknownParameterIsNamedIfItLooksLikeAName(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)

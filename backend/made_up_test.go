@@ -15,9 +15,9 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
-// madeUp is another API, as docs/adding-a-vendor.md describes one. A login with a user and a password gives a token for half an
-// hour. A call is signed by its method, its request string and the hash of its body: an HMAC-SHA256, keyed with the password, of
-// the token and the three, a line each.
+// madeUp is another API, as docs/adding-a-vendor.md describes one. A login with a user and a password gives a token for
+// half an hour. A call is signed by its method, its request string and the hash of its body: an HMAC-SHA256, keyed with
+// the password, of the token and the three, a line each.
 func madeUp() *api.API {
 	return &api.API{
 		Name:       "madeup",
@@ -106,14 +106,17 @@ func (a madeUpAccount) Login(ctx context.Context, by api.Caller, _ string) (api.
 		refusal.Kind = exchange.Refused
 		return api.Report{}, refusal
 	}
-	got := token.Token{Value: secret.Text(answer.Body), AskedAt: answer.Asked, ExpiresAt: answer.Asked.Add(30 * time.Minute)}
+	got := token.Token{
+		Value: secret.Text(answer.Body), AskedAt: answer.Asked, ExpiresAt: answer.Asked.Add(30 * time.Minute),
+	}
 	return api.Report{Token: got, Status: answer.Status, Timing: answer.Timing}, nil
 }
 
 func (a madeUpAccount) Refused() string { return "check user and password" }
 
 func (a madeUpAccount) Creds(m api.Moment) (api.Answer, error) {
-	return api.Answer{Headers: map[string]string{"Authorization": "Bearer " + m.Token.Value.Reveal()}, ExpiresAt: m.Token.ExpiresAt}, nil
+	return api.Answer{Headers: map[string]string{"Authorization": "Bearer " +
+		m.Token.Value.Reveal()}, ExpiresAt: m.Token.ExpiresAt}, nil
 }
 
 func (a madeUpAccount) Inputs() []api.Input { return madeUpInputs }

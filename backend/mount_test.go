@@ -60,13 +60,16 @@ func TestUUIDWithoutRandomness(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
 
-// If an existence check cannot read storage, it fails. Otherwise Vault would check an update against the capability create.
+// If an existence check cannot read storage, it fails. Otherwise Vault would check an update against the capability
+// create.
 func TestExistenceCheckFailsWithStorage(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	m.write("config/pave/main", m.paveValues())
 	m.storage.verb.Store("get")
-	_, _, err := m.HandleExistenceCheck(t.Context(), m.request(logical.UpdateOperation, "config/pave/main", values{"ttl": 20}))
+	_, _, err := m.HandleExistenceCheck(t.Context(), m.request(logical.UpdateOperation, "config/pave/main", values{
+		"ttl": 20,
+	}))
 	require.ErrorIs(t, err, errStorage)
 }
 

@@ -27,8 +27,8 @@ func (m *mount) check(path string) *logical.Response {
 	return resp
 }
 
-// With an upstream that takes one of the four formats, whichever it is, one check of a new config makes creds/pave work, and
-// rotating the secret keeps that.
+// With an upstream that takes one of the four formats, whichever it is, one check of a new config makes creds/pave
+// work, and rotating the secret keeps that.
 func TestCheckFindsTheTimestampFormat(t *testing.T) {
 	t.Parallel()
 	order := []string{"rfc3339", "rfc3339-ms", "http-date", "unix"}
@@ -275,7 +275,8 @@ func (m *mount) failing(operation logical.Operation, path string, data values) s
 	return text
 }
 
-// What a check found belongs to the config that it tried. If that was changed or deleted meanwhile, it stores nothing and says so.
+// What a check found belongs to the config that it tried. If that was changed or deleted meanwhile, it stores nothing
+// and says so.
 func TestCheckOfAConfigThatChanges(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*mount){

@@ -205,7 +205,8 @@ func TestConfigAvananAddressIsBaseURLOrRegion(t *testing.T) {
 	}
 }
 
-// A write that changes what a handshake uses does a handshake. The config shows the detected format, and readers get the JWT.
+// A write that changes what a handshake uses does a handshake. The config shows the detected format, and readers get
+// the JWT.
 func TestConfigAvananWriteDoesHandshake(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -347,7 +348,9 @@ func TestVerificationEndsAfterRequestTimeout(t *testing.T) {
 	m := newMount(t)
 	m.vendor.Change(func(b *sandbox.Behaviour) { b.Latency = time.Minute })
 	before := time.Now()
-	_, status, text := m.handle(logical.CreateOperation, "config/avanan/us", with(m.avananValues(), values{"request_timeout": 1}))
+	_, status, text := m.handle(logical.CreateOperation, "config/avanan/us", with(m.avananValues(), values{
+		"request_timeout": 1,
+	}))
 	require.Equal(t, http.StatusBadGateway, status)
 	require.Contains(t, text, "on loopback no cause is given; check the port, http or https, ca_cert and request_timeout")
 	require.Less(t, time.Since(before), 10*time.Second)

@@ -11,7 +11,9 @@ import (
 func TestConfigPaveDefaults(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
-	m.must(logical.CreateOperation, "config/pave/main", values{"username": "acme", "api_key": "key-1", "api_secret": "sec-1"})
+	m.must(logical.CreateOperation, "config/pave/main", values{
+		"username": "acme", "api_key": "key-1", "api_secret": "sec-1",
+	})
 	require.Equal(t, values{
 		"username":                  "acme",
 		"api_key":                   "key-1",

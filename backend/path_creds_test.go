@@ -147,8 +147,8 @@ func TestCredsAvananSharesTokenWhileMinTTLIsLeft(t *testing.T) {
 	require.Equal(t, second, m.read("creds/avanan/us")["token"])
 }
 
-// A reader's own min_ttl gets it a JWT that lives at least that long, and at most half of a JWT's life counts: then a warning says
-// that it lives for less. The larger of its own and the config's counts, and others go on sharing.
+// A reader's own min_ttl gets it a JWT that lives at least that long, and at most half of a JWT's life counts: then a
+// warning says that it lives for less. The larger of its own and the config's counts, and others go on sharing.
 func TestCredsTakeMinTTL(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -237,8 +237,8 @@ func TestShortLivedTokenIsShared(t *testing.T) {
 	require.Equal(t, 1, m.vendor.Handshakes())
 }
 
-// For JWTs of any life, a lease's TTL is positive and not longer than its JWT's. A JWT that lives for less than three seconds is an
-// error.
+// For JWTs of any life, a lease's TTL is positive and not longer than its JWT's. A JWT that lives for less than three
+// seconds is an error.
 func TestLeaseTTLForTokensOfAnyLife(t *testing.T) {
 	t.Parallel()
 	for _, life := range []time.Duration{
@@ -283,7 +283,8 @@ var tokenReads = map[string]values{
 	"sign/avanan/us":  {"request_string": "/v1.0/scopes"},
 }
 
-// If a new JWT is due and the vendor fails, readers get the current one with a warning. After its end they get an error.
+// If a new JWT is due and the vendor fails, readers get the current one with a warning. After its end they get an
+// error.
 func TestVendorFailureServesCurrentToken(t *testing.T) {
 	t.Parallel()
 	for fault, want := range map[sandbox.Fault]struct {
@@ -325,7 +326,8 @@ func TestVendorFailureServesCurrentToken(t *testing.T) {
 	}
 }
 
-// After repeated failures the engine waits 1, 2, 4, then 8 seconds before it calls the vendor again. A success ends that.
+// After repeated failures the engine waits 1, 2, 4, then 8 seconds before it calls the vendor again. A success ends
+// that.
 func TestRepeatedFailuresHoldOff(t *testing.T) {
 	t.Parallel()
 	for fault, heldStatus := range map[sandbox.Fault]int{
@@ -380,7 +382,8 @@ func (m *mount) revoke(resp *logical.Response) {
 	require.Nil(m.t, answer)
 }
 
-// Ending a lease changes nothing for other readers: they need no new handshake, and in an outage they keep the current token.
+// Ending a lease changes nothing for other readers: they need no new handshake, and in an outage they keep the current
+// token.
 func TestRevokedLeaseKeepsSharedToken(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -402,8 +405,8 @@ func TestRevokedLeaseKeepsSharedToken(t *testing.T) {
 	require.Equal(t, first.Data["token"], m.read("creds/avanan/us")["token"])
 }
 
-// Revocation succeeds if the config is deleted, if storage and the vendor fail, and after a restart of the plugin. It also succeeds
-// for leases of other versions, with fewer or more fields. A panic would end every mount of the plugin.
+// Revocation succeeds if the config is deleted, if storage and the vendor fail, and after a restart of the plugin. It
+// also succeeds for leases of other versions, with fewer or more fields. A panic would end every mount of the plugin.
 func TestRevocationAlwaysSucceeds(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -458,7 +461,8 @@ func TestDeletedConfigForgetsItsToken(t *testing.T) {
 	require.NotEqual(t, first, second)
 }
 
-// A reader that loaded its config just before a rotation, and whose old secret the vendor rejects, is served with the new secret.
+// A reader that loaded its config just before a rotation, and whose old secret the vendor rejects, is served with the
+// new secret.
 func TestReaderDuringRotationGetsNewSecret(t *testing.T) {
 	t.Parallel()
 	for path, data := range tokenReads {
@@ -519,8 +523,8 @@ func TestNoSecretInAnswersAndLogs(t *testing.T) {
 	require.NotContains(t, m.logged(), token)
 }
 
-// With unauthorized=true, on any path that uses the token, a token that is at least five minutes old is replaced once for all
-// readers. For a vendor without tokens the parameter does nothing.
+// With unauthorized=true, on any path that uses the token, a token that is at least five minutes old is replaced once
+// for all readers. For a vendor without tokens the parameter does nothing.
 func TestUnauthorizedReplacesTokenForAllReaders(t *testing.T) {
 	t.Parallel()
 	for path, data := range map[string]values{

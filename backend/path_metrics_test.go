@@ -122,7 +122,9 @@ func TestMetricsCountWhatWasDone(t *testing.T) {
 		}
 	}
 	random := rand.New(rand.NewPCG(1, 2))
-	faults := map[sandbox.Fault]string{sandbox.None: "ok", sandbox.Refuse: "refused", sandbox.Limit: "limited", sandbox.Break: "unavailable"}
+	faults := map[sandbox.Fault]string{
+		sandbox.None: "ok", sandbox.Refuse: "refused", sandbox.Limit: "limited", sandbox.Break: "unavailable",
+	}
 	fault := sandbox.None
 	for range 1000 {
 		handshakes := m.vendor.Handshakes()
@@ -167,20 +169,21 @@ func TestMetricsCountWhatWasDone(t *testing.T) {
 	require.Contains(t, done, `apisig_exchanges_total{config="us",result="unavailable",vendor="avanan"}`)
 }
 
-// A secret's age is known of every config, also after a restart: a scrape reads a thousand configs from storage that are not in
-// memory, and the next ones the rest. It keeps up with what changes, and 10,000 configs take less than a second.
+// A secret's age is known of every config, also after a restart: a scrape reads a thousand configs from storage that
+// are not in memory, and the next ones the rest. It keeps up with what changes, and 10,000 configs take less than a
+// second.
 func TestMetricsAfterARestart(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	const configs = 2500
 	for i := range configs {
 		stored := with(m.paveValues(), values{"secret_written_at": "2026-01-01T00:00:00Z"})
-		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: fmt.Sprintf("config/pave/c%d", i), Value: mustJSON(t, stored)}))
+		m.put(fmt.Sprintf("config/pave/c%d", i), mustJSON(t, stored))
 	}
 	for key, value := range map[string]any{
 		"config/pave/before": m.paveValues(), "config/pave/damaged": "canary", "config/avanan/before": m.avananValues(),
 	} {
-		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: key, Value: mustJSON(t, value)}))
+		m.put(key, mustJSON(t, value))
 	}
 	ages := func() int {
 		count := 0

@@ -131,7 +131,9 @@ func TestSignAvananBatchEndsWhenClientHangsUp(t *testing.T) {
 	ctx, hangUp := context.WithCancel(t.Context())
 	hangUp()
 	m.storage.verb.Store("get") // so that the error below cannot come from storage
-	_, err := m.HandleRequest(ctx, m.request(logical.UpdateOperation, "sign/avanan/us/batch", values{"request_strings": []string{"/v1.0/a"}}))
+	_, err := m.HandleRequest(ctx, m.request(logical.UpdateOperation, "sign/avanan/us/batch", values{
+		"request_strings": []string{"/v1.0/a"},
+	}))
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, ids, m.ids.Load(), "nothing was signed")
 }

@@ -59,7 +59,8 @@ func TestSignAvananAnswer(t *testing.T) {
 	}
 }
 
-// The sandbox accepts the headers for the request string that was signed, and for no other, in the detected date format.
+// The sandbox accepts the headers for the request string that was signed, and for no other, in the detected date
+// format.
 func TestSandboxAcceptsOnlySignedRequestString(t *testing.T) {
 	t.Parallel()
 	for _, dates := range []sandbox.Dates{sandbox.Zoneless, sandbox.Zulu} {

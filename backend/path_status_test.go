@@ -92,7 +92,7 @@ func TestStatusFollowsAConfig(t *testing.T) {
 func TestSecretAge(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
-	require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/pave/main", Value: mustJSON(t, m.paveValues())}))
+	m.put("config/pave/main", mustJSON(t, m.paveValues()))
 	for _, path := range []string{"config/pave/main", "status/pave/main"} {
 		require.NotContains(t, m.read(path), "secret_written_at")
 		require.NotContains(t, m.read(path), "secret_age")
@@ -127,8 +127,7 @@ func TestStatusSaysWhyAConfigCannotBeUsed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newMount(t)
-			entry := &logical.StorageEntry{Key: "config/pave/main", Value: []byte(test.stored)}
-			require.NoError(t, m.storage.Put(t.Context(), entry))
+			m.put("config/pave/main", []byte(test.stored))
 			require.Equal(t, values{"problem": test.problem}, m.read("status/pave/main"))
 		})
 	}

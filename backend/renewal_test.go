@@ -31,8 +31,8 @@ func (m *mount) settle() {
 	}
 }
 
-// With a read every ten seconds for a day, there are at most 30 handshakes, and no read waits for one. The vendor answers only
-// during the calls that Vault makes every minute, so a read that called it would get a warning.
+// With a read every ten seconds for a day, there are at most 30 handshakes, and no read waits for one. The vendor
+// answers only during the calls that Vault makes every minute, so a read that called it would get a warning.
 func TestDayOfReadsNeedsThirtyHandshakes(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -55,8 +55,8 @@ func TestDayOfReadsNeedsThirtyHandshakes(t *testing.T) {
 	require.GreaterOrEqual(t, m.vendor.Handshakes(), 29, "24 h in steps of 48.5 to 49.5 minutes")
 }
 
-// If the vendor is down or hangs when a JWT is due for renewal, readers do not wait: they get the current one, with a warning once
-// it has less than min_ttl left. When the vendor is back, they get a new one.
+// If the vendor is down or hangs when a JWT is due for renewal, readers do not wait: they get the current one, with a
+// warning once it has less than min_ttl left. When the vendor is back, they get a new one.
 func TestOutageAtRenewalServesCurrentToken(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// No path takes parameters of more than 4 MiB. They are refused before anything else looks at them, so that nothing copies them.
+// No path takes parameters of more than 4 MiB. They are refused before anything else looks at them, so that nothing
+// copies them.
 func TestParametersHaveFourMiB(t *testing.T) {
 	t.Parallel()
 	text := func(bytes int) string { return strings.Repeat("x", bytes) }
@@ -36,7 +37,8 @@ func TestParametersHaveFourMiB(t *testing.T) {
 			t.Parallel()
 			m := newMount(t)
 			for _, path := range []string{
-				"sign/avanan/us/batch", "sign/custom/x/batch", "sign/avanan/us", "config/pave/main", "sign/custom/x", "creds/avanan/us",
+				"sign/avanan/us/batch", "sign/custom/x/batch", "sign/avanan/us", "config/pave/main", "sign/custom/x",
+				"creds/avanan/us",
 			} {
 				resp, err := m.HandleRequest(t.Context(), &logical.Request{
 					Operation: logical.UpdateOperation, Path: path, Data: test.data, Storage: m.storage, MountPoint: "apisig/",
@@ -49,7 +51,8 @@ func TestParametersHaveFourMiB(t *testing.T) {
 	}
 }
 
-// The parameters of the largest scheme that could ever be stored are not too large: 63 of 64 KiB, with the longest names.
+// The parameters of the largest scheme that could ever be stored are not too large: 63 of 64 KiB, with the longest
+// names.
 func TestParametersOfTheLargestStoredScheme(t *testing.T) {
 	t.Parallel()
 	data := values{}

@@ -29,8 +29,8 @@ func TestColdReadReadsStorageOnce(t *testing.T) {
 	require.Equal(t, 1, counting.calls)
 }
 
-// If another node changes a config, or a request deletes it, just after a reader read it from storage, the reader reads it again. The
-// old config is not cached.
+// If another node changes a config, or a request deletes it, just after a reader read it from storage, the reader reads
+// it again. The old config is not cached.
 func TestInvalidationDuringARead(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -96,7 +96,8 @@ func TestVendorsErrorFailsTheRequest(t *testing.T) {
 	require.Nil(t, resp)
 }
 
-// If no id can be made during an outage, when readers get the current token with a warning, signing fails with an error.
+// If no id can be made during an outage, when readers get the current token with a warning, signing fails with an
+// error.
 func TestFailingRandomnessDuringAnOutage(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -105,13 +106,15 @@ func TestFailingRandomnessDuringAnOutage(t *testing.T) {
 	m.advance(55 * time.Minute)
 	m.fault(sandbox.Break)
 	m.newID = func() (string, error) { return "", io.ErrUnexpectedEOF }
-	resp, err := m.HandleRequest(t.Context(), m.request(logical.ReadOperation, "sign/avanan/us", values{"request_string": "/v1.0/scopes"}))
+	resp, err := m.HandleRequest(t.Context(), m.request(logical.ReadOperation, "sign/avanan/us", values{
+		"request_string": "/v1.0/scopes",
+	}))
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.Nil(t, resp)
 }
 
-// If the vendor gives a token that expires too soon, the config is read from storage again, as after any other failure of the
-// vendor, because another node may have changed it.
+// If the vendor gives a token that expires too soon, the config is read from storage again, as after any other failure
+// of the vendor, because another node may have changed it.
 func TestTokenThatExpiresTooSoonReadsStorage(t *testing.T) {
 	t.Parallel()
 	v := madeUp()
@@ -145,13 +148,14 @@ func TestVendorsFailureWithoutStorage(t *testing.T) {
 			m := newMount(t)
 			m.write("config/avanan/us", with(m.avananValues(), values{"secret_key": "wrong", "verify": false}))
 			lose(m)
-			require.Contains(t, m.refused(logical.ReadOperation, "creds/avanan/us", nil), "status 403: it rejects the credentials")
+			require.Contains(t, m.refused(logical.ReadOperation, "creds/avanan/us", nil),
+				"status 403: it rejects the credentials")
 		})
 	}
 }
 
-// Only a failure of the vendor makes the engine read a cached config from storage again. A caller's mistake and an internal error
-// do not.
+// Only a failure of the vendor makes the engine read a cached config from storage again. A caller's mistake and an
+// internal error do not.
 func TestOnlyAVendorsFailureReadsStorage(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -172,8 +176,8 @@ func TestOnlyAVendorsFailureReadsStorage(t *testing.T) {
 	require.Zero(t, counting.calls)
 }
 
-// A lease counts from when it is made, which may be later than when the token was chosen. A lease of less than a second is an error,
-// because Vault replaces a TTL of 0 with its default of 32 days.
+// A lease counts from when it is made, which may be later than when the token was chosen. A lease of less than a second
+// is an error, because Vault replaces a TTL of 0 with its default of 32 days.
 func TestLeaseIsAtLeastASecond(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ late, want time.Duration }{
@@ -202,8 +206,8 @@ func TestLeaseIsAtLeastASecond(t *testing.T) {
 	}
 }
 
-// The first exchange after a restart tries the date format that a verified write found. Later exchanges try the one that the last
-// exchange found.
+// The first exchange after a restart tries the date format that a verified write found. Later exchanges try the one
+// that the last exchange found.
 func TestReadersTryTheFormatThatWorkedLast(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
@@ -227,7 +231,8 @@ func TestReadersTryTheFormatThatWorkedLast(t *testing.T) {
 	require.Equal(t, 3, untried.vendor.Handshakes(), "zulu")
 }
 
-// If storage fails in a check, at any of its calls, the check fails with storage's error, and the config stays as it was.
+// If storage fails in a check, at any of its calls, the check fails with storage's error, and the config stays as it
+// was.
 func TestCheckFailsWithStorage(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"auto", "unix"} { // a check of auto stores what it finds

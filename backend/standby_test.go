@@ -21,12 +21,14 @@ func (m *mount) runsOn(state consts.ReplicationState) {
 // signs returns the token and the app that a signature is for.
 func (m *mount) signs(config string) (token, app any) {
 	m.t.Helper()
-	headers := m.must(logical.ReadOperation, "sign/avanan/"+config, values{"request_string": "/v1.0/scopes"})["headers"].(map[string]string)
+	headers := m.must(logical.ReadOperation, "sign/avanan/"+config,
+		values{"request_string": "/v1.0/scopes"})["headers"].(map[string]string)
 	return headers["x-av-token"], headers["x-av-app-id"]
 }
 
-// On a standby that serves reads, a snapshot that is restored counts from the next minute on, for configs with and without tokens,
-// changed and deleted ones, although nothing tells the plugin. A token stays if its account is the same.
+// On a standby that serves reads, a snapshot that is restored counts from the next minute on, for configs with and
+// without tokens, changed and deleted ones, although nothing tells the plugin. A token stays if its account is the
+// same.
 func TestStandbyServesRestoredConfigsWithinAMinute(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)

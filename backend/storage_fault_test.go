@@ -13,7 +13,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// failingStorage fails once, at call number failAt, counted from 1. With doneAnyway, a write that fails is done all the same.
+// failingStorage fails once, at call number failAt, counted from 1. With doneAnyway, a write that fails is done all the
+// same.
 type failingStorage struct {
 	logical.Storage
 	failAt, calls int
@@ -74,8 +75,8 @@ type change struct {
 	data      values
 }
 
-// If storage fails at any one call of a request, the config is either the old one or the new one, never a mixture. Readers get what
-// is stored, and the same request succeeds when it is repeated.
+// If storage fails at any one call of a request, the config is either the old one or the new one, never a mixture.
+// Readers get what is stored, and the same request succeeds when it is repeated.
 func TestStorageFailureAtAnyCallLeavesWholeConfig(t *testing.T) {
 	t.Parallel()
 	for _, c := range []change{

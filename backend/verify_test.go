@@ -58,7 +58,9 @@ func newQuietMount(t *testing.T, vendors []*api.API) *mount {
 	t.Helper()
 	m := emptyMount(t)
 	m.backend = newBackend(vendors, time.Now, newUUID)
-	require.NoError(t, m.Setup(t.Context(), &logical.BackendConfig{System: logical.TestSystemView(), StorageView: m.storage}))
+	require.NoError(t, m.Setup(t.Context(), &logical.BackendConfig{
+		System: logical.TestSystemView(), StorageView: m.storage,
+	}))
 	t.Cleanup(func() { m.Cleanup(context.Background()) })
 	return m
 }

@@ -25,14 +25,16 @@ func BenchmarkHeaders(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		_ = credentials.Headers(avanan.Call{
-			ReqID: "d290f1ee-6c54-4b01-90e6-d701748f0851", Date: avanan.Zoneless.Date(benchAt), Token: token, RequestString: benchRequestString,
+			ReqID: "d290f1ee-6c54-4b01-90e6-d701748f0851", Date: avanan.Zoneless.Date(benchAt), Token: token,
+			RequestString: benchRequestString,
 		})
 	}
 }
 
 // BenchmarkBare is the least work that signing needs: base64, SHA-256 and hex of the same text.
 func BenchmarkBare(b *testing.B) {
-	text := []byte("d290f1ee-6c54-4b01-90e6-d701748f0851" + benchAppID + "2026-01-02T03:04:05.123456" + benchRequestString +
+	text := []byte("d290f1ee-6c54-4b01-90e6-d701748f0851" + benchAppID + "2026-01-02T03:04:05.123456" +
+		benchRequestString +
 		"5b2c8e1f0d4a4a559a362a6d2f8f7a10")
 	b.ReportAllocs()
 	for b.Loop() {

@@ -11,7 +11,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/upstreamtest"
 )
 
-// If both handshakes of auto fail, the error is the second one's, unless the first was a refusal and the second an outage.
+// If both handshakes of auto fail, the error is the second one's, unless the first was a refusal and the second an
+// outage.
 func TestHandshakeDiscoveryReportsTheSecondFailure(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -1,6 +1,7 @@
 package avanan_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -67,14 +68,20 @@ func TestHandshakeRejectsNonsense(t *testing.T) {
 		answer http.HandlerFunc
 		reason string
 	}{
-		"a web page":                   {upstreamtest.Body("<html>" + upstreamtest.Canary), "not a token (content type text/html)"},
-		"JSON":                         {upstreamtest.Body(`{"token":"` + upstreamtest.Canary + `"}`), "not a token (content type text/plain)"},
+		"a web page": {
+			upstreamtest.Body("<html>" + upstreamtest.Canary), "not a token (content type text/html)",
+		},
+		"JSON": {
+			upstreamtest.Body(`{"token":"` + upstreamtest.Canary + `"}`), "not a token (content type text/plain)",
+		},
 		"nothing":                      {upstreamtest.Body(""), "the body is empty"},
 		"more than 16 KiB":             {upstreamtest.Body(strings.Repeat("a", 16<<10+1)), "more than 16 KiB"},
 		"a token that has expired":     {upstreamtest.Body("eyJhbGciOiJub25lIn0.eyJleHAiOjF9."), "the token has expired"},
 		"a token with a line break in": {upstreamtest.Body("a.b\r\n.c"), "the body is not a token"},
-		"500":                          {upstreamtest.Status(500), "status 500: server error, or it rejects this date_format"},
-		"503":                          {upstreamtest.Status(503), "status 503: server error"},
+		"500": {
+			upstreamtest.Status(500), "status 500: server error, or it rejects this date_format",
+		},
+		"503": {upstreamtest.Status(503), "status 503: server error"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -90,7 +97,8 @@ func TestHandshakeRejectsNonsense(t *testing.T) {
 	}
 }
 
-// Each attempt of a handshake has the five headers, with its own id and date, so that a retry is not taken for a replay.
+// Each attempt of a handshake has the five headers, with its own id and date, so that a retry is not taken for a
+// replay.
 func TestHandshakeSignsEachAttemptAnew(t *testing.T) {
 	t.Parallel()
 	server := upstreamtest.New(t, upstreamtest.Status(500), upstreamtest.Status(500), upstreamtest.Body("a.b.c"))
@@ -116,38 +124,69 @@ func TestHandshakeDiscoversTheDateFormat(t *testing.T) {
 	for name, test := range map[string]struct {
 		dates      sandbox.Dates
 		format     avanan.DateFormat
-		secretKey  secret.Text
-		appID      string
+		secretKey  secret.Text       // "" for secretKey
+		appID      string            // "" for US:myapp29
 		found      avanan.DateFormat // "" if the handshake fails
 		handshakes int
 		status     int
 	}{
-		"auto finds zoneless":                  {sandbox.Zoneless, avanan.Auto, secretKey, "US:myapp29", avanan.Zoneless, 1, 0},
-		"auto finds zulu":                      {sandbox.Zulu, avanan.Auto, secretKey, "US:myapp29", avanan.Zulu, 2, 0},
-		"auto begins with zoneless":            {sandbox.Both, avanan.Auto, secretKey, "US:myapp29", avanan.Zoneless, 1, 0},
-		"zoneless is kept to":                  {sandbox.Zoneless, avanan.Zoneless, secretKey, "US:myapp29", avanan.Zoneless, 1, 0},
-		"zulu is kept to":                      {sandbox.Zulu, avanan.Zulu, secretKey, "US:myapp29", avanan.Zulu, 1, 0},
-		"zoneless where zulu is wanted":        {sandbox.Zulu, avanan.Zoneless, secretKey, "US:myapp29", "", 1, 400},
-		"a wrong secret, zoneless wanted":      {sandbox.Zoneless, avanan.Auto, "canary-wrong", "US:myapp29", "", 1, 403},
-		"a wrong secret, zulu wanted":          {sandbox.Zulu, avanan.Auto, "canary-wrong", "US:myapp29", "", 2, 403},
-		"an unknown app, zoneless wanted":      {sandbox.Zoneless, avanan.Auto, secretKey, "US:other", "", 4, 400},
-		"an unknown app, zulu wanted":          {sandbox.Zulu, avanan.Auto, secretKey, "US:other", "", 2, 400},
-		"a secret that is not ASCII":           {sandbox.Zoneless, avanan.Auto, "geheim-Schlüssel", "US:myapp29", avanan.Zoneless, 1, 0},
-		"zulu where zoneless is wanted fails":  {sandbox.Zoneless, avanan.Zulu, secretKey, "US:myapp29", "", 3, 500},
-		"zoneless where both are taken is one": {sandbox.Both, avanan.Zoneless, secretKey, "US:myapp29", avanan.Zoneless, 1, 0},
+		"auto finds zoneless": {
+			dates: sandbox.Zoneless, format: avanan.Auto, found: avanan.Zoneless, handshakes: 1,
+		},
+		"auto finds zulu": {
+			dates: sandbox.Zulu, format: avanan.Auto, found: avanan.Zulu, handshakes: 2,
+		},
+		"auto begins with zoneless": {
+			dates: sandbox.Both, format: avanan.Auto, found: avanan.Zoneless, handshakes: 1,
+		},
+		"zoneless is kept to": {
+			dates: sandbox.Zoneless, format: avanan.Zoneless, found: avanan.Zoneless, handshakes: 1,
+		},
+		"zulu is kept to": {
+			dates: sandbox.Zulu, format: avanan.Zulu, found: avanan.Zulu, handshakes: 1,
+		},
+		"zoneless where zulu is wanted": {
+			dates: sandbox.Zulu, format: avanan.Zoneless, handshakes: 1, status: 400,
+		},
+		"a wrong secret, zoneless wanted": {
+			dates: sandbox.Zoneless, format: avanan.Auto, secretKey: "canary-wrong", handshakes: 1, status: 403,
+		},
+		"a wrong secret, zulu wanted": {
+			dates: sandbox.Zulu, format: avanan.Auto, secretKey: "canary-wrong", handshakes: 2, status: 403,
+		},
+		"an unknown app, zoneless wanted": {
+			dates: sandbox.Zoneless, format: avanan.Auto, appID: "US:other", handshakes: 4, status: 400,
+		},
+		"an unknown app, zulu wanted": {
+			dates: sandbox.Zulu, format: avanan.Auto, appID: "US:other", handshakes: 2, status: 400,
+		},
+		"a secret that is not ASCII": {
+			dates: sandbox.Zoneless, format: avanan.Auto, secretKey: "geheim-Schlüssel", found: avanan.Zoneless, handshakes: 1,
+		},
+		"zulu where zoneless is wanted fails": {
+			dates: sandbox.Zoneless, format: avanan.Zulu, handshakes: 3, status: 500,
+		},
+		"zoneless where both are taken is one": {
+			dates: sandbox.Both, format: avanan.Zoneless, found: avanan.Zoneless, handshakes: 1,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			behaviour := sandbox.Default()
 			behaviour.AvananAppID, behaviour.AvananSecretKey, behaviour.AvananDates = "US:myapp29", secretKey, test.dates
-			if !strings.HasPrefix(test.secretKey.Reveal(), "canary") {
+			if test.secretKey != "canary-wrong" && test.secretKey != "" {
 				behaviour.AvananSecretKey = test.secretKey.Reveal()
 			}
 			vendor := sandbox.New(behaviour, time.Now, io.Discard)
 			server := httptest.NewServer(vendor)
 			t.Cleanup(server.Close)
 			with := account(server.URL, test.format)
-			with.SecretKey, with.AppID = test.secretKey, test.appID
+			if test.secretKey != "" {
+				with.SecretKey = test.secretKey
+			}
+			if test.appID != "" {
+				with.AppID = test.appID
+			}
 			got, err := handshake(t, with)
 			require.Equal(t, test.handshakes, vendor.Handshakes())
 			if test.found == "" {
@@ -172,20 +211,23 @@ func TestHandshakeTriesFirstWhatWorkedLast(t *testing.T) {
 		"":              {sandbox.Zoneless: 1, sandbox.Both: 1, sandbox.Zulu: 2},
 	} {
 		for dates, want := range handshakes {
-			behaviour := sandbox.Default()
-			behaviour.AvananAppID, behaviour.AvananSecretKey, behaviour.AvananDates = "US:myapp29", secretKey, dates
-			vendor := sandbox.New(behaviour, time.Now, io.Discard)
-			server := httptest.NewServer(vendor)
-			t.Cleanup(server.Close)
-			_, err := account(server.URL, avanan.Auto).Login(t.Context(), newCaller(), string(first))
-			require.NoError(t, err)
-			require.Equal(t, want, vendor.Handshakes(), "%q against %q", first, dates)
+			t.Run(fmt.Sprintf("%q against %q", first, dates), func(t *testing.T) {
+				t.Parallel()
+				behaviour := sandbox.Default()
+				behaviour.AvananAppID, behaviour.AvananSecretKey, behaviour.AvananDates = "US:myapp29", secretKey, dates
+				vendor := sandbox.New(behaviour, time.Now, io.Discard)
+				server := httptest.NewServer(vendor)
+				t.Cleanup(server.Close)
+				_, err := account(server.URL, avanan.Auto).Login(t.Context(), newCaller(), string(first))
+				require.NoError(t, err)
+				require.Equal(t, want, vendor.Handshakes())
+			})
 		}
 	}
 }
 
-// With Auto, a 500 makes the handshake try the other format instead of a retry. If one format gets a refusal and the other an
-// outage, the error is the refusal.
+// With Auto, a 500 makes the handshake try the other format instead of a retry. If one format gets a refusal and the
+// other an outage, the error is the refusal.
 func TestHandshakeDiscoveryWeighsAnswers(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -194,13 +236,46 @@ func TestHandshakeDiscoveryWeighsAnswers(t *testing.T) {
 		status   int
 		attempts int
 	}{
-		"500 to both, then well":     {[]http.HandlerFunc{upstreamtest.Status(500), upstreamtest.Status(500), upstreamtest.Body("a.b.c")}, 0, 0, 3},
-		"500 always":                 {[]http.HandlerFunc{upstreamtest.Status(500)}, exchange.Unavailable, 500, 4},
-		"400, then 500":              {[]http.HandlerFunc{upstreamtest.Status(400), upstreamtest.Status(500)}, exchange.Refused, 400, 4},
-		"500, then 400":              {[]http.HandlerFunc{upstreamtest.Status(500), upstreamtest.Status(400)}, exchange.Refused, 400, 2},
-		"403 is no matter of format": {[]http.HandlerFunc{upstreamtest.Status(403)}, exchange.Refused, 403, 1},
-		"503 is no matter of format": {[]http.HandlerFunc{upstreamtest.Status(503)}, exchange.Unavailable, 503, 3},
-		"500, then limited":          {[]http.HandlerFunc{upstreamtest.Status(500), upstreamtest.Status(429, "Retry-After", "3600")}, exchange.Limited, 429, 2},
+		"500 to both, then well": {
+			answers:  []http.HandlerFunc{upstreamtest.Status(500), upstreamtest.Status(500), upstreamtest.Body("a.b.c")},
+			attempts: 3,
+		},
+		"500 always": {
+			answers:  []http.HandlerFunc{upstreamtest.Status(500)},
+			kind:     exchange.Unavailable,
+			status:   500,
+			attempts: 4,
+		},
+		"400, then 500": {
+			answers:  []http.HandlerFunc{upstreamtest.Status(400), upstreamtest.Status(500)},
+			kind:     exchange.Refused,
+			status:   400,
+			attempts: 4,
+		},
+		"500, then 400": {
+			answers:  []http.HandlerFunc{upstreamtest.Status(500), upstreamtest.Status(400)},
+			kind:     exchange.Refused,
+			status:   400,
+			attempts: 2,
+		},
+		"403 is no matter of format": {
+			answers:  []http.HandlerFunc{upstreamtest.Status(403)},
+			kind:     exchange.Refused,
+			status:   403,
+			attempts: 1,
+		},
+		"503 is no matter of format": {
+			answers:  []http.HandlerFunc{upstreamtest.Status(503)},
+			kind:     exchange.Unavailable,
+			status:   503,
+			attempts: 3,
+		},
+		"500, then limited": {
+			answers:  []http.HandlerFunc{upstreamtest.Status(500), upstreamtest.Status(429, "Retry-After", "3600")},
+			kind:     exchange.Limited,
+			status:   429,
+			attempts: 2,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -223,17 +298,20 @@ func TestHandshakeDiscoveryWeighsAnswers(t *testing.T) {
 // If no id can be made, the handshake fails, at the first attempt or at a retry.
 func TestHandshakeWithoutAnID(t *testing.T) {
 	t.Parallel()
-	server := upstreamtest.New(t, upstreamtest.Status(500))
-	server.Start()
-	for good := range 2 {
-		caller, made := newCaller(), 0
-		caller.NewID = func() (string, error) {
-			if made++; made > good {
-				return "", io.ErrUnexpectedEOF
+	for name, good := range map[string]int{"at the first attempt": 0, "at a retry": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := upstreamtest.New(t, upstreamtest.Status(500))
+			server.Start()
+			caller, made := newCaller(), 0
+			caller.NewID = func() (string, error) {
+				if made++; made > good {
+					return "", io.ErrUnexpectedEOF
+				}
+				return uuid.NewString(), nil
 			}
-			return uuid.NewString(), nil
-		}
-		_, err := account(server.URL, avanan.Zoneless).Login(t.Context(), caller, "")
-		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+			_, err := account(server.URL, avanan.Zoneless).Login(t.Context(), caller, "")
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		})
 	}
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// asked is the time of the request: 1767323045 in Unix seconds (`date -u -d 2026-01-02T03:04:05 +%s`), and half a second.
+// asked is the time of the request: 1767323045 in Unix seconds (`date -u -d 2026-01-02T03:04:05 +%s`), and half a
+// second.
 var asked = time.Date(2026, 1, 2, 3, 4, 5, 500_000_000, time.UTC)
 
 // unsignedJWT makes a JWT by hand.
@@ -58,56 +59,93 @@ func TestParseJWTLife(t *testing.T) {
 // The vendor's clock may differ from this one: with an iat claim, the JWT lives at most from iat to exp.
 func TestParseJWTLifeWithASlowClock(t *testing.T) {
 	t.Parallel()
-	for claims, want := range map[string]time.Duration{
-		`{"iat":1767326645,"exp":1767330245}`:    time.Hour, // the vendor's clock is an hour ahead
-		`{"iat":1767323045,"exp":1767326645}`:    time.Hour - 500*time.Millisecond,
-		`{"iat":1767322985,"exp":1767326645}`:    time.Hour - 500*time.Millisecond,    // it was a minute old
-		`{"iat":1767312245,"exp":1767398645}`:    21*time.Hour - 500*time.Millisecond, // for 24 h, three of which are over
-		`{"iat":1767326645,"exp":1767409445}`:    23 * time.Hour,                      // for 23 h, by a clock that is an hour ahead
-		`{"iat":1767323045,"exp":1767409445}`:    24*time.Hour - 500*time.Millisecond, // exactly 24 h
-		`{"iat":1767323046,"exp":1767409446}`:    time.Hour,                           // more than a day away: no exp can be meant
-		`{"iat":1767326645000,"exp":1767326645}`: time.Hour - 500*time.Millisecond,    // in milliseconds: not meant
-		`{"iat":1767326646,"exp":1767326645}`:    time.Hour - 500*time.Millisecond,    // after exp: not meant
-		`{"iat":-1e300,"exp":1767326645}`:        time.Hour - 500*time.Millisecond,
-		`{"iat":"x","exp":1767326645}`:           time.Hour - 500*time.Millisecond,
-		`{"iat":1767326645}`:                     time.Hour,
+	const half = 500 * time.Millisecond
+	for name, test := range map[string]struct {
+		claims string
+		want   time.Duration
+	}{
+		"the vendor's clock is an hour ahead": {`{"iat":1767326645,"exp":1767330245}`, time.Hour},
+		"the clocks agree":                    {`{"iat":1767323045,"exp":1767326645}`, time.Hour - half},
+		"it was a minute old":                 {`{"iat":1767322985,"exp":1767326645}`, time.Hour - half},
+		"three hours of 24 are over":          {`{"iat":1767312245,"exp":1767398645}`, 21*time.Hour - half},
+		"23 hours, by a clock an hour ahead":  {`{"iat":1767326645,"exp":1767409445}`, 23 * time.Hour},
+		"exactly 24 hours":                    {`{"iat":1767323045,"exp":1767409445}`, 24*time.Hour - half},
+		"an exp more than a day away":         {`{"iat":1767323046,"exp":1767409446}`, time.Hour},
+		"an iat in milliseconds":              {`{"iat":1767326645000,"exp":1767326645}`, time.Hour - half},
+		"an iat after exp":                    {`{"iat":1767326646,"exp":1767326645}`, time.Hour - half},
+		"an iat before all time":              {`{"iat":-1e300,"exp":1767326645}`, time.Hour - half},
+		"an iat as a text":                    {`{"iat":"x","exp":1767326645}`, time.Hour - half},
+		"no exp":                              {`{"iat":1767326645}`, time.Hour},
 	} {
-		_, life, fault := parseJWT(unsignedJWT(headerRS256, claims), asked)
-		require.Empty(t, fault)
-		require.Equal(t, want, life, claims)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, life, fault := parseJWT(unsignedJWT(headerRS256, test.claims), asked)
+			require.Empty(t, fault)
+			require.Equal(t, test.want, life)
+		})
 	}
 }
 
 func TestParseJWTUnwraps(t *testing.T) {
 	t.Parallel()
-	for _, body := range []string{"a.b.c", "a.b.c\n", "\r\n a.b.c\t", `"a.b.c"`, "\"a.b.c\"\r\n", `" a.b.c "`} {
-		text, life, fault := parseJWT(body, asked)
-		require.Empty(t, fault, "%q", body)
-		require.Equal(t, "a.b.c", text)
-		require.Equal(t, time.Hour, life)
+	for name, body := range map[string]string{
+		"as it is":                  "a.b.c",
+		"a line feed":               "a.b.c\n",
+		"blanks":                    "\r\n a.b.c\t",
+		"quotes":                    `"a.b.c"`,
+		"quotes, then a line feed":  "\"a.b.c\"\r\n",
+		"quotes with blanks within": `" a.b.c "`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text, life, fault := parseJWT(body, asked)
+			require.Empty(t, fault)
+			require.Equal(t, "a.b.c", text)
+			require.Equal(t, time.Hour, life)
+		})
 	}
 }
 
 func TestParseJWTRejects(t *testing.T) {
 	t.Parallel()
-	for want, bodies := range map[string][]string{
-		"the body is empty": {"", " \r\n", `""`, `" "`},
-		"the body is not a token": {
-			"<html>Welcome</html>", `{"token":"a.b.c"}`, `["a.b.c"]`, `{"responseEnvelope":{},"responseData":[]}`, "a.b c", "a.b.c\x00",
-			"a.b.c\r\nx-av-token: d", `"a.b.c`, `"`, "ä.b.c", "a.b.\xff",
-		},
-		"the token has expired, or is about to (is this server's clock right?)": {
-			unsignedJWT(headerRS256, `{"exp":1767323046}`), unsignedJWT(headerRS256, `{"exp":1767323048}`), // 2.5 s away
-			unsignedJWT(headerRS256, `{"exp":1767323045}`), unsignedJWT(headerRS256, `{"exp":0}`),
-			unsignedJWT(headerRS256, `{"exp":-1}`), unsignedJWT(headerRS256, `{"exp":-1e300}`),
-		},
+	const (
+		empty   = "the body is empty"
+		noToken = "the body is not a token"
+		expired = "the token has expired, or is about to (is this server's clock right?)"
+	)
+	expiring := func(at string) string { return unsignedJWT(headerRS256, `{"exp":`+at+`}`) }
+	for name, test := range map[string]struct{ body, want string }{
+		"nothing":                  {"", empty},
+		"blanks":                   {" \r\n", empty},
+		"quotes":                   {`""`, empty},
+		"quotes around a blank":    {`" "`, empty},
+		"a web page":               {"<html>Welcome</html>", noToken},
+		"an object":                {`{"token":"a.b.c"}`, noToken},
+		"a list":                   {`["a.b.c"]`, noToken},
+		"an answer without data":   {`{"responseEnvelope":{},"responseData":[]}`, noToken},
+		"a blank within":           {"a.b c", noToken},
+		"a byte 0":                 {"a.b.c\x00", noToken},
+		"another header":           {"a.b.c\r\nx-av-token: d", noToken},
+		"a quote before":           {`"a.b.c`, noToken},
+		"a quote behind":           {`a.b.c"`, noToken},
+		"a quote behind, x before": {`xa.b.c"`, noToken},
+		"a quote alone":            {`"`, noToken},
+		"not ASCII":                {"ä.b.c", noToken},
+		"not UTF-8":                {"a.b.\xff", noToken},
+		"half a second to live":    {expiring("1767323046"), expired},
+		"2.5 s to live":            {expiring("1767323048"), expired},
+		"expired just now":         {expiring("1767323045"), expired},
+		"expired in 1970":          {expiring("0"), expired},
+		"expired before 1970":      {expiring("-1"), expired},
+		"expired before all time":  {expiring("-1e300"), expired},
 	} {
-		for _, body := range bodies {
-			text, life, fault := parseJWT(body, asked)
-			require.Equal(t, want, fault, "%q", body)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text, life, fault := parseJWT(test.body, asked)
+			require.Equal(t, test.want, fault)
 			require.Empty(t, text)
 			require.Zero(t, life)
-		}
+		})
 	}
 }
 
@@ -163,13 +201,4 @@ func TestParseJWTIssuedAtItsExpiry(t *testing.T) {
 	_, life, fault := parseJWT(unsignedJWT(headerRS256, `{"iat":1767326645,"exp":1767326645}`), asked)
 	require.Empty(t, fault)
 	require.Equal(t, time.Hour-500*time.Millisecond, life)
-}
-
-// A quote at only one end of the body is not removed.
-func TestParseJWTRejectsASingleQuote(t *testing.T) {
-	t.Parallel()
-	for _, body := range []string{`a.b.c"`, `"a.b.c`, `xa.b.c"`, `"`} {
-		_, _, fault := parseJWT(body, asked)
-		require.Equal(t, "the body is not a token", fault, body)
-	}
 }

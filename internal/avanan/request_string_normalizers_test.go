@@ -97,7 +97,8 @@ var normalizers = map[string]func(requestTarget string) (path string, ok bool){
 
 // bestFit is what conversions to a code page of Windows turn into the characters that matter here
 // (https://www.unicode.org/Public/MAPPINGS/VENDORS/MICSFT/WindowsBestFit/).
-var bestFit = strings.NewReplacer("\u00a5", `\`, "\u00b4", "/", "\u066a", "%", "\u2044", "/", "\u20a9", `\`, "\u2215", "/", "\u2216", `\`,
+var bestFit = strings.NewReplacer("\u00a5", `\`, "\u00b4", "/", "\u066a", "%", "\u2044", "/", "\u20a9", `\`, "\u2215",
+	"/", "\u2216", `\`,
 	"\uff05", "%", "\uff0e", ".", "\uff0f", "/", "\uff3c", `\`)
 
 func pathOf(target string) string { return before(target, "?") }
@@ -211,38 +212,87 @@ func overlongRead(text string) string {
 func TestNormalizers(t *testing.T) {
 	t.Parallel()
 	for name, targets := range map[string][]string{
-		"net/http: decode, clean, reject bad escapes": {"/v1.0/event/../x", "/v1.0/event/%2e%2E/x", "/v1.0/event/..%2fx?q"},
-		"decode, clean": {"/v1.0/event/%2e./x", "/v1.0/event/%zz/..%2F../x"},
-		"clean, decode": {"/v1.0/event/../x", "/v1.0/event/%2e%2e/x"},
-		"RFC 3986: remove dot segments, keep empty ones, decode": {"/v1.0/event/./../x", "/v1.0/event/.."},
-		"decode twice, clean":                                         {"/v1.0/event/%252e%252e/x"},
-		"decode until nothing changes, clean":                         {"/v1.0/event/%25252e./x", "/v1.0/event/%%32%65./x"},
-		"decode, split off query and fragment, clean":                 {"/v1.0/event/..%3fx", "/v1.0/event/..%23/x"},
-		"nginx: merge slashes, decode, merge slashes, clean":          {"/v1.0/event//../x", "/v1.0/event%2f/%2f../x"},
-		"Tomcat: strip parameters, decode, clean":                     {"/v1.0/event/..;/x", "/v1.0/event/..;a=b/x"},
-		"decode, strip parameters, clean":                             {"/v1.0/event/..;/x", "/v1.0/event/..%3ba/x"},
-		"IIS: decode, backslash as slash, clean":                      {`/v1.0/event\..\x`, "/v1.0/event/..%5cx"},
-		"decode, drop spaces, clean":                                  {"/v1.0/event/..%20/x", "/v1.0/event/%20../x", "/v1.0/event/.%20./x"},
-		"C strings: decode, end at NUL, clean":                        {"/v1.0/event/..%00x"},
-		"forwarded in a request line: decode, end at CR or LF, clean": {"/v1.0/event/..%0dx", "/v1.0/event/..%0A"},
-		"decode, drop control characters, clean":                      {"/v1.0/event/.%00./x", "/v1.0/event/..%7f/x"},
-		"decode, drop what is not UTF-8, clean":                       {"/v1.0/event/..%ff/x", "/v1.0/event/.%c3./x"},
-		"decode, read overlong UTF-8, clean":                          {"/v1.0/event/%c0%ae./x", "/v1.0/event/..%e0%80%afx", "/v1.0/event/..%c0%af", "/v1.0/event/%f0%80%80%ae./x"},
-		"IIS: decode with %u, clean":                                  {"/v1.0/event/%u002e%U002E/x", "/v1.0/event/..%u002fx"},
-		"decode, decode with %u, clean":                               {"/v1.0/event/%25u002e./x", "/v1.0/event/%%75002e./x"},
-		"decode, NFKC, decode, clean":                                 {"/v1.0/event/%ef%bc%8e%EF%BC%8E/x", "/v1.0/event/..%ef%bc%8fx", "/v1.0/event/%e2%80%a5/x", "/v1.0/event/%ef%bc%852e./x"},
-		"Windows: decode, best fit of all code pages, decode, clean":  {"/v1.0/event/..%e2%88%95x", "/v1.0/event/x%c2%a5..%c2%a5..%c2%a5x", "/v1.0/event/%ef%bc%8e./x", "/v1.0/event/..%c2%b4x"},
+		"net/http: decode, clean, reject bad escapes": {
+			"/v1.0/event/../x", "/v1.0/event/%2e%2E/x", "/v1.0/event/..%2fx?q",
+		},
+		"decode, clean": {
+			"/v1.0/event/%2e./x", "/v1.0/event/%zz/..%2F../x",
+		},
+		"clean, decode": {
+			"/v1.0/event/../x", "/v1.0/event/%2e%2e/x",
+		},
+		"RFC 3986: remove dot segments, keep empty ones, decode": {
+			"/v1.0/event/./../x", "/v1.0/event/..",
+		},
+		"decode twice, clean": {
+			"/v1.0/event/%252e%252e/x",
+		},
+		"decode until nothing changes, clean": {
+			"/v1.0/event/%25252e./x", "/v1.0/event/%%32%65./x",
+		},
+		"decode, split off query and fragment, clean": {
+			"/v1.0/event/..%3fx", "/v1.0/event/..%23/x",
+		},
+		"nginx: merge slashes, decode, merge slashes, clean": {
+			"/v1.0/event//../x", "/v1.0/event%2f/%2f../x",
+		},
+		"Tomcat: strip parameters, decode, clean": {
+			"/v1.0/event/..;/x", "/v1.0/event/..;a=b/x",
+		},
+		"decode, strip parameters, clean": {
+			"/v1.0/event/..;/x", "/v1.0/event/..%3ba/x",
+		},
+		"IIS: decode, backslash as slash, clean": {
+			`/v1.0/event\..\x`, "/v1.0/event/..%5cx",
+		},
+		"decode, drop spaces, clean": {
+			"/v1.0/event/..%20/x", "/v1.0/event/%20../x", "/v1.0/event/.%20./x",
+		},
+		"C strings: decode, end at NUL, clean": {
+			"/v1.0/event/..%00x",
+		},
+		"forwarded in a request line: decode, end at CR or LF, clean": {
+			"/v1.0/event/..%0dx", "/v1.0/event/..%0A",
+		},
+		"decode, drop control characters, clean": {
+			"/v1.0/event/.%00./x", "/v1.0/event/..%7f/x",
+		},
+		"decode, drop what is not UTF-8, clean": {
+			"/v1.0/event/..%ff/x", "/v1.0/event/.%c3./x",
+		},
+		"decode, read overlong UTF-8, clean": {
+			"/v1.0/event/%c0%ae./x", "/v1.0/event/..%e0%80%afx", "/v1.0/event/..%c0%af", "/v1.0/event/%f0%80%80%ae./x",
+		},
+		"IIS: decode with %u, clean": {
+			"/v1.0/event/%u002e%U002E/x", "/v1.0/event/..%u002fx",
+		},
+		"decode, decode with %u, clean": {
+			"/v1.0/event/%25u002e./x", "/v1.0/event/%%75002e./x",
+		},
+		"decode, NFKC, decode, clean": {
+			"/v1.0/event/%ef%bc%8e%EF%BC%8E/x", "/v1.0/event/..%ef%bc%8fx", "/v1.0/event/%e2%80%a5/x",
+			"/v1.0/event/%ef%bc%852e./x",
+		},
+		"Windows: decode, best fit of all code pages, decode, clean": {
+			"/v1.0/event/..%e2%88%95x", "/v1.0/event/x%c2%a5..%c2%a5..%c2%a5x", "/v1.0/event/%ef%bc%8e./x",
+			"/v1.0/event/..%c2%b4x",
+		},
 	} {
-		normalize := normalizers[name]
-		require.NotNil(t, normalize, name)
-		for _, target := range targets {
-			_, escapes := escapeOf(normalize, "/v1.0/event/", target)
-			require.True(t, escapes, "%s: %s", name, target)
-		}
-		for _, target := range []string{"/v1.0/event/", "/v1.0/event/1", "/v1.0/event/b%C3%BCcher/x?scope=farm%3Acust", "/v1.0/event/..."} {
-			path, escapes := escapeOf(normalize, "/v1.0/event/", target)
-			require.False(t, escapes, "%s: %s as %s", name, target, path)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			normalize := normalizers[name]
+			require.NotNil(t, normalize)
+			for _, target := range targets {
+				_, escapes := escapeOf(normalize, "/v1.0/event/", target)
+				require.True(t, escapes, target)
+			}
+			for _, target := range []string{
+				"/v1.0/event/", "/v1.0/event/1", "/v1.0/event/b%C3%BCcher/x?scope=farm%3Acust", "/v1.0/event/...",
+			} {
+				path, escapes := escapeOf(normalize, "/v1.0/event/", target)
+				require.False(t, escapes, "%s as %s", target, path)
+			}
+		})
 	}
 	require.Len(t, normalizers, 21)
 }
@@ -282,16 +332,20 @@ func requireBelowPrefix(t *testing.T, prefix, requestString string) bool {
 
 // fragments are what the generated request strings are made of, before they are encoded.
 var fragments = []string{
-	".", ".", "..", "..", "../", "/..", "/../", "./", "...", "..;/", "..;a=b/", ";", ";x", ".;./", "/", "/", "//", `\`, `..\`, "?", "?a=", "#",
-	"\x00", ".\x00.", "\x7f", "..\x7f/", "\r", "\n", "\r\n", "\t", " ", "%", "%", "%2", "%zz", "&", "=", "+", "a", "x", "u002e", "e", "2e",
-	"\xc0\xae", "\xc0\xaf", "\xe0\x80\xae", "\xe0\x80\xaf", "\xf0\x80\x80\xae", "\xff", "\xc3", "%u002e", "%u2215", "%U002F",
-	"\u2215", "\uff0e", "\uff0e\uff0e", "\uff0f", "\uff3c", "\u2025", "\uff05", "\u00a5", "\u20a9", "\u2044", "ü", "検疫", "\u0085", "v1.0", "/v1.0/", "/V1.0/", "event", "scopes",
+	".", ".", "..", "..", "../", "/..", "/../", "./", "...", "..;/", "..;a=b/", ";", ";x", ".;./", "/", "/", "//", `\`,
+	`..\`, "?", "?a=", "#",
+	"\x00", ".\x00.", "\x7f", "..\x7f/", "\r", "\n", "\r\n", "\t", " ", "%", "%", "%2", "%zz", "&", "=", "+", "a", "x",
+	"u002e", "e", "2e",
+	"\xc0\xae", "\xc0\xaf", "\xe0\x80\xae", "\xe0\x80\xaf", "\xf0\x80\x80\xae", "\xff", "\xc3", "%u002e", "%u2215",
+	"%U002F",
+	"\u2215", "\uff0e", "\uff0e\uff0e", "\uff0f", "\uff3c", "\u2025", "\uff05", "\u00a5", "\u20a9", "\u2044", "ü", "検疫",
+	"\u0085", "v1.0", "/v1.0/", "/V1.0/", "event", "scopes",
 }
 
 var policyPrefixes = []string{"/v1.0/event/", "/v1.0/task/1", "/v1.0/exceptions/whitelist/b%C3%BCcher/", "/app/"}
 
-// generatedRequestString returns one of the prefixes and a random walk over the fragments, each character of them spelled
-// at random.
+// generatedRequestString returns one of the prefixes and a random walk over the fragments, each character of them
+// spelled at random.
 func generatedRequestString(random *rand.Rand) (prefix, requestString string) {
 	prefix = policyPrefixes[random.IntN(len(policyPrefixes))]
 	var text strings.Builder

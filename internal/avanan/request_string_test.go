@@ -46,7 +46,10 @@ func TestCheckRequestStringAccepts(t *testing.T) {
 		"/app/hec-api/v1.1/scopes",
 		"/prefix/of/a/base/url",
 	} {
-		require.NoError(t, CheckRequestString("US:myapp29", requestString), requestString)
+		t.Run(requestString, func(t *testing.T) {
+			t.Parallel()
+			require.NoError(t, CheckRequestString("US:myapp29", requestString))
+		})
 	}
 }
 
@@ -88,7 +91,8 @@ func TestCheckRequestStringRefuses(t *testing.T) {
 			"/v1.0/event%5c..%5caction", "/v1.0/event%5C%2E%5Caction", "/v1.0/event/..%23x",
 		},
 		"has a character in its path that some servers turn into": {
-			"/v1.0/event/%EF%BC%8E%EF%BC%8E/admin", "/v1.0/event/..%EF%BC%8Fadmin", "/v1.0/event/%E2%80%A5/admin", "/v1.0/x%c2%a5..",
+			"/v1.0/event/%EF%BC%8E%EF%BC%8E/admin", "/v1.0/event/..%EF%BC%8Fadmin", "/v1.0/event/%E2%80%A5/admin",
+			"/v1.0/x%c2%a5..",
 		},
 		"contains the app id": {
 			"/v1.0/x?q=US:myapp292026-01-02T03:04:05.123456/v2.0/action/entity", "/US:myapp29", "/v1.0/x?q=us:MYAPP29",
@@ -98,11 +102,15 @@ func TestCheckRequestStringRefuses(t *testing.T) {
 		"contains /v1.0/ after its beginning": {
 			"/v1.0/event/v1.0/action/entity", "/v1.0/x?next=/v1.0/scopes", "/x/v1.0/", "/v1.0/v1.0/", "/app/hec-api/v1.0/scopes",
 			"/v1.0/x?next=/V1.0/scopes", "/v1.0/x?next=%2fv1.0%2Fscopes", "/v1.0/x?next=/v1%2E0/scopes",
-			"/v1.0/x/%56%31%2e%30%2f", "/v1.0/x?next=%252Fv1.0%252F", "/v1.0/x?next=%2525252fV1.0/", "/v1.0?/v1.0/", "/%2fv1.0/x",
+			"/v1.0/x/%56%31%2e%30%2f", "/v1.0/x?next=%252Fv1.0%252F", "/v1.0/x?next=%2525252fV1.0/", "/v1.0?/v1.0/",
+			"/%2fv1.0/x",
 		},
 	} {
 		for _, requestString := range requestStrings {
-			require.ErrorContains(t, CheckRequestString("US:myapp29", requestString), want, "%q", requestString)
+			t.Run(fmt.Sprintf("%.80q", requestString), func(t *testing.T) {
+				t.Parallel()
+				require.ErrorContains(t, CheckRequestString("US:myapp29", requestString), want)
+			})
 		}
 	}
 }
@@ -126,9 +134,12 @@ func TestCheckRequestStringRefusesEveryControlCharacterInThePath(t *testing.T) {
 func TestCheckRequestStringAcceptsUpTo8KiB(t *testing.T) {
 	t.Parallel()
 	for _, start := range []string{"/", "/v1.0/x?q=", "/v1.0/%C3%BC"} {
-		longest := start + strings.Repeat("a", 8192-len(start))
-		require.NoError(t, CheckRequestString("US:myapp29", longest))
-		require.EqualError(t, CheckRequestString("US:myapp29", longest+"a"), "is longer than 8192 bytes")
+		t.Run(start, func(t *testing.T) {
+			t.Parallel()
+			longest := start + strings.Repeat("a", 8192-len(start))
+			require.NoError(t, CheckRequestString("US:myapp29", longest))
+			require.EqualError(t, CheckRequestString("US:myapp29", longest+"a"), "is longer than 8192 bytes")
+		})
 	}
 }
 
@@ -159,7 +170,10 @@ func TestCheckRequestStringChecksEveryLayerOfEncoding(t *testing.T) {
 			"/v1.0/x?" + percent + "2fv1.0/":   "contains /v1.0/ after its beginning",
 			"/v1.0/x?US" + percent + "3amyapp": "contains the app id",
 		} {
-			require.ErrorContains(t, CheckRequestString("US:myapp", requestString), want, requestString)
+			t.Run(requestString, func(t *testing.T) {
+				t.Parallel()
+				require.ErrorContains(t, CheckRequestString("US:myapp", requestString), want)
+			})
 		}
 	}
 }
@@ -197,12 +211,19 @@ func TestCheckRequestStringRefusesAnAppIDThatStartsInTheDate(t *testing.T) {
 // An app id that could be part of a date is searched for in the request string as any other.
 func TestCheckRequestStringWithAnAppIDOfDateCharacters(t *testing.T) {
 	t.Parallel()
-	for _, appID := range []string{"7", "56", "1234567890", "00000000", "2026-01-02T03:04:05.123456", "05.123Z", "T", "-", ":"} {
-		require.NoError(t, CheckRequestString(appID, "/v3.0/scopes"), appID)
-		require.NoError(t, CheckRequestString(appID, "/"), appID)
-		for _, requestString := range []string{"/" + appID, "/x/a" + appID + "b", "/x?q=" + appID, "/x?q=" + escapedTwice(appID)} {
-			require.ErrorContains(t, CheckRequestString(appID, requestString), "contains the app id", requestString)
-		}
+	for _, appID := range []string{
+		"7", "56", "1234567890", "00000000", "2026-01-02T03:04:05.123456", "05.123Z", "T", "-", ":",
+	} {
+		t.Run(appID, func(t *testing.T) {
+			t.Parallel()
+			require.NoError(t, CheckRequestString(appID, "/v3.0/scopes"))
+			require.NoError(t, CheckRequestString(appID, "/"))
+			for _, requestString := range []string{
+				"/" + appID, "/x/a" + appID + "b", "/x?q=" + appID, "/x?q=" + escapedTwice(appID),
+			} {
+				require.ErrorContains(t, CheckRequestString(appID, requestString), "contains the app id", requestString)
+			}
+		})
 	}
 }
 
@@ -253,11 +274,13 @@ func ExampleCheckRequestString() {
 	// has a . or .. segment in its path
 }
 
-// A request string may contain every printable character of ASCII, from ! to ~, that no rule names, and none beyond them.
+// A request string may contain every printable character of ASCII, from ! to ~, that no rule names, and none beyond
+// them.
 func TestCheckRequestStringAcceptsPrintableASCII(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, CheckRequestString("US:myapp29", "/v1.0/a!\"$&'()*+-./0123456789:;<=>@AZ[]^_`az{|}~?b=!~"))
 	for _, bad := range []string{"/v1.0/a ", "/v1.0/\x7f", "/v1.0/\x1f", "/v1.0/\x80"} {
-		require.ErrorContains(t, CheckRequestString("US:myapp29", bad), "contains a space, a control character or one outside ASCII")
+		require.ErrorContains(t, CheckRequestString("US:myapp29", bad),
+			"contains a space, a control character or one outside ASCII")
 	}
 }

@@ -12,14 +12,21 @@ import (
 // People paste a key's "Authentication URL" as it is shown.
 func TestTrimLoginPath(t *testing.T) {
 	t.Parallel()
-	for _, pasted := range []string{
-		"https://gateway.example", "https://gateway.example/", "https://gateway.example/auth/external", "https://gateway.example/auth/external/",
-		"https://gateway.example//auth/external//",
+	const gateway = "https://gateway.example"
+	for name, test := range map[string]struct{ pasted, want string }{
+		"the host":                 {gateway, gateway},
+		"with a slash":             {gateway + "/", gateway},
+		"the login":                {gateway + "/auth/external", gateway},
+		"the login, with a slash":  {gateway + "/auth/external/", gateway},
+		"the login, with slashes":  {gateway + "//auth/external//", gateway},
+		"the beginning of a login": {gateway + "/auth", gateway + "/auth"},
+		"another path":             {gateway + "/xauth/external", gateway + "/xauth/external"},
 	} {
-		require.Equal(t, "https://gateway.example", infinity.TrimLoginPath(pasted), pasted)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, test.want, infinity.TrimLoginPath(test.pasted))
+		})
 	}
-	require.Equal(t, "https://gateway.example/auth", infinity.TrimLoginPath("https://gateway.example/auth"))
-	require.Equal(t, "https://gateway.example/xauth/external", infinity.TrimLoginPath("https://gateway.example/xauth/external"))
 }
 
 // The gateways of the regions, from the portal's pages and public clients.
@@ -27,12 +34,20 @@ func TestGatewayURL(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, []string{"ae", "au", "ca", "eu", "in", "uk", "us"}, infinity.Regions())
 	for region, want := range map[string]string{
-		"eu": "https://cloudinfra-gw.portal.checkpoint.com", "us": "https://cloudinfra-gw-us.portal.checkpoint.com",
-		"ca": "https://cloudinfra-gw.ca.portal.checkpoint.com", "au": "https://cloudinfra-gw.ap.portal.checkpoint.com",
-		"uk": "https://cloudinfra-gw.uk.portal.checkpoint.com", "in": "https://cloudinfra-gw.in.portal.checkpoint.com",
-		"ae": "https://cloudinfra-gw.me.portal.checkpoint.com", "": "", "EU": "",
+		"eu": "https://cloudinfra-gw.portal.checkpoint.com",
+		"us": "https://cloudinfra-gw-us.portal.checkpoint.com",
+		"ca": "https://cloudinfra-gw.ca.portal.checkpoint.com",
+		"au": "https://cloudinfra-gw.ap.portal.checkpoint.com",
+		"uk": "https://cloudinfra-gw.uk.portal.checkpoint.com",
+		"in": "https://cloudinfra-gw.in.portal.checkpoint.com",
+		"ae": "https://cloudinfra-gw.me.portal.checkpoint.com",
+		"":   "",
+		"EU": "",
 	} {
-		require.Equal(t, want, infinity.GatewayURL(region))
+		t.Run(region, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, want, infinity.GatewayURL(region))
+		})
 	}
 }
 

@@ -17,7 +17,8 @@ var (
 	benchAt = time.Date(2026, 1, 2, 3, 4, 5, 123_456_789, time.UTC)
 )
 
-// BenchmarkSignToBare measures signing and bareHMAC in turn, so that other work on the machine does not change their ratio.
+// BenchmarkSignToBare measures signing and bareHMAC in turn, so that other work on the machine does not change their
+// ratio.
 func BenchmarkSignToBare(b *testing.B) {
 	var sign, bare time.Duration
 	for b.Loop() {

@@ -42,44 +42,53 @@ func TestTokenMatchesVectors(t *testing.T) {
 //	printf %s "$message" | openssl dgst -sha256 -hmac "$api_secret"
 func TestTokenMatchesOpenSSL(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
+	acme := Credentials{"acme", "key-1", "sec-1"}
+	for name, test := range map[string]struct {
 		credentials               Credentials
 		timestamp, message, token string
 	}{
-		{
-			Credentials{"acme", "key-1", "sec-1"},
-			"2026-01-02T03:04:05Z", "acme:key-1@2026-01-02T03:04:05Z",
-			"a49e416f8bfe015388cc73df7836b57a2f9491fd2e866fed593eb679bcd79412",
+		"rfc3339": {
+			credentials: acme,
+			timestamp:   "2026-01-02T03:04:05Z",
+			message:     "acme:key-1@2026-01-02T03:04:05Z",
+			token:       "a49e416f8bfe015388cc73df7836b57a2f9491fd2e866fed593eb679bcd79412",
 		},
-		{
-			Credentials{"acme", "key-1", "sec-1"},
-			"2026-01-02T03:04:05.123Z", "acme:key-1@2026-01-02T03:04:05.123Z",
-			"89d52627838ec4514a9108d516877d91f33c4bc192b140d5ae70686d2182b0a5",
+		"rfc3339-ms": {
+			credentials: acme,
+			timestamp:   "2026-01-02T03:04:05.123Z",
+			message:     "acme:key-1@2026-01-02T03:04:05.123Z",
+			token:       "89d52627838ec4514a9108d516877d91f33c4bc192b140d5ae70686d2182b0a5",
 		},
-		{
-			Credentials{"acme", "key-1", "sec-1"},
-			"Fri, 02 Jan 2026 03:04:05 GMT", "acme:key-1@Fri, 02 Jan 2026 03:04:05 GMT",
-			"98addf1857cf7d98d86d90519565341eed462e2376219c007ebd8afcd02a42ff",
+		"http-date": {
+			credentials: acme,
+			timestamp:   "Fri, 02 Jan 2026 03:04:05 GMT",
+			message:     "acme:key-1@Fri, 02 Jan 2026 03:04:05 GMT",
+			token:       "98addf1857cf7d98d86d90519565341eed462e2376219c007ebd8afcd02a42ff",
 		},
-		{
-			Credentials{"acme", "key-1", "sec-1"},
-			"1767323045", "acme:key-1@1767323045",
-			"e1486a70c4b6cc65eba5d750021064f452f104f62c39203d03c513d212e3ffc0",
+		"unix": {
+			credentials: acme,
+			timestamp:   "1767323045",
+			message:     "acme:key-1@1767323045",
+			token:       "e1486a70c4b6cc65eba5d750021064f452f104f62c39203d03c513d212e3ffc0",
 		},
-		{
-			Credentials{"Zoë", "09bc91b9-76e5-4256-8e4f-7a41c1408014", "with space + / = ü"},
-			"1999-12-31T23:59:59Z",
-			"Zoë:09bc91b9-76e5-4256-8e4f-7a41c1408014@1999-12-31T23:59:59Z",
-			"e9e6f6d5888b2e05cf8fd9dc78ea690505ab271a4a0be812150ac0d0aa78363a",
+		"not ASCII": {
+			credentials: Credentials{"Zoë", "09bc91b9-76e5-4256-8e4f-7a41c1408014", "with space + / = ü"},
+			timestamp:   "1999-12-31T23:59:59Z",
+			message:     "Zoë:09bc91b9-76e5-4256-8e4f-7a41c1408014@1999-12-31T23:59:59Z",
+			token:       "e9e6f6d5888b2e05cf8fd9dc78ea690505ab271a4a0be812150ac0d0aa78363a",
 		},
-		{
-			Credentials{"a@b", "c@d", "it's"},
-			"2038-01-19T03:14:08Z", "a@b:c@d@2038-01-19T03:14:08Z",
-			"7364b8ac37c916086008b5c52feacd5ba1cb1c8191ecb8634d8ec13f542679a5",
+		"at signs and a quote": {
+			credentials: Credentials{"a@b", "c@d", "it's"},
+			timestamp:   "2038-01-19T03:14:08Z",
+			message:     "a@b:c@d@2038-01-19T03:14:08Z",
+			token:       "7364b8ac37c916086008b5c52feacd5ba1cb1c8191ecb8634d8ec13f542679a5",
 		},
 	} {
-		require.Equal(t, test.message, string(test.credentials.message(test.timestamp)))
-		require.Equal(t, test.token, test.credentials.token(test.timestamp), test.message)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, test.message, string(test.credentials.message(test.timestamp)))
+			require.Equal(t, test.token, test.credentials.token(test.timestamp))
+		})
 	}
 }
 
@@ -93,11 +102,14 @@ func TestTimestampFormats(t *testing.T) {
 		HTTPDate:     "Fri, 02 Jan 2026 03:04:05 GMT",
 		Unix:         "1767323045",
 	} {
-		for _, at := range []time.Time{signedAt, elsewhere} {
-			headers, err := Credentials{"acme", "key-1", "sec-1"}.Sign(at, format)
-			require.NoError(t, err)
-			require.Equal(t, want, headers.APITimestamp)
-			require.Equal(t, "key-1", headers.APIKey)
+		for zone, at := range map[string]time.Time{"UTC": signedAt, "UTC+9": elsewhere} {
+			t.Run(string(format)+" in "+zone, func(t *testing.T) {
+				t.Parallel()
+				headers, err := Credentials{"acme", "key-1", "sec-1"}.Sign(at, format)
+				require.NoError(t, err)
+				require.Equal(t, want, headers.APITimestamp)
+				require.Equal(t, "key-1", headers.APIKey)
+			})
 		}
 	}
 	require.Len(t, TimestampFormats(), 4)
@@ -106,10 +118,18 @@ func TestTimestampFormats(t *testing.T) {
 
 func TestUnknownTimestampFormatIsRejected(t *testing.T) {
 	t.Parallel()
-	for _, format := range []TimestampFormat{"", "RFC3339", "rfc3339-ns"} {
-		_, err := Credentials{"acme", "key-1", "canary"}.Sign(signedAt, format)
-		require.ErrorContains(t, err, `"rfc3339" "rfc3339-ms" "http-date" "unix"`)
-		require.NotContains(t, err.Error(), "canary")
+	for name, format := range map[string]TimestampFormat{
+		"none":        "",
+		"in capitals": "RFC3339",
+		"another":     "rfc3339-ns",
+		"auto":        "auto",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Credentials{"acme", "key-1", "canary"}.Sign(signedAt, format)
+			require.ErrorContains(t, err, `"rfc3339" "rfc3339-ms" "http-date" "unix"`)
+			require.NotContains(t, err.Error(), "canary")
+		})
 	}
 }
 
