@@ -24,10 +24,18 @@ var (
 		Name: "format", Default: api.FormatAuto, OneOf: []string{"auto", "a", "b"}, Absent: "a", Account: true,
 	}
 	found  = api.Field{Name: "found", Learned: true}
-	note   = api.Field{Name: "note", OmitEmpty: true, Rules: []api.Rule{api.AtMost(5), api.PlainText}}
+	note   = api.Field{Name: "note", OmitEmpty: true, Rules: []api.Rule{notEmpty, api.AtMost(5), api.PlainText}}
 	loud   = api.Field{Name: "loud", Kind: api.Flag, Default: true}
 	verify = api.Verify(true, "Whether a write logs in.")
 )
+
+// notEmpty is a rule that null in a patch need not keep.
+func notEmpty(value string) string {
+	if value == "" {
+		return "is empty"
+	}
+	return ""
+}
 
 // plainAPI is an API without a document, which counts how often a config is opened.
 type plainAPI struct {

@@ -68,10 +68,14 @@ func (d *documented) read(text string) (api.Form, error) {
 		})
 	}
 	for name := range strings.FieldsSeq(fields) {
-		form.Fields = append(form.Fields, api.Field{
+		own := api.Field{
 			Name: name, Bound: true, Account: true, Credential: true, OmitEmpty: true, Group: api.GroupFields,
 			Rules: []api.Rule{api.PlainText},
-		})
+		}
+		if name == "zone" {
+			own.Default = "default"
+		}
+		form.Fields = append(form.Fields, own)
 	}
 	return form, nil
 }
@@ -270,6 +274,27 @@ func TestDocumentsFieldNamedAsACommonOneWins(t *testing.T) {
 		"secrets":{"key":"new","secret_written_at":"mine"},
 		"fields":{"secret_expires_at":"2028-03-01T00:00:00Z","base_url":"no address"}}`, string(again))
 	require.Empty(t, change.Outlived)
+	require.False(t, change.Next.Has(api.SecretWrittenAt))
+}
+
+// Each value of an entry is that of a field in its own object. A field that the entry lacks has its default.
+func TestDecodeReadsFieldsInTheirObjects(t *testing.T) {
+	t.Parallel()
+	values, err := newDocumented().Decode([]byte(`{"document":"key;account zone","account":"outside",
+		"secrets":{"key":"canary-key","base_url":"https://stray.example"},"fields":{"key":"canary","account":"acme"}}`), nil)
+	require.NoError(t, err)
+	require.Equal(t, map[string]any{
+		"document": "key;account zone", "base_url": "", "account": "acme", "zone": "default", "secrets": []string{"key"},
+	}, values.Readable())
+	require.Equal(t, secret.Text("canary-key"), values.Secret(api.Field{Name: "key", Group: api.GroupSecrets}))
+}
+
+// The first write of a config must name its document.
+func TestFirstWriteNamesTheDocument(t *testing.T) {
+	t.Parallel()
+	d := newDocumented()
+	require.Equal(t, "document is required", refused(t, d.API, d.New(), named{"key": "canary-key"}))
+	require.Equal(t, "key is required", refused(t, d.API, d.New(), named{"document": "key;"}), "nothing starts over")
 }
 
 // A document that is the same as before is not read again, which takes time.

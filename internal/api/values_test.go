@@ -132,7 +132,7 @@ func TestEncodeAndDecode(t *testing.T) {
 	require.True(t, time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC).Equal(dates.Expires))
 	require.True(t, now.Truncate(time.Second).Equal(dates.Written))
 
-	emptied := write(t, p.API, again, named{"note": "", "secret_expires_at": nil})
+	emptied := write(t, p.API, again, named{"note": nil, "secret_expires_at": ""})
 	entry, err = emptied.Next.Encode(entry)
 	require.NoError(t, err)
 	require.NotContains(t, string(entry), "note")
@@ -182,6 +182,8 @@ func TestDecodeOfAnyEntry(t *testing.T) {
 				}
 			}
 			require.Equal(t, want, values.Readable())
+			_, err = values.Encode([]byte(test.entry))
+			require.NoError(t, err)
 		})
 	}
 }

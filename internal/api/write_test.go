@@ -52,6 +52,7 @@ func TestApplyMerges(t *testing.T) {
 				}
 			}
 			require.Equal(t, want, change.Next.Readable())
+			require.False(t, change.Next.Has(verify))
 			require.Equal(t, all, old.Readable(), "values do not change")
 			require.Equal(t, 1, p.opens)
 		})
@@ -73,6 +74,7 @@ func TestApplyRefuses(t *testing.T) {
 		"none of some":        {named{"format": "c"}, "format must be one of auto, a, b"},
 		"an empty choice":     {named{"format": ""}, "format must be one of auto, a, b"},
 		"a region":            {named{"region": "uk"}, "region must be one of eu, us"},
+		"an empty text":       {named{"note": ""}, "note is empty"},
 		"an empty secret":     {named{"key": ""}, "key is required"},
 		"null for a secret":   {named{"key": nil}, "key is required"},
 		"a damaged secret":    {named{"key": "canary\ufffd"}, "key contains U+FFFD"},
@@ -218,6 +220,10 @@ func TestApplyOfASecret(t *testing.T) {
 			write:  named{"key": "new"},
 			relied: "the stored ca_cert",
 		},
+		"a certificate is named again": {
+			stored: named{"base_url": "", certificate: testCertificate},
+			write:  named{"key": "new", certificate: testCertificate},
+		},
 		"both are stored": {
 			stored: named{certificate: testCertificate},
 			write:  named{"key": "new"},
@@ -234,7 +240,11 @@ func TestApplyOfASecret(t *testing.T) {
 			outlived: "secret_expires_at is still 2027-03-01T00:00:00Z; " +
 				"if the new secret expires at another time, or never, write that too",
 		},
-		"the date is named": {
+		"another date is named": {
+			stored: named{"base_url": "", "secret_expires_at": "2027-03-01T01:00:00+01:00"},
+			write:  named{"key": "new", "secret_expires_at": "2028-03-01T00:00:00Z"},
+		},
+		"the date is taken away": {
 			stored: named{"base_url": "", "secret_expires_at": "2027-03-01T01:00:00+01:00"},
 			write:  named{"key": "new", "secret_expires_at": ""},
 		},
