@@ -277,6 +277,55 @@ func TestLeaseTTLForTokensOfAnyLife(t *testing.T) {
 	}
 }
 
+// An answer of creds/ that has headers names those of one call alone. A client that uses it for many calls puts a new
+// UUID in each. The headers of sign/ are of one call anyway.
+func TestPerCallHeaders(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/pave/main", m.paveValues())
+	m.write("config/avanan/us", m.avananValues())
+	m.write("config/infinity/us", m.infinityValues())
+	m.write("config/custom/x", m.customCreds())
+	m.write("config/custom/ovh", m.customValues())
+	m.write("config/custom/query", values{
+		"scheme": customQueryCredsScheme, "base_url": "https://api.example", "key": "canary-key",
+	})
+	for path, test := range map[string]struct {
+		given values
+		want  any // nil: absent
+	}{
+		"creds/pave/main":      {nil, []string{}},
+		"creds/custom/x":       {nil, []string{}},
+		"creds/infinity/us":    {nil, []string{"x-av-req-id"}},
+		"creds/avanan/us":      {nil, nil}, // a token, and no headers
+		"creds/custom/query":   {nil, nil}, // query parameters only
+		"sign/avanan/us":       {values{"request_string": "/v1.0/scopes"}, nil},
+		"sign/avanan/us/batch": {values{"request_strings": "/v1.0/scopes"}, nil},
+		"sign/custom/ovh":      {ovhCalls()[0], nil},
+	} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			answer := m.in(t).must(logical.UpdateOperation, path, test.given)
+			require.Equal(t, test.want, answer["per_call_headers"])
+			if test.want == nil {
+				require.NotContains(t, answer, "per_call_headers")
+			}
+		})
+	}
+}
+
+// customQueryCredsScheme has no request, and query parameters only. OpenSSL computed the signature:
+//
+//	printf 1767323045 | openssl dgst -sha256 -hmac made-up
+const customQueryCredsScheme = `secrets: {key: {}}
+query: {sig: 'hex(hmac_sha256(key, now.unix()))'}
+ttl: 60s
+examples:
+  - secrets: {key: made-up}
+    now: 2026-01-02T03:04:05Z
+    want: {sig: de6af3cdbd886418bd03ce7e6e8f6aec826502e3a940e663690161c9b3defae8}
+`
+
 // tokenReads are the reads that need a token.
 var tokenReads = map[string]values{
 	"creds/avanan/us": nil,
