@@ -74,16 +74,16 @@ func TestDeclaredAPIHasAllPaths(t *testing.T) {
 		"expires_at":   "2026-01-02T03:34:05Z",
 	}, signed)
 	batch := m.must(logical.UpdateOperation, "sign/madeup/x/batch", values{
-		"requests": []any{map[string]any(call), map[string]any(call)},
+		"requests": []any{call, call},
 	})
 	delete(signed, "expires_at")
 	require.Equal(t,
-		values{"results": []any{map[string]any(signed), map[string]any(signed)}, "expires_at": "2026-01-02T03:34:05Z"}, batch)
+		values{"results": []any{signed, signed}, "expires_at": "2026-01-02T03:34:05Z"}, batch)
 	wrong = with(call, values{"method": "get"})
 	require.Equal(t, "method must be upper case", m.refused(logical.UpdateOperation, "sign/madeup/x", wrong))
 	require.Equal(t, "requests[1]: method must be upper case",
 		m.refused(logical.UpdateOperation, "sign/madeup/x/batch", values{
-			"requests": []any{map[string]any(call), map[string]any(wrong)},
+			"requests": []any{call, wrong},
 		}))
 	require.Equal(t, 1, logins)
 	require.Equal(t, []string{"x"}, m.must(logical.ListOperation, "config/madeup", nil)["keys"])

@@ -164,7 +164,10 @@ func TestValuesOfWrongTypeAreRejected(t *testing.T) {
 	m := newMount(t)
 	texts := []any{1, 1.5, true, []string{"canary"}, []string{}, values{"canary": "canary"}, values{}, nil}
 	durations := []any{
-		true, []int{1}, values{"a": 1}, "canary", "1 hour", "10m canary", "1e3", "9223372036854775807", 1e300, -1, "", 1.5,
+		true,
+		[]int{1},
+		values{"a": 1},
+		"canary", "1 hour", "10m canary", "1e3", "9223372036854775807", 1e300, -1, "", 1.5,
 		"1500ms", "0.5", "1.5s", nil,
 	}
 	flags := []any{"canary", "", "yes", []bool{true}, values{}, 1, 0.5, nil}

@@ -95,7 +95,7 @@ func TestRegions(t *testing.T) {
 		"US":   "",
 		"ae":   "",
 		"mec1": "",
-		"us ":  "",
+		"usa":  "",
 	} {
 		t.Run(region, func(t *testing.T) {
 			t.Parallel()

@@ -40,8 +40,8 @@ func TestParseAnswerLife(t *testing.T) {
 		"neither":                        {``, 30 * time.Minute},
 		"fields of a later portal alone": {`"later":{"field":1}`, 30 * time.Minute},
 	} {
-		for title, success := range map[string]string{"": "", " with success": `"success":true,`} {
-			t.Run(name+title, func(t *testing.T) {
+		for title, success := range map[string]string{"alone": "", "with success": `"success":true,`} {
+			t.Run(name+" "+title, func(t *testing.T) {
 				t.Parallel()
 				body := strings.Replace(`{`+success+`"data":{"token":"t",`+test.data+`}}`, `,}`, `}`, 1)
 				text, life, fault := parseAnswer([]byte(body), exchange.Timing{Asked: asked})
