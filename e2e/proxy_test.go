@@ -118,83 +118,77 @@ func TestApplicationsWithABaseURLCallThroughTheProxy(t *testing.T) {
 	info, err := os.Lstat(over)
 	require.NoError(t, err)
 	require.Equal(t, os.ModeSocket|0o660, info.Mode())
-	t.Run("calls", func(t *testing.T) { // what follows is for after all of them
-		const success = `"responseText":"Success"`
-		for name, row := range map[string]struct{ path, want string }{
-			"Avanan":             {event + "?scopes=mt-prod-3%3Aacme", success},
-			"PAVE":               {"/pave/v1/sessions", `{"data":[]}`},
-			"PAVE, with a query": {"/pave/v1/sessions/1?expand=a&b=c+d", `{"data":[]}`},
-			"the portal":         {"/infinity/v1.0/scopes", success},
-			"the portal's event": {"/infinity/v1.0/event/1", success},
-		} {
-			address := p.URL + row.path
-			python := "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())"
-			commands := map[string][]string{
-				"curl": {"curl", "-fsS", address},
-				"curl, with headers": {
-					"curl", "-fsS", "-H", "Authorization: Bearer mine", "-H", "x-av-sig: mine", "-H", "API-Token: mine", address,
-				},
-				"Python": {"python3", "-c", python, address},
-			}
-			if !strings.HasPrefix(row.path, "/infinity") {
-				commands["curl, by a socket"] = []string{"curl", "-fsS", "--unix-socket", over, "http://anything" + row.path}
-			}
-			for by, command := range commands {
-				t.Run(name+" by "+by, func(t *testing.T) {
-					t.Parallel()
-					if _, err := exec.LookPath(command[0]); err != nil {
-						t.Skip(err)
-					}
-					for range 2 { // Avanan and the portal take a request id once only
-						require.Contains(t, harness.Run(t, harness.Command(command[0], command[1:]...)), row.want)
-					}
-				})
-			}
-			t.Run(name+" by Go", func(t *testing.T) {
-				t.Parallel()
-				require.Equal(t, http.StatusOK, p.Status(t, address))
-			})
+	const success = `"responseText":"Success"`
+	for name, row := range map[string]struct{ path, want string }{
+		"Avanan":             {event + "?scopes=mt-prod-3%3Aacme", success},
+		"PAVE":               {"/pave/v1/sessions", `{"data":[]}`},
+		"PAVE, with a query": {"/pave/v1/sessions/1?expand=a&b=c+d", `{"data":[]}`},
+		"the portal":         {"/infinity/v1.0/scopes", success},
+		"the portal's event": {"/infinity/v1.0/event/1", success},
+	} {
+		address := p.URL + row.path
+		python := "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())"
+		commands := map[string][]string{
+			"curl": {"curl", "-fsS", address},
+			"curl, with headers": {
+				"curl", "-fsS", "-H", "Authorization: Bearer mine", "-H", "x-av-sig: mine", "-H", "API-Token: mine", address,
+			},
+			"Python": {"python3", "-c", python, address},
 		}
-		for name, application := range map[string][2]string{
-			"curl":   {"sh", "application.sh"},
-			"Python": {"python3", "application.py"},
-		} {
-			t.Run("the example with "+name, func(t *testing.T) {
-				t.Parallel()
-				if _, err := exec.LookPath(strings.ToLower(name)); name == "curl" && err != nil {
+		if !strings.HasPrefix(row.path, "/infinity") {
+			commands["curl, by a socket"] = []string{"curl", "-fsS", "--unix-socket", over, "http://anything" + row.path}
+		}
+		for by, command := range commands {
+			t.Run(name+" by "+by, func(t *testing.T) {
+				if _, err := exec.LookPath(command[0]); err != nil {
 					t.Skip(err)
 				}
-				if _, err := exec.LookPath(application[0]); err != nil {
-					t.Skip(err)
+				for range 2 { // Avanan and the portal take a request id once only
+					require.Contains(t, harness.Run(t, harness.Command(command[0], command[1:]...)), row.want)
 				}
-				run := harness.Command(application[0], harness.Path("examples/proxy/"+application[1]))
-				run.Env = []string{
-					"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(),
-					"AVANAN_URL=" + p.URL + "/avanan/us", "PAVE_URL=" + p.URL + "/pave",
-				}
-				printed := harness.Run(t, run)
-				require.Equal(t, 2, strings.Count(printed, success))
-				require.Contains(t, printed, `{"data":[]}`)
 			})
 		}
-		for name, row := range map[string]struct {
-			method, path string
-			want         int
-		}{
-			"a body":          {http.MethodPost, "/avanan/us/v1.0/event/query", 200},
-			"another path":    {http.MethodGet, "/avanan/us/v1.0/scopes", 403},
-			"PAVE's webhooks": {http.MethodGet, "/pave/v1/callbacks", 403},
-			"a segment more":  {http.MethodGet, "/pave/v1/sessions/1/notes", 403},
-			"encoded dots":    {http.MethodGet, "/pave/v1/sessions/..%2fcallbacks", 403},
-			"no route":        {http.MethodGet, "/other", 404},
-		} {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				status, _ := bodyOf(t, row.method, p.URL+row.path, `{"requestData":{}}`)
-				require.Equal(t, row.want, status)
-			})
-		}
-	})
+		t.Run(name+" by Go", func(t *testing.T) {
+			require.Equal(t, http.StatusOK, p.Status(t, address))
+		})
+	}
+	for name, application := range map[string][2]string{
+		"curl":   {"sh", "application.sh"},
+		"Python": {"python3", "application.py"},
+	} {
+		t.Run("the example with "+name, func(t *testing.T) {
+			if _, err := exec.LookPath(strings.ToLower(name)); name == "curl" && err != nil {
+				t.Skip(err)
+			}
+			if _, err := exec.LookPath(application[0]); err != nil {
+				t.Skip(err)
+			}
+			run := harness.Command(application[0], harness.Path("examples/proxy/"+application[1]))
+			run.Env = []string{
+				"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(),
+				"AVANAN_URL=" + p.URL + "/avanan/us", "PAVE_URL=" + p.URL + "/pave",
+			}
+			printed := harness.Run(t, run)
+			require.Equal(t, 2, strings.Count(printed, success))
+			require.Contains(t, printed, `{"data":[]}`)
+		})
+	}
+	for name, row := range map[string]struct { //nolint:paralleltest // waiting, PAVE's headers would age
+		method, path string
+		want         int
+	}{
+		"a body":          {http.MethodPost, "/avanan/us/v1.0/event/query", 200},
+		"another path":    {http.MethodGet, "/avanan/us/v1.0/scopes", 403},
+		"PAVE's webhooks": {http.MethodGet, "/pave/v1/callbacks", 403},
+		"a segment more":  {http.MethodGet, "/pave/v1/sessions/1/notes", 403},
+		"encoded dots":    {http.MethodGet, "/pave/v1/sessions/..%2fcallbacks", 403},
+		"no route":        {http.MethodGet, "/other", 404},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, _ := bodyOf(t, row.method, p.URL+row.path, `{"requestData":{}}`)
+			require.Equal(t, row.want, status)
+		})
+	}
 	reads := m.Read("status/pave/main").Data["reads"]
 	require.Equal(t, json.Number("2"), reads, "the headers are read once by each proxy, and used for every call")
 	metrics := harness.Run(t, harness.Command("curl", "-fsS", p.Monitor+"/metrics"))
