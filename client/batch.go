@@ -3,16 +3,21 @@ package client
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
 	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
+const requestStrings = "request_strings"
+
 const (
-	// maxBatch is how many calls are signed by one request. A hundred of the longest request strings are within the
-	// engine's limit of 1 MiB, and more calls at once cost hardly less for each.
-	maxBatch = 100
+	// maxRequestStrings is how many calls are signed by one request that lists their request strings. A hundred of the
+	// longest are within the engine's limit of 1 MiB, and more calls at once cost hardly less for each.
+	maxRequestStrings = 100
+	// maxRequests is how many are signed by one that has maps: a scheme may sign with RSA, and the engine limits that.
+	maxRequests = 64
 	// maxSending is how many requests to Vault are under way at the same time, besides halves of those that Vault refused.
 	// More of them have fewer calls each, and cost Vault more; with one alone, a call that just missed it waits for two.
 	maxSending = 2
@@ -20,21 +25,25 @@ const (
 
 // batchedCall is a call that is signed together with others.
 type batchedCall struct {
-	requestString string
-	reports       bool          // it reports a 401
-	done          chan struct{} // closed when signed and err are set
-	signed        *Signed
-	err           error
+	request any           // what a batch has of it
+	reports bool          // it reports a 401
+	done    chan struct{} // closed when signed and err are set
+	signed  *Signed
+	err     error
 }
 
 // signTogether has a call signed. If as many requests as may be are under way, the call waits until one of them ends,
 // and the next request is for all that wait.
 func (s *Signer) signTogether(ctx context.Context, call Call) (*Signed, error) {
-	requestString, is := call.Parameters[signing.RequestString].(string)
-	if !is || len(call.Parameters) != 1 {
-		return nil, fmt.Errorf("%s takes request_string, and no other parameter", s.Path)
+	var request any = maps.Clone(call.Parameters)
+	if field, _ := s.batches(); field == requestStrings {
+		requestString, is := call.Parameters[signing.RequestString].(string)
+		if !is || len(call.Parameters) != 1 {
+			return nil, fmt.Errorf("%s takes request_string, and no other parameter", s.Path)
+		}
+		request = requestString
 	}
-	joined := s.join(requestString, call)
+	joined := s.join(request, call)
 	select {
 	case <-ctx.Done():
 		s.leave(joined)
@@ -44,11 +53,20 @@ func (s *Signer) signTogether(ctx context.Context, call Call) (*Signed, error) {
 	}
 }
 
+// batches returns the parameter that the calls of a batch are in, and how many at most. Avanan's are request strings,
+// because older engines take no maps.
+func (s *Signer) batches() (field string, most int) {
+	if _, vendor := signing.KindOf(s.Path); vendor == "avanan" {
+		return requestStrings, maxRequestStrings
+	}
+	return "requests", maxRequests
+}
+
 // join has a call wait for a request.
-func (s *Signer) join(requestString string, call Call) *batchedCall {
+func (s *Signer) join(request any, call Call) *batchedCall {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	joined := &batchedCall{requestString: requestString, reports: s.reports(call), done: make(chan struct{})}
+	joined := &batchedCall{request: request, reports: s.reports(call), done: make(chan struct{})}
 	s.waiting = append(s.waiting, joined)
 	s.sendNext()
 	return joined
@@ -69,7 +87,8 @@ func (s *Signer) sendNext() {
 	if len(s.waiting) == 0 || s.sending == maxSending {
 		return
 	}
-	next := s.take(maxBatch)
+	_, most := s.batches()
+	next := s.take(most)
 	s.sending++
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
@@ -119,14 +138,15 @@ func (s *Signer) signAll(ctx context.Context, calls []*batchedCall) {
 
 // signBatch makes one request, which reports a 401 if one of its calls does.
 func (s *Signer) signBatch(ctx context.Context, calls []*batchedCall) error {
-	requestStrings, parameters := make([]string, len(calls)), map[string]any{}
+	field, _ := s.batches()
+	requests := make([]any, len(calls))
+	parameters := map[string]any{field: requests}
 	for i, call := range calls {
-		requestStrings[i] = call.requestString
+		requests[i] = call.request
 		if call.reports {
 			parameters["unauthorized"] = true
 		}
 	}
-	parameters["request_strings"] = requestStrings
 	secret, err := s.Vault.Logical().WriteWithContext(ctx, s.Path, parameters)
 	if err != nil {
 		return err

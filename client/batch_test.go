@@ -36,8 +36,9 @@ type batchVault struct {
 
 // batchRequest is what a batch path was sent.
 type batchRequest struct {
-	Strings      []string `json:"request_strings"`
-	Unauthorized bool     `json:"unauthorized"`
+	Strings      []string            `json:"request_strings"`
+	Requests     []map[string]string `json:"requests"`
+	Unauthorized bool                `json:"unauthorized"`
 }
 
 // newBatching returns a signer for a batch path, and what stands in Vault's place. Both are for use in a bubble of
@@ -56,6 +57,9 @@ func (v *batchVault) RoundTrip(r *http.Request) (*http.Response, error) {
 	var request batchRequest
 	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
 		return nil, err
+	}
+	for _, inputs := range request.Requests {
+		request.Strings = append(request.Strings, inputs["request_string"])
 	}
 	v.mu.Lock()
 	v.requests = append(v.requests, request)
@@ -162,28 +166,37 @@ func TestCallsAreSignedTogether(t *testing.T) {
 	})
 }
 
-// A request is for a hundred calls at most; others go with the next.
+// A request is for a hundred request strings at most, or for 64 maps of inputs; other calls go with the next.
 func TestBatchesAreLimited(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		signer, vault := newBatching(t)
-		requestStrings := make([]string, 2+250)
-		for i := range requestStrings {
-			requestStrings[i] = fmt.Sprint("/", i)
-		}
-		calls := sign(t, signer, nil, requestStrings...)
-		close(vault.let)
-		synctest.Wait()
-		var sizes []int
-		for _, request := range vault.requests {
-			sizes = append(sizes, len(request.Strings))
-		}
-		require.ElementsMatch(t, []int{1, 1, 100, 100, 50}, sizes)
-		for i, call := range calls {
-			require.NoError(t, call.err)
-			require.Equal(t, "https://vendor.example"+requestStrings[i], call.URL)
-		}
-	})
+	for path, want := range map[string][]int{
+		"apisig/sign/avanan/us/batch": {1, 1, 100, 100, 50},
+		"apisig/sign/custom/x/batch":  {1, 1, 64, 64, 64, 58},
+	} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				signer, vault := newBatching(t)
+				signer.Path = path
+				requestStrings := make([]string, 2+250)
+				for i := range requestStrings {
+					requestStrings[i] = fmt.Sprint("/", i)
+				}
+				calls := sign(t, signer, nil, requestStrings...)
+				close(vault.let)
+				synctest.Wait()
+				var sizes []int
+				for _, request := range vault.requests {
+					sizes = append(sizes, len(request.Strings))
+				}
+				require.ElementsMatch(t, want, sizes)
+				for i, call := range calls {
+					require.NoError(t, call.err)
+					require.Equal(t, "https://vendor.example"+requestStrings[i], call.URL)
+				}
+			})
+		})
+	}
 }
 
 // A call that the engine or a policy refuses costs the others nothing. What has nothing to do with the calls is not
@@ -459,7 +472,7 @@ func TestCallThatGivesUpDoesNotEndTheBatch(t *testing.T) {
 	})
 }
 
-// A batch path takes a request string alone.
+// Avanan's batch path takes a request string alone.
 func TestBatchTakesRequestStringAlone(t *testing.T) {
 	t.Parallel()
 	for name, parameters := range map[string]map[string]any{
@@ -485,6 +498,7 @@ func TestPathSaysHowCallsAreSigned(t *testing.T) {
 		"/m/sign/avanan/us/":        `PUT /v1/m/sign/avanan/us {"request_string":"/"}`,
 		"m/sign/avanan/batch":       `PUT /v1/m/sign/avanan/batch {"request_string":"/"}`,
 		"m/sign/avanan/us/batch":    `PUT /v1/m/sign/avanan/us/batch {"request_strings":["/"]}`,
+		"m/sign/custom/x/batch":     `PUT /v1/m/sign/custom/x/batch {"requests":[{"request_string":"/"}]}`,
 		"m/sign/avanan/batch/batch": `PUT /v1/m/sign/avanan/batch/batch {"request_strings":["/"]}`,
 		"sign/creds/pave/batch":     `GET /v1/sign/creds/pave/batch`,
 		"m/sign/creds/pave/batch":   `GET /v1/m/sign/creds/pave/batch`,

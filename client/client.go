@@ -10,8 +10,7 @@
 // Path is a path of the engine:
 //
 //   - sign/<vendor>/<name>: each call is signed by itself, over its path and query.
-//   - sign/avanan/<name>/batch: the same, but calls that come in at the same time are signed by one request to Vault.
-//     Other vendors have no batch path.
+//   - sign/<vendor>/<name>/batch: the same, but calls that come in at the same time are signed by one request to Vault.
 //   - creds/<vendor>/<name>: the headers that Vault returns are used for every call, until Vault's answer says that
 //     they are old. Many concurrent calls wait for one read.
 //

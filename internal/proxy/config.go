@@ -304,8 +304,6 @@ func (d document) send(route *Route, node *yaml.Node) ([]string, error) {
 		return []string{signing.RequestString}, nil
 	case route.kind == signing.Creds:
 		return nil, d.errorf(node.Line, "send is for sign: a creds path takes no parameters")
-	case route.kind == signing.Batch:
-		return nil, d.errorf(node.Line, "send is for a path that signs one call: a batch path takes request strings alone")
 	}
 	items, err := d.list(node, "send")
 	if err != nil {
@@ -325,7 +323,7 @@ func (d document) send(route *Route, node *yaml.Node) ([]string, error) {
 		}
 		names = append(names, name)
 	}
-	if route.signPath().requestStringAlone && len(names) > 1 {
+	if route.requestStringAlone() && len(names) > 1 {
 		return nil, d.errorf(node.Line, "send can only have request_string: %s takes no other parameter", route.Path)
 	}
 	if !slices.Contains(names, signing.RequestString) {

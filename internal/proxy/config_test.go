@@ -204,7 +204,6 @@ func TestMistakesOfARoute(t *testing.T) {
 			"no sign path, a batch", path("m/sign/infinity/us/batch"),
 			"4: infinity has no sign path: write creds: <mount>/creds/infinity/<name>",
 		},
-		{"no batch path of the vendor", path("m/sign/custom/x/batch"), "4: custom has no batch path: leave out /batch"},
 		{
 			"a parameter too many", with("send: [request_string, method]"),
 			"5: send can only have request_string: m/sign/avanan/us takes no other parameter",
@@ -222,8 +221,8 @@ func TestMistakesOfARoute(t *testing.T) {
 		{"send, an unknown name", with("send: [body]"), `5: send has "body"`},
 		{"send, twice", with("send: [method, method]"), "5: send has method twice"},
 		{
-			"send for a batch", path("m/sign/a/b/batch\n    send: [request_string]"),
-			"5: send is for a path that signs one call",
+			"a parameter too many for a batch", path("m/sign/avanan/us/batch\n    send: [request_string, method]"),
+			"5: send can only have request_string: m/sign/avanan/us/batch takes no other parameter",
 		},
 		{
 			"send for creds", creds("m/creds/a/b\n    send: [method]"),
@@ -309,6 +308,7 @@ func TestConfigPassesWhatMayWork(t *testing.T) {
 		"a vendor to come": "{sign: m/sign/other/us, queries: as-sent, send: [request_string, method], " +
 			"allow: [GET /]}",
 		"a vendor to come's batch": "{sign: m/sign/other/us/batch, allow: [GET /]}",
+		"a batch of any inputs":    "{sign: m/sign/custom/x/batch, send: [request_string, body_sha256], allow: [GET /]}",
 		"a config named batch":     "{sign: m/sign/custom/batch, queries: as-sent, allow: [GET /]}",
 		"a mount named sign":       "{sign: sign/sign/avanan/us/batch, paths: encoded-slashes, allow: [GET /]}",
 		"a mount named like v1":    "{sign: v1.0/sign/avanan/us, allow: [GET /]}",

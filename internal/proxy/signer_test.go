@@ -25,6 +25,11 @@ func TestRefusalOfTheCallIs400(t *testing.T) {
 		"that of a batch": {
 			400, "request_strings[0] contains a comma: write it as %2C", "request_string contains a comma: write it as %2C",
 		},
+		"that of a batch of maps": {
+			400, "requests[0]: method does not match its pattern; this takes method", "method does not match its pattern",
+		},
+		"an unknown one of a batch of maps": {400, `requests[0]: unknown parameter "method"; this takes body`, ""},
+		"a missing one of a batch of maps":  {400, "requests[0]: body is required; this takes body, method", ""},
 		"a method": {
 			400, "method does not match its pattern; this takes method, request_string", "method does not match its pattern",
 		},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 )
 
@@ -40,6 +41,9 @@ func (f *Failure) Passes() bool {
 		f.Status == http.StatusPreconditionFailed
 }
 
+// inBatch is how a reason begins that is about a call of a batch, of which the client left this one alone.
+var inBatch = regexp.MustCompile(`^(?:requests\[\d+\]: |(request_string)s\[\d+\])`)
+
 // Fault is what is wrong with a call, if that is what Vault's reason for a 400 is about. The engine's reasons for those
 // quote no values. They begin with the name of a parameter, or end in a list of those that its scheme takes; one that
 // is unknown or missing there is not the caller's fault. "" for all others, such as that there is no such config.
@@ -47,12 +51,8 @@ func (f *Failure) Fault(call Call) string {
 	if f.Status != http.StatusBadRequest {
 		return ""
 	}
-	fault, _, ofScheme := strings.Cut(f.Reason, "; this takes ")
+	fault, _, ofScheme := strings.Cut(inBatch.ReplaceAllString(f.Reason, "$1"), "; this takes ")
 	name, rest, _ := strings.Cut(fault, " ")
-	if strings.HasPrefix(name, "request_strings[") { // a batch's, of which the client left this call alone
-		fault = RequestString + " " + rest
-		name = RequestString
-	}
 	_, sent := call.Parameters[name]
 	if sent || ofScheme && name != "unknown" && rest != "is required" {
 		return fault

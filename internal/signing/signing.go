@@ -19,8 +19,7 @@ type Signer interface {
 
 // Call is what a Signer signs.
 type Call struct {
-	// Parameters are those of a sign path, such as request_string, which is the only one on a batch path. A creds path
-	// takes none.
+	// Parameters are those of a sign path, such as request_string, also on its batch path. A creds path takes none.
 	Parameters map[string]any
 	// Rejected is what Sign returned before, if the vendor answered 401 to it. Sign reports that to Vault
 	// (unauthorized=true).
