@@ -1,11 +1,12 @@
 package proxy
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/apisig/vault-plugin-apisig/internal/requeststring"
@@ -14,8 +15,8 @@ import (
 // allowList is the patterns of net/http.ServeMux that a route allows. The mux only matches: it serves nothing.
 type allowList struct {
 	mux            *http.ServeMux
-	patterns       []string
-	encodedSlashes bool // as Route.EncodedSlashes
+	first          string // the first pattern
+	encodedSlashes bool   // as Route.EncodedSlashes
 }
 
 func newAllowList(encodedSlashes bool) *allowList {
@@ -51,38 +52,37 @@ func (l *allowList) add(pattern string) error {
 		return fmt.Errorf("the pattern %q has %s, which is no wildcard here: write {name} for one segment, {name...} for "+
 			"all that follow, or %s for the character itself", pattern, found, escapeOf(found))
 	}
-	if err := register(l.mux, pattern); err != nil {
-		for _, other := range l.patterns {
-			pair := http.NewServeMux()
-			if register(pair, other) == nil && register(pair, pattern) != nil && register(http.NewServeMux(), pattern) == nil {
-				return fmt.Errorf("the pattern %q conflicts with %q: a call that both match has no one pattern that is more "+
-					"specific", pattern, other)
-			}
-		}
+	if err := l.register(pattern); err != nil {
 		return err
 	}
 	if refused := checkPath(sampleOf(path), l.encodedSlashes); refused != nil {
 		return fmt.Errorf("no call can match the pattern %q: %s", pattern, refused.Detail)
 	}
-	l.patterns = append(l.patterns, pattern)
+	l.first = cmp.Or(l.first, pattern)
 	return nil
 }
 
 // escapeOf is the escape of a wildcard's last character.
 func escapeOf(text string) string { return fmt.Sprintf("%%%02X", text[len(text)-1]) }
 
-// register adds a pattern to a mux, which panics if it cannot.
-func register(mux *http.ServeMux, pattern string) (err error) {
+// register adds a pattern to the mux, which panics if it cannot.
+func (l *allowList) register(pattern string) (err error) {
 	defer func() {
-		if reason := recover(); reason != nil {
-			text := fmt.Sprint(reason)
-			if _, after, found := strings.Cut(text, fmt.Sprintf("parsing %q: ", pattern)); found {
-				text = after
-			}
-			err = errors.New("the pattern " + fmt.Sprintf("%q", pattern) + " is malformed: " + text)
+		reason := recover()
+		if reason == nil {
+			return
 		}
+		text := fmt.Sprint(reason)
+		if _, other, conflicts := strings.Cut(text, " conflicts with pattern "); conflicts {
+			other, _ = strconv.QuotedPrefix(other)
+			err = fmt.Errorf("the pattern %q conflicts with %s: a call that both match has no one pattern that is more specific",
+				pattern, other)
+			return
+		}
+		fault := strings.TrimPrefix(text, fmt.Sprintf("parsing %q: ", pattern))
+		err = fmt.Errorf("the pattern %q is malformed: %s", pattern, fault)
 	}()
-	mux.Handle(pattern, matched{})
+	l.mux.Handle(pattern, matched{})
 	return nil
 }
 
@@ -119,10 +119,10 @@ func escaped(segment string) string {
 	return url.PathEscape(segment)
 }
 
-// sample is a path that the first pattern matches.
-func (l *allowList) sample() string {
-	_, path, _ := strings.Cut(l.patterns[0], " ")
-	return sampleOf(path)
+// sample is a method and a path that the first pattern matches.
+func (l *allowList) sample() (method, path string) {
+	method, path, _ = strings.Cut(l.first, " ")
+	return method, sampleOf(path)
 }
 
 // sampleOf is a path, as it is sent, that the path of a pattern matches.
@@ -139,10 +139,4 @@ func sampleOf(pattern string) string {
 		}
 	}
 	return strings.Join(segments, "/")
-}
-
-// sampleMethod is the method of the first pattern.
-func (l *allowList) sampleMethod() string {
-	method, _, _ := strings.Cut(l.patterns[0], " ")
-	return method
 }

@@ -59,133 +59,102 @@ func Load(file string) (*Config, error) {
 
 // Parse is Load of a file that has been read.
 func Parse(file string, content []byte) (*Config, error) {
-	d := document{file}
-	root, err := d.root(content)
-	if err != nil {
-		return nil, err
-	}
-	fields, err := d.fields(root, "the configuration",
-		"listen", "socket_mode", "vault", "routes", "metrics", "body_memory")
-	if err != nil {
-		return nil, err
-	}
+	d := &document{file: file}
+	root := d.root(content)
+	fields := d.fields(root, "the configuration", "listen", "socket_mode", "vault", "routes", "metrics", "body_memory")
 	for _, name := range []string{"listen", "routes"} {
 		if fields[name] == nil {
-			return nil, d.errorf(root.Line, "%s is missing", name)
+			d.wrong(root, "%s is missing", name)
 		}
 	}
-	config := &Config{BodyMemory: defaultBodyMemory}
-	if config.Listen, err = d.listen(fields["listen"], fields["socket_mode"]); err != nil {
-		return nil, err
+	config := &Config{
+		Listen:     d.listen(fields["listen"], fields["socket_mode"]),
+		Vault:      d.vault(fields["vault"]),
+		Metrics:    d.metrics(fields["metrics"]),
+		BodyMemory: d.bodyMemory(fields["body_memory"]),
+		Routes:     d.routes(fields["routes"]),
 	}
-	if node := fields["vault"]; node != nil {
-		if config.Vault, err = d.vault(node); err != nil {
-			return nil, err
-		}
+	if d.err != nil {
+		return nil, d.err
 	}
-	if node := fields["metrics"]; node != nil {
-		if config.Metrics, err = d.metrics(node); err != nil {
-			return nil, err
-		}
-	}
-	if node := fields["body_memory"]; node != nil {
-		if config.BodyMemory, err = d.bodyMemory(node); err != nil {
-			return nil, err
-		}
-	}
-	config.Routes, err = d.routes(fields["routes"])
-	return config, err
+	return config, nil
 }
 
 // listen reads an address. Every other one than these would let other machines call.
-func (d document) listen(node, mode *yaml.Node) (Address, error) {
-	text, err := d.text(node, "listen")
-	if err != nil {
-		return Address{}, err
-	}
+func (d *document) listen(node, mode *yaml.Node) Address {
+	text := d.text(node, "listen")
 	if path, unix := strings.CutPrefix(text, "unix://"); unix {
-		if !unixSockets {
-			return Address{}, d.errorf(node.Line,
-				"listen must be a loopback address with a port: Windows has no unix sockets with modes")
+		switch {
+		case !unixSockets:
+			d.wrong(node, "listen must be a loopback address with a port: Windows has no unix sockets with modes")
+		case !filepath.IsAbs(path) || filepath.Clean(path) != path || path == "/":
+			d.wrong(node, "listen must have the absolute path of a socket, such as unix:///run/apisig.sock")
 		}
-		if !filepath.IsAbs(path) || filepath.Clean(path) != path || path == "/" {
-			return Address{}, d.errorf(node.Line,
-				"listen must have the absolute path of a socket, such as unix:///run/apisig.sock")
-		}
-		address := Address{Socket: path, Mode: 0o600}
-		if mode != nil {
-			if address.Mode, err = d.mode(mode); err != nil {
-				return Address{}, err
-			}
-		}
-		return address, nil
+		return Address{Socket: path, Mode: d.mode(mode)}
 	}
 	if mode != nil {
-		return Address{}, d.errorf(mode.Line, "socket_mode is for a unix socket, and listen is none")
+		d.wrong(mode, "socket_mode is for a unix socket, and listen is none")
 	}
 	address, err := netip.ParseAddrPort(text)
 	if err != nil || !address.Addr().IsLoopback() || address.Addr().Zone() != "" || address.Addr().Is4In6() {
-		return Address{}, d.errorf(node.Line,
-			"listen must be a loopback address with a port, such as 127.0.0.1:8410, "+
-				"or a unix socket, such as unix:///run/apisig.sock")
+		d.wrong(node, "listen must be a loopback address with a port, such as 127.0.0.1:8410, "+
+			"or a unix socket, such as unix:///run/apisig.sock")
 	}
-	return Address{TCP: address}, nil
+	return Address{TCP: address}
 }
 
 // mode reads the permissions of a socket: who may connect needs to write, and nothing executes.
-func (d document) mode(node *yaml.Node) (fs.FileMode, error) {
-	text, err := d.text(node, "socket_mode")
-	if err != nil {
-		return 0, err
+func (d *document) mode(node *yaml.Node) fs.FileMode {
+	if node == nil {
+		return 0o600
 	}
-	mode, err := strconv.ParseUint(text, 8, 32)
+	mode, err := strconv.ParseUint(d.text(node, "socket_mode"), 8, 32)
 	if err != nil || mode&^0o666 != 0 || mode&0o600 != 0o600 {
-		return 0, d.errorf(node.Line,
-			`socket_mode must be octal, with read and write for the owner, such as "0600" or "0660"`)
+		d.wrong(node, `socket_mode must be octal, with read and write for the owner, such as "0600" or "0660"`)
 	}
-	return fs.FileMode(mode), nil
+	return fs.FileMode(mode)
 }
 
-func (d document) vault(node *yaml.Node) (Vault, error) {
-	var vault Vault
-	targets := map[string]*string{
-		"address": &vault.Address, "namespace": &vault.Namespace, "token_file": &vault.TokenFile, "ca_cert": &vault.CACert,
-		"client_cert": &vault.ClientCert, "client_key": &vault.ClientKey, "tls_server_name": &vault.TLSServerName,
+func (d *document) vault(node *yaml.Node) Vault {
+	if node == nil {
+		return Vault{}
 	}
-	fields, err := d.fields(node, "vault",
+	fields := d.fields(node, "vault",
 		"address", "namespace", "token_file", "ca_cert", "client_cert", "client_key", "tls_server_name")
-	if err != nil {
-		return vault, err
-	}
-	for name, value := range fields {
-		if *targets[name], err = d.text(value, name); err != nil {
-			return vault, err
-		}
+	text := func(name string) string { return d.text(fields[name], name) }
+	vault := Vault{
+		Address:       text("address"),
+		Namespace:     text("namespace"),
+		TokenFile:     text("token_file"),
+		CACert:        text("ca_cert"),
+		ClientCert:    text("client_cert"),
+		ClientKey:     text("client_key"),
+		TLSServerName: text("tls_server_name"),
 	}
 	if address := fields["address"]; address != nil {
 		parsed, err := url.Parse(vault.Address)
 		if err != nil || parsed.Host+parsed.Path == "" || parsed.User != nil ||
 			!slices.Contains([]string{"https", "http", "unix"}, parsed.Scheme) {
-			return vault, d.errorf(address.Line, "address must be a URL, such as https://vault.example.com:8200")
+			d.wrong(address, "address must be a URL, such as https://vault.example.com:8200")
 		}
 	}
 	if (vault.ClientCert == "") != (vault.ClientKey == "") {
-		return vault, d.errorf(node.Line, "client_cert and client_key must be set together")
+		d.wrong(node, "client_cert and client_key must be set together")
 	}
-	return vault, nil
+	return vault
 }
 
-func (d document) metrics(node *yaml.Node) (string, error) {
-	text, err := d.text(node, "metrics")
-	if err != nil {
-		return "", err
+func (d *document) metrics(node *yaml.Node) string {
+	if node == nil {
+		return ""
 	}
+	text := d.text(node, "metrics")
 	_, port, err := net.SplitHostPort(text)
 	number, wrong := strconv.ParseUint(port, 10, 16)
 	if err != nil || wrong != nil || strconv.FormatUint(number, 10) != port {
-		return "", d.errorf(node.Line, "metrics must be an address with a port, such as 127.0.0.1:9410")
+		d.wrong(node, "metrics must be an address with a port, such as 127.0.0.1:9410")
 	}
-	return text, nil
+	return text
 }
 
 const defaultBodyMemory = 64 << 20
@@ -194,40 +163,31 @@ var bodyMemoryForm = regexp.MustCompile(`^([1-9]\d{0,5})(MiB|GiB)$`)
 
 // bodyMemory reads a size. Less than the longest body would refuse that one always, with an answer that says to try
 // again.
-func (d document) bodyMemory(node *yaml.Node) (int64, error) {
-	text, err := d.text(node, "body_memory")
-	if err != nil {
-		return 0, err
+func (d *document) bodyMemory(node *yaml.Node) int64 {
+	if node == nil {
+		return defaultBodyMemory
 	}
 	var size int64
-	if found := bodyMemoryForm.FindStringSubmatch(text); found != nil {
+	if found := bodyMemoryForm.FindStringSubmatch(d.text(node, "body_memory")); found != nil {
 		size, _ = strconv.ParseInt(found[1], 10, 64) // digits, few enough
 		size <<= map[string]int{"MiB": 20, "GiB": 30}[found[2]]
 	}
 	if size < maxBuffered {
-		return 0, d.errorf(node.Line, "body_memory must be at least 10MiB, such as 64MiB or 1GiB")
+		d.wrong(node, "body_memory must be at least 10MiB, such as 64MiB or 1GiB")
 	}
-	return size, nil
+	return size
 }
 
-func (d document) routes(node *yaml.Node) ([]*Route, error) {
-	pairs, err := d.pairs(node, "routes")
-	if err != nil {
-		return nil, err
-	}
-	if len(pairs) == 0 {
-		return nil, d.errorf(node.Line, "routes must have at least one")
-	}
+func (d *document) routes(node *yaml.Node) []*Route {
 	var routes []*Route
-	for _, p := range pairs {
-		route, err := d.route(p.key, p.value)
-		if err != nil {
-			return nil, err
-		}
-		routes = append(routes, route)
+	for _, p := range d.pairs(node, "routes") {
+		routes = append(routes, d.route(p.key, p.value))
+	}
+	if len(routes) == 0 {
+		d.wrong(node, "routes must have at least one")
 	}
 	slices.SortFunc(routes, func(a, b *Route) int { return cmp.Compare(len(b.Prefix), len(a.Prefix)) })
-	return routes, nil
+	return routes
 }
 
 var (
@@ -236,117 +196,81 @@ var (
 	credsForm  = regexp.MustCompile(`^[\w.-]+(/[\w.-]+)*/creds/[\w-]+/\w([\w.-]*\w)?$`)
 )
 
-func (d document) route(key, node *yaml.Node) (*Route, error) {
+func (d *document) route(key, node *yaml.Node) *Route {
 	what := fmt.Sprintf("route %s", key.Value)
-	route := &Route{Prefix: key.Value}
-	switch {
-	case key.Value == "/":
-		route.Prefix = ""
-	case !prefixForm.MatchString(key.Value) || slices.ContainsFunc(strings.Split(key.Value, "/"), isDots):
-		return nil, d.errorf(key.Line, "%s must begin with / and not end in it, without escapes, . and ..", what)
+	route := &Route{Prefix: strings.TrimSuffix(key.Value, "/")}
+	if key.Value != "/" &&
+		(!prefixForm.MatchString(key.Value) || slices.ContainsFunc(strings.Split(key.Value, "/"), isDots)) {
+		d.wrong(key, "%s must begin with / and not end in it, without escapes, . and ..", what)
 	}
-	fields, err := d.fields(node, what, "sign", "creds", "allow", "send", "scopes", "queries", "paths")
-	if err != nil {
-		return nil, err
-	}
+	fields := d.fields(node, what, "sign", "creds", "allow", "send", "scopes", "queries", "paths")
 	if (fields["sign"] == nil) == (fields["creds"] == nil) {
-		return nil, d.errorf(key.Line, "%s must have one of sign and creds", what)
+		d.wrong(key, "%s must have one of sign and creds", what)
 	}
 	kind, form, shape := "creds", credsForm, "<mount>/creds/<vendor>/<name>"
 	if fields["sign"] != nil {
 		kind, form, shape = "sign", signForm, "<mount>/sign/<vendor>/<name>, or that and /batch"
 	}
-	if route.Path, err = d.text(fields[kind], kind); err != nil {
-		return nil, err
-	}
+	path := fields[kind]
+	route.Path = d.text(path, kind)
 	if strings.HasPrefix(strings.TrimPrefix(route.Path, "/"), "v1/") {
-		return nil, d.errorf(fields[kind].Line, "%s must be without v1/, as the vault command takes it: %s", kind, shape)
+		d.wrong(path, "%s must be without v1/, as the vault command takes it: %s", kind, shape)
 	}
 	if !form.MatchString(route.Path) || strings.Contains(route.Path, "..") ||
 		slices.Contains(strings.Split(route.Path, "/"), ".") {
-		return nil, d.errorf(fields[kind].Line, "%s must be a path of the engine: %s", kind, shape)
+		d.wrong(path, "%s must be a path of the engine: %s", kind, shape)
 	}
 	route.kind, route.vendor = signing.KindOf(route.Path)
-	if route.QueriesAsSent, err = d.chosen(fields["queries"], "queries", "as-sent"); err != nil {
-		return nil, err
-	}
-	if route.EncodedSlashes, err = d.chosen(fields["paths"], "paths", "encoded-slashes"); err != nil {
-		return nil, err
-	}
+	route.QueriesAsSent = d.chosen(fields["queries"], "queries", "as-sent")
+	route.EncodedSlashes = d.chosen(fields["paths"], "paths", "encoded-slashes")
 	if fault := route.cannotSign(); fault != "" {
-		return nil, d.errorf(fields[kind].Line, "%s", fault)
+		d.wrong(path, "%s", fault)
 	}
-	if route.Send, err = d.send(route, fields["send"]); err != nil {
-		return nil, err
-	}
-	if node := fields["scopes"]; node != nil {
-		if route.Scopes, err = d.text(node, "scopes"); err != nil {
-			return nil, err
-		}
-		if strings.ContainsFunc(route.Scopes, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			return nil, d.errorf(node.Line, "scopes must be printable ASCII without spaces")
-		}
+	route.Send = d.send(route, fields["send"])
+	route.Scopes = d.text(fields["scopes"], "scopes")
+	if strings.ContainsFunc(route.Scopes, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		d.wrong(fields["scopes"], "scopes must be printable ASCII without spaces")
 	}
 	if fields["allow"] == nil {
-		return nil, d.errorf(key.Line, "%s has no allow: nothing would pass", what)
+		d.wrong(key, "%s has no allow: nothing would pass", what)
 	}
-	route.allow, err = d.allow(fields["allow"], route.EncodedSlashes)
-	return route, err
+	route.allow = newAllowList(route.EncodedSlashes)
+	for _, item := range d.list(fields["allow"], "allow") {
+		if err := route.allow.add(d.text(item, "a pattern of allow")); err != nil {
+			d.wrong(item, "%v", err)
+		}
+	}
+	return route
 }
 
 func isDots(segment string) bool { return segment == "." || segment == ".." }
 
-func (d document) send(route *Route, node *yaml.Node) ([]string, error) {
+func (d *document) send(route *Route, node *yaml.Node) []string {
 	switch {
-	case node == nil && route.kind == signing.Creds:
-		return nil, nil
-	case node == nil:
-		return []string{signing.RequestString}, nil
+	case route.kind == signing.Creds && node != nil:
+		d.wrong(node, "send is for sign: a creds path takes no parameters")
+		return nil
 	case route.kind == signing.Creds:
-		return nil, d.errorf(node.Line, "send is for sign: a creds path takes no parameters")
-	}
-	items, err := d.list(node, "send")
-	if err != nil {
-		return nil, err
+		return nil
+	case node == nil:
+		return []string{signing.RequestString}
 	}
 	var names []string
-	for _, item := range items {
-		name, err := d.text(item, "an item of send")
-		if err != nil {
-			return nil, err
-		}
+	for _, item := range d.list(node, "send") {
+		name := d.text(item, "an item of send")
 		if !slices.Contains([]string{signing.Method, signing.RequestString, signing.BodySHA256}, name) {
-			return nil, d.errorf(item.Line, "send has %q: it can have method, request_string and body_sha256", name)
+			d.wrong(item, "send has %q: it can have method, request_string and body_sha256", name)
 		}
 		if slices.Contains(names, name) {
-			return nil, d.errorf(item.Line, "send has %s twice", name)
+			d.wrong(item, "send has %s twice", name)
 		}
 		names = append(names, name)
 	}
 	if route.requestStringAlone() && len(names) > 1 {
-		return nil, d.errorf(node.Line, "send can only have request_string: %s takes no other parameter", route.Path)
+		d.wrong(node, "send can only have request_string: %s takes no other parameter", route.Path)
 	}
 	if !slices.Contains(names, signing.RequestString) {
-		return nil, d.errorf(node.Line,
-			"send must have request_string: without it, the signature is not for the path that is called")
+		d.wrong(node, "send must have request_string: without it, the signature is not for the path that is called")
 	}
-	return names, nil
-}
-
-func (d document) allow(node *yaml.Node, encodedSlashes bool) (*allowList, error) {
-	items, err := d.list(node, "allow")
-	if err != nil {
-		return nil, err
-	}
-	list := newAllowList(encodedSlashes)
-	for _, item := range items {
-		text, err := d.text(item, "a pattern of allow")
-		if err != nil {
-			return nil, err
-		}
-		if err := list.add(text); err != nil {
-			return nil, d.errorf(item.Line, "%v", err)
-		}
-	}
-	return list, nil
+	return names
 }

@@ -68,7 +68,8 @@ func (s *setup) signs(ctx context.Context) error {
 		return errors.New("Vault does not answer, or is sealed")
 	}
 	for _, route := range s.routes {
-		sample := &http.Request{Method: route.allow.sampleMethod(), URL: &url.URL{Opaque: route.allow.sample()}}
+		method, path := route.allow.sample()
+		sample := &http.Request{Method: method, URL: &url.URL{Opaque: path}}
 		parameters, err := signing.Parameters(sample, route.Send)
 		if err == nil {
 			_, err = s.signers[route].Sign(ctx, signing.Call{Parameters: parameters})
