@@ -73,7 +73,7 @@ func (l *allowList) register(pattern string) (err error) {
 			return
 		}
 		text := fmt.Sprint(reason)
-		if _, other, conflicts := strings.Cut(text, " conflicts with pattern "); conflicts {
+		if _, other, conflicts := strings.Cut(text, ") conflicts with pattern "); conflicts {
 			other, _ = strconv.QuotedPrefix(other)
 			err = fmt.Errorf("the pattern %q conflicts with %s: a call that both match has no one pattern that is more specific",
 				pattern, other)

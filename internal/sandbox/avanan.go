@@ -22,67 +22,59 @@ var uuid4 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9
 
 // avanan stands in for smart-api-production-*.avanan.net.
 func (s *Sandbox) avanan(r *http.Request, behaviour Behaviour) answer {
-	handshake := r.URL.Path == avananAuth
 	if r.Method == http.MethodGet && r.URL.Path == avananPublicKey {
 		return answer{http.StatusOK, avananKey().jwk, "the public key"}
 	}
-	if refusal := s.avananRefusal(r, behaviour); refusal != nil {
-		return *refusal
+	if refusal := s.avananRefusal(r, behaviour); refusal.status != 0 {
+		return refusal
 	}
-	if r.Method == http.MethodGet && handshake {
+	if r.Method == http.MethodGet && r.URL.Path == avananAuth {
 		return s.issue(behaviour.TokenLife)
 	}
 	return serve(avananEndpoints, r)
 }
 
-// avananRefusal checks the five headers and returns the answer that refuses them, or nil.
-func (s *Sandbox) avananRefusal(r *http.Request, behaviour Behaviour) *answer {
-	refuse := func(status int, text, why string) *answer {
-		a := message(status, text, why)
-		return &a
+// avananRefusal checks the five headers and returns the answer that refuses them, which has no status if they are good.
+func (s *Sandbox) avananRefusal(r *http.Request, behaviour Behaviour) answer {
+	why := missing(r, "x-av-req-id", "x-av-app-id", "x-av-date", "x-av-sig")
+	if len(r.Header.Values("x-av-token")) > 1 { // clients send the handshake with an empty token, or with none
+		why = "x-av-token is given more than once"
 	}
-	values := map[string]string{}
-	for _, name := range []string{"x-av-req-id", "x-av-token", "x-av-app-id", "x-av-date", "x-av-sig"} {
-		given := r.Header.Values(name)
-		// The token may be empty or left out: clients send the handshake either way.
-		if len(given) > 1 || (name != "x-av-token" && (len(given) == 0 || given[0] == "")) {
-			return refuse(http.StatusUnauthorized, "Unauthorized", name+" is missing or given more than once")
-		}
-		values[name] = r.Header.Get(name)
+	if why != "" {
+		return message(http.StatusUnauthorized, "Unauthorized", why)
 	}
-	at, ok := avananInstant(values["x-av-date"], behaviour.AvananDates)
+	reqID, appID, date := r.Header.Get("x-av-req-id"), r.Header.Get("x-av-app-id"), r.Header.Get("x-av-date")
+	at, ok := instant(date, avananLayouts[behaviour.AvananDates]...)
 	switch {
 	case !ok && behaviour.AvananDates == Zoneless:
-		return refuse(http.StatusInternalServerError, "Internal Server Error", "x-av-date is not zoneless")
+		return message(http.StatusInternalServerError, "Internal Server Error", "x-av-date is not zoneless")
 	case !ok:
-		return refuse(http.StatusBadRequest, "Bad Request", "x-av-date is in a form that is not taken")
-	case values["x-av-app-id"] != behaviour.AvananAppID:
-		return refuse(http.StatusBadRequest, "Bad Request, could not find app["+values["x-av-app-id"]+"]", "unknown app id")
-	case !uuid4.MatchString(values["x-av-req-id"]):
-		return refuse(http.StatusBadRequest, "Bad Request", "x-av-req-id is not a UUID of version 4")
+		return message(http.StatusBadRequest, "Bad Request", "x-av-date is in a form that is not taken")
+	case appID != behaviour.AvananAppID:
+		return message(http.StatusBadRequest, "Bad Request, could not find app["+appID+"]", "unknown app id")
+	case !uuid4.MatchString(reqID):
+		return message(http.StatusBadRequest, "Bad Request", "x-av-req-id is not a UUID of version 4")
 	}
 	if age := s.clock().Sub(at); age.Abs() > avananSkew {
-		return refuse(http.StatusForbidden, "Forbidden", "x-av-date is "+age.Round(time.Second).String()+" old")
+		return message(http.StatusForbidden, "Forbidden", "x-av-date is "+age.Round(time.Second).String()+" old")
 	}
 	handshake, requestString := r.URL.Path == avananAuth, r.RequestURI
 	if handshake {
 		requestString = ""
 	}
-	reqID, appID, date := values["x-av-req-id"], values["x-av-app-id"], values["x-av-date"]
 	want := avananSig(reqID, appID, date, requestString, behaviour.AvananSecretKey)
-	if subtle.ConstantTimeCompare([]byte(want), []byte(values["x-av-sig"])) != 1 {
-		return refuse(http.StatusForbidden, "Forbidden", "wrong x-av-sig")
-	}
-	if s.replayed(values["x-av-req-id"]) {
-		return refuse(http.StatusForbidden, "Forbidden", "x-av-req-id was used before")
-	}
+	token := r.Header.Get("x-av-token")
 	switch {
-	case handshake && values["x-av-token"] != "":
-		return refuse(http.StatusBadRequest, "Bad Request", "x-av-token is not empty in a handshake")
-	case !handshake && !s.living(s.jwts, values["x-av-token"]):
-		return refuse(http.StatusUnauthorized, "Unauthorized", "x-av-token is unknown or has expired")
+	case subtle.ConstantTimeCompare([]byte(want), []byte(r.Header.Get("x-av-sig"))) != 1:
+		return message(http.StatusForbidden, "Forbidden", "wrong x-av-sig")
+	case s.replayed(reqID):
+		return message(http.StatusForbidden, "Forbidden", "x-av-req-id was used before")
+	case handshake && token != "":
+		return message(http.StatusBadRequest, "Bad Request", "x-av-token is not empty in a handshake")
+	case !handshake && !s.living(s.jwts, token):
+		return message(http.StatusUnauthorized, "Unauthorized", "x-av-token is unknown or has expired")
 	}
-	return nil
+	return answer{}
 }
 
 // avananSig is SHA-256 of the base64 text of the parts. The encoder writes straight into the hash.

@@ -1,10 +1,5 @@
 package sandbox
 
-import (
-	"regexp"
-	"time"
-)
-
 // Dates says which form of x-av-date Avanan's stand-in takes.
 type Dates string
 
@@ -18,20 +13,10 @@ const (
 	Both Dates = "both"
 )
 
-var (
-	zonelessDate = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?$`)
-	zuluDate     = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`)
-)
-
-// avananInstant reads x-av-date in a form that is taken.
-func avananInstant(text string, taken Dates) (time.Time, bool) {
-	layout := ""
-	switch {
-	case taken != Zulu && zonelessDate.MatchString(text):
-		layout = "2006-01-02T15:04:05"
-	case taken != Zoneless && zuluDate.MatchString(text):
-		layout = "2006-01-02T15:04:05.000Z"
-	}
-	at, err := time.Parse(layout, text)
-	return at, layout != "" && err == nil
+var avananLayouts = map[Dates][]string{
+	Zoneless: {"2006-01-02T15:04:05", "2006-01-02T15:04:05.000", "2006-01-02T15:04:05.000000"},
+	Zulu:     {"2006-01-02T15:04:05.000Z"},
+	Both: {
+		"2006-01-02T15:04:05", "2006-01-02T15:04:05.000", "2006-01-02T15:04:05.000000", "2006-01-02T15:04:05.000Z",
+	},
 }

@@ -63,8 +63,8 @@ func (s *Sandbox) Living(token string) bool {
 
 // living reports whether a token is among those that a vendor issued and has not expired.
 func (s *Sandbox) living(issued map[string]time.Time, token string) bool {
+	now := s.clock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	expiry, known := issued[token]
-	return known && s.clock().Before(expiry)
+	return now.Before(issued[token])
 }

@@ -38,11 +38,8 @@ func (s *Sandbox) custom(r *http.Request, behaviour Behaviour) answer {
 	given := r.Header.Get("X-Signature")
 	begin := r.Header.Get("X-Time") + "\n" + r.Method + "\n" + r.URL.RequestURI() + "\n"
 	sum := sha256.Sum256(body)
-	covers := given == hex.EncodeToString(hmacSHA256(behaviour.CustomSecret, begin+hex.EncodeToString(sum[:])))
-	if len(body) == 0 {
-		covers = covers || given == hex.EncodeToString(hmacSHA256(behaviour.CustomSecret, begin))
-	}
-	if !covers {
+	if given != hmacSHA256(behaviour.CustomSecret, begin+hex.EncodeToString(sum[:])) &&
+		(len(body) > 0 || given != hmacSHA256(behaviour.CustomSecret, begin)) {
 		return message(http.StatusUnauthorized, "Unauthorized", "X-Signature is wrong")
 	}
 	return serve(customEndpoints, r)

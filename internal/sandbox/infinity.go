@@ -74,8 +74,4 @@ func (s *Sandbox) InfinityTokens() []string {
 }
 
 // Logins counts the logins at the portal, including those that failed.
-func (s *Sandbox) Logins() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.logins
-}
+func (s *Sandbox) Logins() int { return int(s.logins.Load()) }

@@ -4,8 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
-	"fmt"
+	"encoding/hex"
 	"net/http"
 	"time"
 )
@@ -52,34 +51,30 @@ func (s *Sandbox) pave(r *http.Request, behaviour Behaviour) answer {
 
 // paveRefusal checks the three headers and returns what is wrong with them, or "".
 func (s *Sandbox) paveRefusal(r *http.Request, behaviour Behaviour) string {
-	values := map[string]string{}
-	for _, name := range []string{"API-Key", "API-Token", "API-Timestamp"} {
-		given := r.Header.Values(name)
-		if len(given) != 1 || given[0] == "" {
-			return name + " is missing or given more than once"
-		}
-		values[name] = given[0]
+	if why := missing(r, "API-Key", "API-Token", "API-Timestamp"); why != "" {
+		return why
 	}
-	if values["API-Key"] != behaviour.PAVEAPIKey {
+	key, timestamp := r.Header.Get("API-Key"), r.Header.Get("API-Timestamp")
+	if key != behaviour.PAVEAPIKey {
 		return "unknown API-Key"
 	}
-	at, ok := paveInstant(values["API-Timestamp"], behaviour.PAVETimestamps)
+	at, ok := paveInstant(timestamp, behaviour.PAVETimestamps)
 	if !ok {
 		return "API-Timestamp is in a form that is not taken"
 	}
 	if age := s.clock().Sub(at); age > behaviour.SignatureLife || age < -paveLeeway {
 		return "API-Timestamp is " + age.Round(time.Second).String() + " old"
 	}
-	text := behaviour.PAVEUsername + ":" + values["API-Key"] + "@" + values["API-Timestamp"]
-	want := fmt.Sprintf("%x", hmacSHA256(behaviour.PAVEAPISecret, text))
-	if subtle.ConstantTimeCompare([]byte(want), []byte(values["API-Token"])) != 1 {
+	want := hmacSHA256(behaviour.PAVEAPISecret, behaviour.PAVEUsername+":"+key+"@"+timestamp)
+	if !hmac.Equal([]byte(want), []byte(r.Header.Get("API-Token"))) {
 		return "wrong API-Token"
 	}
 	return ""
 }
 
-func hmacSHA256(key, text string) []byte {
+// hmacSHA256 is in lower-case hex.
+func hmacSHA256(key, text string) string {
 	mac := hmac.New(sha256.New, []byte(key))
 	_, _ = mac.Write([]byte(text)) // never fails
-	return mac.Sum(nil)
+	return hex.EncodeToString(mac.Sum(nil))
 }

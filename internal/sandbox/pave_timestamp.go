@@ -34,19 +34,24 @@ var paveLayouts = map[Timestamps]string{
 	HTTPDate:      "Mon, 02 Jan 2006 15:04:05 GMT",
 }
 
-// paveInstant reads a timestamp in a form that is taken. A text that the form would not produce is rejected.
+// paveInstant reads a timestamp in a form that is taken.
 func paveInstant(text string, taken Timestamps) (time.Time, bool) {
 	for form, layout := range paveLayouts {
-		if taken != form && taken != AllTimestamps {
-			continue
+		if at, ok := instant(text, layout); ok && (taken == form || taken == AllTimestamps) {
+			return at, true
 		}
+	}
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	return time.Unix(seconds, 0), err == nil && strconv.FormatInt(seconds, 10) == text &&
+		(taken == UnixSeconds || taken == AllTimestamps)
+}
+
+// instant reads a time in one of several layouts. A text that the layout would not produce is rejected.
+func instant(text string, layouts ...string) (time.Time, bool) {
+	for _, layout := range layouts {
 		if at, err := time.Parse(layout, text); err == nil && at.Format(layout) == text {
 			return at, true
 		}
 	}
-	if taken != UnixSeconds && taken != AllTimestamps {
-		return time.Time{}, false
-	}
-	seconds, err := strconv.ParseInt(text, 10, 64)
-	return time.Unix(seconds, 0), err == nil && strconv.FormatInt(seconds, 10) == text
+	return time.Time{}, false
 }

@@ -94,45 +94,47 @@ func Default() Behaviour {
 type Sandbox struct {
 	now func() time.Time
 	log io.Writer
-	// offset is Behaviour.ClockOffset, for those who hold the lock.
-	offset atomic.Int64
 
-	mu         sync.Mutex
-	behaviour  Behaviour
-	handshakes int
-	logins     int
-	jwts       map[string]time.Time // that Avanan issued, with their expiry
-	bearers    map[string]time.Time // tokens that the portal issued, with their expiry
-	seen       map[string]bool      // request ids of calls to Avanan or the portal
+	handshakes, logins atomic.Int64
+
+	mu        sync.Mutex
+	behaviour Behaviour
+	jwts      map[string]time.Time // that Avanan issued, with their expiry
+	bearers   map[string]time.Time // tokens that the portal issued, with their expiry
+	seen      map[string]bool      // request ids of calls to Avanan or the portal
 }
 
 // New makes a sandbox with a clock. For each call it writes a line to log: vendor, method, path, status, and why. A
 // line contains no header and no query.
 func New(behaviour Behaviour, now func() time.Time, log io.Writer) *Sandbox {
-	s := &Sandbox{
-		now: now, log: log, jwts: map[string]time.Time{}, bearers: map[string]time.Time{}, seen: map[string]bool{},
+	return &Sandbox{
+		now:       now,
+		log:       log,
+		behaviour: behaviour,
+		jwts:      map[string]time.Time{},
+		bearers:   map[string]time.Time{},
+		seen:      map[string]bool{},
 	}
-	s.Change(func(b *Behaviour) { *b = behaviour })
-	return s
 }
 
 // clock is the vendors' clock.
-func (s *Sandbox) clock() time.Time { return s.now().Add(time.Duration(s.offset.Load())) }
+func (s *Sandbox) clock() time.Time { return s.now().Add(s.current().ClockOffset) }
+
+func (s *Sandbox) current() Behaviour {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.behaviour
+}
 
 // Change changes the behaviour for later calls.
 func (s *Sandbox) Change(change func(*Behaviour)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change(&s.behaviour)
-	s.offset.Store(int64(s.behaviour.ClockOffset))
 }
 
 // Handshakes counts the calls to Avanan's /v1.0/auth, including those that failed.
-func (s *Sandbox) Handshakes() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.handshakes
-}
+func (s *Sandbox) Handshakes() int { return int(s.handshakes.Load()) }
 
 // answer is what a stand-in answers; why is for the log.
 type answer struct {
@@ -143,11 +145,18 @@ type answer struct {
 
 // message is an error in the form that PAVE and Avanan use.
 func message(status int, text, why string) answer {
-	encoded, err := json.Marshal(map[string]string{"message": text})
-	if err != nil {
-		return answer{status: http.StatusInternalServerError, why: err.Error()}
-	}
+	encoded, _ := json.Marshal(map[string]string{"message": text}) // never fails
 	return answer{status, string(encoded), why}
+}
+
+// missing says which of the headers a call does not have once, with a value; "" for none.
+func missing(r *http.Request, names ...string) string {
+	for _, name := range names {
+		if given := r.Header.Values(name); len(given) != 1 || given[0] == "" {
+			return name + " is missing or given more than once"
+		}
+	}
+	return ""
 }
 
 // answerer answers the calls to a vendor, or refuses all of them: the vendors differ in how they refuse.
@@ -179,9 +188,7 @@ func (s *Sandbox) answerer(path string) answerer {
 
 // ServeHTTP answers a call to any vendor.
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	behaviour := s.behaviour
-	s.mu.Unlock()
+	behaviour := s.current()
 	if behaviour.Latency > 0 {
 		select {
 		case <-time.After(behaviour.Latency):
@@ -190,14 +197,12 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 
-	s.mu.Lock()
 	switch r.URL.Path {
 	case avananAuth:
-		s.handshakes++
+		s.handshakes.Add(1)
 	case infinityLogin:
-		s.logins++
+		s.logins.Add(1)
 	}
-	s.mu.Unlock()
 
 	var a answer
 	found := s.answerer(r.URL.Path)
