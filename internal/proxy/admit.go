@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/apisig/vault-plugin-apisig/internal/requeststring"
@@ -50,25 +51,17 @@ func admit(r *http.Request, listener hosts, routes []*Route) (admitted, *problem
 	if err := requeststring.Check(checked, nil); err != nil {
 		return admitted{route: route}, refusal(http.StatusBadRequest, "the path and query "+err.Error())
 	}
-	if fault := faultOfQuery(query, route.QueriesAsSent); fault != "" {
-		return admitted{route: route}, refusal(http.StatusBadRequest, fault)
-	}
-	if !route.allow.match(r.Method, below) {
+	switch {
+	case !route.QueriesAsSent && strings.Contains(query, ";"):
+		return admitted{route: route}, refusal(http.StatusBadRequest,
+			"the query has ; which servers read in different ways: write it as %3B")
+	case malformedEscape.MatchString(query):
+		return admitted{route: route}, refusal(http.StatusBadRequest,
+			"the query has a % that does not begin an escape: write it as %25")
+	case !route.allow.match(r.Method, below):
 		return admitted{route: route}, refusal(http.StatusForbidden, "the route does not allow this method and path")
 	}
 	return admitted{route, requestString}, nil
-}
-
-// faultOfQuery is what is wrong with a query; "" for nothing.
-func faultOfQuery(query string, asSent bool) string {
-	switch {
-	case !asSent && strings.Contains(query, ";"):
-		return "the query has ; which servers read in different ways: write it as %3B"
-	case strings.Contains(query, "%") && malformedEscape.MatchString(query):
-		return "the query has a % that does not begin an escape: write it as %25"
-	default:
-		return ""
-	}
 }
 
 var (
@@ -108,7 +101,7 @@ func fromBrowser(r *http.Request, listener hosts) *problem {
 	if listener == nil {
 		return nil
 	}
-	if !listener.have(r.Host) {
+	if !slices.ContainsFunc(listener, func(known string) bool { return strings.EqualFold(known, r.Host) }) {
 		return refusal(http.StatusForbidden, "Host must be the address that the proxy listens on, or localhost with its port")
 	}
 	return fromPage(r)
@@ -128,23 +121,8 @@ func fromPage(r *http.Request) *problem {
 	return nil
 }
 
-func (h hosts) have(host string) bool {
-	for _, known := range h {
-		if strings.EqualFold(known, host) {
-			return true
-		}
-	}
-	return false
-}
-
 // hasToken reports whether a comma-separated header has a token.
 func hasToken(values []string, token string) bool {
-	for _, value := range values {
-		for part := range strings.SplitSeq(value, ",") {
-			if strings.EqualFold(strings.TrimSpace(part), token) {
-				return true
-			}
-		}
-	}
-	return false
+	parts := strings.Split(strings.Join(values, ","), ",")
+	return slices.ContainsFunc(parts, func(part string) bool { return strings.EqualFold(strings.TrimSpace(part), token) })
 }

@@ -50,7 +50,7 @@ func (l *allowList) add(pattern string) error {
 	case otherWildcard.MatchString(path):
 		found := otherWildcard.FindString(path)
 		return fmt.Errorf("the pattern %q has %s, which is no wildcard here: write {name} for one segment, {name...} for "+
-			"all that follow, or %s for the character itself", pattern, found, escapeOf(found))
+			"all that follow, or %%%02X for the character itself", pattern, found, found[len(found)-1])
 	}
 	if err := l.register(pattern); err != nil {
 		return err
@@ -61,9 +61,6 @@ func (l *allowList) add(pattern string) error {
 	l.first = cmp.Or(l.first, pattern)
 	return nil
 }
-
-// escapeOf is the escape of a wildcard's last character.
-func escapeOf(text string) string { return fmt.Sprintf("%%%02X", text[len(text)-1]) }
 
 // register adds a pattern to the mux, which panics if it cannot.
 func (l *allowList) register(pattern string) (err error) {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -26,17 +27,9 @@ func (a appended) leave(header http.Header) {
 		}
 	}
 	for name, values := range header {
-		var kept []string
-		for _, value := range values {
-			if !a.shows(value) {
-				kept = append(kept, value)
-			}
-		}
-		if len(kept) == 0 {
+		if header[name] = slices.DeleteFunc(values, a.shows); len(header[name]) == 0 {
 			delete(header, name)
-			continue
 		}
-		header[name] = kept
 	}
 }
 

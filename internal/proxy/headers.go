@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/apisig/vault-plugin-apisig/internal/signing"
@@ -14,14 +16,11 @@ func neverPassed(plain string) bool {
 	case "authorization", "proxy-authorization", "cookie", "x-method-override", "forwarded", "x-real-ip":
 		return true
 	}
-	for _, prefix := range []string{
-		"x-vault-", "x-av-", "api-", "x-http-method", "x-original-", "x-rewrite-", "x-forwarded-",
-	} {
-		if strings.HasPrefix(plain, prefix) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(neverPassedPrefixes, func(prefix string) bool { return strings.HasPrefix(plain, prefix) })
+}
+
+var neverPassedPrefixes = []string{
+	"x-vault-", "x-av-", "api-", "x-http-method", "x-original-", "x-rewrite-", "x-forwarded-",
 }
 
 // headerScopes is a header of Avanan's that is not signed.
@@ -29,11 +28,7 @@ const headerScopes = "scopes"
 
 // filter drops the headers or trailers that never pass.
 func filter(header http.Header) {
-	for name := range header {
-		if neverPassed(signing.PlainName(name)) {
-			delete(header, name)
-		}
-	}
+	maps.DeleteFunc(header, func(name string, _ []string) bool { return neverPassed(signing.PlainName(name)) })
 }
 
 // fixScopes sets the header scopes, if the route fixes it, in place of the client's headers and trailers of that name.

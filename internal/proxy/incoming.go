@@ -8,17 +8,6 @@ import (
 	"time"
 )
 
-const (
-	// stallTimeout is how long an exchange may wait for the next bytes: those that a client sends or takes, and those of a
-	// vendor's answer. What moves may take as long as it does.
-	stallTimeout = 2 * time.Minute
-	// readTimeout is how long a body may take that is read before the call is signed.
-	readTimeout = 30 * time.Second
-	// lingerTimeout is how long an answer waits for the rest of a body that nobody needs any more. Without that rest, the
-	// connection cannot have another request.
-	lingerTimeout = time.Second
-)
-
 // peer is a client's end of a connection. Without deadlines, net/http's server waits for a client as long as the
 // connection lasts.
 type peer struct {
@@ -27,12 +16,16 @@ type peer struct {
 	patience
 }
 
-// patience is how long a client may take, and a vendor.
+// patience is how long a client may take, and a vendor. What moves may take as long as it does.
 type patience struct {
 	send, take time.Duration // for the next bytes
-	linger     time.Duration // for the rest of a body that nobody needs any more
+	linger     time.Duration // for the rest of a body that nobody needs, before the connection can have another request
 	whole      time.Duration // for a body that is read before its call is signed
 	answer     time.Duration // for the next bytes of an answer, by the vendor
+}
+
+var defaultPatience = patience{
+	send: 2 * time.Minute, take: 2 * time.Minute, linger: time.Second, whole: 30 * time.Second, answer: 2 * time.Minute,
 }
 
 // takes gives the client time to take what is written next.

@@ -3,7 +3,6 @@
 package proxy
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -39,9 +38,7 @@ func removeStale(path string) error {
 	case info.Mode().Type() != fs.ModeSocket:
 		return fmt.Errorf("%s is there already, and is not a socket: remove it, or listen elsewhere", path)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	connection, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
+	connection, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {
 		_ = connection.Close()
 	}

@@ -17,7 +17,7 @@ const (
 // Log writes JSON lines: warnings and errors at once, other lines together, a tenth of a second later at most.
 type Log struct {
 	slog.Handler
-	lines *lines
+	*lines
 }
 
 // NewLog makes a log.
@@ -35,9 +35,6 @@ func (l *Log) Handle(ctx context.Context, line slog.Record) error {
 	return err
 }
 
-// Flush writes the lines that wait.
-func (l *Log) Flush() { l.lines.flush() }
-
 // lines are those that wait.
 type lines struct {
 	out io.Writer
@@ -50,7 +47,7 @@ func (l *lines) Write(line []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.waiting) == 0 {
-		time.AfterFunc(logDelay, l.flush)
+		time.AfterFunc(logDelay, l.Flush)
 	}
 	l.waiting = append(l.waiting, line...)
 	if len(l.waiting) >= logBuffer {
@@ -59,7 +56,8 @@ func (l *lines) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-func (l *lines) flush() {
+// Flush writes the lines that wait.
+func (l *lines) Flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.write()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
@@ -21,25 +22,25 @@ type Metrics struct {
 
 // NewMetrics makes metrics in a registry of their own.
 func NewMetrics() *Metrics {
-	m := &Metrics{
-		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+	registry := prometheus.NewRegistry()
+	in := promauto.With(registry)
+	return &Metrics{
+		registry: registry,
+		requests: in.NewCounterVec(prometheus.CounterOpts{
 			Name: "apisig_proxy_requests_total", Help: "Requests of applications. Status 499: the client went away.",
 		}, []string{"route", "method", "status"}),
-		upstream: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		upstream: in.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "apisig_proxy_upstream_seconds", Help: "Time from sending a call until the vendor's headers.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 		}, []string{"route"}),
-		signing: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		signing: in.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "apisig_proxy_signing_seconds", Help: "Time that it took to have a call signed.",
 			Buckets: []float64{.0001, .0005, .001, .0025, .005, .01, .025, .05, .1, .5, 1, 5, 10, 60},
 		}, []string{"route"}),
-		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+		failures: in.NewCounterVec(prometheus.CounterOpts{
 			Name: "apisig_proxy_signing_failures_total", Help: "Calls that Vault did not sign.",
 		}, []string{"route"}),
 	}
-	m.registry.MustRegister(m.requests, m.upstream, m.signing, m.failures)
-	return m
 }
 
 // knownMethods get a series of their own. A client must not be able to make as many as it likes.

@@ -64,10 +64,7 @@ type setup struct {
 // New makes a proxy that listens on an address.
 func New(options Options, listen Listening) *Proxy {
 	p := &Proxy{
-		Options: options, hosts: listen.hosts(), bodies: &budget{},
-		patience: patience{
-			send: stallTimeout, take: stallTimeout, linger: lingerTimeout, whole: readTimeout, answer: stallTimeout,
-		},
+		Options: options, hosts: listen.hosts(), bodies: &budget{}, patience: defaultPatience,
 	}
 	p.current.Store(&setup{})
 	p.reverse = &httputil.ReverseProxy{

@@ -120,11 +120,10 @@ func drain(ctx context.Context, servers []*http.Server) error {
 // reload takes a new configuration, or keeps the old one and says why.
 func (p *Program) reload(handler *Proxy) {
 	config, err := p.Load()
-	if err != nil {
-		p.Log.Error("the configuration was not reloaded, the old one is kept", "reason", err.Error())
-		return
+	var backend Backend
+	if err == nil {
+		backend, err = p.Connect(config.Vault)
 	}
-	backend, err := p.Connect(config.Vault)
 	if err != nil {
 		p.Log.Error("the configuration was not reloaded, the old one is kept", "reason", err.Error())
 		return

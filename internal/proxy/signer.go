@@ -5,7 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"sync"
+	"strings"
+	"sync/atomic"
 
 	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
@@ -13,11 +14,9 @@ import (
 // routeSigner is a route's signer.
 type routeSigner struct {
 	signing.Signer
-	log   *slog.Logger
-	route string
-
-	mu     sync.Mutex
-	warned string // the warnings that the last answer had
+	log    *slog.Logger
+	route  string
+	warned atomic.Value // the warnings that the last answer had, a string
 }
 
 // Sign has the call signed, and logs Vault's warnings: once, until an answer comes without.
@@ -26,15 +25,7 @@ func (s *routeSigner) Sign(ctx context.Context, call signing.Call) (*signing.Sig
 	if err != nil {
 		return nil, err
 	}
-	warning := ""
-	for _, text := range signed.Warnings {
-		warning += text + "\n"
-	}
-	s.mu.Lock()
-	changed := warning != s.warned
-	s.warned = warning
-	s.mu.Unlock()
-	if changed {
+	if warnings := strings.Join(signed.Warnings, "\n"); s.warned.Swap(warnings) != warnings {
 		for _, text := range signed.Warnings {
 			s.log.Warn("Vault warns", "route", s.route, "warning", text)
 		}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
@@ -131,9 +131,26 @@ type trailing struct {
 func (b *trailing) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, io.EOF) {
-		for _, name := range slices.Collect(maps.Keys(b.out)) {
+		for name := range b.out {
 			b.out[name] = b.in[name]
 		}
 	}
 	return n, err
+}
+
+// answer is the body of a vendor's answer. If nothing comes for too long, it breaks off.
+type answer struct {
+	io.ReadCloser
+	stall time.Duration
+	timer *time.Timer // nil before the first Read
+}
+
+func (a *answer) Read(p []byte) (int, error) {
+	if a.timer == nil {
+		a.timer = time.AfterFunc(a.stall, func() { _ = a.Close() })
+	} else {
+		a.timer.Reset(a.stall)
+	}
+	defer a.timer.Stop()
+	return a.ReadCloser.Read(p)
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -73,11 +74,5 @@ func (u *upstream) withoutAppended(query string) string {
 }
 
 func hostAndPort(u *url.URL) string {
-	if u.Port() != "" {
-		return u.Host
-	}
-	if u.Scheme == "https" {
-		return u.Host + ":443"
-	}
-	return u.Host + ":80"
+	return u.Hostname() + ":" + cmp.Or(u.Port(), map[string]string{"https": "443", "http": "80"}[u.Scheme])
 }
