@@ -43,7 +43,12 @@ func (s *Signer) signTogether(ctx context.Context, call Call) (*Signed, error) {
 		}
 		request = requestString
 	}
-	joined := s.join(request, call)
+	joined := &batchedCall{request: request, done: make(chan struct{})}
+	s.mu.Lock()
+	joined.reports = s.reports(call)
+	s.waiting = append(s.waiting, joined)
+	s.sendNext()
+	s.mu.Unlock()
 	select {
 	case <-ctx.Done():
 		s.leave(joined)
@@ -60,16 +65,6 @@ func (s *Signer) batches() (field string, most int) {
 		return requestStrings, maxRequestStrings
 	}
 	return "requests", maxRequests
-}
-
-// join has a call wait for a request.
-func (s *Signer) join(request any, call Call) *batchedCall {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	joined := &batchedCall{request: request, reports: s.reports(call), done: make(chan struct{})}
-	s.waiting = append(s.waiting, joined)
-	s.sendNext()
-	return joined
 }
 
 // leave ends the wait of a call that gave up, unless it is in a request. What it reports is reported by the next.

@@ -30,12 +30,9 @@ func parseToken(content []byte) (fileToken, error) {
 		return fileToken{}, &client.Failure{Reason: "vault.token_file " + text}
 	}
 	text := strings.TrimSpace(string(content))
-	for _, mark := range []string{"\xef\xbb\xbf", "\xff\xfe", "\xfe\xff"} {
-		if strings.HasPrefix(text, mark) {
-			return fault("begins with a byte-order mark, as Windows PowerShell writes it: save it as ASCII")
-		}
-	}
 	switch {
+	case strings.HasPrefix(text, "\xef\xbb\xbf"), strings.HasPrefix(text, "\xff\xfe"), strings.HasPrefix(text, "\xfe\xff"):
+		return fault("begins with a byte-order mark, as Windows PowerShell writes it: save it as ASCII")
 	case text == "":
 		return fault("is missing, unreadable or empty")
 	case text[0] == '{' || text[0] == '"':

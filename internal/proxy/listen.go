@@ -2,9 +2,10 @@ package proxy
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
-	"strconv"
+	"strings"
 )
 
 // Listening is a listener for applications.
@@ -30,15 +31,10 @@ func (l Listening) hosts() hosts {
 	if !is {
 		return nil
 	}
-	ip := address.AddrPort().Addr().Unmap()
-	port := strconv.Itoa(address.Port)
-	found := hosts{netip.AddrPortFrom(ip, address.AddrPort().Port()).String(), "localhost:" + port}
+	own := netip.AddrPortFrom(address.AddrPort().Addr().Unmap(), address.AddrPort().Port()).String()
+	found := hosts{own, fmt.Sprint("localhost:", address.Port)}
 	if address.Port == 80 {
-		text := ip.String()
-		if ip.Is6() {
-			text = "[" + text + "]"
-		}
-		found = append(found, text, "localhost")
+		found = append(found, strings.TrimSuffix(own, ":80"), "localhost")
 	}
 	return found
 }

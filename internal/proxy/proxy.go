@@ -69,7 +69,7 @@ func New(options Options, listen Listening) *Proxy {
 	p.current.Store(&setup{})
 	p.reverse = &httputil.ReverseProxy{
 		Rewrite:        rewrite,
-		Transport:      transport{p},
+		Transport:      transport{},
 		FlushInterval:  flushAfter,
 		BufferPool:     &Buffers{},
 		ModifyResponse: modify,
@@ -96,7 +96,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	client.takes()
 	recorded := &statusRecorder{ResponseWriter: w, client: client}
 	taken, refused := admit(r, p.hosts, using.routes)
-	e := &exchange{admitted: taken, signer: using.signers[taken.route], failed: refused}
+	e := &exchange{admitted: taken, proxy: p, signer: using.signers[taken.route], failed: refused}
 	request := r.WithContext(context.WithValue(r.Context(), exchangeKey{}, e))
 	if r.Body != http.NoBody {
 		e.incoming = &incoming{ReadCloser: r.Body, peer: client}

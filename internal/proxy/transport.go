@@ -12,14 +12,17 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
-// exchange is one request of an application, from when it is admitted until its answer.
+// exchange is one request of an application, from when it is admitted until its answer. It has the call to the vendor
+// signed, and sends it.
 type exchange struct {
 	admitted
+	proxy    *Proxy
 	signer   *routeSigner
-	incoming *incoming // the body as it comes; nil: there is none
-	body     *body     // the body, if it was read; else nil
-	failed   *problem  // why there is no answer of the vendor's; nil: there is one
-	to       *upstream // where the call was sent; nil: nowhere
+	incoming *incoming       // the body as it comes; nil: there is none
+	body     *body           // the body, if it was read; else nil
+	failed   *problem        // why there is no answer of the vendor's; nil: there is one
+	signed   *signing.Signed // what the call is sent with
+	to       *upstream       // where the call was sent; nil: nowhere
 	retried  bool
 }
 
@@ -31,18 +34,17 @@ func exchangeOf(ctx context.Context) *exchange {
 }
 
 // transport has calls signed and sent.
-type transport struct{ *Proxy }
+type transport struct{}
 
 // RoundTrip makes the call that rewrite has made of a request. Its errors are a *problem, or the context's.
-func (t transport) RoundTrip(out *http.Request) (*http.Response, error) {
+func (transport) RoundTrip(out *http.Request) (*http.Response, error) {
 	e := exchangeOf(out.Context())
 	if slices.Contains(e.route.Send, signing.BodySHA256) && out.Body != nil && out.Body != http.NoBody {
-		if err := t.readBody(out, e); err != nil {
+		if err := e.readBody(out); err != nil {
 			return nil, err
 		}
 	}
-	call := &call{proxy: t.Proxy, exchange: e}
-	response, _, err := (&signing.Transport{Signer: call, Send: e.route.Send, Next: call}).Do(out)
+	response, _, err := (&signing.Transport{Signer: e, Send: e.route.Send, Next: e}).Do(out)
 	if other, is := errors.AsType[*signing.TargetError](err); is {
 		err = failure(http.StatusBadGateway, sideVault, "Vault's answer is for another call", other.Error())
 	}
@@ -50,9 +52,9 @@ func (t transport) RoundTrip(out *http.Request) (*http.Response, error) {
 }
 
 // readBody reads the body of a request. From then on it can be sent again.
-func (t transport) readBody(out *http.Request, e *exchange) (err error) {
-	e.incoming.within(t.whole)
-	if e.body, err = t.bodies.read(out.Body, out.ContentLength); err != nil {
+func (e *exchange) readBody(out *http.Request) (err error) {
+	e.incoming.within(e.proxy.whole)
+	if e.body, err = e.proxy.bodies.read(out.Body, out.ContentLength); err != nil {
 		return err
 	}
 	out.Body, out.ContentLength, out.Trailer, out.TransferEncoding = http.NoBody, e.body.length, nil, nil
@@ -64,48 +66,41 @@ func (t transport) readBody(out *http.Request, e *exchange) (err error) {
 	return err
 }
 
-// call is the call of an exchange: what has it signed, and what sends it.
-type call struct {
-	proxy *Proxy
-	*exchange
-	signed *signing.Signed // what it is sent with
-}
-
 // Sign has the call signed.
-func (c *call) Sign(ctx context.Context, call signing.Call) (signed *signing.Signed, err error) {
-	c.retried = call.Rejected != nil
-	started := c.proxy.Now()
-	c.signed, err = c.signer.Sign(ctx, call)
+func (e *exchange) Sign(ctx context.Context, call signing.Call) (signed *signing.Signed, err error) {
+	e.retried = call.Rejected != nil
+	started := e.proxy.Now()
+	e.signed, err = e.signer.Sign(ctx, call)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	c.proxy.Metrics.signed(c.route, c.proxy.Now().Sub(started), err != nil)
+	e.proxy.Metrics.signed(e.route, e.proxy.Now().Sub(started), err != nil)
 	if err != nil {
 		return nil, unsigned(err, call)
 	}
-	return c.signed, nil
+	return e.signed, nil
 }
 
 // Reject reports a 401 of a call that is not made again.
-func (c *call) Reject(signed *signing.Signed) { c.signer.Reject(signed) }
+func (e *exchange) Reject(signed *signing.Signed) { e.signer.Reject(signed) }
 
 // RoundTrip sends the call.
-func (c *call) RoundTrip(request *http.Request) (*http.Response, error) {
-	c.to = upstreamOf(request, c.requestString, c.signed.Query)
-	for name := range c.signed.Headers {
+func (e *exchange) RoundTrip(request *http.Request) (*http.Response, error) {
+	e.to = upstreamOf(request, e.requestString, e.signed.Query)
+	for name := range e.signed.Headers {
 		signing.Drop(request.Trailer, name)
 	}
-	started := c.proxy.Now()
-	response, err := c.proxy.Next.RoundTrip(request)
+	started := e.proxy.Now()
+	response, err := e.proxy.Next.RoundTrip(request)
 	broken, is := errors.AsType[*problem](err)
 	switch {
 	case err == nil:
-		c.proxy.Metrics.answered(c.route, c.proxy.Now().Sub(started))
-		response.Body = &answer{ReadCloser: response.Body, stall: c.proxy.answer}
+		e.proxy.Metrics.answered(e.route, e.proxy.Now().Sub(started))
+		response.Body = &answer{ReadCloser: response.Body, stall: e.proxy.answer}
 		return response, nil
 	case is: // the client's body
 		return nil, broken
-	case c.incoming.late(): // the server ended the context, before the transport returned the body's error
+	case e.incoming.late(): // the server ended the context, before the transport returned the body's error
 		return nil, errLate
 	case request.Context().Err() != nil:
 		return nil, request.Context().Err()

@@ -3,6 +3,7 @@ package signing
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -77,21 +78,19 @@ func stringsOf(value any) (texts map[string]string, all bool) {
 // ForOneCall returns headers that many calls may use with those that are used once only made anew: each is a fresh
 // UUID. They are a copy only if there are such.
 func (s *Signed) ForOneCall() *Signed {
-	signed := s
+	fresh := map[string]string{}
 	for name := range s.Headers {
-		for _, once := range s.perCall {
-			if !strings.EqualFold(name, once) {
-				continue
-			}
-			if signed == s {
-				signed = &Signed{}
-				*signed = *s
-				signed.Headers = maps.Clone(s.Headers)
-			}
-			signed.Headers[name] = uuid.NewString()
+		if slices.ContainsFunc(s.perCall, func(once string) bool { return strings.EqualFold(name, once) }) {
+			fresh[name] = uuid.NewString()
 		}
 	}
-	return signed
+	if len(fresh) == 0 {
+		return s
+	}
+	signed := *s
+	signed.Headers = maps.Clone(s.Headers)
+	maps.Copy(signed.Headers, fresh)
+	return &signed
 }
 
 // Is reports whether both are from one answer of Vault's.

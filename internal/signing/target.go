@@ -116,10 +116,6 @@ func parseBase(text string) (*url.URL, error) {
 
 // hasDotSegment reports whether a path has a segment that a server may resolve to somewhere above it.
 func hasDotSegment(target *url.URL) bool {
-	for _, segment := range strings.FieldsFunc(target.Path, func(r rune) bool { return r == '/' || r == '\\' }) {
-		if segment == "." || segment == ".." {
-			return true
-		}
-	}
-	return false
+	segments := strings.FieldsFunc(target.Path, func(r rune) bool { return r == '/' || r == '\\' })
+	return slices.Contains(segments, ".") || slices.Contains(segments, "..")
 }
