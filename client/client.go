@@ -81,7 +81,6 @@ func (t *Transport) do(request *http.Request) (response *http.Response, sent boo
 	return response, sent, err
 }
 
-// transport is what makes the calls.
 func (t *Transport) transport() signing.Transport {
 	made := signing.Transport{Signer: &Signer{Vault: t.Vault, Path: t.Path}, Send: t.Send, Next: t.Next}
 	if made.Send == nil {

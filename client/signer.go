@@ -17,12 +17,9 @@ import (
 // for calls that come in at the same time, on a creds path once for many calls. It sends no call: Transport does, and
 // so do proxies and clients of another kind. Its fields must not change once it is used. It is safe for concurrent use.
 type Signer struct {
-	// Vault is the client that reads the headers. Its token needs update on a sign or batch path, or read on a creds path;
-	// and with allowed_parameters in its policy, the parameter unauthorized. Required.
+	// Vault and Path are as those of a Transport. Both are required.
 	Vault *api.Client
-	// Path is the engine's path: its mount, sign or creds, the vendor, the config's name, and batch for a batch path.
-	// Required.
-	Path string
+	Path  string
 
 	mu        sync.Mutex
 	cached    *read          // of a creds path; nil: none
@@ -168,7 +165,6 @@ func (s *Signer) credentials(ctx context.Context, rejected *Signed) (*read, erro
 // usable reports whether the headers that were read may still be used.
 func (s *Signer) usable() bool { return s.cached != nil && time.Now().Before(s.cached.until) }
 
-// fly reads the creds path.
 func (s *Signer) fly(ctx context.Context, current *flight) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()

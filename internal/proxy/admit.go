@@ -17,12 +17,10 @@ type admitted struct {
 	requestString string
 }
 
-// hosts are the values of Host that a listener takes; nil takes all.
-type hosts []string
-
-// admit says which route a request takes, or why it does not pass.
-func admit(r *http.Request, listener hosts, routes []*Route) (admitted, *problem) {
-	if refused := fromBrowser(r, listener); refused != nil {
+// admit says which route a request takes, or why it does not pass. The hosts are the values of Host that the listener
+// takes; nil takes all.
+func admit(r *http.Request, hosts []string, routes []*Route) (admitted, *problem) {
+	if refused := fromBrowser(r, hosts); refused != nil {
 		return admitted{}, refused
 	}
 	switch {
@@ -97,11 +95,11 @@ func checkPath(path string, encodedSlashes bool) *problem {
 
 // fromBrowser refuses what a web page can send: a page that the user visits can call loopback, also under a name of its
 // own.
-func fromBrowser(r *http.Request, listener hosts) *problem {
-	if listener == nil {
+func fromBrowser(r *http.Request, hosts []string) *problem {
+	if hosts == nil {
 		return nil
 	}
-	if !slices.ContainsFunc(listener, func(known string) bool { return strings.EqualFold(known, r.Host) }) {
+	if !slices.ContainsFunc(hosts, func(known string) bool { return strings.EqualFold(known, r.Host) }) {
 		return refusal(http.StatusForbidden, "Host must be the address that the proxy listens on, or localhost with its port")
 	}
 	return fromPage(r)

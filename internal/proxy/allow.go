@@ -97,9 +97,6 @@ func (l *allowList) match(method, escapedPath string) bool {
 // bySegment is an escaped path in the one spelling in which the mux is sure to take it, so that %2F stays in its
 // segment: another one, such as with a raw quote, would be decoded and encoded again as a whole.
 func bySegment(escapedPath string) string {
-	if !strings.Contains(escapedPath, "%") {
-		return escapedPath
-	}
 	segments := strings.Split(escapedPath, "/")
 	for i, segment := range segments {
 		segments[i] = escaped(segment)

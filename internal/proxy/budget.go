@@ -117,7 +117,6 @@ func (b *body) release() {
 	b.taken = 0
 }
 
-// reader returns a reader of the body.
 func (b *body) reader() io.Reader {
 	readers := make([]io.Reader, len(b.parts))
 	for i, part := range b.parts {

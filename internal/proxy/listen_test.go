@@ -30,7 +30,7 @@ func TestOnlyLoopbackIsListenedOn(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
 	address := listener.Addr().String()
-	require.Equal(t, hosts{address, "localhost" + address[strings.LastIndex(address, ":"):]}, listener.hosts())
+	require.Equal(t, []string{address, "localhost" + address[strings.LastIndex(address, ":"):]}, hostsOf(listener))
 }
 
 // on is a listener that says that it has an address.
@@ -43,13 +43,13 @@ func (l on) Addr() net.Addr { return l.address }
 
 func TestHostNeedsNoPortOn80(t *testing.T) {
 	t.Parallel()
-	for ip, want := range map[string]hosts{
+	for ip, want := range map[string][]string{
 		"127.0.0.1": {"127.0.0.1:80", "localhost:80", "127.0.0.1", "localhost"},
 		"::1":       {"[::1]:80", "localhost:80", "[::1]", "localhost"},
 	} {
 		t.Run(ip, func(t *testing.T) {
 			t.Parallel()
-			require.Equal(t, want, Listening{on{address: &net.TCPAddr{IP: net.ParseIP(ip), Port: 80}}}.hosts())
+			require.Equal(t, want, hostsOf(on{address: &net.TCPAddr{IP: net.ParseIP(ip), Port: 80}}))
 		})
 	}
 }

@@ -16,14 +16,13 @@ import (
 const unixSockets = true
 
 // listenUnix listens on a unix socket, which has its mode from the beginning.
-func listenUnix(address Address) (Listening, error) {
+func listenUnix(address Address) (net.Listener, error) {
 	if err := removeStale(address.Socket); err != nil {
-		return Listening{}, err
+		return nil, err
 	}
 	before := syscall.Umask(int(0o777 &^ address.Mode))
 	defer syscall.Umask(before)
-	listener, err := net.Listen("unix", address.Socket)
-	return Listening{listener}, err
+	return net.Listen("unix", address.Socket)
 }
 
 // removeStale removes a socket that a process left behind. It removes nothing that is not a socket, or that somebody

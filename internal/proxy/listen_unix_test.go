@@ -23,7 +23,7 @@ func TestSocketIsMadeWithItsMode(t *testing.T) { //nolint:paralleltest // the um
 		info, err := os.Lstat(path)
 		require.NoError(t, err)
 		require.Equal(t, mode|os.ModeSocket, info.Mode())
-		require.Nil(t, listener.hosts())
+		require.Nil(t, hostsOf(listener))
 		require.NoError(t, listener.Close())
 		require.NoFileExists(t, path)
 		require.Equal(t, 0o022, syscall.Umask(0o022))

@@ -56,10 +56,6 @@ func (m *Metrics) request(route, method string, status int) {
 	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
 }
 
-func (m *Metrics) answered(route *Route, took time.Duration) {
-	m.upstream.WithLabelValues(route.Name()).Observe(took.Seconds())
-}
-
 func (m *Metrics) signed(route *Route, took time.Duration, failed bool) {
 	m.signing.WithLabelValues(route.Name()).Observe(took.Seconds())
 	if failed {
@@ -80,9 +76,9 @@ func (p *Proxy) Monitor(listener net.Listener) http.Handler {
 		}
 		_, _ = w.Write([]byte("ok\n"))
 	})
-	var own hosts
+	var own []string
 	if address, is := listener.Addr().(*net.TCPAddr); is && address.IP.IsLoopback() {
-		own = Listening{listener}.hosts()
+		own = hostsOf(listener)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		refused := fromPage(r)

@@ -44,7 +44,7 @@ type Options struct {
 // Proxy is an http.Handler. It refuses all requests until Use is called.
 type Proxy struct {
 	Options
-	hosts   hosts
+	hosts   []string
 	current atomic.Pointer[setup]
 	reverse *httputil.ReverseProxy
 	bodies  *budget
@@ -62,9 +62,9 @@ type setup struct {
 }
 
 // New makes a proxy that listens on an address.
-func New(options Options, listen Listening) *Proxy {
+func New(options Options, listener net.Listener) *Proxy {
 	p := &Proxy{
-		Options: options, hosts: listen.hosts(), bodies: &budget{}, patience: defaultPatience,
+		Options: options, hosts: hostsOf(listener), bodies: &budget{}, patience: defaultPatience,
 	}
 	p.current.Store(&setup{})
 	p.reverse = &httputil.ReverseProxy{

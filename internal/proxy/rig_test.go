@@ -152,7 +152,7 @@ func newRig(t *testing.T, answer http.HandlerFunc) *rig {
 	t.Cleanup(next.CloseIdleConnections)
 	r.Proxy = New(Options{
 		Next: next, Log: slog.New(slog.NewJSONHandler(r.log, nil)), Metrics: NewMetrics(), Now: time.Now,
-	}, Listening{listener})
+	}, listener)
 	r.Use(config, r.stub)
 	server := &http.Server{Handler: r.Proxy, ReadHeaderTimeout: time.Minute, DisableGeneralOptionsHandler: true}
 	go func() { _ = server.Serve(listener) }()

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -28,12 +29,7 @@ type Route struct {
 }
 
 // Name is the route's key in the configuration.
-func (r *Route) Name() string {
-	if r.Prefix == "" {
-		return "/"
-	}
-	return r.Prefix
-}
+func (r *Route) Name() string { return cmp.Or(r.Prefix, "/") }
 
 // requestStringAlone reports whether the route's sign path takes no other parameter, and no comma in it.
 func (r *Route) requestStringAlone() bool { return r.vendor == "avanan" }

@@ -40,7 +40,7 @@ type Program struct {
 
 // Run serves applications on a listener, and metrics on another, which may be nil. When the context ends, it takes no
 // more requests, waits for those under way, and returns nil.
-func (p *Program) Run(ctx context.Context, applications Listening, monitoring net.Listener) error {
+func (p *Program) Run(ctx context.Context, applications, monitoring net.Listener) error {
 	backend, err := p.Connect(p.Config.Vault)
 	if err != nil {
 		return err

@@ -95,7 +95,7 @@ func (e *exchange) RoundTrip(request *http.Request) (*http.Response, error) {
 	broken, is := errors.AsType[*problem](err)
 	switch {
 	case err == nil:
-		e.proxy.Metrics.answered(e.route, e.proxy.Now().Sub(started))
+		e.proxy.Metrics.upstream.WithLabelValues(e.route.Name()).Observe(e.proxy.Now().Sub(started).Seconds())
 		response.Body = &answer{ReadCloser: response.Body, stall: e.proxy.answer}
 		return response, nil
 	case is: // the client's body

@@ -181,8 +181,7 @@ func (s *Sandbox) answerer(path string) answerer {
 	case strings.HasPrefix(path, infinityAPI+"/v1.0/"):
 		return answerer{"infinity", infinityRefusal("told to refuse"), s.infinity}
 	default:
-		notFound := message(http.StatusNotFound, "Not Found", "no vendor has this path")
-		return answerer{"?", notFound, func(*http.Request, Behaviour) answer { return notFound }}
+		return answerer{vendor: "?"}
 	}
 }
 
@@ -207,7 +206,9 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var a answer
 	found := s.answerer(r.URL.Path)
 	switch {
-	case found.vendor == "?" || behaviour.Fault == None:
+	case found.vendor == "?":
+		a = message(http.StatusNotFound, "Not Found", "no vendor has this path")
+	case behaviour.Fault == None:
 		a = found.answer(r, behaviour)
 	case behaviour.Fault == Limit:
 		a = message(http.StatusTooManyRequests, "Too Many Requests", "told to limit")

@@ -32,7 +32,11 @@ func (t *Transport) Do(request *http.Request) (response *http.Response, sent boo
 	}
 	again := request.WithContext(request.Context())
 	if hasBody(request) {
-		if again.Body = bodyOf(request); again.Body == nil {
+		rewinds := request.GetBody != nil
+		if rewinds {
+			again.Body, err = request.GetBody()
+		}
+		if !rewinds || err != nil {
 			t.Signer.Reject(used)
 			return response, true, nil
 		}
@@ -68,18 +72,6 @@ func (t *Transport) attempt(request *http.Request, call Call) (*http.Response, *
 }
 
 func hasBody(request *http.Request) bool { return request.Body != nil && request.Body != http.NoBody }
-
-// bodyOf returns a call's body from its beginning; nil if there is none, or it can be read only once.
-func bodyOf(request *http.Request) io.ReadCloser {
-	if request.GetBody == nil {
-		return nil
-	}
-	body, err := request.GetBody()
-	if err != nil {
-		return nil
-	}
-	return body
-}
 
 // The parameters that a call can be signed with.
 const (
