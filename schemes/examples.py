@@ -988,6 +988,356 @@ def _():
     return {"X-Twilio-Signature": signature}
 
 
+# --- Security tools ---
+
+
+@example("cortex-xdr", "made with Python's hashlib")
+def _():
+    """https://docs-cortex.paloaltonetworks.com/r/Cortex-XSIAM-Platform-APIs/Make-your-first-API-call"""
+    salt = digest("sha256", "0123456789abcdef0123456789abcdef").hexdigest()
+    return {"x-xdr-nonce": salt, "Authorization": digest("sha256", "an example key" + salt + "1767323045678").hexdigest()}
+
+
+@example("mimecast-v1", "with the time and the request id of the Mimecast documentation, made with openssl")
+def _():
+    """https://integrations.mimecast.com/documentation/api-overview/authorization/"""
+    to_sign = ":".join(["Tue, 24 Nov 2015 12:50:11 UTC", "8578FCFC-A305-4D9A-99CB-F4D5ECEFE297",
+                        "/api/account/get-account", "an application key"])
+    key = base64.b64decode("YW4gZXhhbXBsZSBzZWNyZXQ=")
+    return {"Authorization": "MC EXAMPLEKEY:" + b64(mac("sha1", key, to_sign).digest())}
+
+
+@example("threatconnect", "a GET with a query, made with openssl")
+def _():
+    """https://github.com/ThreatConnect-Inc/tcex-requests-tc"""
+    to_sign = "/api/v3/indicators?resultLimit=10&fields=tags:GET:1767323045"
+    return {"Authorization": "TC 12345678901234567890:" + b64(mac("sha256", "an example secret", to_sign).digest())}
+
+
+def darktrace(target):
+    """https://github.com/LegendEvent/darktrace-sdk"""
+    to_sign = f"{target}\n00112233\n2026-01-02 03:04:05"
+    return {"DTAPI-Signature": mac("sha1", "an example token", to_sign).hexdigest()}
+
+
+@example("darktrace", "a query, made with openssl")
+def _():
+    return darktrace("/modelbreaches?minscore=0.5")
+
+
+@example("darktrace", "a body in JSON, made with openssl")
+def _():
+    return darktrace('/aianalyst/incident/comments?{"incident_id":"1","message":"100% seen"}')
+
+
+@example("darktrace", "a form, made with openssl")
+def _():
+    return darktrace("/aianalyst/acknowledge?uuid=0123-4567")
+
+
+def bloodhound(call, body=""):
+    """https://github.com/SpecterOps/bloodhound-docs"""
+    key = b"an example key"
+    for part in call, "2026-01-02T03", body:
+        key = mac("sha256", key, part).digest()
+    return {"Signature": b64(key)}
+
+
+@example("bloodhound", "a GET with a query, made with Python's hmac")
+def _():
+    return bloodhound("GET/api/v2/available-domains?sort_by=name")
+
+
+@example("bloodhound", "a POST, made with Python's hmac")
+def _():
+    return bloodhound("POST/api/v2/graphs/cypher", '{"query":"MATCH (n) RETURN n"}')
+
+
+def apex_central(method, target, body=""):
+    """https://automation.trendmicro.com/apex-central/Guides/Authentication"""
+    checksum = b64(digest("sha256", "|".join([method, target.lower(), "", body])).digest())
+    claims = json.dumps({"appid": "01234567-89AB", "iat": 1767323045, "version": "V1", "checksum": checksum},
+                        separators=(",", ":"))
+    return {"Authorization": "Bearer " + jwt("an example key", '{"alg":"HS256","typ":"JWT"}', claims)}
+
+
+@example("apex-central", "a GET with a query, made with Python's hmac")
+def _():
+    return apex_central("GET", "/WebApp/API/AgentResource/ProductAgents?host_name=PC1")
+
+
+@example("apex-central", "a PUT, made with Python's hmac")
+def _():
+    return apex_central("PUT", "/WebApp/api/SuspiciousObjects/UserDefinedSO", '{"param":{"Type":"ip"}}')
+
+
+@example("devo", "a query, made with openssl")
+def _():
+    """https://github.com/DevoInc/python-sdk"""
+    to_sign = 'EXAMPLEKEY{"query":"from demo.ecommerce.data select *","from":"1h"}1767323045678'
+    return {"x-logtrust-sign": mac("sha256", "an example secret", to_sign).hexdigest()}
+
+
+@example("devo", "a call without a body, made with openssl")
+def _():
+    return {"x-logtrust-sign": mac("sha256", "an example secret", "EXAMPLEKEY1767323045000").hexdigest()}
+
+
+@example("cyware", "made with openssl")
+def _():
+    """https://ctixapiv3.cyware.com/authentication"""
+    to_sign = "01234567-89ab-cdef-0123-456789abcdef\n1767323065"
+    return {"Signature": b64(mac("sha1", "an example secret", to_sign).digest())}
+
+
+# --- More clouds ---
+
+
+@example("azure-log-analytics", "the string to sign of the Microsoft documentation, made with openssl")
+def _():
+    """https://learn.microsoft.com/azure/azure-monitor/logs/data-collector-api"""
+    to_sign = "POST\n1024\napplication/json\nx-ms-date:Mon, 04 Apr 2016 08:00:00 GMT\n/api/logs"
+    signature = b64(mac("sha256", base64.b64decode("YW4gZXhhbXBsZSBrZXk="), to_sign).digest())
+    return {"Authorization": "SharedKey 01234567-89ab-cdef-0123-456789abcdef:" + signature}
+
+
+@example("azure-service-bus-sas", "a queue, made with openssl")
+def _():
+    """https://learn.microsoft.com/rest/api/eventhub/generate-sas-token"""
+    resource = encode("https://example.servicebus.windows.net/queue1")
+    signature = encode(b64(mac("sha256", "YW4gZXhhbXBsZSBrZXk=", resource + "\n1767323345").digest()))
+    return {"Authorization": f"SharedAccessSignature sr={resource}&sig={signature}&se=1767323345&skn=send-only"}
+
+
+def cosmos_db(key, *lines):
+    """https://learn.microsoft.com/rest/api/cosmos-db/access-control-on-cosmosdb-resources"""
+    signature = b64(mac("sha256", base64.b64decode(key), "".join(line + "\n" for line in lines) + "\n").digest())
+    return {"Authorization": encode("type=master&ver=1.0&sig=" + signature)}
+
+
+@example("cosmos-db", "a database, of the Microsoft documentation")
+def _():
+    got = cosmos_db("dsZQi3KtZmCv1ljt3VNWNm7sQUF1y5rJfC6kv5JiwvW0EndXdDku/dkKBp8/ufDToSxLzR4y+O/0H/t4bQtVNw==",
+                    "get", "dbs", "dbs/ToDoList", "thu, 27 apr 2017 00:51:12 gmt")
+    published = "type%3dmaster%26ver%3d1.0%26sig%3dc09PEVJrgp2uQRkr934kFbTqhByc7TVr3OHyqlu%2bc%2bc%3d"
+    assert urllib.parse.unquote(got["Authorization"]) == urllib.parse.unquote(published)
+    return got
+
+
+@example("cosmos-db", "a new document, made with Python's hmac")
+def _():
+    return cosmos_db("YW4gZXhhbXBsZSBrZXk=", "post", "docs", "dbs/shop/colls/orders", "fri, 02 jan 2026 03:04:05 gmt")
+
+
+@example("cosmos-db", "a document, made with Python's hmac")
+def _():
+    return cosmos_db("YW4gZXhhbXBsZSBrZXk=", "delete", "docs", "dbs/shop/colls/orders/docs/A-1",
+                     "fri, 02 jan 2026 03:04:05 gmt")
+
+
+@example("dns-made-easy", "the request of the DNS Made Easy documentation")
+def _():
+    """https://api-docs.dnsmadeeasy.com/"""
+    signature = mac("sha1", "c9b5625f-9834-4ff8-baba-4ed5f32cae55", "Sat, 12 Feb 2011 20:59:04 GMT").hexdigest()
+    assert signature == "b3502e6116a324f3cf4a8ed693d78bcee8d8fe3c"
+    return {"x-dnsme-hmac": signature}
+
+
+def volcengine(secret, instant, method, query, headers, body=""):
+    """https://www.volcengine.com/docs/6369/67270"""
+    content = digest("sha256", body).hexdigest()
+    headers = {"host": "iam.volcengineapi.com", "x-content-sha256": content, "x-date": instant} | headers
+    lines = "".join(f"{name}:{value}\n" for name, value in sorted(headers.items()))
+    signed = ";".join(sorted(headers))
+    request = "\n".join([method, "/", sorted_pairs(*query), lines, signed, content])
+    scope = instant[:8] + "/cn-north-1/iam/request"
+    key = secret.encode()
+    for part in scope.split("/"):
+        key = mac("sha256", key, part).digest()
+    to_sign = "\n".join(["HMAC-SHA256", instant, scope, digest("sha256", request).hexdigest()])
+    signature = mac("sha256", key, to_sign).hexdigest()
+    return {"Authorization": f"HMAC-SHA256 Credential=AKLTexample/{scope}, SignedHeaders={signed}, Signature={signature}"}
+
+
+@example("volcengine", "ListUsers of the Volcengine documentation, with another access key id, which is not signed")
+def _():
+    got = volcengine("TnpCak5XWXpZV1U0WkRaaE5ERmxaR0ZpTmpjeVkyUXlZek0wTWpJMU1qWQ==", "20201230T081805Z", "GET",
+                     [("Action", "ListUsers"), ("Version", "2018-01-01"), ("Offset", "0"), ("Limit", "10")],
+                     {"content-type": "application/x-www-form-urlencoded; charset=utf-8"})
+    assert got["Authorization"].endswith("=28eeabbbd726b87002e0fe58ad8c1c768e619b06e2646f35b6ad7ed029a6d8a7")
+    return got
+
+
+@example("volcengine", "a POST with a session token, made with Python's hmac")
+def _():
+    return volcengine("an example key", "20260102T030405Z", "POST",
+                      [("Action", "CreateUser"), ("Version", "2018-01-01"), ("Note", "a b")],
+                      {"content-type": "application/json", "x-security-token": "STSexample"}, '{"UserName":"bob"}')
+
+
+def baidu_bce(key_id, secret, instant, expiration, method, path, query, headers):
+    """https://cloud.baidu.com/doc/Reference/s/njwvz1yfu"""
+    prefix = f"bce-auth-v1/{key_id}/{instant}/{expiration}"
+    key = mac("sha256", secret, prefix).hexdigest()
+    headers = headers | {"x-bce-date": instant}
+    lines = "\n".join(f"{name}:{encode(value)}" for name, value in sorted(headers.items()))
+    query = "&".join(sorted(f"{encode(name)}={encode(value)}" for name, value in query.items()))
+    signature = mac("sha256", key, "\n".join([method, path, query, lines])).hexdigest()
+    return {"Authorization": "/".join([prefix, ";".join(sorted(headers)), signature])}
+
+
+@example("baidu-bce", "an upload, of Baidu's sample code")
+def _():
+    got = baidu_bce("0b0f67dfb88244b289b72b142befad0c", "bad522c2126a4618a8125f4b6cf6356f", "2015-04-27T08:23:49Z", 1800,
+                    "PUT", "/v1/test/myfolder/readme.txt",
+                    {"partNumber": "9", "uploadId": "VXBsb2FkIElpZS5tMnRzIHVwbG9hZA"},
+                    {"host": "bj.bcebos.com", "content-length": "8", "content-type": "text/plain",
+                     "content-md5": "0a52730597fb4ffa01fc117d9e71e3a9"})
+    assert got["Authorization"].endswith("/a19e6386e990691aca1114a20357c83713f1cb4be3d74942bb4ed37469ecdacf")
+    return got
+
+
+@example("baidu-bce", "a GET with a port and a parameter without a value, made with Python's hmac")
+def _():
+    return baidu_bce("EXAMPLEKEY", "an example key", "2026-01-02T03:04:05Z", 300, "GET", "/box/a%20b.txt",
+                     {"versionId": "1/2", "acl": ""}, {"host": "localhost:8443"})
+
+
+# --- Payments and business ---
+
+
+def cybersource(lines, names):
+    """https://github.com/CyberSource/cybersource-rest-client-python"""
+    to_sign = "\n".join(f"{name}: {value}" for name, value in zip(names.split(), lines))
+    signature = b64(mac("sha256", base64.b64decode("YW4gZXhhbXBsZSBrZXk="), to_sign).digest())
+    return {"Signature": 'keyid="08c94330-f618-42a3-b09d-e1e43be5efda", algorithm="HmacSHA256", '
+                         f'headers="{names}", signature="{signature}"'}
+
+
+@example("cybersource", "a GET, made with openssl")
+def _():
+    return cybersource(["apitest.cybersource.com", "Fri, 02 Jan 2026 03:04:05 GMT",
+                        "get /pts/v2/payments/5246387105766473203529", "testrest"],
+                       "host date request-target v-c-merchant-id")
+
+
+@example("cybersource", "a POST, made with openssl")
+def _():
+    content = "SHA-256=" + b64(digest("sha256", '{"clientReferenceInformation":{"code":"1"}}').digest())
+    return {"Digest": content} | cybersource(
+        ["apitest.cybersource.com", "Fri, 02 Jan 2026 03:04:05 GMT", "post /pts/v2/payments", content, "testrest"],
+        "host date request-target digest v-c-merchant-id")
+
+
+def worldline(key_id, secret, *lines):
+    """https://docs.direct.worldline-solutions.com/en/integration/api-developer-guide/manual-authentication"""
+    signature = b64(mac("sha256", secret, "".join(line + "\n" for line in lines)).digest())
+    return {"Authorization": f"GCS v1HMAC:{key_id}:{signature}"}
+
+
+@example("worldline", "the minimal example of the tests of Worldline's own Python SDK")
+def _():
+    got = worldline("EC36A74A98D21", "6Kj5HT0MQKC6D8eb7W3lTg71kVKVDSt1", "GET", "", "Fri, 06 Jun 2014 13:39:43 GMT",
+                    "/v2/1/tokens/2")
+    assert got["Authorization"] == "GCS v1HMAC:EC36A74A98D21:vCos01y77soPNJOW6kDCm4Bu5b2darAZ09PP7Wa+jRA="
+    return got
+
+
+@example("worldline", "the GET of the tests of Worldline Connect's own Python SDK")
+def _():
+    got = worldline("apiKeyId", "6Kj5HT0MQKC6D8eb7W3lTg71kVKVDSt1", "GET", "", "Fri, 06 Jun 2014 13:39:43 GMT",
+                    "/v1/9991/tokens/123456789")
+    assert got["Authorization"].endswith(":9ond5EIN05dBXJGCLRK5om9pxHsyrh/12pZJ7bvmwNM=")
+    return got
+
+
+@example("worldline", "a POST, made with openssl")
+def _():
+    return worldline("EC36A74A98D21", "an example key", "POST", "application/json; charset=utf-8",
+                     "Fri, 02 Jan 2026 03:04:05 GMT", "/v2/example/payments?a=b")
+
+
+def rapyd(call, body=""):
+    """https://docs.rapyd.net/en/request-signatures.html"""
+    to_sign = call + "1767323045678912" + "1767323045" + "EXAMPLEKEY" + "an example secret" + body
+    return {"signature": b64(mac("sha256", "an example secret", to_sign).hexdigest().encode())}
+
+
+@example("rapyd", "a GET, made with openssl")
+def _():
+    return rapyd("get/v1/payment_methods/country?country=US")
+
+
+@example("rapyd", "a POST, made with openssl")
+def _():
+    return rapyd("post/v1/payments", '{"amount":"1.5","currency":"USD"}')
+
+
+def netsuite(method, url, *pairs):
+    """https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/section_1534941088.html"""
+    key = "ef40afdd8abaac111b13825dd5e5e2ddddb44f86d5a0dd6dcf38c20aae6b67e4"
+    token = "2b0ce516420110bcbd36b69e99196d1b7f6de3c6234c5afb799b73d87569f5cc"
+    secrets = ("d26ad321a4b2f23b0741c8d38392ce01c3e23e109df6c96eac6d099e9ab9e8b5&"
+               "c29a677df7d5439a458c063654187e3d678d73aca8e3c9d8bea1478a3eb0d295")
+    oauth = {"oauth_consumer_key": key, "oauth_nonce": "fjaLirsIcCGVZWzBX0pg", "oauth_signature_method": "HMAC-SHA256",
+             "oauth_timestamp": "1508242306", "oauth_token": token, "oauth_version": "1.0"}
+    base = "&".join([method, encode(url), encode(sorted_pairs(*pairs, *oauth.items()))])
+    oauth["oauth_signature"] = encode(b64(mac("sha256", secrets, base).digest()))
+    attributes = ", ".join(f'{name}="{value}"' for name, value in sorted(oauth.items()))
+    return {"Authorization": 'OAuth realm="123456", ' + attributes}
+
+
+@example("netsuite-tba", "the REST web services example of the Oracle documentation, made with openssl")
+def _():
+    return netsuite("GET", "https://123456.suitetalk.api.netsuite.com/services/rest/record/v1/employee/40")
+
+
+@example("netsuite-tba", "the RESTlet example of the Oracle documentation, made with openssl")
+def _():
+    got = netsuite("POST", "https://123456.restlets.api.netsuite.com/app/site/hosting/restlet.nl", ("script", "6"),
+                   ("deploy", "1"), ("customParam", "someValue"), ("testParam", "someOtherValue"))
+    assert 'oauth_signature="%2BKK4SKNgz4ZiILGLwOMtfYlgcXSy1eis8ldE9X90azQ%3D"' in got["Authorization"]
+    return got
+
+
+def woocommerce(method, url, *pairs):
+    """https://github.com/woocommerce/woocommerce/blob/trunk/plugins/woocommerce/includes/class-wc-rest-authentication.php"""
+    oauth = {"oauth_consumer_key": "ck_example", "oauth_nonce": "0123456789abcdef0123456789abcdef",
+             "oauth_signature_method": "HMAC-SHA256", "oauth_timestamp": "1767323045"}
+    base = "&".join([method, encode(url), encode(sorted_pairs(*pairs, *oauth.items()))])
+    return {"oauth_signature": b64(mac("sha256", "cs_example&", base).digest())}
+
+
+@example("woocommerce", "a GET with a query, made with openssl")
+def _():
+    return woocommerce("GET", "https://shop.example.com/blog/wp-json/wc/v3/orders", ("status", "completed"),
+                       ("search", "a b"))
+
+
+@example("woocommerce", "a POST, made with openssl")
+def _():
+    return woocommerce("POST", "https://shop.example.com/wp-json/wc/v3/products")
+
+
+def htx(method, path, key, instant, *pairs):
+    """https://huobiapi.github.io/docs/spot/v1/en/"""
+    query = sorted_pairs(("AccessKeyId", key), ("SignatureMethod", "HmacSHA256"), ("SignatureVersion", "2"),
+                         ("Timestamp", instant), *pairs)
+    to_sign = "\n".join([method, "api.huobi.pro", path, query])
+    return {"Signature": b64(mac("sha256", "an example secret", to_sign).digest())}
+
+
+@example("htx", "a query, made with openssl")
+def _():
+    return htx("GET", "/v1/order/orders", "e2xxxxxx-99xxxxxx-84xxxxxx-7xxxx", "2017-05-11T15:19:30",
+               ("order-id", "1234567890"))
+
+
+@example("htx", "an order, made with openssl")
+def _():
+    return htx("POST", "/v1/order/orders/place", "EXAMPLEKEY", "2026-01-02T03:04:05")
+
+
 def main():
     values = {scheme: {name: function() for name, function in examples.items()} for scheme, examples in EXAMPLES.items()}
     if sys.argv[1:] == ["--json"]:
