@@ -35,7 +35,7 @@ func respondError(err error) (*logical.Response, error) {
 	switch {
 	case isVendors && failure.Kind == exchange.Refused:
 		return logical.ErrorResponse(err.Error()), nil
-	case isHeldOff:
+	case isHeldOff, errors.Is(err, api.ErrBusy):
 		return nil, logical.CodedError(http.StatusServiceUnavailable, err.Error())
 	case isVendors && failure.Kind == exchange.Limited:
 		return nil, logical.CodedError(http.StatusTooManyRequests, err.Error())

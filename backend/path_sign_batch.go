@@ -98,6 +98,10 @@ func (b *backend) signBatch(ctx context.Context, r *request) (*logical.Response,
 			if r.data.Raw[requestsField] != nil && r.data.Raw[requestStringsField] != nil {
 				return nil, api.Invalidf("%s and %s cannot be given together", requestsField, requestStringsField)
 			}
+			if most := account.MaxBatch; most > 0 && len(calls.calls) > most {
+				return nil, api.Invalidf("%s has %d elements, more than the %d that can be signed together with this config's "+
+					"RSA key", calls.field, len(calls.calls), most)
+			}
 			given, err := calls.check(ctx, account.Signer)
 			if err != nil {
 				return nil, err

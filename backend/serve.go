@@ -80,11 +80,12 @@ func (b *backend) serveWith(
 	}
 	now := b.now()
 	resp, err = answer(api.Moment{
-		Now:    now,
-		Later:  func(unit time.Duration) (time.Time, error) { return r.store.entries.growing.next(r.name, now, unit) },
-		NewID:  b.newID,
-		Token:  shared,
-		Format: current.detected,
+		Context: ctx,
+		Now:     now,
+		Later:   func(unit time.Duration) (time.Time, error) { return r.store.entries.growing.next(r.name, now, unit) },
+		NewID:   b.newID,
+		Token:   shared,
+		Format:  current.detected,
 	})
 	if err != nil || failure == nil {
 		return resp, false, err

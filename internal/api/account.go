@@ -21,6 +21,8 @@ type Account struct {
 	SendsSecret bool
 	// Declared is for a config with a document; else nil.
 	Declared Declared
+	// MaxBatch is how many calls may be signed together, if that is fewer than for every account; else 0.
+	MaxBatch int
 }
 
 // Creds gives readers credentials.
@@ -81,7 +83,9 @@ type Inputs map[string]string
 
 // Moment is what differs between two calls that are otherwise the same.
 type Moment struct {
-	Now time.Time
+	// Context ends when nobody waits for the answer any more.
+	Context context.Context
+	Now     time.Time
 	// Later is Now, or the first instant later than all that it returned before for this config, in a unit.
 	Later func(unit time.Duration) (time.Time, error)
 	// NewID makes a UUID.

@@ -1,9 +1,13 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
+
+// ErrBusy is the error of a reader whose time ended while others had what it needs.
+var ErrBusy = errors.New("too many calls are being signed with private keys; try again")
 
 // Invalid is the caller's mistake: its text says what to do about it.
 type Invalid struct{ Text string }

@@ -105,12 +105,17 @@ func form(text string) (api.Form, error) {
 	if s.AllowExtension() {
 		f.Readable["allow_extension"] = true
 	}
-	for _, name := range s.Secrets() {
-		f.Fields = append(f.Fields, api.Field{
-			Name: name, Kind: api.Secret, Required: true, Account: true, Group: api.GroupSecrets,
+	for _, of := range s.document.secrets {
+		own := api.Field{
+			Name: of.name, Kind: api.Secret, Required: true, Account: true, Group: api.GroupSecrets,
 			Help:  "A secret of the scheme.",
-			Rules: []api.Rule{func(value string) string { return fault(s.CheckSecret(name, secret.Text(value))) }},
-		})
+			Rules: []api.Rule{func(value string) string { return fault(of.check(secret.Text(value))) }},
+		}
+		if of.key != "" {
+			own.Help = "A private key of the scheme, " + string(of.key) + "."
+			own.Clean = plainKey
+		}
+		f.Fields = append(f.Fields, own)
 	}
 	for _, name := range s.Fields() {
 		own := api.Field{
@@ -174,7 +179,7 @@ func open(s *Scheme, v api.Values) (*api.Account, error) {
 	if a.signer, err = s.Signer(a.values); err != nil {
 		return nil, api.Invalidf("%s", err)
 	}
-	opened := &api.Account{Declared: a}
+	opened := &api.Account{Declared: a, MaxBatch: s.MaxBatch()}
 	if len(s.Request()) == 0 {
 		opened.Creds = a
 	} else {
@@ -231,7 +236,10 @@ func (a *account) Sign(m api.Moment, given api.Inputs) (api.Answer, error) {
 	if err != nil {
 		return api.Answer{}, err
 	}
-	signed, err := a.signer.Sign(moment, given)
+	signed, err := a.scheme.inTurn(m.Context, func() (Signed, error) { return a.signer.Sign(moment, given) })
+	if errors.Is(err, api.ErrBusy) {
+		return api.Answer{}, err
+	}
 	if err != nil {
 		return api.Answer{}, a.explain(err)
 	}

@@ -27,6 +27,10 @@ type environment struct {
 	now time.Time
 	// values are those of all names, by their slots.
 	values []string
+	// keys are the key pairs by the names of the secrets.
+	keys map[string]*keyPair
+	// failure is why a private key did not sign; nil if all did.
+	failure error
 }
 
 // valueOf is the value in a slot.
@@ -66,6 +70,10 @@ type checker struct {
 	// lets are those that were compiled, each after those that it needs.
 	lets []*name
 	keys keys
+	// signed are the messages that keys sign, by the function and the key's number.
+	signed map[string][]signedMessage
+	// keyOperations counts the calls that sign with a private key, and rsaOperations those with an RSA key.
+	keyOperations, rsaOperations int
 	// total is the size of all nodes' largest values.
 	total int
 	// nodes are those of all expressions so far.
@@ -118,6 +126,8 @@ func (c *checker) compile(s source, uses map[string]bool, accepted ...kind) oper
 		panic(refuseAt(s.place, "would give the secret away: it is a secret, in whatever encoding, until it is hashed"))
 	case compiled.kind == kindBytes:
 		panic(refuseAt(s.place, "is bytes; hex(…) or base64(…) makes a string of them"))
+	case compiled.kind == kindPrivateKey:
+		panic(refuseAt(s.place, "would give the private key away; %s", onlySigns))
 	case compiled.kind == kindTimestamp:
 		panic(refuseAt(s.place, "is a timestamp; now.unix(), now.rfc3339() and others make a string of it"))
 	default:
@@ -275,7 +285,10 @@ func (e *expression) concatenate(node *ast.BinaryExpr, left, right operand) oper
 		known.kind = kindSecret
 	default:
 		hint := "hex(…) or base64(…) makes a string of bytes"
-		if left.kind == kindTimestamp || right.kind == kindTimestamp {
+		switch {
+		case left.kind == kindPrivateKey || right.kind == kindPrivateKey:
+			hint = onlySigns
+		case left.kind == kindTimestamp || right.kind == kindTimestamp:
 			hint = "now.unix(), now.rfc3339() and others make a string of a timestamp"
 		}
 		panic(e.refuse(node, "+ joins two strings, bytes and bytes, or a secret with any of these, not %s and %s; %s",
@@ -343,6 +356,9 @@ func (e *expression) call(node *ast.CallExpr, depth int) operand {
 	known := function.flow(e.checker, call{e.source, function}, args)
 	known.kind = function.signatures[at].gives
 	e.unit = max(e.unit, function.unit)
+	if function.uses != "" {
+		e.uses[function.uses] = true
+	}
 	if function.compute == nil {
 		return e.formatted(args[1].node, known)
 	}
@@ -365,6 +381,8 @@ func (e *expression) formatted(node ast.Expr, known facts) operand {
 	return operand{facts: known, value: func(e *environment) string { return compiled.format(e.now) }}
 }
 
+const onlySigns = "a private key only signs, as in rsa_sha256(key, message), or gives its public_key(key)"
+
 // wrongArguments says what a function takes, and why not these.
 func (e *expression) wrongArguments(node ast.Node, f *function, kinds []kind) refusal {
 	if f.signatures[0].gives == kindBool && slices.Contains(kinds, kindSecret) {
@@ -380,6 +398,14 @@ func (e *expression) wrongArguments(node ast.Node, f *function, kinds []kind) re
 	}
 	if len(kinds) > 0 && kinds[0] == kindString && slices.Equal(f.signatures[0].takes, []kind{kindBytes}) {
 		hint = "; bytes(…) makes bytes of a string"
+	}
+	switch takesKey := f.signatures[0].takes[0] == kindPrivateKey; {
+	case takesKey && len(kinds) > 1 && kinds[0] == kindPrivateKey && kinds[1] == kindSecret:
+		hint = "; a private key signs no secret"
+	case takesKey:
+		hint = "; the key must be a secret that is declared with key"
+	case slices.Contains(kinds, kindPrivateKey):
+		hint = "; " + onlySigns
 	}
 	if strings.Contains(f.name, "hmac_") && len(kinds) == 2 && kinds[0] != kindSecret {
 		hint = "; the key must be a secret"

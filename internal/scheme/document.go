@@ -136,9 +136,20 @@ func (d *document) readSecrets(node *yaml.Node) {
 	for _, p := range pairs(node, "secrets") {
 		d.declare(p, "secrets")
 		place := "secrets." + p.key
-		read := secretField{p.key, encodingText}
-		if chosen, given := texts(p.value, place, "encoding")["encoding"]; given {
+		read := secretField{name: p.key, encoding: encodingText}
+		options := texts(p.value, place, "encoding", "key")
+		chosen, encoded := options["encoding"]
+		if encoded {
 			read.encoding = encoding(chosen)
+		}
+		if kind, given := options["key"]; given {
+			read.key = keyKind(kind)
+			if !slices.Contains(keyKinds, read.key) {
+				panic(refuseAt(place+".key", "must be rsa, p256, p384 or ed25519"))
+			}
+			if encoded {
+				panic(refuseAt(place, "has a key, so it cannot have an encoding"))
+			}
 		}
 		if !slices.Contains([]encoding{encodingText, encodingBase64, encodingHex}, read.encoding) {
 			panic(refuseAt(place+".encoding", "must be text, base64 or hex"))

@@ -1,6 +1,7 @@
 package scheme
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"maps"
@@ -151,7 +152,7 @@ func (s *Scheme) CheckExamples() error {
 		if err != nil {
 			return refuseAt(x.place, "%s", err)
 		}
-		signed, err := signer.Sign(x.moment, x.request)
+		signed, err := s.inTurn(context.Background(), func() (Signed, error) { return signer.Sign(x.moment, x.request) })
 		if err != nil {
 			return refuseAt(x.place, "%s", err)
 		}

@@ -4,12 +4,16 @@ package scheme
 // for every signing.
 type facts struct {
 	kind kind
+	// pair is what kind of key pair a private key is of.
+	pair keyKind
 	// max is the size of the largest value in bytes, by what the document declares. min is 0 or 1: whether the value can
 	// be empty.
 	max, min int
 
 	// ofSecret says that a secret flows into the value, hashed or not.
 	ofSecret bool
+	// ofPublicKey says that the public key of a key pair flows into the value. It is public, but is not compared.
+	ofPublicKey bool
 	// direct are the secrets and derived keys that flow into the value without a hash, by their numbers; see keys.
 	direct []int
 	// utf8 says that a secret is UTF-8 text: it is declared so, or is joined of such secrets and strings.
@@ -35,6 +39,8 @@ type facts struct {
 	endsPublic bool // with something public
 	// lastRequest says that the last part of the value that changes is a request field as it is.
 	lastRequest bool
+	// firstRequest says that a request field, encoded or not, is the value or begins it.
+	firstRequest bool
 }
 
 // join is what holds for a value that is made of others.
@@ -44,6 +50,7 @@ func join(parts ...facts) facts {
 		joined.max += part.max
 		joined.min = max(joined.min, part.min)
 		joined.ofSecret = joined.ofSecret || part.ofSecret
+		joined.ofPublicKey = joined.ofPublicKey || part.ofPublicKey
 		joined.fresh = joined.fresh || part.fresh
 		joined.requested = joined.requested || part.requested
 		joined.stale = joined.stale || part.stale
@@ -62,6 +69,7 @@ func concatenate(left, right facts) facts {
 		left.kind != kindBytes && right.kind != kindBytes
 	joined.endsPublic = right.endsPublic || right.min == 0 && left.endsPublic
 	joined.lastRequest = right.lastRequest || (!right.changes || right.min == 0) && left.lastRequest
+	joined.firstRequest = left.firstRequest || left.min == 0 && right.firstRequest
 	joined.begin, joined.end = left.begin, right.end
 	if left.min == 0 {
 		joined.begin = joined.begin.or(right.begin)
@@ -79,6 +87,7 @@ func either(a, b facts) facts {
 	both.fresh, both.requested = a.fresh && b.fresh, a.requested && b.requested
 	both.endsPublic = a.endsPublic || b.endsPublic
 	both.lastRequest = a.lastRequest || b.lastRequest
+	both.firstRequest = a.firstRequest || b.firstRequest
 	both.begin, both.end = a.begin.or(b.begin), a.end.or(b.end)
 	return both
 }

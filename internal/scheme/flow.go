@@ -12,6 +12,7 @@ func flowShorten(_ *checker, _ call, args []operand) facts {
 	part.min = 0
 	if part.varies {
 		part.begin, part.end, part.lastRequest = part.begin.or(inside), part.end.or(inside), true
+		part.firstRequest = true
 	}
 	return part
 }
@@ -73,7 +74,7 @@ const compared = "cannot be compared: a secret flows into it, hashed or not, and
 // refuseToCompare refuses what a secret flows into, hashed or not.
 func refuseToCompare(at call, args []operand) {
 	for _, arg := range args {
-		if arg.ofSecret {
+		if arg.ofSecret || arg.ofPublicKey {
 			panic(at.refuse(arg.node, compared))
 		}
 	}
@@ -117,6 +118,7 @@ func (h hashing) flowHMAC(c *checker, at call, args []operand) facts {
 	checkKey(at, key)
 	c.keys.hashed(at, key)
 	c.keys.hashed(at, message)
+	c.signs(at, key, message)
 	if block := h.new().BlockSize(); key.max > block { // RFC 2104, section 2
 		c.keys.longKeys = append(c.keys.longKeys, conflict{
 			keys: key.direct,

@@ -41,6 +41,8 @@ type function struct {
 	compute func(args []evaluate) evaluate
 	// unit is the fraction of a second in which an instant is written; 0 for whole seconds.
 	unit time.Duration
+	// uses is a predeclared name that the result depends on, beside the arguments; "" for none.
+	uses string
 }
 
 // usage is how a function is written: hex(x), s.contains(x), now.unix().
@@ -57,7 +59,7 @@ func (f *function) usage() string {
 
 // functionList is the language's functions, in the order of the reference: the table in docs/schemes.md is made of
 // them.
-var functionList = slices.Concat(textFunctions(), conditions(), instants(), digests())
+var functionList = slices.Concat(textFunctions(), conditions(), instants(), digests(), withKeyPairs())
 
 // functions are the language's, by name.
 var functions = func() map[string]*function {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +21,16 @@ func blinded() map[string]*function {
 	blind := map[string]*function{}
 	for name, f := range functions {
 		replaced := *f
-		if strings.Contains(name, "md5") || strings.Contains(name, "sha") {
+		size := map[string]int{"public_key": maxPublicKey}[name]
+		for _, s := range signings {
+			if s.name == name {
+				size = s.size
+			}
+		}
+		if size > 0 {
+			constant := strings.Repeat("s", size)
+			replaced.compute = func([]evaluate) evaluate { return func(*environment) string { return constant } }
+		} else if strings.Contains(name, "md5") || strings.Contains(name, "sha") {
 			digest := strings.Repeat("d", len(computed(f, "", "")))
 			replaced.compute = func([]evaluate) evaluate { return func(*environment) string { return digest } }
 		}
@@ -46,19 +57,58 @@ type generator struct {
 }
 
 func newGenerator(seed uint64, functions map[string]*function) *generator {
-	return &generator{rand.New(rand.NewPCG(seed, 0)), functions, map[kind][]string{
-		kindString:    {"field", "method", "body", "uuid", "nonce", "base_url"},
-		kindSecret:    {"text", "raw"},
-		kindTimestamp: {"now"},
+	g := &generator{rand.New(rand.NewPCG(seed, 0)), functions, map[kind][]string{
+		kindString:     {"field", "method", "body", "uuid", "nonce", "base_url"},
+		kindSecret:     {"text", "raw"},
+		kindTimestamp:  {"now"},
+		kindPrivateKey: {"p256", "ed"},
 	}}
+	for name, share := range map[string]int{"p384": 4, "rsa": 16} { // to read these takes long
+		if seed%uint64(share) == 0 {
+			g.names[kindPrivateKey] = append(g.names[kindPrivateKey], name)
+		}
+	}
+	slices.Sort(g.names[kindPrivateKey])
+	return g
 }
 
 func (g *generator) pick(words ...string) string { return words[g.IntN(len(words))] }
 
+// pairSets are private keys of each kind, so that a result can be compared for two of each.
+var pairSets = func() [2]map[string]secret.Text {
+	var sets [2]map[string]secret.Text
+	for i := range sets {
+		sets[i] = map[string]secret.Text{}
+		for name, file := range map[string][2]string{
+			"p256": {"p256.pem", "p256-sec1-other.pem"}, "p384": {"p384.pem", "p384-other.pem"},
+			"ed": {"ed25519.pem", "ed25519-other.pem"}, "rsa": {"rsa.pem", "rsa-4096.pem"},
+		} {
+			text, err := os.ReadFile("testdata/keys/" + file[i])
+			if err != nil {
+				panic(err)
+			}
+			sets[i][name] = secret.Text(text)
+		}
+	}
+	return sets
+}()
+
+// pairKinds are the kinds of the key pairs, by their names.
+var pairKinds = map[string]keyKind{"p256": keyP256, "p384": keyP384, "ed": keyEd25519, "rsa": keyRSA}
+
+// ofEach writes something about each of a document's key pairs.
+func ofEach(names []string, separator string, write func(name string) string) string {
+	var written []string
+	for _, name := range names {
+		written = append(written, write(name))
+	}
+	return strings.Join(written, separator)
+}
+
 // expression is a random one of a kind; depth limits it.
 func (g *generator) expression(k kind, depth int) string {
 	if g.IntN(40) == 0 {
-		k = kind(g.IntN(5)) // a wrong one
+		k = kind(g.IntN(6)) // a wrong one
 	}
 	if depth == 0 || g.IntN(4) == 0 {
 		return g.leaf(k)
@@ -119,9 +169,25 @@ func (g *generator) leaf(k kind) string {
 	}
 }
 
+// pairOf is the name of a key pair that a function takes; "" for any or none.
+func pairOf(f *function) string {
+	for _, s := range signings {
+		for name, kind := range pairKinds {
+			if s.name == f.name && s.key == kind {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
 func (g *generator) call(f *function, s signature, depth int) string {
 	var args []string
 	for i, k := range s.takes {
+		if pair := pairOf(f); k == kindPrivateKey && pair != "" && g.IntN(8) > 0 {
+			args = append(args, g.pick(pair, pair, "("+pair+")"))
+			continue
+		}
 		if f.compute == nil && i == 1 {
 			args = append(args, g.pick(`"%Y%m%dT%H%M%SZ"`, `"%Y"`, `"%b"`, `"%3f"`))
 			continue
@@ -141,7 +207,7 @@ func (g *generator) document() string {
 	defer func() { g.names = names }()
 	g.names = maps.Clone(names)
 	for i := range g.IntN(4) {
-		k := kind(g.IntN(4))
+		k := []kind{kindString, kindBytes, kindSecret, kindBool, kindPrivateKey}[g.IntN(5)]
 		name := fmt.Sprintf("let%d", i)
 		fmt.Fprintf(&lets, "  %s: %q\n", name, g.expression(k, 3))
 		g.names[k] = append([]string{name}, g.names[k]...)
@@ -159,12 +225,17 @@ func (g *generator) document() string {
 		}
 		return section + ":\n" + content
 	}
-	return "secrets: {text: {}, raw: {encoding: base64}, seed: {}}\nfields: {field: {}}\n" +
+	of := names[kindPrivateKey]
+	declared := ofEach(of, ", ", func(name string) string { return name + ": {key: " + string(pairKinds[name]) + "}" })
+	made := ofEach(of, ", ", func(name string) string { return fmt.Sprintf("%s: %q", name, pairSets[0][name].Reveal()) })
+	used := ofEach(of, " + ", func(name string) string { return "public_key(" + name + ")" })
+	return "secrets: {text: {}, raw: {encoding: base64}, seed: {}, " + declared + "}\nfields: {field: {}}\n" +
 		"request: {method: {pattern: '[A-Z]{3,7}'}, body: {pattern: '(?s).*', optional: true, max: 64}}\n" +
 		optional("let", lets.String()) + optional("require", conditions.String()) + "headers:\n" + outputs.String() +
-		"  X-Used: hex(hmac_sha256(text + raw, uuid)) + hex(hmac_sha256(derive_md5(seed), uuid))\nttl: 1m\n" +
+		"  X-Used: hex(hmac_sha256(text + raw, uuid)) + hex(hmac_sha256(derive_md5(seed), uuid))\n" +
+		"  X-Keys: hex(" + used + ")\nttl: 1m\n" +
 		g.pick("", "allow_static: true\n", "allow_extension: true\n") +
-		"examples: [{secrets: {text: a, raw: YQ==, seed: b}, fields: {field: f}, request: {method: GET}, base_url: " +
+		"examples: [{secrets: {text: a, raw: YQ==, seed: b, " + made + "}, fields: {field: f}, request: {method: GET}, base_url: " +
 		"'https://a.example', now: '2026-01-02T03:04:05Z', uuid: u, nonce: n, want: {" + want.String() + "X-Used: x}}]\n"
 }
 
@@ -175,13 +246,14 @@ func blindedResults(t *testing.T, s *Scheme, g *generator) map[string]bool {
 	field := g.pick("f", "GET", "longer-field")
 	request := map[string]string{"method": g.pick("GET", "POST"), "body": g.pick("", "a", "a=b&a=%zz?", "\xff\n")}
 	results := map[string]bool{}
-	for _, secrets := range []map[string]secret.Text{
+	for i, secrets := range []map[string]secret.Text{
 		{"text": "a", "raw": "YQ==", "seed": "a"},
 		{"text": "b", "raw": "YQ==", "seed": "a"},
 		{"text": "a", "raw": "/////w==", "seed": "abc"},
 		{"text": " ?=&\"ü GET", "raw": "AA==", "seed": "GET"},
 		{"text": secret.Text(strings.Repeat("GET", 900)), "raw": "R0VU", "seed": "?"},
 	} {
+		maps.Copy(secrets, pairSets[i%2])
 		signer, err := s.signer(Values{
 			Secrets: secrets,
 			Fields:  map[string]string{"field": field},
@@ -270,6 +342,23 @@ func TestInterferenceIsFound(t *testing.T) {
 				}),
 			}
 		},
+		"a private key that is written": func(table map[string]*function) {
+			table["written"] = &function{
+				name: "written", arguments: "key", flow: keep(20), signatures: []signature{one(kindPrivateKey, kindString)},
+				compute: func(args []evaluate) evaluate {
+					return func(e *environment) string { return fmt.Sprintf("%.20x", e.keys[args[0](e)].numbers()[0]) }
+				},
+			}
+		},
+		"a public key that is compared": func(table map[string]*function) {
+			table["begins"] = &function{
+				name: "begins", arguments: "key", signatures: []signature{one(kindPrivateKey, kindBool)},
+				flow: func(*checker, call, []operand) facts { return facts{} },
+				compute: func(args []evaluate) evaluate {
+					return func(e *environment) string { return truth(e.keys[args[0](e)].public[40] > 'a') }
+				},
+			}
+		},
 		"an encoding that makes a string": func(table map[string]*function) {
 			hole := *table["hex"]
 			hole.signatures = []signature{one(kindBytes, kindString), one(kindSecret, kindString)}
@@ -293,6 +382,12 @@ func TestInterferenceIsFound(t *testing.T) {
 // Random schemes stay within the bounds that were computed for them, and never panic.
 func TestBoundsHold(t *testing.T) {
 	t.Parallel()
+	keys := map[string]*keyPair{}
+	for name, kind := range pairKinds {
+		var err error
+		keys[name], err = readKeyPair(pairSets[1][name], kind)
+		require.NoError(t, err)
+	}
 	for seed := range uint64(5_000) {
 		g := newGenerator(seed, functions)
 		text := g.expression(kindString, 6)
@@ -311,9 +406,13 @@ func TestBoundsHold(t *testing.T) {
 		if read(func() { compiled = c.compile(source{"x", "x", text}, map[string]bool{}, kindString) }) != nil {
 			continue
 		}
-		e := &environment{now: time.Unix(1767323045, 999_999_999), values: make([]string, len(c.names))}
+		e := &environment{now: time.Unix(1767323045, 999_999_999), values: make([]string, len(c.names)), keys: keys}
 		for _, n := range c.names {
 			// The worst for encodings are bytes that are escaped, and for queries many empty values.
+			if n.kind == kindPrivateKey {
+				e.values[n.slot] = n.name
+				continue
+			}
 			e.values[n.slot] = strings.Repeat(g.pick("\x00", "\u2028"[:1], "a&", "&", "%"), n.max)[:n.max]
 		}
 		e.values[slotUUID], e.values[slotNonce] = strings.Repeat("/", maxUUID), strings.Repeat("\x00", maxNonce)
@@ -327,7 +426,9 @@ func TestBoundsHold(t *testing.T) {
 		require.LessOrEqual(t, len(got), compiled.max, text)
 		if compiled.min > 0 {
 			for _, n := range c.names { // as empty as they may be
-				e.values[n.slot] = strings.Repeat("a", n.min)
+				if n.kind != kindPrivateKey {
+					e.values[n.slot] = strings.Repeat("a", n.min)
+				}
 			}
 			require.NotEmpty(t, compiled.value(e), text)
 		}

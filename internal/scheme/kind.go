@@ -6,15 +6,16 @@ import "strings"
 type kind int
 
 const (
-	kindString    kind = iota // public text
-	kindBytes                 // public bytes: a digest, or the bytes of a string
-	kindSecret                // a secret, raw, joined with something, or encoded
-	kindBool                  // a condition
-	kindTimestamp             // now
+	kindString     kind = iota // public text
+	kindBytes                  // public bytes: a digest, or the bytes of a string
+	kindSecret                 // a secret, raw, joined with something, or encoded
+	kindBool                   // a condition
+	kindTimestamp              // now
+	kindPrivateKey             // the private key of a key pair; its value is its name, so that none has the key itself
 )
 
 func (k kind) String() string {
-	return [...]string{"string", "bytes", "secret", "bool", "timestamp"}[k]
+	return [...]string{"string", "bytes", "secret", "bool", "timestamp", "private_key"}[k]
 }
 
 // kindNames are some types in words.

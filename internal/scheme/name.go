@@ -9,12 +9,14 @@ import (
 
 const maxName = 64
 
+const nonceName = "nonce"
+
 var namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
 // The names that a scheme cannot declare, beside those of functions and Go's keywords.
 var (
 	// predeclared names have values.
-	predeclared = []string{"now", "uuid", "nonce", "base_url"}
+	predeclared = []string{"now", "uuid", nonceName, "base_url"}
 	// literals would be read as values.
 	literals = []string{"true", "false", "null", "nil"}
 	// parameters are those of Vault's requests and of the engine's paths.

@@ -39,7 +39,8 @@ func functionTable() string {
 	for _, f := range functionList {
 		usage := f.usage()
 		for _, hash := range []string{"sha1", "sha256", "sha384", "sha512"} {
-			if strings.HasSuffix(f.name, hash) {
+			of, hashed := strings.CutSuffix(f.name, hash)
+			if hashed && functions[of+"md5"] != nil {
 				usage = ""
 			}
 		}

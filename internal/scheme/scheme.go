@@ -53,6 +53,8 @@ type Scheme struct {
 	lints []string
 	// unit is the smallest step of a clock that grows; 0 if the document does not say growing.
 	unit time.Duration
+	// keyOperations is how often a signing uses a private key, and rsaOperations how often one of RSA.
+	keyOperations, rsaOperations int
 	// outdated is what a newer rule refuses in a stored document; nil for none.
 	outdated error
 }
@@ -138,6 +140,7 @@ func compile(text string, functions map[string]*function, newer *newerRules) (_ 
 			panic(refuseAt("growing", "needs now.unix_ms(), now.rfc3339_ms(), or %%3f or %%6f in now.format"))
 		}
 	}
+	s.keyOperations, s.rsaOperations = c.keyOperations, c.rsaOperations
 	s.lints = slices.Concat(c.lints, c.ambiguities, d.lints())
 	s.checkExamples()
 	s.outdated = newer.broken
@@ -161,6 +164,7 @@ func newChecker(d *document, functions map[string]*function) *checker {
 		allowExtension: d.allowExtension,
 		names:          map[string]*name{},
 		keys:           newKeys(),
+		signed:         map[string][]signedMessage{},
 	}
 	add := func(text string, known facts) *name {
 		slot := len(c.names)
@@ -178,9 +182,13 @@ func newChecker(d *document, functions map[string]*function) *checker {
 	}
 	add("uuid", changing)
 	changing.max = maxNonce
-	add("nonce", changing)
+	add(nonceName, changing)
 	add("base_url", facts{kind: kindString, max: maxBase, min: 1, endsPublic: true})
 	for _, f := range d.secrets {
+		if f.key != "" {
+			add(f.name, facts{kind: kindPrivateKey, pair: f.key, ofSecret: true, direct: []int{c.keys.number(f.name)}})
+			continue
+		}
 		add(f.name, facts{
 			kind:     kindSecret,
 			max:      maxSecret,
@@ -197,16 +205,17 @@ func newChecker(d *document, functions map[string]*function) *checker {
 	for _, f := range d.request {
 		itself := edge{fields: []*edgeField{{f.name, f.alphabet()}}}
 		add(f.name, facts{
-			kind:        kindString,
-			max:         f.max,
-			min:         f.least(),
-			requested:   f.hasTwoValues(),
-			varies:      true,
-			changes:     true,
-			endsPublic:  true,
-			lastRequest: true,
-			begin:       itself,
-			end:         itself,
+			kind:         kindString,
+			max:          f.max,
+			min:          f.least(),
+			requested:    f.hasTwoValues(),
+			varies:       true,
+			changes:      true,
+			endsPublic:   true,
+			lastRequest:  true,
+			firstRequest: true,
+			begin:        itself,
+			end:          itself,
 		})
 	}
 	for i := range d.lets {
@@ -280,6 +289,14 @@ func (s *Scheme) AllowExtension() bool { return s.document.allowExtension }
 // Unit is how much later each moment must be than the one before it, so that now never gives the same text twice: a
 // millisecond or a microsecond. It is 0 if the document does not say growing.
 func (s *Scheme) Unit() time.Duration { return s.unit }
+
+// MaxBatch is how many calls may be signed together; 0 if private keys set no limit.
+func (s *Scheme) MaxBatch() int {
+	if s.rsaOperations == 0 {
+		return 0
+	}
+	return maxBatchRSA / s.rsaOperations
+}
 
 // Secrets are the names of the secrets, in the document's order.
 func (s *Scheme) Secrets() []string {

@@ -30,6 +30,8 @@ const (
 type secretField struct {
 	name     string
 	encoding encoding
+	// key is what kind of key pair the secret is the private key of; "" for other secrets, which have an encoding.
+	key keyKind
 }
 
 // The faults of a secret. They never quote it: errors of package base64 and hex do.
@@ -45,10 +47,14 @@ var (
 // decoded: it may be from before a rule.
 func (f secretField) check(given secret.Text) error {
 	if fault := secret.Fault(given.Reveal()); fault != "" {
-		if f.encoding == encodingText {
+		if f.key == "" && f.encoding == encodingText {
 			fault += "; if the secret is no plain text, declare it with encoding: base64 and write its base64"
 		}
 		return errors.New(fault)
+	}
+	if f.key != "" {
+		_, err := readKeyPair(given, f.key)
+		return err
 	}
 	_, err := f.decode(given)
 	return err
@@ -94,6 +100,9 @@ func (s *Scheme) CheckHidden(v Values) error {
 	public := slices.AppendSeq(append(slices.Clone(whole.document.texts), v.BaseURL), maps.Values(v.Fields))
 	for _, x := range whole.document.examples {
 		for _, f := range s.document.secrets {
+			if f.key != "" {
+				continue // the example's own text is among those of the document
+			}
 			if decoded, err := f.decode(x.values.Secrets[f.name]); err == nil {
 				public = append(public, decoded.Reveal())
 			}
@@ -110,17 +119,30 @@ func (s *Scheme) CheckHidden(v Values) error {
 	}
 	for _, f := range s.document.secrets {
 		given := v.Secrets[f.name]
+		if f.key != "" {
+			key, err := readKeyPair(given, f.key)
+			if err != nil {
+				return fmt.Errorf("%s %w", f.name, err)
+			}
+			if key.isIn(public) {
+				return errHidden(f.name)
+			}
+			continue
+		}
 		decoded, err := f.decode(given)
 		if err != nil {
 			return fmt.Errorf("%s %w", f.name, err)
 		}
 		if isIn(given.Reveal(), public, lower) || isIn(decoded.Reveal(), public, lower) ||
 			f.encoding == encodingHex && occurs(strings.ToLower(given.Reveal()), lower) {
-			return fmt.Errorf("%s is in the scheme, a field or base_url, which are read back; use made-up secrets in examples",
-				f.name)
+			return errHidden(f.name)
 		}
 	}
 	return nil
+}
+
+func errHidden(name string) error {
+	return fmt.Errorf("%s is in the scheme, a field or base_url, which are read back; use made-up secrets in examples", name)
 }
 
 // minHidden is the length from which on a secret may not occur inside other text: a shorter one can occur by chance.

@@ -43,6 +43,8 @@ type Signer struct {
 	scheme *Scheme
 	// values are those of the names by their slots: base_url, secrets and fields are set.
 	values []string
+	// keys are the key pairs by the names of the secrets. They are read once, which takes about as long as signing.
+	keys map[string]*keyPair
 }
 
 // Signer checks each value by itself and makes a signer. (CheckHidden compares them with the document.) An error is
@@ -67,7 +69,20 @@ func checkBaseURL(value string) error {
 // signer is Signer for a base URL that was checked, or that an example does not need.
 func (s *Scheme) signer(v Values) (*Signer, error) {
 	values := append(make([]string, 0, s.slots), "", "", strings.TrimRight(v.BaseURL, "/")) // see slotBaseURL
+	var keys map[string]*keyPair
 	for _, f := range s.document.secrets {
+		if f.key != "" {
+			key, err := readKeyPair(v.Secrets[f.name], f.key)
+			if err != nil {
+				return nil, fmt.Errorf("%s %w", f.name, err)
+			}
+			if keys == nil {
+				keys = map[string]*keyPair{}
+			}
+			keys[f.name] = key
+			values = append(values, f.name)
+			continue
+		}
 		decoded, err := f.decode(v.Secrets[f.name])
 		if err != nil {
 			return nil, fmt.Errorf("%s %w", f.name, err)
@@ -81,7 +96,7 @@ func (s *Scheme) signer(v Values) (*Signer, error) {
 		}
 		values = append(values, value)
 	}
-	return &Signer{scheme: s, values: values[:s.slots]}, nil
+	return &Signer{scheme: s, values: values[:s.slots], keys: keys}, nil
 }
 
 // CheckField returns what is wrong with a value of one of the config's fields, worded to follow its name.
@@ -113,10 +128,10 @@ func (e *RequestError) Error() string { return e.text }
 const maxOutput = 8 << 10
 
 // Sign signs a request, which has the values of the request fields by name; an optional one that is missing counts as
-// "". The error is a *RequestError, and quotes no value.
+// "". The error is a *RequestError, unless a private key did not sign, and quotes no value.
 func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
 	d := s.scheme.document
-	e := &environment{now: m.Now.UTC(), values: slices.Clone(s.values)}
+	e := &environment{now: m.Now.UTC(), values: slices.Clone(s.values), keys: s.keys}
 	e.values[slotUUID], e.values[slotNonce] = m.UUID, m.Nonce
 	for i, f := range d.request {
 		value, err := f.value(request)
@@ -136,6 +151,9 @@ func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
 	signed := Signed{Headers: make(map[string]string, len(s.scheme.headers))}
 	for _, header := range s.scheme.headers {
 		value := header.value(e)
+		if e.failure != nil {
+			return Signed{}, e.failure
+		}
 		if len(value) > maxOutput || !printable(value) || strings.TrimSpace(value) != value {
 			return Signed{}, &RequestError{header.place + " cannot be sent: a header is printable ASCII of at most 8192 " +
 				"bytes, without a space at either end"}
@@ -162,6 +180,9 @@ func (s *Signer) withQuery(signed Signed, e *environment, request map[string]str
 				"" + parameter.name}
 		}
 		value := parameter.value(e)
+		if e.failure != nil {
+			return Signed{}, e.failure
+		}
 		if len(value) > maxOutput {
 			return Signed{}, &RequestError{parameter.place + " cannot be sent: a query parameter has at most 8192 bytes"}
 		}
