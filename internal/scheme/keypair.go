@@ -114,14 +114,15 @@ func readKeyPair(given secret.Text, wanted keyKind) (*keyPair, error) {
 var (
 	errDamagedKey = errors.New("is PEM that has no private key of a known kind in it, or a damaged one; copy it again, " +
 		"whole and with its line breaks")
-	errSeedMismatch = errors.New("is the base64 of 64 bytes whose second half is not the public key of the first, the seed")
+	errSeedMismatch = errors.New("is the base64 of 64 bytes whose second half is not the public key of the first, " +
+		"the seed")
 )
 
 func rsaSizeFault(bits int) error {
 	return fmt.Errorf("is an RSA key of %d bits; it must have %d to %d", bits, minRSABits, maxRSABits)
 }
 
-// parseKey reads a private key, of whatever kind. wanted is for errors, and for the forms that keys of its kind have.
+// parseKey reads a private key, which may be of another kind than the one that is wanted.
 func parseKey(text string, wanted keyKind) (any, error) {
 	if wanted == keyEd25519 {
 		if private, err := readSeed(text); private != nil || err != nil {
@@ -163,10 +164,10 @@ func readPEM(text string, wanted keyKind) (any, error) {
 	}
 	block, rest := pem.Decode([]byte(text))
 	switch {
+	case before != "" || block != nil && len(bytes.TrimSpace(rest)) > 0:
+		return nil, errors.New("has text around its PEM block; leave only what is from -----BEGIN to the end of -----END")
 	case block == nil:
 		return nil, errDamagedKey
-	case before != "" || len(bytes.TrimSpace(rest)) > 0:
-		return nil, errors.New("has text around its PEM block; leave only what is from -----BEGIN to the end of -----END")
 	}
 	var private any
 	var err error
@@ -286,42 +287,32 @@ func unreadableKey(der []byte, wanted keyKind) error {
 	return errDamagedKey
 }
 
-// numbers are the secret numbers of a private key as bytes. Whatever form it is written in, one of them is in it.
+// numbers are the secret numbers of a private key as bytes. Every private key with the same public key has them in it,
+// whatever form it is written in. Zeros that they begin with may be left out there.
 func (k *keyPair) numbers() []string {
+	var numbers []string
 	switch key := k.private.(type) {
 	case *rsa.PrivateKey:
-		return []string{string(key.D.Bytes()), string(key.Primes[0].Bytes()), string(key.Primes[1].Bytes())}
+		for _, number := range append(slices.Clone(key.Primes), key.D) {
+			numbers = append(numbers, string(number.Bytes()))
+		}
 	case ed25519.PrivateKey:
-		return []string{string(key.Seed())}
+		numbers = []string{string(key.Seed())}
 	case *ecdsa.PrivateKey:
 		if scalar, err := key.Bytes(); err == nil {
-			return []string{string(scalar)}
+			numbers = []string{strings.TrimLeft(string(scalar), "\x00")}
 		}
 	}
-	return nil
+	return numbers
 }
 
 // compact is a text without what breaks up a key: white space, \n as two characters, and the # of a comment.
 var compact = strings.NewReplacer(`\r`, "", `\n`, "", " ", "", "\t", "", "\r", "", "\n", "", "#", "")
 
-// publicOf is the public key of a text that is a private key by itself, as keyPair.public; else "".
-func publicOf(text string) string {
-	private, err := parseKey(plainKey(text), keyEd25519)
-	if signer, is := private.(crypto.Signer); err == nil && is {
-		public, _ := x509.MarshalPKIXPublicKey(signer.Public())
-		return string(public)
-	}
-	return ""
-}
-
-// isIn reports whether the private key is in some texts, in whatever form: one of them is a private key with the same
-// public key, or one of its numbers is in one of them.
+// isIn reports whether a private key with the same public key is in some texts.
 func (k *keyPair) isIn(texts []string) bool {
 	whole, lower := make([]string, len(texts)), make([]string, len(texts))
 	for i, text := range texts {
-		if publicOf(text) == k.public {
-			return true
-		}
 		whole[i] = compact.Replace(text)
 		lower[i] = strings.ToLower(whole[i])
 	}

@@ -124,7 +124,7 @@ func (s *Scheme) CheckHidden(v Values) error {
 			if err != nil {
 				return fmt.Errorf("%s %w", f.name, err)
 			}
-			if key.isIn(public) {
+			if key.isIn(public) || isIn(plainKey(given.Reveal()), public, lower) {
 				return errHidden(f.name)
 			}
 			continue
@@ -142,7 +142,8 @@ func (s *Scheme) CheckHidden(v Values) error {
 }
 
 func errHidden(name string) error {
-	return fmt.Errorf("%s is in the scheme, a field or base_url, which are read back; use made-up secrets in examples", name)
+	return fmt.Errorf("%s is in the scheme, a field or base_url, which are read back; use made-up secrets in examples",
+		name)
 }
 
 // minHidden is the length from which on a secret may not occur inside other text: a shorter one can occur by chance.
