@@ -2,6 +2,7 @@ package scheme_test
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -10,12 +11,31 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/scheme"
 )
 
+// hostileKeys are private keys by their kinds.
+var hostileKeys = func() map[string]string {
+	keys := map[string]string{}
+	for _, kind := range []string{"rsa", "p256", "ed25519"} {
+		text, err := os.ReadFile("testdata/keys/" + kind + ".pem")
+		if err != nil {
+			panic(err)
+		}
+		keys[kind] = string(text)
+	}
+	return keys
+}()
+
 // hostileDocument is a scheme in which one header is an expression.
 func hostileDocument(expression, lets, options string) string {
 	secrets, values := "", ""
 	for _, name := range []string{"seed", "salt"} { // an unused secret is refused
 		if strings.Contains(expression+lets, name) {
 			secrets, values = secrets+", "+name+": {}", values+", "+name+": made-up"
+		}
+	}
+	for name, kind := range map[string]string{"rsakey": "rsa", "eckey": "p256", "edkey": "ed25519"} {
+		if strings.Contains(expression+lets, name) {
+			secrets += ", " + name + ": {key: " + kind + "}"
+			values += fmt.Sprintf(", %s: %q", name, hostileKeys[kind])
 		}
 	}
 	return fmt.Sprintf(`
@@ -63,6 +83,12 @@ const (
 	noExpr    = "this is not an expression"
 	takes     = " takes "
 	joins     = "+ joins two strings"
+
+	keyAway    = "would give the private key away; a private key only signs"
+	onlySigns  = "; a private key only signs"
+	needsKey   = "; the key must be a secret that is declared with key"
+	fourTimes  = "a scheme signs at most 4 times with private keys"
+	noFunction = "there is no such function"
 )
 
 // Each expression tries to get a secret out, to tell something about it, or to break the checker. What each must get is
@@ -461,6 +487,99 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(sha256(choose(field == "a", "a", hex(sha256(key))) + stamp + body))`, extended},
 	{`hex(hmac_sha256(key, derive_sha256(seed + method)))`, ""},
 	{`hex(sha256(derive_sha256(seed) + stamp + body))`, extended},
+	// Private keys.
+	{`rsakey`, keyAway},
+	{`(edkey)`, keyAway},
+	{`pair_let`, keyAway},
+	{`hex(rsakey)`, onlySigns},
+	{`hex(pair_let)`, onlySigns},
+	{`base64(edkey)`, onlySigns},
+	{`json(eckey)`, onlySigns},
+	{`percent_encode(rsakey)`, onlySigns},
+	{`hex(bytes(rsakey))`, onlySigns},
+	{`lower(rsakey)`, onlySigns},
+	{`rsakey + "a"`, onlySigns},
+	{`hex(sha256(key + rsakey))`, onlySigns},
+	{`hex(sha256(rsakey))`, onlySigns},
+	{`hex(hmac_sha256(rsakey, stamp))`, "; the key must be a secret"},
+	{`hex(hmac_sha256(key, rsakey))`, onlySigns},
+	{`hex(hmac_sha256(derive_sha256(rsakey), stamp))`, onlySigns},
+	{`choose(rsakey == rsakey, "a", "b")`, compared},
+	{`choose(rsakey == "a", "a", "b")`, compared},
+	{`choose(rsakey.startsWith("M"), "a", "b")`, onlySigns},
+	{`choose(method == "GET", rsakey, "a")`, onlySigns},
+	{`rsakey.unix()`, onlySigns},
+	{`hex(rsa_sha256(key, stamp))`, needsKey},
+	{`hex(rsa_sha256("a", stamp))`, needsKey},
+	{`hex(ed25519(raw, stamp))`, needsKey},
+	{`hex(ed25519(derive_sha256(seed), stamp))`, needsKey},
+	{`hex(public_key(key))`, needsKey},
+	{`hex(rsa_sha256(rsakey))`, takes},
+	{`hex(rsa_sha256(rsakey, stamp, stamp))`, takes},
+	{`hex(rsa_sha256(stamp, rsakey))`, needsKey},
+	{`hex(rsa_sha256(rsakey, rsakey))`, takes},
+	{`hex(rsa_sha256(rsakey, now))`, takes},
+	{`hex(rsa_sha256(rsakey, key))`, "; a private key signs no secret"},
+	{`hex(ed25519(edkey, derive_sha256(seed + stamp)))`, "; a private key signs no secret"},
+	{`hex(rsa_sha256(eckey, stamp))`, "rsa_sha256 takes a key that is declared rsa, and this one is declared p256"},
+	{`hex(rsa_pss_sha512(edkey, stamp))`, "rsa_pss_sha512 takes a key that is declared rsa, and this one is declared ed25519"},
+	{`hex(ecdsa_sha384(eckey, stamp))`, "ecdsa_sha384 takes a key that is declared p384, and this one is declared p256"},
+	{`hex(ed25519(pair_let, stamp))`, "ed25519 takes a key that is declared ed25519, and this one is declared rsa"},
+	{`hex(rsa_sha256(pair_let, stamp))`, ""},
+	{`rsakey.rsa_sha256(stamp)`, "write rsa_sha256(key, message)"},
+	{`hex(rsa_sha1(rsakey, stamp))`, noFunction},
+	{`hex(ecdsa_sha512(eckey, stamp))`, noFunction},
+	{`hex(private_key(rsakey))`, noFunction},
+	// Signatures stay as they are if their message does.
+	{`hex(rsa_sha256(rsakey, "a"))`, isStale},
+	{`hex(rsa_pss_sha256(rsakey, "a"))`, isStale},
+	{`hex(ecdsa_sha256(eckey, "a"))`, isStale},
+	{`hex(ed25519(edkey, field))`, isStale},
+	{`hex(ed25519(edkey, body))`, isStale},
+	{`hex(ed25519(edkey, only))`, isStale},
+	{`hex(ed25519(edkey, path(request_string)))`, isStale},
+	{`hex(ed25519(edkey, now.format("%Y%m%d")))`, isStale},
+	{`hex(ed25519(edkey, public_key(edkey)))`, isStale},
+	{`hex(sha256(ed25519(edkey, "a")))`, isStale},
+	{`hex(hmac_sha256(key, ed25519(edkey, "a")))`, isStale},
+	{`hex(ed25519(edkey, hex(ed25519(edkey, "a"))))`, isStale},
+	{`hex(rsa_sha256(rsakey, "a")) + uuid`, isStale},
+	{`hex(ed25519(edkey, method))`, ""},
+	{`hex(ed25519(edkey, bytes(stamp)))`, ""},
+	{`hex(ed25519(edkey, hmac_sha256(key, stamp)))`, ""},
+	{`hex(sha256(hex(ed25519(edkey, "a")) + stamp))`, ""},
+	{`hex(sha256(hex(ed25519(edkey, "a")) + stamp + body))`, extended},
+	// Signatures and public keys are not compared.
+	{`choose(hex(ed25519(edkey, stamp)) == field, "a", "b")`, compared},
+	{`choose(hex(sha256(ed25519(edkey, stamp))).contains("a"), "a", "b")`, compared},
+	{`sorted_query(hex(ed25519(edkey, stamp)))`, compared},
+	{`choose(hex(public_key(edkey)) == field, "a", "b")`, compared},
+	{`choose(hex(sha256(public_key(edkey))).startsWith("a"), "a", "b")`, compared},
+	{`choose(path(base64(public_key(edkey)) + "a") == "b", "a", "b")`, compared},
+	{`sorted_query(base64(public_key(edkey)))`, compared},
+	// A public key is public otherwise.
+	{`hex(public_key(edkey))`, ""},
+	{`base64(sha256(public_key(rsakey)))`, ""},
+	{`hex(sha256(public_key(edkey) + bytes(body)))`, ""},
+	{`hex(hmac_sha256(key, public_key(edkey)))`, isStale},
+	{`hex(hmac_sha256(key + public_key(edkey), stamp))`, "cannot be a key: it has bytes 0"},
+	{`public_key(edkey)`, "is bytes"},
+	// The work is bounded.
+	{
+		`hex(ed25519(edkey, stamp + "1")) + hex(ed25519(edkey, stamp + "2")) + hex(ed25519(edkey, stamp + "3")) + ` +
+			`hex(ed25519(edkey, stamp + "4")) + hex(ed25519(edkey, stamp + "5"))`,
+		fourTimes,
+	},
+	{
+		`hex(ed25519(edkey, stamp)) + hex(ecdsa_sha256(eckey, stamp)) + hex(rsa_sha256(rsakey, stamp)) + ` +
+			`hex(rsa_pss_sha256(rsakey, stamp)) + hex(rsa_sha512(rsakey, stamp))`,
+		fourTimes,
+	},
+	{
+		`hex(ed25519(edkey, stamp)) + hex(ecdsa_sha256(eckey, stamp)) + hex(rsa_sha256(rsakey, stamp)) + ` +
+			`hex(rsa_pss_sha256(rsakey, stamp)) + hex(public_key(edkey))`,
+		"",
+	},
 }
 
 func TestHostileExpressions(t *testing.T) {
@@ -477,6 +596,8 @@ func TestHostileExpressions(t *testing.T) {
 				lets = "  derived_let: derive_sha256(key)\n"
 			case strings.Contains(test.expression, "long_let"):
 				lets = "  long_let: seed + \"" + strings.Repeat("x", 64) + "\"\n"
+			case strings.Contains(test.expression, "pair_let"):
+				lets += "  pair_let: (rsakey)\n"
 			case test.expression == "circle":
 				lets = "  circle: round + \"\"\n  round: circle + \"\"\n"
 			}

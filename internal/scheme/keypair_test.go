@@ -201,7 +201,7 @@ examples: [{secrets: {private_key: %q}, fields: {field: f}, request: {message: m
 		name, kind, function, key string
 		// example is the key of the example, and text what stands in a string, a comment or a field.
 		example, text string
-		hidden           bool
+		hidden        bool
 	}{
 		{"another key", "rsa", "rsa_sha256", rsa, "rsa-4096.pem", "", true},
 		{"another key, and words", "ed25519", "ed25519", in64(seed), "ed25519-other.pem", "words", true},

@@ -40,3 +40,29 @@ func TestFunctionWithoutACallSaysSo(t *testing.T) {
 	_, err := scheme.Parse(hostileDocument("hex(hmac_sha256(key, path))", "", ""))
 	require.ErrorContains(t, err, "this is a function, and no value of this name is declared; write path(x)")
 }
+
+// A document of an earlier version can have fields with the names of today's functions.
+func TestStoredFieldsWithNamesOfKeyFunctionsKeepWorking(t *testing.T) {
+	t.Parallel()
+	const text = `secrets: {rsa_sha256: {}}
+fields: {public_key: {}, ed25519: {optional: true}}
+request: {ecdsa_sha256: {}}
+let: {rsa_pss_sha512: 'public_key + ed25519'}
+headers:
+  X-Key: public_key
+  X-Sig: hex(hmac_sha256(rsa_sha256, rsa_pss_sha512 + ecdsa_sha256))
+ttl: 60s
+examples:
+  - name: made with openssl dgst -sha256 -hmac
+    secrets: {rsa_sha256: made-up}
+    fields: {public_key: k, ed25519: e}
+    request: {ecdsa_sha256: r}
+    want: {X-Key: k, X-Sig: ad5e41d27c395735739499cb409e4eee50c5a79252f7a9fbedaef5755440ce06}
+`
+	for _, parse := range []func(string) (*scheme.Scheme, error){scheme.Parse, scheme.ParseStored} {
+		s, err := parse(text)
+		require.NoError(t, err)
+		require.NoError(t, s.Outdated())
+		require.NoError(t, s.CheckExamples())
+	}
+}

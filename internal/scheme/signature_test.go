@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/base64"
@@ -326,6 +327,37 @@ examples: [{secrets: {private_key: %q}, want: {X-Key: %x}}]
 			require.NoError(t, s.CheckExamples())
 		})
 	}
+}
+
+// r and s keep the zeros that they begin with.
+func TestNumbersOfECDSAHaveTheirFullLength(t *testing.T) {
+	t.Parallel()
+	text := testKey(t, "p256-sec1.pem")
+	block, _ := pem.Decode([]byte(text))
+	key, err := x509.ParseECPrivateKey(block.Bytes)
+	require.NoError(t, err)
+	signer, err := parsed(t, signs(t, "p256", "ecdsa_sha256")).Signer(scheme.Values{
+		Secrets: map[string]secret.Text{"private_key": secret.Text(text)}, BaseURL: "https://api.example",
+	})
+	require.NoError(t, err)
+	zeros := map[int]bool{}
+	for i := 0; len(zeros) < 2 && i < 5000; i++ {
+		message := fmt.Sprint(i)
+		signed, err := signer.Sign(scheme.Moment{}, map[string]string{"message": message})
+		require.NoError(t, err)
+		made, err := base64.StdEncoding.DecodeString(signed.Headers["X-Sig"])
+		require.NoError(t, err)
+		require.Len(t, made, 64)
+		digest := sha256.Sum256([]byte(message))
+		require.True(t, ecdsa.Verify(&key.PublicKey, digest[:],
+			new(big.Int).SetBytes(made[:32]), new(big.Int).SetBytes(made[32:])))
+		for _, first := range []int{0, 32} {
+			if made[first] == 0 {
+				zeros[first] = true
+			}
+		}
+	}
+	require.Len(t, zeros, 2)
 }
 
 // Ed25519 is the pure one: of the message, and not of its digest.
