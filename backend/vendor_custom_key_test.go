@@ -41,7 +41,7 @@ func keyScheme(tb testing.TB) string {
 	tb.Helper()
 	return fmt.Sprintf(`secrets: {private_key: {key: rsa}}
 fields: {app_id: {}}
-request: {message: {}}
+request: {message: {pattern: '[a-z0-9]+'}}
 let: {signed: 'app_id + "." + message + "." + now.unix()'}
 headers: {X-Signed: signed, X-Sig: 'base64(rsa_sha256(private_key, signed))'}
 ttl: 60s
