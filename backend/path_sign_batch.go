@@ -42,6 +42,9 @@ func (b *backend) pathSignBatch(s *store) *framework.Path {
 		Description: "Calls, up to 1,000 and 1 MiB together: a map each of what the path of a single call takes. Send them " +
 			"as JSON. Required, where there are no request_strings.",
 	}
+	if a.Document != nil {
+		p.Fields[requestsField].Description += " With a declared RSA key, up to 64 signatures."
+	}
 	p.HelpSynopsis, p.HelpDescription = "Sign many calls to "+a.Title+".", signBatchHelp
 	if takesRequestStrings(a) {
 		p.Fields[requestStringsField] = &framework.FieldSchema{

@@ -1,6 +1,7 @@
 package scheme_test
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -18,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -368,4 +370,31 @@ func TestEd25519OfAKnownKey(t *testing.T) {
 	made := signature(t, "ed25519", "ed25519", base64.StdEncoding.EncodeToString(key), "m")
 	require.True(t, ed25519.Verify(key.Public().(ed25519.PublicKey), []byte("m"), made)) //nolint:forcetypeassert // documented
 	require.Equal(t, made, signature(t, "ed25519", "ed25519", base64.StdEncoding.EncodeToString(seed), "m"))
+}
+
+// BenchmarkSignRSAToCrypto signs by a scheme with RSA-2048 and by crypto/rsa alone in turn, so that other work on the
+// machine does not change their ratio, which must be below 2.5.
+func BenchmarkSignRSAToCrypto(b *testing.B) {
+	text := testKey(b, "rsa.pem")
+	block, _ := pem.Decode([]byte(text))
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	require.NoError(b, err)
+	s, err := scheme.Parse(signs(b, "rsa", "rsa_sha256"))
+	require.NoError(b, err)
+	signer, err := s.Signer(scheme.Values{
+		Secrets: map[string]secret.Text{"private_key": secret.Text(text)}, BaseURL: "https://api.example",
+	})
+	require.NoError(b, err)
+	declared, alone := time.Hour, time.Hour // the quickest of each: the others were interrupted
+	digest := sha256.Sum256([]byte("message"))
+	for b.Loop() {
+		began := time.Now()
+		_, err := signer.Sign(scheme.Moment{}, map[string]string{"message": "message"})
+		require.NoError(b, err)
+		between := time.Now()
+		_, err = rsa.SignPKCS1v15(nil, parsed.(*rsa.PrivateKey), crypto.SHA256, digest[:])
+		require.NoError(b, err)
+		declared, alone = min(declared, between.Sub(began)), min(alone, time.Since(between))
+	}
+	b.ReportMetric(float64(declared)/float64(alone), "times-crypto")
 }
