@@ -31,7 +31,8 @@ func madeKey(tb testing.TB, name string) string {
 // rsaOtherSignature is the signature in keyScheme's example:
 //
 //	printf a.m.1767323045 | openssl dgst -sha256 -sign rsa-other.pem | base64 -w0
-const rsaOtherSignature = "h7R1FRTq6wXxHjcI29s3bKK+t+rPC+nfkrp/ordH1/hmbtzqEjgmedRNV/6Ol+BJtKHEWADxf/aiZJZHxMFX3rq0yvcgmEkeVINk" +
+const rsaOtherSignature = "" +
+	"h7R1FRTq6wXxHjcI29s3bKK+t+rPC+nfkrp/ordH1/hmbtzqEjgmedRNV/6Ol+BJtKHEWADxf/aiZJZHxMFX3rq0yvcgmEkeVINk" +
 	"mJ7I+u9Hqwsh1j7tf7r5twxAZaC6NvdpnZCUvLvLktefSwD6md0x8Wk3G/HjJjQNv+Cm1tbqtlc7BIhMqZ2889a341XHIKIXe9p6" +
 	"u3/4hs6a+/42hOiZgDbrwnJK+CGWRakMuEivpnrKxs/gcRjsg7zx43ebh0mH4LNdhzk5eCUtnB5hDbSCxFBLU4cedkFHADQxc45z" +
 	"sdBB/lDbXLl94jrmAEqPZB8Ld14MzHbJkTQEfrxl6A=="
@@ -55,7 +56,9 @@ examples:
 }
 
 func (m *mount) keyValues() values {
-	return values{"scheme": keyScheme(m.t), "base_url": "https://api.example", "app_id": "app", "private_key": madeKey(m.t, "rsa")}
+	return values{
+		"scheme": keyScheme(m.t), "base_url": "https://api.example", "app_id": "app", "private_key": madeKey(m.t, "rsa"),
+	}
 }
 
 // The life of a config with a private key: written as a file has it, never read back, and used.
@@ -79,7 +82,8 @@ func TestPrivateKeyOfAConfig(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newMount(t)
-			resp, _, text := m.handle(logical.UpdateOperation, "config/custom/x", with(m.keyValues(), values{"private_key": given}))
+			resp, _, text := m.handle(logical.UpdateOperation, "config/custom/x",
+				with(m.keyValues(), values{"private_key": given}))
 			require.Empty(t, text)
 			if resp != nil {
 				require.Empty(t, resp.Warnings)
@@ -125,8 +129,8 @@ func TestWrongPrivateKeyOfAConfig(t *testing.T) {
 		require.Contains(t, text, want)
 		require.NotContains(t, text+m.logged(), strings.Split(key, "\n")[2])
 	}
-	require.Contains(t, m.refused(logical.UpdateOperation, "config/custom/x", with(m.keyValues(), values{"private_key": ""})),
-		"private_key is required")
+	empty := with(m.keyValues(), values{"private_key": ""})
+	require.Contains(t, m.refused(logical.UpdateOperation, "config/custom/x", empty), "private_key is required")
 	require.Empty(t, m.stored())
 }
 

@@ -59,8 +59,9 @@ examples: [{secrets: {private_key: %q}, request: {message: m}, now: 2026-01-02T0
 		"a field, printed": `private_key="$(sed 's/.*"private_key":"\([^"]*\)".*/\1/' service.json)"`,
 	} {
 		config := strings.ReplaceAll(strings.ReplaceAll(name, " ", "-"), ",", "")
-		run(vault + " write " + m.Path + "/config/custom/" + config + " scheme=@scheme.yml base_url=https://api.example " + value)
-		require.NotContains(t, run(vault+" read "+m.Path+"/config/custom/"+config), strings.Split(read("key.pem"), "\n")[3], name)
+		path := m.Path + "/config/custom/" + config
+		run(vault + " write " + path + " scheme=@scheme.yml base_url=https://api.example " + value)
+		require.NotContains(t, run(vault+" read "+path), strings.Split(read("key.pem"), "\n")[3], name)
 		headers := m.Read("sign/custom/"+config, "message", "hello").Data["headers"].(values)
 		signature, err := base64.StdEncoding.DecodeString(headers["X-Signature"].(string))
 		require.NoError(t, err)

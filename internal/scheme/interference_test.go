@@ -235,8 +235,9 @@ func (g *generator) document() string {
 		"  X-Used: hex(hmac_sha256(text + raw, uuid)) + hex(hmac_sha256(derive_md5(seed), uuid))\n" +
 		"  X-Keys: hex(" + used + ")\nttl: 1m\n" +
 		g.pick("", "allow_static: true\n", "allow_extension: true\n") +
-		"examples: [{secrets: {text: a, raw: YQ==, seed: b, " + made + "}, fields: {field: f}, request: {method: GET}, base_url: " +
-		"'https://a.example', now: '2026-01-02T03:04:05Z', uuid: u, nonce: n, want: {" + want.String() + "X-Used: x}}]\n"
+		"examples: [{secrets: {text: a, raw: YQ==, seed: b, " + made + "}, fields: {field: f}, " +
+		"request: {method: GET}, base_url: 'https://a.example', now: '2026-01-02T03:04:05Z', uuid: u, nonce: n, want: {" +
+		want.String() + "X-Used: x}}]\n"
 }
 
 // blindedResults are what a scheme gives for secrets of many kinds, with digests that are constant. They must all be

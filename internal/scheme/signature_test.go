@@ -124,7 +124,7 @@ func TestPublishedSignatures(t *testing.T) {
 			"W7anV5UzhM1iZ7z4yMkuUwFWoBvyY898EXvRD-hdqRxHlSqAZ192zB3pVFJ0s7pFc"
 	)
 	in64 := func(text string) []byte {
-		raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(strings.NewReplacer("+", "-", "/", "_").Replace(text), "="))
+		raw, err := base64.RawURLEncoding.DecodeString(text)
 		require.NoError(t, err)
 		return raw
 	}
@@ -171,9 +171,9 @@ func TestPublishedSignatures(t *testing.T) {
 			"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF\n" +
 				"-----END PRIVATE KEY-----",
 			"\"date\": Tue, 20 Apr 2021 02:07:55 GMT\n\"@method\": POST\n\"@path\": /foo\n\"@authority\": example.com\n" +
-				"\"content-type\": application/json\n\"content-length\": 18\n\"@signature-params\": (\"date\" \"@method\" \"@path\" " +
-				"\"@authority\" \"content-type\" \"content-length\");created=1618884473;keyid=\"test-key-ed25519\"",
-			in64("wqcAqbmYJ2ji2glfAMaRy4gruYYnx2nEFN2HN6jrnDnQCK1u02Gb04v9EDgwUPiu4A0w6vuQv5lIp5WPpBKRCw=="),
+				"\"content-type\": application/json\n\"content-length\": 18\n\"@signature-params\": (\"date\" \"@method\" " +
+				"\"@path\" \"@authority\" \"content-type\" \"content-length\");created=1618884473;keyid=\"test-key-ed25519\"",
+			in64("wqcAqbmYJ2ji2glfAMaRy4gruYYnx2nEFN2HN6jrnDnQCK1u02Gb04v9EDgwUPiu4A0w6vuQv5lIp5WPpBKRCw"),
 		},
 		{
 			"RFC 7515, A.2", "rsa", "rsa_sha256", primesPEM(t, p7515, q7515),
@@ -209,8 +209,8 @@ var keyFunctions = []struct {
 }{
 	{"rsa_sha256", "rsa", []string{"dgst", "-sha256"}},
 	{"rsa_sha512", "rsa", []string{"dgst", "-sha512"}},
-	{"rsa_pss_sha256", "rsa", []string{"dgst", "-sha256", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:32"}},
-	{"rsa_pss_sha512", "rsa", []string{"dgst", "-sha512", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:64"}},
+	{"rsa_pss_sha256", "rsa", strings.Fields("dgst -sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32")},
+	{"rsa_pss_sha512", "rsa", strings.Fields("dgst -sha512 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:64")},
 	{"ecdsa_sha256", "p256", []string{"dgst", "-sha256"}},
 	{"ecdsa_sha384", "p384", []string{"dgst", "-sha384"}},
 	{"ed25519", "ed25519", []string{"pkeyutl", "-rawin"}},
@@ -368,7 +368,7 @@ func TestEd25519OfAKnownKey(t *testing.T) {
 	seed := make([]byte, ed25519.SeedSize)
 	key := ed25519.NewKeyFromSeed(seed)
 	made := signature(t, "ed25519", "ed25519", base64.StdEncoding.EncodeToString(key), "m")
-	require.True(t, ed25519.Verify(key.Public().(ed25519.PublicKey), []byte("m"), made)) //nolint:forcetypeassert // documented
+	require.True(t, ed25519.Verify(ed25519.PublicKey(key[ed25519.SeedSize:]), []byte("m"), made))
 	require.Equal(t, made, signature(t, "ed25519", "ed25519", base64.StdEncoding.EncodeToString(seed), "m"))
 }
 

@@ -30,7 +30,9 @@ ttl: 60s
 examples: [{secrets: {key: %q}, request: {message: m}, want: {X-Sig: x}}]
 `, declared, signature, value))
 	require.NoError(t, err)
-	signer, err := s.Signer(Values{Secrets: map[string]secret.Text{"key": secret.Text(value)}, BaseURL: "https://api.example"})
+	signer, err := s.Signer(Values{
+		Secrets: map[string]secret.Text{"key": secret.Text(value)}, BaseURL: "https://api.example",
+	})
 	require.NoError(t, err)
 	return &account{scheme: s, signer: signer}
 }
