@@ -163,7 +163,7 @@ func TestBatchWithAPrivateKey(t *testing.T) {
 func TestBusyIsUnavailable(t *testing.T) {
 	t.Parallel()
 	_, err := respondError(fmt.Errorf("signing: %w", api.ErrBusy))
-	coded, is := err.(logical.HTTPCodedError)
+	coded, is := err.(logical.HTTPCodedError) //nolint:errorlint // the plugin protocol loses the code of a wrapped one
 	require.True(t, is)
 	require.Equal(t, http.StatusServiceUnavailable, coded.Code())
 }

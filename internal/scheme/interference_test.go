@@ -142,7 +142,7 @@ func (g *generator) expression(k kind, depth int) string {
 			}, func() string {
 				return "(" + g.expression(k, depth-1) + g.pick(" && ", " || ") + g.expression(k, depth-1) + ")"
 			}, func() string { return "!" + g.leaf(k) })
-		case kindTimestamp:
+		case kindTimestamp, kindPrivateKey:
 		}
 	}
 	if len(ways) == 0 {

@@ -19,14 +19,20 @@ func TestDeclarationsOfKeyPairs(t *testing.T) {
 	for _, test := range []struct{ name, from, to, want string }{
 		{"another kind", "{key: ed25519}", "{key: p521}", "secrets.private_key.key: must be rsa, p256, p384 or ed25519"},
 		{"no kind", "{key: ed25519}", "{key: ''}", "secrets.private_key.key: must be rsa, p256, p384 or ed25519"},
-		{"an encoding too", "{key: ed25519}", "{key: ed25519, encoding: text}",
-			"secrets.private_key: has a key, so it cannot have an encoding"},
+		{
+			"an encoding too", "{key: ed25519}", "{key: ed25519, encoding: text}",
+			"secrets.private_key: has a key, so it cannot have an encoding",
+		},
 		{"another option", "{key: ed25519}", "{kind: ed25519}", "the keys are encoding, key"},
-		{"not used", "ed25519(private_key, message)", "sha256(message)",
-			"secrets.private_key: is not used in any header or query parameter"},
-		{"used in a let that is not used", "headers: {X-Sig: 'base64(ed25519(private_key, message))'",
+		{
+			"not used", "ed25519(private_key, message)", "sha256(message)",
+			"secrets.private_key: is not used in any header or query parameter",
+		},
+		{
+			"used in a let that is not used", "headers: {X-Sig: 'base64(ed25519(private_key, message))'",
 			"let: {unused: 'ed25519(private_key, message)'}\nheaders: {X-Sig: message",
-			"secrets.private_key: is not used in any header or query parameter"},
+			"secrets.private_key: is not used in any header or query parameter",
+		},
 		{"an example with a key of another kind", "MC4CAQAw", "MC4CAQAx", "examples[0]: private_key is "},
 		{"an example without the key", "private_key: \"", "private_kez: \"", "examples[0].secrets: has a key that the " +
 			"scheme does not declare; it declares: private_key"},

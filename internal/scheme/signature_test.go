@@ -398,3 +398,15 @@ func BenchmarkSignRSAToCrypto(b *testing.B) {
 	}
 	b.ReportMetric(float64(declared)/float64(alone), "times-crypto")
 }
+
+// The three ways of RFC 9421 to sign with a key pair, as documents. Their examples have the RFC's keys, and signatures
+// that other programs computed.
+func TestMessageSignatures(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"ed25519", "ecdsa-p256-sha256", "rsa-pss-sha512"} {
+		text, err := os.ReadFile("testdata/rfc9421-" + name + ".yml")
+		require.NoError(t, err)
+		s := parsed(t, string(text))
+		require.NoError(t, s.CheckExamples(), name)
+	}
+}

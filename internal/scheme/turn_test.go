@@ -63,8 +63,8 @@ func TestPrivateKeysWaitForTheirTurn(t *testing.T) { //nolint:paralleltest // it
 	signed := make(chan error, 1)
 	go func() { signed <- sign(t.Context(), pair) }()
 	select {
-	case <-signed:
-		t.Fatal("signed out of turn")
+	case err := <-signed:
+		t.Fatal("signed out of turn", err)
 	case <-time.After(20 * time.Millisecond):
 	}
 	for range cap(keyTurns) {
