@@ -27,6 +27,9 @@ func answerData(a api.Answer, now time.Time) map[string]any {
 	if a.Query != nil {
 		data["query"] = a.Query
 	}
+	if a.Values != nil {
+		data["values"] = a.Values
+	}
 	if a.Headers != nil {
 		data["headers"], data["header_lines"] = a.Headers, headerLines(a.Headers)
 	}
@@ -44,8 +47,10 @@ func answerSize(a api.Answer) int {
 	for name, value := range a.Headers {
 		size += 2 * (perField + jsonSize(name) + jsonSize(value))
 	}
-	for name, value := range a.Query {
-		size += perField + jsonSize(name) + jsonSize(value)
+	for _, values := range []map[string]string{a.Query, a.Values} {
+		for name, value := range values {
+			size += perField + jsonSize(name) + jsonSize(value)
+		}
 	}
 	for _, value := range a.Fields {
 		if text, is := value.(string); is {

@@ -136,7 +136,7 @@ func apiRows() map[string]apiRow {
 		},
 		"custom": {
 			whole:   (*mount).customValues,
-			others:  values{"secret_expires_at": "2027-03-01T00:00:00Z"},
+			others:  values{"base_url": "https://other.example", "secret_expires_at": "2027-03-01T00:00:00Z"},
 			written: (*mount)(nil).customValues(),
 			stored: `{
 				"scheme": ` + quotedJSON(customScheme1) + `,

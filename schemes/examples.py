@@ -511,9 +511,11 @@ def kucoin(method, path_query, body="", key="an example secret"):
     return {"KC-API-SIGN": b64(mac("sha256", key, "1767323045678" + method + path_query + body).digest())}
 
 
-# What KuCoin wants signed of a query that is sent percent-encoded: the decoded one. The scheme refuses such a query.
-assert kucoin("DELETE", "/api/v1/sub/api-key?apiKey=67b3&subName=test&passphrase=abc!@#11", key="s"
-              )["KC-API-SIGN"].startswith("bU6j22q+")
+@example("kucoin", "the query of KuCoin's page, made with Python's hmac")
+def _():
+    sent = "apiKey=67b3&subName=test&passphrase=abc%21%40%2311"
+    assert urllib.parse.unquote_plus(sent) == "apiKey=67b3&subName=test&passphrase=abc!@#11"
+    return kucoin("DELETE", "/api/v1/sub/api-key?" + urllib.parse.unquote_plus(sent))
 
 
 @example("kucoin", "an order, made with Python's hmac")
@@ -533,9 +535,10 @@ def gate(method, path, query, body, key="secret", stamp="1541993715"):
     return {"SIGN": mac("sha512", key, message).hexdigest()}
 
 
-# What Gate wants signed of the query sub_uid=10003%2C10004: the decoded one. The scheme refuses such a query.
-assert gate("GET", "/api/v4/wallet/sub_account_balances", "sub_uid=10003,10004", "", "s", "1767323045"
-            )["SIGN"].startswith("1b197cfa")
+@example("gate-io", "a query that is percent-encoded, made with Python's hmac")
+def _():
+    sent = "sub_uid=10003%2C10004&text=a+b"
+    return gate("GET", "/api/v4/wallet/sub_account_balances", urllib.parse.unquote_plus(sent), "")
 
 
 @example("gate-io", "GET of the Gate documentation")

@@ -56,6 +56,8 @@ type Declared interface {
 	CheckHidden() error
 	// CheckExamples makes sure that the document does what its examples say. It calls nobody.
 	CheckExamples() error
+	// Warnings are about values of the config that are probably a mistake; nil for none.
+	Warnings() []string
 }
 
 // Caller is what a login makes its exchanges with.
@@ -104,6 +106,8 @@ type Answer struct {
 	PerCall []string
 	// Query are query parameters by name, not encoded; nil for none.
 	Query map[string]string
+	// Values are what a document names beside the call, and are not sent with it; nil for none.
+	Values map[string]string
 	// Fields are the others of the answer, a string each. The engine adds to them.
 	Fields map[string]any
 	// ExpiresAt is until when the answer is good.

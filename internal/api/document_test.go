@@ -89,6 +89,7 @@ func (d *documented) open(api.Values) (*api.Account, error) {
 
 func (d *documented) CheckHidden() error   { return d.call("hidden") }
 func (d *documented) CheckExamples() error { return d.call("examples") }
+func (d *documented) Warnings() []string   { return nil }
 
 // config is a config of a document with a secret and two fields.
 func (d *documented) config(t *testing.T) api.Values {

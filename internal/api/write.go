@@ -83,12 +83,15 @@ func (a *API) Apply(w Write) (Change, error) {
 	if a.Document != nil && w.names(a.Document.Field) {
 		change.Warnings = append(change.Warnings, next.form.Warnings()...)
 	}
+	if w.namesAccount(next) && account.Declared != nil {
+		change.Warnings = append(change.Warnings, account.Declared.Warnings()...)
+	}
 	if w.namesSecret(next) {
 		if next.Has(SecretWrittenAt) {
 			change.Next = next.with(SecretWrittenAt, Value{Text: secret.Text(RFC3339(w.Now))})
 		}
 		change.Outlived = w.outlived(next)
-		if change.Relied = w.relied(); change.Relied != "" && account.SendsSecret {
+		if change.Relied = w.relied(next); change.Relied != "" && account.SendsSecret {
 			return Change{}, Invalidf("this write relies on %s; name it again in the same write, because the secret itself is "+
 				"sent there", change.Relied)
 		}
@@ -104,6 +107,11 @@ func (w Write) names(f Field) bool {
 // namesSecret reports whether the write names one of a config's secrets.
 func (w Write) namesSecret(next Values) bool {
 	return slices.ContainsFunc(next.Fields(), func(f Field) bool { return f.Kind == Secret && w.names(f) })
+}
+
+// namesAccount reports whether the write names a field that decides what the config does.
+func (w Write) namesAccount(next Values) bool {
+	return slices.ContainsFunc(next.Fields(), func(f Field) bool { return f.Account && w.names(f) })
 }
 
 // begin is the config that a write changes: the one that is stored or, if the write changes the document, one that has
@@ -124,8 +132,10 @@ func (a *API) begin(w Write) (begun Values, restarted bool, err error) {
 	begun = w.Old
 	if restarted = w.Old.text(document) != text; restarted {
 		begun = a.newValues(a.formOf(text))
+		common := a.New()
 		for at, value := range declaring.of {
-			if _, has := begun.of[at]; has && at.group == "" {
+			// A default of the document's own starts over too.
+			if initial, has := begun.of[at]; has && at.group == "" && initial == common.of[at] {
 				begun.of[at] = value
 			}
 		}
@@ -195,7 +205,7 @@ func (w Write) checkDeclared(next Values, account *Account) error {
 	if account.Declared == nil {
 		return nil
 	}
-	if slices.ContainsFunc(next.Fields(), func(f Field) bool { return f.Account && w.names(f) }) {
+	if w.namesAccount(next) {
 		if err := account.Declared.CheckHidden(); err != nil {
 			return err
 		}
@@ -220,11 +230,16 @@ func (w Write) verifies(next Values) bool {
 }
 
 // relied is what Change.Relied is, for a write that names a secret.
-func (w Write) relied() string {
+func (w Write) relied(next Values) string {
 	var relied []string
-	a, baseURL := w.Old.api, Field{Name: baseURLName}
-	if stored := w.Old.text(baseURL); stored != "" && !slices.Contains(a.OwnURLs, stored) && !w.names(baseURL) {
-		description := "base_url " + stored
+	a := w.Old.api
+	for _, f := range next.Fields() {
+		stored := w.Old.text(f)
+		isAddress := f.Name == baseURLName || f.Address && f.OneOf == nil // a region is none
+		if !isAddress || w.names(f) || stored == "" || stored != next.text(f) || slices.Contains(a.OwnURLs, stored) {
+			continue
+		}
+		description := f.Name + " " + stored
 		if a.OwnURLs != nil {
 			description += ", which is not " + a.Title + "'s own"
 		}

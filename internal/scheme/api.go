@@ -17,6 +17,10 @@ func API() *api.API {
 			Name: "query", Kind: api.OutputMap, Optional: true,
 			Help: "The query parameters by name, not encoded; absent if the scheme declares none.",
 		},
+		{
+			Name: "values", Kind: api.OutputMap, Optional: true,
+			Help: "The values by name, which are not sent with a call; absent if the scheme declares none.",
+		},
 		{Name: "base_url", Help: "Address of the API."},
 		{Name: "expires_at", Help: "Until when the result is good, by the scheme's ttl, RFC 3339."},
 	}
@@ -83,7 +87,7 @@ var (
 func baseURLField() api.Field {
 	f := api.BaseURL("Address of the API, " + api.AddressRule + ", and at most 512 bytes. Readers are told it; the " +
 		"engine itself calls nobody.")
-	f.Required = true
+	f.Help += " Required, unless the scheme has one, which is the default."
 	return f
 }
 
@@ -105,6 +109,13 @@ func form(text string) (api.Form, error) {
 	if s.AllowExtension() {
 		f.Readable["allow_extension"] = true
 	}
+	own := baseURL
+	if fallback := s.BaseURL(); fallback != "" {
+		own.Default = fallback
+	} else {
+		own.Required = true
+	}
+	f.Fields = append(f.Fields, own)
 	for _, of := range s.document.secrets {
 		own := api.Field{
 			Name: of.name, Kind: api.Secret, Required: true, Account: true, Group: api.GroupSecrets,
@@ -121,6 +132,9 @@ func form(text string) (api.Form, error) {
 		own := api.Field{
 			Name: name, Bound: true, Account: true, Credential: true, Group: api.GroupFields, Help: "A field of the scheme.",
 			Rules: []api.Rule{secret.Damage, func(value string) string { return fault(s.CheckField(name, value)) }},
+		}
+		if s.IsAddress(name) {
+			own.Address, own.Clean = true, api.CleanAddress
 		}
 		if fallback, has := s.Default(name); !has {
 			own.Required = true
@@ -191,8 +205,21 @@ func open(s *Scheme, v api.Values) (*api.Account, error) {
 // CheckHidden makes sure that no secret is in the scheme, a field or base_url.
 func (a *account) CheckHidden() error { return invalid(a.scheme.CheckHidden(a.values)) }
 
-// CheckExamples signs the scheme's examples.
-func (a *account) CheckExamples() error { return invalid(a.scheme.CheckExamples()) }
+// CheckExamples signs the scheme's examples. The error shows what they give, unless a secret is in the document: one
+// that an earlier version stored was held to the rule of its time.
+func (a *account) CheckExamples() error {
+	err := a.scheme.CheckExamples()
+	if err == nil {
+		return nil
+	}
+	if hidden := a.scheme.CheckHidden(a.values); hidden != nil {
+		return api.Invalidf("an example is not reproduced, and not shown, because %s", hidden)
+	}
+	return invalid(err)
+}
+
+// Warnings are about what the config's values give.
+func (a *account) Warnings() []string { return a.scheme.Warnings(a.values) }
 
 func invalid(err error) error {
 	if err == nil {
@@ -246,6 +273,7 @@ func (a *account) Sign(m api.Moment, given api.Inputs) (api.Answer, error) {
 	answer := api.Answer{
 		Headers:   signed.Headers,
 		Query:     signed.Query,
+		Values:    signed.Values,
 		Fields:    map[string]any{"base_url": a.values.BaseURL},
 		ExpiresAt: m.Now.Add(a.scheme.TTL()),
 	}

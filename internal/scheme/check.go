@@ -31,6 +31,8 @@ type environment struct {
 	keys map[string]*keyPair
 	// failure is why a private key did not sign; nil if all did.
 	failure error
+	// trace gets the texts that are hashed or signed, for an example that fails; nil for a signing.
+	trace *[]hashedText
 }
 
 // valueOf is the value in a slot.
@@ -85,6 +87,8 @@ type checker struct {
 	ambiguities []string
 	// literals are the strings in expressions, unquoted.
 	literals []string
+	// decodings are what unhex and unbase64 give of what a config has.
+	decodings []output
 }
 
 // name is a declared or predeclared name.
@@ -205,8 +209,8 @@ func (e *expression) identifier(node *ast.Ident) operand {
 	case function != nil:
 		panic(e.refuse(node, "this is a function, and no value of this name is declared; write %s", function.usage()))
 	default:
-		panic(e.refuse(node, "this name is not declared; the names are those of secrets, fields, request and let, and %s",
-			strings.Join(predeclared, ", ")))
+		panic(e.refuse(node, "this name is not declared; the names are those of secrets, fields, request and let, and %s; %s",
+			strings.Join(predeclared, ", "), inQuotes))
 	}
 	e.uses[node.Name] = true
 	e.compileLet(found)
@@ -333,10 +337,10 @@ func (e *expression) call(node *ast.CallExpr, depth int) operand {
 	}
 	function := e.functions[called.Name]
 	switch {
-	case function == nil && slices.Contains(predeclared, called.Name):
-		panic(e.refuse(called, "this is a value, and no function: now.unix(), uuid, nonce, base_url"))
+	case function == nil && method:
+		panic(e.refuse(called, "%s", noMethod(called.Name, e.compile(nodes[0], depth).kind)))
 	case function == nil:
-		panic(e.refuse(called, "there is no such function; there are %s", functionNames(method)))
+		panic(e.refuse(called, "%s", noFunction(called.Name)))
 	case function.method != method:
 		panic(e.refuse(called, "write %s", function.usage()))
 	case node.Ellipsis.IsValid():
@@ -353,32 +357,21 @@ func (e *expression) call(node *ast.CallExpr, depth int) operand {
 	if at < 0 {
 		panic(e.wrongArguments(called, function, kinds))
 	}
+	if function.literals != "" {
+		for _, arg := range args[1:] {
+			e.checkLiteral(arg.node, function.literals)
+		}
+	}
 	known := function.flow(e.checker, call{e.source, function}, args)
-	known.kind = function.signatures[at].gives
+	known.kind, known.address = function.signatures[at].gives, false
 	e.unit = max(e.unit, function.unit)
 	if function.uses != "" {
 		e.uses[function.uses] = true
 	}
-	if function.compute == nil {
-		return e.formatted(args[1].node, known)
+	if function.build != nil {
+		return operand{facts: known, value: function.build(args)}
 	}
-	return operand{facts: known, value: function.compute(values)}
-}
-
-// formatted is now.format.
-func (e *expression) formatted(node ast.Expr, known facts) operand {
-	literal, is := node.(*ast.BasicLit)
-	if !is {
-		panic(e.refuse(node, "the layout is one string literal"))
-	}
-	text, err := strconv.Unquote(literal.Value)
-	compiled, valid := newLayout(text)
-	if err != nil || !valid {
-		panic(e.refuse(literal, "the layout can have %s", strings.ReplaceAll(directiveHelp(), "`", "")))
-	}
-	e.unit = max(e.unit, compiled.unit)
-	known.fresh, known.max, known.min = compiled.fresh, compiled.max, min(compiled.max, 1)
-	return operand{facts: known, value: func(e *environment) string { return compiled.format(e.now) }}
+	return operand{facts: known, value: function.traced(values, function.compute(values))}
 }
 
 const onlySigns = "a private key only signs, as in rsa_sha256(key, message), or gives its public_key(key)"

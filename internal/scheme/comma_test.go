@@ -54,7 +54,7 @@ func TestCommasAreOfTheRequestString(t *testing.T) {
 		},
 		"a field of the config": {
 			replaced(t, "ttl: 60s", "fields: {request_string: {commas: true}}\nttl: 60s"),
-			"line 4: unknown key in fields.request_string; the keys are pattern, optional, default, max",
+			"line 4: unknown key in fields.request_string; the keys are pattern, optional, default, max, address",
 		},
 		"no bool": {
 			replaced(t, "{body: {}}", "{body: {}, request_string: {commas: 1}}"),

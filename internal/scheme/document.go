@@ -27,6 +27,8 @@ type document struct {
 	lets            []source
 	conditions      []source // their names are messages
 	headers, query  []source
+	values          []source
+	baseURL         string // the default of the config's; "" for none
 	ttl             time.Duration
 	allowStatic     bool
 	allowExtension  bool
@@ -53,7 +55,7 @@ func readDocument(text string, newer *newerRules) *document {
 	root := parseYAML(text)
 	sections := map[string]*yaml.Node{}
 	for _, section := range pairs(root, "scheme", "secrets", "fields", "request", "let", "require", "headers", "query",
-		"ttl", "allow_static", "allow_extension", "growing", "examples") {
+		"values", "ttl", "base_url", "allow_static", "allow_extension", "growing", "examples") {
 		sections[section.key] = section.value
 	}
 	d := &document{
@@ -72,6 +74,8 @@ func readDocument(text string, newer *newerRules) *document {
 	d.readConditions(sections["require"])
 	d.headers = readOutputs(sections["headers"], "headers", headerFault)
 	d.query = readOutputs(sections["query"], "query", queryFault)
+	d.values = readOutputs(sections["values"], "values", valueFault)
+	d.readBaseURL(sections["base_url"])
 	d.readTTL(sections["ttl"])
 	flag := func(name string) bool { return sections[name] != nil && boolean(sections[name].Value, name) }
 	d.allowStatic, d.allowExtension, d.growing = flag("allow_static"), flag("allow_extension"), flag("growing")
@@ -108,11 +112,28 @@ func (d *document) checkComplete() {
 	if sum > maxSum {
 		d.newer.refuse(refuseAt("request", "its fields can have more than 262,144 bytes together; declare a smaller max"))
 	}
-	for _, parameter := range d.query { // an example's want names both in one map
+	for _, parameter := range slices.Concat(d.query, d.values) { // an example's want names all of them in one map
 		if slices.ContainsFunc(d.headers, func(header source) bool { return header.name == parameter.name }) {
 			panic(refuseAt(parameter.place, "is the name of a header too"))
 		}
 	}
+	for _, value := range d.values {
+		if slices.ContainsFunc(d.query, func(parameter source) bool { return parameter.name == value.name }) {
+			panic(refuseAt(value.place, "is the name of a query parameter too"))
+		}
+	}
+}
+
+// readBaseURL reads the default of the config's base_url.
+func (d *document) readBaseURL(node *yaml.Node) {
+	if node == nil {
+		return
+	}
+	text := scalar(node, "base_url")
+	if err := checkBaseURL(text); err != nil {
+		panic(refuseAt("base_url", "%s", err))
+	}
+	d.baseURL = cleanAddress(text)
 }
 
 // declare accepts a name, once in a document.
@@ -125,6 +146,9 @@ func (d *document) declare(p pair, section string) {
 	}
 	if slices.Contains(newerParameters, p.key) {
 		d.newer.refuse(refuseAt(section+", "+p.line, "%s", parameterFault))
+	}
+	if section == "fields" && slices.Contains(newerAnswers, p.key) {
+		d.newer.refuse(refuseAt(section+", "+p.line, "%s", answerFault))
 	}
 	d.all[p.key] = true
 	if len(d.all) > maxNames {

@@ -465,7 +465,7 @@ func TestExamplesAreSigned(t *testing.T) {
 	right := "b50abd611881311ccb1c3cfb8950edfdaaa3ba2feaba8ce8c71f3cc98e41eb28"
 	err = s.CheckExamples()
 	require.EqualError(t, err, `examples[0].want.X-Sig: the scheme gives "`+right+`", and the example wants `+
-		`"2cd37f3bbd12c5e0d6b4a2d0d2ce5ef6cdd4a0a7a1b2b5b2a3d0f0d9c6b1a8e7"`)
+		`"2cd37f3bbd12c5e0d6b4a2d0d2ce5ef6cdd4a0a7a1b2b5b2a3d0f0d9c6b1a8e7"; it is made with hmac_sha256 of "hello"`)
 	s, err = scheme.Parse(replaced(t, "2cd37f3bbd12c5e0d6b4a2d0d2ce5ef6cdd4a0a7a1b2b5b2a3d0f0d9c6b1a8e7", right))
 	require.NoError(t, err)
 	require.NoError(t, s.CheckExamples())

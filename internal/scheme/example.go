@@ -11,7 +11,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/apisig/vault-plugin-apisig/internal/baseurl"
 	"github.com/apisig/vault-plugin-apisig/internal/secret"
 )
 
@@ -24,7 +23,7 @@ type example struct {
 	values  Values
 	moment  Moment
 	request map[string]string
-	// want is by the names of headers and query parameters; "" is one that is left out because it is empty.
+	// want is by the names of headers, query parameters and values; "" is one that is left out because it is empty.
 	want map[string]string
 	// given are the keys that the example has.
 	given map[string]bool
@@ -72,7 +71,7 @@ func readExample(node *yaml.Node, place string) example {
 			if err := checkBaseURL(text); err != nil {
 				panic(refuseAt(at, "%s", err))
 			}
-			x.values.BaseURL, _ = baseurl.Parse(text) // as a config's is stored
+			x.values.BaseURL = cleanAddress(text) // as a config's is stored
 		case "now":
 			now, err := time.Parse(time.RFC3339Nano, scalar(p.value, at))
 			if err != nil {
@@ -86,7 +85,7 @@ func readExample(node *yaml.Node, place string) example {
 		}
 	}
 	if len(x.want) == 0 {
-		panic(refuseAt(place, "has no want: the headers or query parameters that it must give"))
+		panic(refuseAt(place, "has no want: the headers, query parameters or values that it must give"))
 	}
 	return x
 }
@@ -102,7 +101,7 @@ func readExampleID(node *yaml.Node, place string) string {
 
 // checkExamples refuses what is wrong with the examples, without signing them.
 func (s *Scheme) checkExamples() {
-	outputs := slices.Concat(s.headers, s.query)
+	outputs := s.outputs()
 	var names []string
 	for _, output := range outputs {
 		names = append(names, output.name)
@@ -156,11 +155,13 @@ func (s *Scheme) CheckExamples() error {
 		if err != nil {
 			return refuseAt(x.place, "%s", err)
 		}
-		for _, output := range slices.Concat(s.headers, s.query) {
+		for _, output := range whole.outputs() {
 			want, wanted := x.want[output.name]
-			// No query parameter has the name of a header.
-			if got := signed.Headers[output.name] + signed.Query[output.name]; wanted && got != want {
-				return refuseAt(x.place+".want."+output.name, "the scheme gives %q, and the example wants %q", got, want)
+			// No two outputs have the same name.
+			got := signed.Headers[output.name] + signed.Query[output.name] + signed.Values[output.name]
+			if wanted && got != want {
+				return refuseAt(x.place+".want."+output.name, "the scheme gives %q, and the example wants %q%s%s", got, want,
+					whole.hashedFor(x, output), s.encodingHint(x))
 			}
 		}
 	}

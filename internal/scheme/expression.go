@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/scanner"
 	"go/token"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -27,7 +28,60 @@ var tokens = []token.Token{
 const grammar = `an expression is names, strings ("..." or backquoted), calls such as hex(x), methods such as ` +
 	`now.unix(), parentheses, and + == != && || !`
 
-const notPart = "this is not part of the language; " + grammar
+const notPart = "this is not part of the language; " + inQuotes + "; " + grammar
+
+// inQuotes and noNumbers are for what people write who know other languages.
+const (
+	inQuotes  = `text stands in quotes: "HMAC-SHA256"`
+	noNumbers = "numbers are not part of the language"
+)
+
+// shownName matches what the name of a function can look like. Anything else may be a secret that was pasted in the
+// wrong place, and is not quoted.
+var shownName = regexp.MustCompile(`^[A-Za-z_]{1,24}[0-9]{0,3}$`)
+
+// noFunction says that there is no such function.
+func noFunction(name string) string {
+	list := functionNames(func(f *function) bool { return !f.method })
+	switch {
+	case slices.Contains(predeclared, name):
+		return name + " is a value, and no function; the values are now, uuid, nonce (32 hex digits) and base_url, and now " +
+			"has methods, such as now.unix()"
+	case shownName.MatchString(name):
+		return "there is no function " + name + "; there are " + list
+	default:
+		return "there is no such function; there are " + list
+	}
+}
+
+// noMethod says that values of a kind have no such method.
+func noMethod(name string, of kind) string {
+	said := "there is no such method"
+	if shownName.MatchString(name) {
+		said = "there is no method " + name
+	}
+	said += " of a " + of.String()
+	if list := functionNames(func(f *function) bool { return f.of(of) }); list != "" {
+		return said + "; there are " + list
+	}
+	return said + ", which has none"
+}
+
+// numberFault says what to write in place of a number among the arguments of a function; "" is none.
+func numberFault(called string) string {
+	found := functions[called]
+	switch {
+	case called == "":
+		return noNumbers + "; " + inQuotes + "; " + grammar
+	case found == nil:
+		fault, list, _ := strings.Cut(noFunction(called), "; ")
+		return fault + "; " + noNumbers + "; " + list
+	case found.literals != "":
+		return noNumbers + "; write " + found.usage() + " with " + found.literals
+	default:
+		return noNumbers + "; write " + found.usage()
+	}
+}
 
 // refuseIn is a refusal of what is at an offset in an expression.
 func (s source) refuseIn(offset int, format string, args ...any) refusal {
@@ -65,10 +119,25 @@ func (s source) parse() ast.Expr {
 			fault = at.Offset
 		}
 	}, scanner.ScanComments)
+	var calls []string // the names before the parentheses that are open
+	last := ""
 	for found := token.ILLEGAL; found != token.EOF; {
 		var at token.Pos
 		var text string
 		at, found, text = scan.Scan()
+		switch found { //nolint:exhaustive // the others do not matter here
+		case token.LPAREN:
+			calls = append(calls, last)
+		case token.RPAREN:
+			calls = calls[:max(len(calls)-1, 0)]
+		case token.INT, token.FLOAT, token.IMAG:
+			if fault < 0 {
+				panic(s.refuseIn(file.Offset(at), "%s", numberFault(innermost(calls))))
+			}
+		}
+		if last = ""; found == token.IDENT {
+			last = text
+		}
 		newline := found == token.SEMICOLON && text == "\n" // the scanner inserts it; the parser knows where it may stand
 		if fault < 0 && !newline && !slices.Contains(tokens, found) {
 			fault = file.Offset(at)
@@ -90,4 +159,14 @@ func (s source) parse() ast.Expr {
 		panic(s.refuseIn(offset, "this is not an expression; %s", grammar))
 	}
 	return tree
+}
+
+// innermost is the name of the function that is called in the innermost parentheses with a name; "" if there is none.
+func innermost(calls []string) string {
+	for _, called := range slices.Backward(calls) {
+		if called != "" {
+			return called
+		}
+	}
+	return ""
 }

@@ -1,5 +1,7 @@
 package scheme
 
+import "time"
+
 // facts are what is known of an expression's value before it has one. They never depend on a value, so that they hold
 // for every signing.
 type facts struct {
@@ -19,6 +21,8 @@ type facts struct {
 	// utf8 says that a secret is UTF-8 text: it is declared so, or is joined of such secrets and strings.
 	utf8 bool
 
+	// bare says that the value is an encoding, whose characters json leaves as they are.
+	bare bool
 	// zeros says that the value may have a byte 0 that is not a secret's.
 	zeros bool
 
@@ -26,6 +30,8 @@ type facts struct {
 	fresh bool
 	// requested says that a request field flows into the value that cannot be empty and has two values at least.
 	requested bool
+	// distinct is requested for a field of which two values differ in more than order, separators and escapes.
+	distinct bool
 	// stale says that the value has a digest in it of a secret and nothing fresh.
 	stale bool
 	// varies says that the value or its length depends on a request field, now, uuid or nonce, perhaps by a condition.
@@ -41,6 +47,14 @@ type facts struct {
 	lastRequest bool
 	// firstRequest says that a request field, encoded or not, is the value or begins it.
 	firstRequest bool
+	// escapes says that a request field flows into the value, as it is or percent-encoded, that can have an encoded & or
+	// = in it. separates says that one flows into it as it is that can have a &, = or %.
+	escapes, separates bool
+
+	// address says that the value is base_url or a field that is an address.
+	address bool
+	// offset is how far a timestamp is from now.
+	offset time.Duration
 }
 
 // join is what holds for a value that is made of others.
@@ -53,10 +67,13 @@ func join(parts ...facts) facts {
 		joined.ofPublicKey = joined.ofPublicKey || part.ofPublicKey
 		joined.fresh = joined.fresh || part.fresh
 		joined.requested = joined.requested || part.requested
+		joined.distinct = joined.distinct || part.distinct
 		joined.stale = joined.stale || part.stale
 		joined.varies = joined.varies || part.varies
 		joined.changes = joined.changes || part.changes
 		joined.zeros = joined.zeros || part.zeros
+		joined.escapes = joined.escapes || part.escapes
+		joined.separates = joined.separates || part.separates
 		joined.direct = union(joined.direct, part.direct)
 	}
 	return joined
@@ -85,6 +102,7 @@ func either(a, b facts) facts {
 	both := join(a, b)
 	both.max, both.min = max(a.max, b.max), min(a.min, b.min)
 	both.fresh, both.requested = a.fresh && b.fresh, a.requested && b.requested
+	both.distinct = a.distinct && b.distinct
 	both.endsPublic = a.endsPublic || b.endsPublic
 	both.lastRequest = a.lastRequest || b.lastRequest
 	both.firstRequest = a.firstRequest || b.firstRequest

@@ -26,6 +26,8 @@ type field struct {
 	max     int // bytes
 	// optional says that the value may be absent, which counts as "".
 	optional bool
+	// address says of a config's field that it is an address of an API.
+	address bool
 	// commas says of the request string that it may contain commas.
 	commas bool
 	// fallback is the default of a config's field, if it has one.
@@ -42,13 +44,24 @@ func readField(p pair, section string) field {
 	limit, known := maxRequest, []string{"pattern", "optional", "max"}
 	if section == "fields" {
 		f.config, f.max = true, defaultField
-		limit, known = maxField, []string{"pattern", "optional", "default", "max"}
+		limit, known = maxField, []string{"pattern", "optional", "default", "max", "address"}
 	} else if p.key == requestString {
 		known = append(known, "commas")
 	}
 	options := texts(p.value, place, known...)
 	if text, given := options["commas"]; given {
 		f.commas = boolean(text, place+".commas")
+	}
+	if text, given := options["address"]; given {
+		f.address = boolean(text, place+".address")
+	}
+	if f.address {
+		f.max = maxBase
+		for _, option := range []string{"pattern", "max", "optional"} {
+			if _, given := options[option]; given {
+				panic(refuseAt(place+"."+option, "is not for an address, which has its own rules"))
+			}
+		}
 	}
 	text, given := options["pattern"]
 	switch {
@@ -78,6 +91,9 @@ func readField(p pair, section string) field {
 		if err := f.check(f.fallback); err != nil {
 			panic(refuseAt(place+".default", "%s", err))
 		}
+		if f.address {
+			f.fallback = cleanAddress(f.fallback)
+		}
 	}
 	if f.optional && f.name == requestString {
 		panic(refuseAt(place, "cannot be optional"))
@@ -93,6 +109,9 @@ var (
 
 // check returns what is wrong with a given value, worded to follow its name.
 func (f field) check(value string) error {
+	if f.address {
+		return checkBaseURL(value)
+	}
 	if len(value) > f.max {
 		return fmt.Errorf("is longer than %d bytes", f.max)
 	}

@@ -1,5 +1,10 @@
 package scheme
 
+import (
+	"strings"
+	"time"
+)
+
 // The flows of functions: what is known of a result. They are the safety rules of the language.
 
 // flowKeep is for what gives a text as long as its argument, character by character.
@@ -20,7 +25,7 @@ func flowShorten(_ *checker, _ call, args []operand) facts {
 // flowCut is flowShorten for what may leave the part that was not fresh.
 func flowCut(c *checker, at call, args []operand) facts {
 	part := flowShorten(c, at, args)
-	part.fresh, part.requested = false, false
+	part.fresh, part.requested, part.distinct = false, false, false
 	return part
 }
 
@@ -29,7 +34,8 @@ func flowEncode(size func(int) int) flow {
 	return func(_ *checker, _ call, args []operand) facts {
 		encoded := args[0].facts
 		encoded.max = size(encoded.max)
-		encoded.utf8, encoded.zeros, encoded.lastRequest = false, false, false
+		encoded.utf8, encoded.bare, encoded.zeros, encoded.lastRequest = true, true, false, false
+		encoded.escapes, encoded.separates = false, false
 		encoded.begin, encoded.end = edge{}, edge{}
 		return encoded
 	}
@@ -38,26 +44,82 @@ func flowEncode(size func(int) int) flow {
 // flowSort is for an encoding that changes the order of its parts. To sort is to compare.
 func flowSort(c *checker, at call, args []operand) facts {
 	refuseToCompare(at, args)
-	sorted := flowEncode(func(n int) int { return 3*n + 1 })(c, at, args)
+	sorted := flowPercent(func(n int) int { return 3*n + 1 })(c, at, args)
 	sorted.min = 0
 	return sorted
+}
+
+// flowPercent is flowEncode for what percent-encodes, and so encodes what can separate.
+func flowPercent(size func(int) int) flow {
+	return func(c *checker, at call, args []operand) facts {
+		encoded := flowEncode(size)(c, at, args)
+		encoded.escapes = args[0].escapes || args[0].separates
+		return encoded
+	}
 }
 
 // flowJSON refuses secrets that are not text: an encoding of bytes that are not UTF-8 would lose some of them.
 func flowJSON(c *checker, at call, args []operand) facts {
 	if args[0].kind == kindSecret && !args[0].utf8 {
 		panic(at.refuse(args[0].node, "json takes secrets of the encoding text, or joined of such and strings; use base64, "+
-			"base64url or hex for this one"))
+			"base64url, hex or percent_encode for this one"))
 	}
-	encoded := flowEncode(func(n int) int { return 6*n + 2 })(c, at, args)
-	encoded.min = 1
+	escaped := 6
+	if args[0].bare {
+		escaped = 1
+	}
+	encoded := flowEncode(func(n int) int { return escaped*n + 2 })(c, at, args)
+	encoded.min, encoded.utf8, encoded.bare = 1, false, false
+	encoded.escapes, encoded.separates = args[0].escapes, args[0].separates
 	return encoded
 }
 
-// flowFresh is for the methods of now that tell the second. size is that of the result.
+// flowFresh is for the methods of timestamps that tell the second. size is that of the result.
 func flowFresh(size int) flow {
 	return func(*checker, call, []operand) facts {
 		return facts{fresh: true, varies: true, changes: true, endsPublic: true, min: 1, max: size}
+	}
+}
+
+// flowFormat checks a layout.
+func flowFormat(c *checker, at call, args []operand) facts {
+	literal := args[1].node
+	if !isLiteral(literal) {
+		panic(at.refuse(literal, "the layout is one string literal"))
+	}
+	text := literalText(literal)
+	compiled, valid := newLayout(text)
+	if !valid {
+		panic(at.refuse(literal, "the layout can have %s", strings.ReplaceAll(directiveHelp(), "`", "")))
+	}
+	if !strings.Contains(text, "%") {
+		c.newer.refuse(at.refuse(literal, "the layout has no %%, so it says nothing of the time; it can have %s",
+			strings.ReplaceAll(directiveHelp(), "`", "")))
+	}
+	c.unit = max(c.unit, compiled.unit)
+	written := flowFresh(compiled.max)(c, at, args)
+	written.fresh, written.min = compiled.fresh, min(compiled.max, 1)
+	return written
+}
+
+// maxShift is how far a timestamp may be from now.
+const maxShift = 24 * time.Hour
+
+// flowShift is a timestamp that is later or earlier by a literal.
+func flowShift(earlier bool) flow {
+	return func(_ *checker, at call, args []operand) facts {
+		by, err := time.ParseDuration(literalText(args[1].node))
+		if err != nil || by < time.Second || by > maxShift || by%time.Second != 0 {
+			panic(at.refuse(args[1].node, "must be a duration in whole seconds from 1s to 24h, such as \"60s\" or \"9m\""))
+		}
+		if earlier {
+			by = -by
+		}
+		shifted := args[0].facts
+		if shifted.offset += by; shifted.offset.Abs() > maxShift {
+			panic(at.refuse(args[1].node, "goes more than 24h away from now"))
+		}
+		return shifted
 	}
 }
 
@@ -109,6 +171,7 @@ func (h hashing) flowDigest(c *checker, at call, args []operand) facts {
 // public adds what holds for every public digest.
 func (h hashing) public(digest facts) facts {
 	digest.direct, digest.min, digest.max, digest.zeros, digest.endsPublic = nil, 1, h.new().Size(), true, true
+	digest.escapes, digest.separates = false, false
 	return digest
 }
 
@@ -129,7 +192,7 @@ func (h hashing) flowHMAC(c *checker, at call, args []operand) facts {
 	}
 	c.keys.use("hmac_"+h.name, c.keys.unhashed(h.name, key.direct))
 	digest := join(key.facts, message.facts)
-	digest.fresh, digest.requested = message.fresh, message.requested
+	digest.fresh, digest.requested, digest.distinct = message.fresh, message.requested, message.distinct
 	digest.stale = !message.fresh && !message.requested
 	return h.public(digest)
 }

@@ -49,6 +49,8 @@ request:
   only: {pattern: 'GET'}
   cased: {pattern: 'get|GET'}
   blank: {pattern: '[a-z]*'}
+  escaped: {pattern: 'a&b|a%%26b'}
+  ordered: {pattern: 'a=1&b=2|b=1&a=2'}
 let:
   stamp: now.unix()
   used: hmac_sha256(other + raw + digits, stamp + key)
@@ -62,7 +64,7 @@ ttl: 1m
 examples:
   - secrets: {key: made-up, other: made-up, raw: bWFkZS11cA==, digits: 6d616465%s}
     fields: {field: f}
-    request: {method: GET, request_string: /a, only: GET, cased: get, blank: ""}
+    request: {method: GET, request_string: /a, only: GET, cased: get, blank: "", escaped: a&b, ordered: a=1&b=2}
     base_url: https://api.example
     now: 2026-01-02T03:04:05Z
     uuid: 0b5d6ff5-5b9b-4f0a-9d3c-1a2b3c4d5e6f
@@ -84,11 +86,13 @@ const (
 	takes     = " takes "
 	joins     = "+ joins two strings"
 
-	keyAway    = "would give the private key away; a private key only signs"
-	onlySigns  = "; a private key only signs"
-	needsKey   = "; the key must be a secret that is declared with key"
-	fourTimes  = "a scheme signs at most 4 times with private keys"
-	noFunction = "there is no such function"
+	keyAway   = "would give the private key away; a private key only signs"
+	onlySigns = "; a private key only signs"
+	needsKey  = "; the key must be a secret that is declared with key"
+	fourTimes = "a scheme signs at most 4 times with private keys"
+	noNumbers = "numbers are not part of the language"
+	noSecret  = " is not for what a secret flows into, hashed or not"
+	nullBytes = "it has bytes 0, or a digest in bytes"
 )
 
 // Each expression tries to get a secret out, to tell something about it, or to break the checker. What each must get is
@@ -143,7 +147,7 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`json(digits)`, "json takes secrets of the encoding text"},
 	{`json(derive_sha256(key))`, "json takes secrets of the encoding text"},
 	{`json(key + raw)`, "json takes secrets of the encoding text"},
-	{`json(hex(key))`, "json takes secrets of the encoding text"},
+	{`json(hex(key))`, givesAway},
 	{`json(key + sha256(stamp))`, "json takes secrets of the encoding text"},
 	{`json(key + other + stamp)`, givesAway},
 	{`now.format(key)`, takes},
@@ -344,11 +348,11 @@ var hostileExpressions = []struct{ expression, want string }{
 	// The syntax.
 	{`key[0]`, notPart},
 	{`key[0:1]`, notPart},
-	{`len(key)`, "there is no such function"},
-	{`string(key)`, "there is no such function"},
-	{`print(key)`, "there is no such function"},
-	{`secret(key)`, "there is no such function"},
-	{`key.String()`, "there is no such function"},
+	{`len(key)`, "there is no function len; there are choose, "},
+	{`string(key)`, "there is no function string"},
+	{`print(key)`, "there is no function print"},
+	{`secret(key)`, "there is no function secret"},
+	{`key.String()`, "there is no method String of a secret, which has none"},
 	{`key.reveal`, notPart},
 	{`hex`, "this is a function, and no value of this name is declared"},
 	{`hex.hex(key)`, "write hex(x)"},
@@ -364,9 +368,9 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`*key`, notPart},
 	{`-key`, notPart},
 	{`key - other`, notPart},
-	{`1`, notPart},
+	{`1`, noNumbers},
 	{`'a'`, notPart},
-	{`1 == 1`, notPart},
+	{`1 == 1`, noNumbers},
 	{`key < other`, notPart},
 	{`key; other`, notPart},
 	{`key // a comment`, notPart},
@@ -405,7 +409,7 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`undeclared`, "this name is not declared"},
 	{`"\xff"`, "is not a string of valid UTF-8"},
 	{`"unclosed`, "this string does not end on its line"},
-	{`now()`, "this is a value, and no function"},
+	{`now()`, "now is a value, and no function"},
 	{`now + stamp + "a"`, "now.unix(), now.rfc3339() and others make a string of a timestamp"},
 	{``, "is empty"},
 	{`circle`, "in a circle"},
@@ -473,7 +477,6 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(sha256(key + stamp + choose(method == "GET", "a", body)))`, extended},
 	{`hex(hmac_sha256(key + choose(field == "a" && method == "GET", "a", "bb"), stamp))`, noKey},
 	{`hex(hmac_sha256(key + choose(field == "a" || method == "GET", "a", "bb"), stamp))`, noKey},
-	{`hex(sha256(key + stamp + body + now.format("")))`, extended},
 	{`hex(sha256(key + uuid + body + key))`, ""},
 	{`hex(hmac_sha256(key, now.format("%H%M%S")))`, isStale},
 	{`hex(hmac_sha256(key, now.format("%d%M%S")))`, isStale},
@@ -527,9 +530,9 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(ed25519(pair_let, stamp))`, "ed25519 takes a key that is declared ed25519, and this one is declared rsa"},
 	{`hex(rsa_sha256(pair_let, stamp))`, ""},
 	{`rsakey.rsa_sha256(stamp)`, "write rsa_sha256(key, message)"},
-	{`hex(rsa_sha1(rsakey, stamp))`, noFunction},
-	{`hex(ecdsa_sha512(eckey, stamp))`, noFunction},
-	{`hex(private_key(rsakey))`, noFunction},
+	{`hex(rsa_sha1(rsakey, stamp))`, "there is no function rsa_sha1"},
+	{`hex(ecdsa_sha512(eckey, stamp))`, "there is no function ecdsa_sha512"},
+	{`hex(private_key(rsakey))`, "there is no function private_key"},
 	// Signatures stay as they are if their message does.
 	{`hex(rsa_sha256(rsakey, "a"))`, isStale},
 	{`hex(rsa_pss_sha256(rsakey, "a"))`, isStale},
@@ -580,6 +583,117 @@ var hostileExpressions = []struct{ expression, want string }{
 			`hex(rsa_pss_sha256(rsakey, stamp)) + hex(public_key(edkey))`,
 		"",
 	},
+	// What decodes or measures tells something, so it takes nothing that a secret flows into.
+	{`decoded_query(key)`, takes},
+	{`sorted_pairs(key, "", "")`, takes},
+	{`hex(unhex(key))`, takes},
+	{`hex(unbase64(base64(key)))`, takes},
+	{`segment(key, "1")`, takes},
+	{`length(key)`, takes},
+	{`host_of(key)`, takes},
+	{`length(hex(sha256(key + stamp)))`, "length" + noSecret},
+	{`decoded_query(hex(sha256(key + stamp)))`, "decoded_query" + noSecret},
+	{`sorted_pairs(digest_let + "&" + body, "=", "&")`, "sorted_pairs" + noSecret},
+	{`hex(unhex(hex(sha256(key + stamp))))`, "unhex" + noSecret},
+	{`hex(unbase64(base64(hmac_sha256(key, stamp))))`, "unbase64" + noSecret},
+	{`segment("/" + base64(hmac_sha256(key, stamp)), "2")`, "segment" + noSecret}, // whether there is a slash
+	{`host_of(hex(sha256(key + stamp)))`, "host_of takes base_url, or a field with address: true"},
+	{`host_of(field)`, "host_of takes base_url, or a field with address: true"},
+	{`host_of(lower(base_url))`, "host_of takes base_url"},
+	{`host_of(base_url + method)`, "host_of takes base_url"},
+	{`host_of(query(base_url))`, "host_of takes base_url"},
+	// They can lose what is fresh or requested.
+	{`hex(hmac_sha256(key, unhex(stamp)))`, isStale},
+	{`hex(hmac_sha256(key, unhex(nonce)))`, isStale},
+	{`hex(hmac_sha256(key, unhex(request_string)))`, isStale},
+	{`hex(hmac_sha256(key, unbase64(uuid)))`, isStale},
+	{`hex(hmac_sha256(key, unbase64(method)))`, isStale},
+	{`hex(hmac_sha256(key, segment("/" + stamp, "1")))`, isStale},
+	{`hex(hmac_sha256(key, segment(request_string, "1")))`, isStale},
+	{`hex(hmac_sha256(key, length(uuid)))`, isStale},
+	{`hex(hmac_sha256(key, length(request_string)))`, isStale},
+	{`hex(hmac_sha256(key, decoded_query(only)))`, isStale},
+	{`hex(hmac_sha256(key, decoded_query(escaped)))`, isStale},
+	{`hex(hmac_sha256(key, sorted_pairs(ordered, "=", "&")))`, isStale},
+	{`hex(hmac_sha256(key, sorted_pairs(ordered, "", "") + decoded_query(escaped)))`, isStale},
+	{`hex(hmac_sha256(key, escaped))`, ""},
+	{`hex(hmac_sha256(key, ordered))`, ""},
+	{`hex(hmac_sha256(key, decoded_query(method)))`, ""},
+	{`hex(hmac_sha256(key, sorted_pairs(request_string + stamp, "=", "&")))`, ""},
+	{`hex(hmac_sha256(key, decoded_query("a=" + stamp)))`, ""},
+	{`hex(hmac_sha256(key, unhex(stamp) + bytes(stamp)))`, ""},
+	// Every byte can come out of them, so they end a text as a request field does, and pad a key as zeros do.
+	{`hex(sha256(key + stamp + decoded_query(body)))`, extended},
+	{`hex(sha256(key + stamp + sorted_pairs(body, "=", "&") + "."))`, extended},
+	{`hex(sha256(key + stamp + unhex(body)))`, extended},
+	{`hex(sha256(key + stamp + unbase64(body) + unhex("ff")))`, extended},
+	{`hex(sha256(key + stamp + segment(request_string, "2")))`, extended},
+	{`hex(sha256(key + stamp + body + unhex(field)))`, extended},
+	{`hex(sha256(key + body + stamp + unhex(field)))`, ""},
+	{`hex(hmac_sha256(key + decoded_query(field), stamp))`, nullBytes},
+	{`hex(hmac_sha256(key + sorted_pairs(field, "", ""), stamp))`, nullBytes},
+	{`hex(hmac_sha256(key + unhex(field), stamp))`, nullBytes},
+	{`hex(hmac_sha256(key + unbase64(field), stamp))`, nullBytes},
+	{`hex(hmac_sha256(key + segment(field, "1"), stamp))`, ""},
+	{`hex(hmac_sha256(key + length(field) + host_of(base_url), stamp))`, ""},
+	{`hex(hmac_sha256(key + length(body), stamp))`, noKey},
+	{`hex(hmac_sha256(key + segment(request_string, "1"), stamp))`, noKey},
+	// Their literals.
+	{`segment(request_string, 2)`, noNumbers + "; write segment(x, n) with a number in quotes"},
+	{`segment(request_string, "0")`, "from \"1\" to \"16\""},
+	{`segment(request_string, "17")`, "from \"1\" to \"16\""},
+	{`segment(request_string, "01")`, "from \"1\" to \"16\""},
+	{`segment(request_string, "+1")`, "from \"1\" to \"16\""},
+	{`segment(request_string, "-1")`, "from \"1\" to \"16\""},
+	{`segment(request_string, method)`, "must be a number in quotes"},
+	{`segment(request_string, "1" + "")`, "must be a number in quotes"},
+	{`sorted_pairs(body, method, "&")`, "must be a string literal"},
+	{`sorted_pairs(body, "=", ("&"))`, "must be a string literal"},
+	{`sorted_pairs(body, "0123456789abcdefg", "&")`, "is longer than 16 bytes"},
+	{`sorted_pairs(body, "&", "0123456789abcdefg")`, "is longer than 16 bytes"},
+	{`sorted_pairs(small, "0123456789abcdef", "0123456789abcdef")`, ""},
+	// Times from now.
+	{`hex(hmac_sha256(key, now.plus("9m").unix()))`, ""},
+	{`hex(hmac_sha256(key, now.minus("60s").format("%d%H%M%S")))`, ""},
+	{`hex(hmac_sha256(key, now.plus("24h").format("%Y%m%d")))`, isStale},
+	{`hex(hmac_sha256(key + now.plus("9m").unix(), stamp))`, noKey},
+	{`now.plus("24h").minus("24h").plus("24h").unix()`, ""},
+	{`now.plus("24h").plus("1s").unix()`, "goes more than 24h away from now"},
+	{`now.minus("12h").minus("12h1s").unix()`, "goes more than 24h away from now"},
+	{`now.plus("24h1s").unix()`, "whole seconds from 1s to 24h"},
+	{`now.plus("1500ms").unix()`, "whole seconds from 1s to 24h"},
+	{`now.plus("0s").unix()`, "whole seconds from 1s to 24h"},
+	{`now.plus("-9m").unix()`, "whole seconds from 1s to 24h"},
+	{`now.plus("60").unix()`, "whole seconds from 1s to 24h"},
+	{`now.plus("").unix()`, "whole seconds from 1s to 24h"},
+	{`now.plus("00000000000000001s").unix()`, "is longer than 16 bytes"},
+	{`now.plus(60).unix()`, noNumbers + "; write now.plus(duration) with a string literal"},
+	{`now.plus(method).unix()`, "must be a string literal"},
+	{`now.plus(key).unix()`, takes},
+	{`now.plus("9m")`, "is a timestamp; now.unix()"},
+	{`key.plus("9m")`, takes},
+	// json of a secret that is encoded.
+	{`json(base64(raw)) + json(base64url(digits)) + json(hex(raw))`, givesAway},
+	{`hex(hmac_sha256(key, json(percent_encode(raw)) + json(hex(derive_sha256(seed)) + key) + stamp))`, ""},
+	{`hex(sha256(json(hex(raw) + raw) + stamp))`, "json takes secrets of the encoding text"},
+	{`json(hex(key) + sha256(stamp))`, "json takes secrets of the encoding text"},
+	// What people write who know other languages.
+	{`nonce(64)`, "nonce is a value, and no function; " + noNumbers},
+	{`substr(method, 0, 2)`, "there is no function substr; " + noNumbers},
+	{`substr(hex(key), ((0)))`, "there is no function substr; " + noNumbers},
+	{`hex(sha256(stamp), 2)`, noNumbers + "; write hex(x)"},
+	{`substr(method)`, "there is no function substr; there are choose, "},
+	{`a0b1c2d3e4f5a6b7(key)`, "there is no such function; there are choose, "}, // it may be a secret
+	{`now.a0b1c2d3e4f5a6b7()`, "there is no such method of a timestamp"},
+	{`now.strftime("%Y")`, "there is no method strftime of a timestamp; there are rfc3339, rfc3339_ms, http_date, unix, " +
+		"unix_ms, format, plus, minus"},
+	{`method.strip()`, "there is no method strip of a string; there are startsWith, endsWith, contains"},
+	{`HMAC-SHA256`, notPart + "; text stands in quotes: \"HMAC-SHA256\""},
+	{`"a" + HMAC_SHA256`, "this name is not declared"},
+	{`GET`, "text stands in quotes"},
+	{`now.format("")`, "the layout has no %"},
+	{`now.format("Ymd")`, "the layout has no %, so it says nothing of the time; it can have %Y year"},
+	{`now.format("%%")`, ""},
 }
 
 func TestHostileExpressions(t *testing.T) {

@@ -157,7 +157,8 @@ func (g *generator) leaf(k kind) string {
 	}
 	switch k {
 	case kindString:
-		return g.pick(`""`, `"a"`, "`b?c=d&c`", `"?"`, `"\n"`, "now.unix()", "now.format(\"%d%H%M%S\")", "field", "method")
+		return g.pick(`""`, `"a"`, "`b?c=d&c`", `"?"`, `"\n"`, "now.unix()", "now.format(\"%d%H%M%S\")", "field", "method",
+			"host_of(base_url)", "host_of(login)")
 	case kindBytes:
 		return g.pick(`bytes("a")`, "bytes(method)", "sha256(text + uuid)", "hmac_sha1(raw, body)")
 	case kindSecret:
@@ -181,6 +182,15 @@ func pairOf(f *function) string {
 	return ""
 }
 
+// literalSamples are literals for the arguments of functions that take some.
+var literalSamples = map[string][]string{
+	"format":       {`"%Y%m%dT%H%M%SZ"`, `"%Y"`, `"%b"`, `"%3f"`},
+	"plus":         {`"1s"`, `"9m"`, `"24h"`},
+	"minus":        {`"1s"`, `"60s"`, `"24h"`},
+	"segment":      {`"1"`, `"2"`, `"16"`},
+	"sorted_pairs": {`""`, `"="`, `"&"`, `"\n0123456789abcde"`},
+}
+
 func (g *generator) call(f *function, s signature, depth int) string {
 	var args []string
 	for i, k := range s.takes {
@@ -188,8 +198,8 @@ func (g *generator) call(f *function, s signature, depth int) string {
 			args = append(args, g.pick(pair, pair, "("+pair+")"))
 			continue
 		}
-		if f.compute == nil && i == 1 {
-			args = append(args, g.pick(`"%Y%m%dT%H%M%SZ"`, `"%Y"`, `"%b"`, `"%3f"`))
+		if f.build != nil && i > 0 {
+			args = append(args, g.pick(literalSamples[f.name]...))
 			continue
 		}
 		args = append(args, g.expression(k, depth))
@@ -202,7 +212,7 @@ func (g *generator) call(f *function, s signature, depth int) string {
 
 // document is a random scheme of valid YAML. Its secrets are used, and its example has what it needs.
 func (g *generator) document() string {
-	var lets, outputs, want, conditions strings.Builder
+	var lets, outputs, values, want, conditions strings.Builder
 	names := maps.Clone(g.names)
 	defer func() { g.names = names }()
 	g.names = maps.Clone(names)
@@ -219,6 +229,10 @@ func (g *generator) document() string {
 		fmt.Fprintf(&outputs, "  X-%d: %q\n", i, g.expression(kindString, 5))
 		fmt.Fprintf(&want, "X-%d: x, ", i)
 	}
+	for i := range g.IntN(2) {
+		fmt.Fprintf(&values, "  v%d: %q\n", i, g.expression(kindString, 5))
+		fmt.Fprintf(&want, "v%d: x, ", i)
+	}
 	optional := func(section, content string) string {
 		if content == "" {
 			return ""
@@ -229,9 +243,10 @@ func (g *generator) document() string {
 	declared := ofEach(of, ", ", func(name string) string { return name + ": {key: " + string(pairKinds[name]) + "}" })
 	made := ofEach(of, ", ", func(name string) string { return fmt.Sprintf("%s: %q", name, pairSets[0][name].Reveal()) })
 	used := ofEach(of, " + ", func(name string) string { return "public_key(" + name + ")" })
-	return "secrets: {text: {}, raw: {encoding: base64}, seed: {}, " + declared + "}\nfields: {field: {}}\n" +
+	return "secrets: {text: {}, raw: {encoding: base64}, seed: {}, " + declared + "}\nfields: {field: {}, login: {address: true, default: 'https://Login.example:443'}}\n" +
 		"request: {method: {pattern: '[A-Z]{3,7}'}, body: {pattern: '(?s).*', optional: true, max: 64}}\n" +
-		optional("let", lets.String()) + optional("require", conditions.String()) + "headers:\n" + outputs.String() +
+		optional("let", lets.String()) + optional("require", conditions.String()) +
+		optional("values", values.String()) + "headers:\n" + outputs.String() +
 		"  X-Used: hex(hmac_sha256(text + raw, uuid)) + hex(hmac_sha256(derive_md5(seed), uuid))\n" +
 		"  X-Keys: hex(" + used + ")\nttl: 1m\n" +
 		g.pick("", "allow_static: true\n", "allow_extension: true\n") +
@@ -359,6 +374,18 @@ func TestInterferenceIsFound(t *testing.T) {
 					return func(e *environment) string { return truth(e.keys[args[0](e)].public[40] > 'a') }
 				},
 			}
+		},
+		"a decoding of a secret": func(table map[string]*function) {
+			hole := *table["unhex"]
+			hole.signatures = []signature{one(kindSecret, kindBytes)}
+			hole.flow = keep(maxSecret)
+			table["unhex"] = &hole
+		},
+		"a segment of a secret": func(table map[string]*function) {
+			hole := *table["segment"]
+			hole.signatures = []signature{two(kindSecret, kindString, kindString)}
+			hole.flow = keep(maxSecret)
+			table["segment"] = &hole
 		},
 		"an encoding that makes a string": func(table map[string]*function) {
 			hole := *table["hex"]

@@ -32,11 +32,17 @@ var (
 		"headers", "header_lines", "query", "url", "expires_at", "ttl", "rotation_period", "last_vault_rotation",
 		"allow_static", "allow_extension", "secrets", "fields", "request",
 	}
+	// newerAnswers are answers that are as newerParameters are.
+	newerAnswers = []string{"values"}
 )
 
 // parameterFault is what is wrong with the name of a parameter.
 var parameterFault = "this name is a parameter of the engine or of Vault; these are " +
 	strings.Join(slices.Concat(parameters, newerParameters), ", ")
+
+// answerFault is what is wrong with the name of an answer.
+var answerFault = "this name is part of the engine's answers; these are " +
+	strings.Join(slices.Concat(answers, newerAnswers), ", ")
 
 // nameFault says what is wrong with a name that a scheme declares; "" if nothing is.
 func nameFault(name, section string) string {
@@ -50,7 +56,7 @@ func nameFault(name, section string) string {
 	case slices.Contains(parameters, name):
 		return parameterFault
 	case section == "fields" && slices.Contains(answers, name):
-		return "this name is part of the engine's answers; these are " + strings.Join(answers, ", ")
+		return answerFault
 	}
 	return ""
 }
@@ -75,6 +81,14 @@ func headerFault(name string) string {
 		strings.HasPrefix(lower, "proxy-"), strings.HasPrefix(lower, "x-vault-"):
 		return "this header belongs to the connection or to Vault; a scheme cannot set " +
 			strings.Join(forbiddenHeaders, ", ") + ", proxy-* and x-vault-*"
+	}
+	return ""
+}
+
+// valueFault says what is wrong with the name of a value; "" if nothing is.
+func valueFault(name string) string {
+	if len(name) > maxName || !namePattern.MatchString(name) {
+		return "the name of a value is lower-case letters, digits and _, begins with a letter, and has at most 64 bytes"
 	}
 	return ""
 }

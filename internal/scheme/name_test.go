@@ -35,6 +35,31 @@ examples:
 	require.NoError(t, err)
 }
 
+// A document of before there was a length, a segment or a host_of can have fields and lets of these names.
+func TestNameOfANewFunctionCanBeDeclared(t *testing.T) {
+	t.Parallel()
+	s, err := scheme.Parse(`secrets: {unhex: {}}
+fields: {host_of: {}, plus: {}}
+request: {length: {}, segment: {}, minus: {}}
+let:
+  decoded_query: length(length) + segment(segment, "1") + host_of(base_url)
+  sorted_pairs: segment + minus
+headers:
+  X-Sig: hex(hmac_sha256(unhex, unhex(plus) + bytes(decoded_query + sorted_pairs + host_of + now.plus("1s").unix())))
+ttl: 60s
+examples:
+  - name: made with openssl dgst -sha256 -hmac
+    secrets: {unhex: made-up}
+    fields: {host_of: h, plus: 6d}
+    request: {length: four, segment: /s/t, minus: '-'}
+    base_url: https://api.example
+    now: 2026-01-02T03:04:05Z
+    want: {X-Sig: 75b47f495c3a18e9df73b84a624651aac639d601f80c8245729d182b61df420d}
+`)
+	require.NoError(t, err)
+	require.NoError(t, s.CheckExamples())
+}
+
 func TestFunctionWithoutACallSaysSo(t *testing.T) {
 	t.Parallel()
 	_, err := scheme.Parse(hostileDocument("hex(hmac_sha256(key, path))", "", ""))

@@ -30,6 +30,10 @@ func TestNewerRules(t *testing.T) {
 		return replaced(t, "{body: {}}", "{body: {pattern: '"+pattern+"', max: "+size+"}}")
 	}
 	section := func(text string) string { return replaced(t, "ttl: 60s", text+"\nttl: 60s") }
+	dated := func(expression string) string {
+		return replaced(t, "ttl: 60s", "let: {a: "+expression+"}\nttl: 60s",
+			"    want:", "    now: 2026-01-02T03:04:05Z\n    want:")
+	}
 	leaves := joined(167, "+", `""`) // 499 nodes; the header has 4
 	nodes := func(last string) string {
 		return section("let: {a: '" + leaves + "', b: '" + leaves + "', c: '" + last + "'}")
@@ -64,7 +68,13 @@ func TestNewerRules(t *testing.T) {
 			"fields, line 4" + reserved,
 		},
 		"requests": {section("let: {several: body}"), section("let: {requests: body}"), "let, line 4" + reserved},
-		"min_ttl":  {replaced(t, "key", "min"), replaced(t, "key", "min_ttl"), "secrets, line 1" + reserved},
+		"layout": {
+			dated(`'now.format("%%")'`), dated(`'now.format("a")'`), "let.a, column 12: the layout has no %",
+		},
+		"values": {
+			section("let: {values: body}"), section("fields: {values: {default: a}}"), "fields, line 4: this name is part",
+		},
+		"min_ttl": {replaced(t, "key", "min"), replaced(t, "key", "min_ttl"), "secrets, line 1" + reserved},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,6 +1,7 @@
 package scheme
 
 import (
+	"cmp"
 	"regexp/syntax"
 	"slices"
 	"strings"
@@ -9,24 +10,40 @@ import (
 
 // hasTwoValues reports whether a request field cannot be empty and certainly has two values. Values that
 // differ only in what lower, upper, trim and sorted_query remove count as one, because freshness passes through those.
-func (f field) hasTwoValues() bool {
+// decoded reports whether that holds too for what decoded_query and sorted_pairs leave.
+func (f field) hasTwoValues() (two, decoded bool) {
 	tree, err := syntax.Parse(f.pattern.compiled.String(), syntax.Perl)
 	if err != nil || f.least() == 0 {
-		return false
+		return false, false
 	}
-	first := ""
+	first, firstCharacters := "", ""
 	for _, sample := range append(samples(tree), "/a", "/b") { // request strings begin with a slash
 		folded := lowerASCII(sortedQuery(trim(sample)))
+		characters := sortedCharacters(sample)
 		steps := len(sample) * f.pattern.instructions
 		if folded == "" || folded == first || steps > maxSampleSteps || f.check(sample) != nil {
 			continue
 		}
-		if first != "" {
-			return true
+		two = two || first != ""
+		if characters != "" && firstCharacters != "" && characters != firstCharacters {
+			return true, true
 		}
-		first = folded
+		first = cmp.Or(first, folded)
+		firstCharacters = cmp.Or(firstCharacters, characters)
 	}
-	return false
+	return two, false
+}
+
+// sortedCharacters are the bytes of a text as often as it is decoded, sorted, in lower case and without what separates.
+func sortedCharacters(text string) string {
+	for decoded := formDecode(text); decoded != text; decoded = formDecode(text) {
+		text = decoded
+	}
+	sorted := slices.DeleteFunc([]byte(lowerASCII(text)), func(c byte) bool {
+		return strings.IndexByte("&=%+ \t\r\n", c) >= 0
+	})
+	slices.Sort(sorted)
+	return string(sorted)
 }
 
 // maxSampleSteps is how many steps matching a sample may take: instructions times bytes. A pattern whose shortest

@@ -57,16 +57,20 @@ func TestFieldsWithTwoValues(t *testing.T) {
 			compiled, fault := newPattern(pattern)
 			require.Empty(t, fault)
 			f := field{name: "field", pattern: compiled, max: 1_000}
-			require.Equal(t, want, f.hasTwoValues())
+			two, _ := f.hasTwoValues()
+			require.Equal(t, want, two)
 			f.optional = true
-			require.False(t, f.hasTwoValues())
+			two, decoded := f.hasTwoValues()
+			require.False(t, two)
+			require.False(t, decoded)
 		})
 	}
 	// max, and the rules of request strings, leave out values.
 	of := func(name, pattern string, longest int) bool {
 		compiled, fault := newPattern(pattern)
 		require.Empty(t, fault, pattern)
-		return field{name: name, pattern: compiled, max: longest}.hasTwoValues()
+		two, _ := field{name: name, pattern: compiled, max: longest}.hasTwoValues()
+		return two
 	}
 	require.False(t, of("field", `A{3,4}`, 3))
 	require.True(t, of("field", `[A-Z]{3,4}`, 3))

@@ -23,6 +23,7 @@
 //	signer, err := s.Signer(values)       // the config's secrets, fields and base URL
 //	err = s.CheckHidden(values)           // no secret is in the document, a field or the base URL
 //	err = s.CheckExamples()               // signs the document's own examples
+//	warnings := s.Warnings(values)        // what is probably a mistake in them
 //	signed, err := signer.Sign(moment, request)
 //
 // A moment is an argument, and evaluation is pure: the same moment and request give the same headers. No error quotes a
@@ -46,7 +47,9 @@ type Scheme struct {
 	// lets compute the names that outputs and conditions need, each after those that it needs.
 	lets []func(*environment)
 	// conditions have the message for requests that do not meet them as their name.
-	conditions, headers, query []output
+	conditions, headers, query, values []output
+	// checked is what compiled it; nil if this is not the whole scheme.
+	checked *checker
 	// uses are the names in the document.
 	uses map[string]bool
 	// lints are those of the document; nil if this is not the whole scheme.
@@ -65,7 +68,12 @@ type output struct {
 	value       evaluate
 	// ofSecret says that a digest of a secret is in it.
 	ofSecret bool
+	// uses are the names in the expression; nil if this is not of a whole scheme.
+	uses map[string]bool
 }
+
+// outputs are the headers, query parameters and values.
+func (s *Scheme) outputs() []output { return slices.Concat(s.headers, s.query, s.values) }
 
 // Parse checks and compiles a document. It does not run the examples, because a config's secrets are compared with them
 // first: see CheckHidden and CheckExamples. An error names the place in the document and quotes no value.
@@ -86,8 +94,14 @@ func parse(text string, functions map[string]*function, newer *newerRules) (*Sch
 	}
 	// A config stays in memory, and what signing does not need can be several times as large as what it needs.
 	d := s.document
-	s.lints = nil
+	s.lints, s.checked = nil, nil
+	for _, outputs := range [][]output{s.conditions, s.headers, s.query, s.values} {
+		for i := range outputs {
+			outputs[i].uses = nil
+		}
+	}
 	s.document = &document{
+		baseURL:        d.baseURL,
 		secrets:        d.secrets,
 		fields:         d.fields,
 		request:        d.request,
@@ -108,7 +122,7 @@ func compile(text string, functions map[string]*function, newer *newerRules) (_ 
 	defer caught(&err)
 	d := readDocument(text, newer)
 	c := newChecker(d, functions)
-	s := &Scheme{text: text, document: d, slots: len(c.names)}
+	s := &Scheme{text: text, document: d, slots: len(c.names), checked: c}
 	for _, let := range d.lets {
 		c.compileLet(c.names[let.name])
 	}
@@ -116,6 +130,7 @@ func compile(text string, functions map[string]*function, newer *newerRules) (_ 
 	s.conditions = c.outputs(d.conditions, kindBool, uses)
 	s.headers = c.outputs(d.headers, kindString, uses)
 	s.query = c.outputs(d.query, kindString, uses)
+	s.values = c.outputs(d.values, kindString, uses)
 	c.keys.checkApart(newer)
 	d.texts = append(d.texts, c.literals...)
 	s.uses = maps.Clone(uses)
@@ -127,7 +142,7 @@ func compile(text string, functions map[string]*function, newer *newerRules) (_ 
 	}
 	for _, f := range d.secrets {
 		if !uses[f.name] {
-			panic(refuseAt("secrets."+f.name, "is not used in any header or query parameter"))
+			panic(refuseAt("secrets."+f.name, "is not used in any header, query parameter or value"))
 		}
 	}
 	for _, let := range c.lets {
@@ -183,7 +198,7 @@ func newChecker(d *document, functions map[string]*function) *checker {
 	add("uuid", changing)
 	changing.max = maxNonce
 	add(nonceName, changing)
-	add("base_url", facts{kind: kindString, max: maxBase, min: 1, endsPublic: true})
+	add("base_url", facts{kind: kindString, max: maxBase, min: 1, endsPublic: true, address: true})
 	for _, f := range d.secrets {
 		if f.key != "" {
 			add(f.name, facts{kind: kindPrivateKey, pair: f.key, ofSecret: true, direct: []int{c.keys.number(f.name)}})
@@ -200,15 +215,20 @@ func newChecker(d *document, functions map[string]*function) *checker {
 		})
 	}
 	for _, f := range d.fields {
-		add(f.name, facts{kind: kindString, max: f.max, min: f.least(), endsPublic: true})
+		add(f.name, facts{kind: kindString, max: f.max, min: f.least(), endsPublic: true, address: f.address})
 	}
 	for _, f := range d.request {
-		itself := edge{fields: []*edgeField{{f.name, f.alphabet()}}}
+		alphabet := f.alphabet()
+		itself := edge{fields: []*edgeField{{f.name, alphabet}}}
+		requested, distinct := f.hasTwoValues()
 		add(f.name, facts{
 			kind:         kindString,
 			max:          f.max,
 			min:          f.least(),
-			requested:    f.hasTwoValues(),
+			requested:    requested,
+			distinct:     distinct,
+			escapes:      alphabet.hasAll("%"),
+			separates:    alphabet.hasAll("&") || alphabet.hasAll("=") || alphabet.hasAll("%"),
 			varies:       true,
 			changes:      true,
 			endsPublic:   true,
@@ -230,14 +250,16 @@ func newChecker(d *document, functions map[string]*function) *checker {
 func (c *checker) outputs(sources []source, accepted kind, uses map[string]bool) []output {
 	outputs := make([]output, len(sources))
 	for i, source := range sources {
-		compiled := c.compile(source, uses, accepted)
+		own := map[string]bool{}
+		compiled := c.compile(source, own, accepted)
+		maps.Copy(uses, own)
 		if compiled.stale && !c.allowStatic {
 			// Earlier versions let a request field count that has one value, or can be empty.
 			c.newer.refuse(refuseAt(source.place, "has a digest of a secret that stays the same: put now, uuid or nonce into "+
 				"what is hashed, or, for an hmac_, a request field that cannot be empty and has more than one value; or set "+
 				"allow_static: true if the API wants it so"))
 		}
-		outputs[i] = output{source.name, source.place, compiled.value, compiled.ofSecret}
+		outputs[i] = output{source.name, source.place, compiled.value, compiled.ofSecret, own}
 	}
 	return outputs
 }
@@ -330,6 +352,14 @@ func (s *Scheme) Default(name string) (fallback string, has bool) {
 		}
 	}
 	return "", false
+}
+
+// BaseURL is the address that a config has which does not give one; "" if it must.
+func (s *Scheme) BaseURL() string { return s.document.baseURL }
+
+// IsAddress reports whether a field is an address of an API.
+func (s *Scheme) IsAddress(name string) bool {
+	return slices.ContainsFunc(s.document.fields, func(f field) bool { return f.name == name && f.address })
 }
 
 // Uses reports whether the document has a predeclared name in it: now, uuid, nonce or base_url.

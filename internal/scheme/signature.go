@@ -58,6 +58,7 @@ func withKeyPairs() []function {
 			help:       s.help + "; the key is `" + string(s.key) + "`",
 			flow:       s.flow,
 			compute:    s.compute,
+			message:    2,
 		}
 		if s.pss {
 			f.uses = nonceName

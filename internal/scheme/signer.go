@@ -34,6 +34,8 @@ type Signed struct {
 	Headers map[string]string
 	// Query are query parameters by name, not encoded. No value is empty.
 	Query map[string]string
+	// Values are the scheme's values by name, which are not sent with the call. None is empty.
+	Values map[string]string
 	// URL is where to send the request, with the query parameters appended; "" for a scheme without request_string.
 	URL string
 }
@@ -66,6 +68,42 @@ func checkBaseURL(value string) error {
 	return checkPlain(value)
 }
 
+// cleanAddress is an address that was checked, as a config's is stored.
+func cleanAddress(value string) string {
+	clean, err := baseurl.Parse(value)
+	if err != nil {
+		return value
+	}
+	return clean
+}
+
+// Warnings says what is probably a mistake in the values of a config, which Signer accepts. It quotes none.
+func (s *Scheme) Warnings(v Values) []string {
+	whole, err := s.whole()
+	if err != nil {
+		return []string{err.Error()}
+	}
+	made, err := whole.signer(v)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	e := &environment{values: made.values}
+	for _, let := range whole.checked.lets {
+		if let.compute != nil {
+			let.compute(e)
+		}
+	}
+	var warnings []string
+	for _, decoding := range whole.checked.decodings {
+		warning := decoding.place + ": " + decoding.name + " of what the config has is empty: it is not " +
+			strings.TrimPrefix(decoding.name, "un") + ", or is itself empty"
+		if decoding.value(e) == "" && !slices.Contains(warnings, warning) {
+			warnings = append(warnings, warning)
+		}
+	}
+	return warnings
+}
+
 // signer is Signer for a base URL that was checked, or that an example does not need.
 func (s *Scheme) signer(v Values) (*Signer, error) {
 	values := append(make([]string, 0, s.slots), "", "", strings.TrimRight(v.BaseURL, "/")) // see slotBaseURL
@@ -93,6 +131,9 @@ func (s *Scheme) signer(v Values) (*Signer, error) {
 		value, err := f.value(v.Fields)
 		if err != nil {
 			return nil, err
+		}
+		if f.address {
+			value = cleanAddress(value)
 		}
 		values = append(values, value)
 	}
@@ -130,15 +171,9 @@ const maxOutput = 8 << 10
 // Sign signs a request, which has the values of the request fields by name; an optional one that is missing counts as
 // "". The error is a *RequestError, unless a private key did not sign, and quotes no value.
 func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
-	d := s.scheme.document
-	e := &environment{now: m.Now.UTC(), values: slices.Clone(s.values), keys: s.keys}
-	e.values[slotUUID], e.values[slotNonce] = m.UUID, m.Nonce
-	for i, f := range d.request {
-		value, err := f.value(request)
-		if err != nil {
-			return Signed{}, &RequestError{err.Error()}
-		}
-		e.values[firstSlot+len(d.secrets)+len(d.fields)+i] = value
+	e, err := s.environment(m, request)
+	if err != nil {
+		return Signed{}, err
 	}
 	for _, compute := range s.scheme.lets {
 		compute(e)
@@ -154,7 +189,7 @@ func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
 		if e.failure != nil {
 			return Signed{}, e.failure
 		}
-		if len(value) > maxOutput || !printable(value) || strings.TrimSpace(value) != value {
+		if !sendable(value) {
 			return Signed{}, &RequestError{header.place + " cannot be sent: a header is printable ASCII of at most 8192 " +
 				"bytes, without a space at either end"}
 		}
@@ -162,7 +197,44 @@ func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
 			signed.Headers[header.name] = value
 		}
 	}
+	for _, output := range s.scheme.values {
+		value := output.value(e)
+		if e.failure != nil {
+			return Signed{}, e.failure
+		}
+		if !sendable(value) {
+			return Signed{}, &RequestError{output.place + " cannot be answered: a value is printable ASCII of at most 8192 " +
+				"bytes, without a space at either end"}
+		}
+		if value == "" {
+			continue
+		}
+		if signed.Values == nil {
+			signed.Values = make(map[string]string, len(s.scheme.values))
+		}
+		signed.Values[output.name] = value
+	}
 	return s.withQuery(signed, e, request)
+}
+
+// sendable reports whether a text can be a header.
+func sendable(value string) bool {
+	return len(value) <= maxOutput && printable(value) && strings.TrimSpace(value) == value
+}
+
+// environment has what a request's expressions are computed from, but no lets yet. The error is a *RequestError.
+func (s *Signer) environment(m Moment, request map[string]string) (*environment, error) {
+	d := s.scheme.document
+	e := &environment{now: m.Now.UTC(), values: slices.Clone(s.values), keys: s.keys}
+	e.values[slotUUID], e.values[slotNonce] = m.UUID, m.Nonce
+	for i, f := range d.request {
+		value, err := f.value(request)
+		if err != nil {
+			return nil, &RequestError{err.Error()}
+		}
+		e.values[firstSlot+len(d.secrets)+len(d.fields)+i] = value
+	}
+	return e, nil
 }
 
 // withQuery adds the query parameters and the url.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
 )
 
 // The expected values are Python's: urllib.parse.quote(text, safe="").
@@ -113,7 +115,7 @@ func TestInstants(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			require.Equal(t, want, functions[name].compute(nil)(&environment{now: at}))
+			require.Equal(t, want, functions[name].build([]operand{{}})(&environment{now: at}))
 		})
 	}
 	for text, want := range map[string]string{
@@ -135,6 +137,37 @@ func TestInstants(t *testing.T) {
 			t.Parallel()
 			_, valid := newLayout(text)
 			require.False(t, valid)
+		})
+	}
+}
+
+// The expected values are those of GNU date -u -d "2026-01-02 03:04:05 UTC + …".
+func TestTimesFromNow(t *testing.T) {
+	t.Parallel()
+	for expression, want := range map[string]string{
+		`now.plus("9m").unix()`:                                 "1767323585",
+		`now.minus("60s").rfc3339()`:                            "2026-01-02T03:03:05Z",
+		`now.plus("24h").minus("1h").http_date()`:               "Sat, 03 Jan 2026 02:04:05 GMT",
+		`now.minus("24h").format("%Y-%m-%dT%H:%M:%S.%3f")`:      "2026-01-01T03:04:05.678",
+		`now.plus("1h30m").rfc3339_ms()`:                        "2026-01-02T04:34:05.678Z",
+		`now.plus("1s").minus("1s").unix_ms()`:                  "1767323045678",
+		`later.plus("1m").unix() + "," + now.unix()`:            "1767323165,1767323045",
+		`choose(later.unix() == now.unix(), "same", "another")`: "another",
+	} {
+		t.Run(expression, func(t *testing.T) {
+			t.Parallel()
+			s, err := Parse(`secrets: {key: {}}
+let: {later: 'now.plus("1m")'}
+headers: {X-Test: '` + expression + `', X-Sig: 'hex(hmac_sha256(key, now.unix()))'}
+ttl: 60s
+examples: [{secrets: {key: a}, now: 2026-01-02T03:04:05.678Z, want: {X-Sig: x}}]
+`)
+			require.NoError(t, err)
+			signer, err := s.Signer(Values{Secrets: map[string]secret.Text{"key": "k"}, BaseURL: "https://api.example"})
+			require.NoError(t, err)
+			signed, err := signer.Sign(Moment{Now: time.Unix(1767323045, 678_000_000)}, nil)
+			require.NoError(t, err)
+			require.Equal(t, want, signed.Headers["X-Test"])
 		})
 	}
 }
