@@ -113,6 +113,9 @@ func (b *backend) paths() []*framework.Path {
 			writes = append(writes, b.pathCheckExamples(s))
 		}
 		writes = append(writes, b.pathStatus(s), b.pathStatusList(s), b.pathConfig(s), b.pathConfigList(s))
+		if s.api.Document != nil {
+			writes = append(writes, b.pathSchemes(s.api.Document.Catalogue)...)
+		}
 	}
 	return append(append(reads, b.pathMetrics()), append(writes, b.pathVendors("config"), b.pathVendors("status"))...)
 }
@@ -265,6 +268,6 @@ const backendHelp = `
 The apisig secrets engine stores the secrets of APIs that want signed headers or short-lived tokens, and gives
 applications those headers and tokens. The secrets never leave Vault.
 
-An operator writes config/<vendor>/:name. Applications read creds/<vendor>/:name (headers, or a leased token) and
+An operator writes config/<vendor>/:name; schemes/ lists APIs that are declared already. Applications read creds/<vendor>/:name (headers, or a leased token) and
 sign/<vendor>/:name (the headers of one call, for a request_string; under /batch, those of many calls).
 `

@@ -401,6 +401,7 @@ func (m *mount) requireDocumented(path *framework.Path) {
 					"secret_written_at", "secret_expires_at", "formats", "clock_offset",
 				}, name)
 				optional = optional || (strings.HasPrefix(pattern, "status/") && name != "keys")
+				optional = optional || (strings.HasPrefix(pattern, "schemes/") && name == "base_url")
 				optional = optional || (byDocument && !slices.Contains(alwaysOfDocuments, name))
 				require.Equal(m.t, !optional, field.Required, "%s answers %s", operation, name)
 			}

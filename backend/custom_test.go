@@ -195,7 +195,7 @@ func TestCustomWriteRefusals(t *testing.T) {
 	const (
 		shown = "is in the scheme, a field or base_url"
 		away  = "would give the secret away: it is a secret, in whatever encoding, until it is hashed"
-		takes = "; this takes account, base_url, key, label, salt, scheme, secret_expires_at, zone"
+		takes = "; this takes account, base_url, key, label, salt, scheme, scheme_upgrade, secret_expires_at, zone"
 	)
 	for name, test := range map[string]struct {
 		given values

@@ -112,7 +112,8 @@ func checkType(name string, value any, fields map[string]*framework.FieldSchema,
 	}
 	switch fields[name].Type {
 	case framework.TypeString:
-		if _, is := value.(string); !is {
+		_, is := value.(string)
+		if !is && !slices.Contains(fields[name].AllowedValues, value) { // of flagOrText
 			return api.Invalidf("%s must be a string, given once", name)
 		}
 	case framework.TypeStringSlice:
@@ -181,7 +182,8 @@ func (p parameters) Given(f api.Field) (value api.Value, null, given bool) {
 	data := framework.FieldData{Raw: p.data.Raw, Schema: map[string]*framework.FieldSchema{f.Name: schemaOf(f)}}
 	typed := data.GetDefaultOrZero(f.Name)
 	if raw != nil {
-		typed = data.Get(f.Name)
+		// A value of another type, which Check refuses, is nil.
+		typed, _, _ = data.GetOkErr(f.Name)
 	}
 	switch typed := typed.(type) {
 	case string:

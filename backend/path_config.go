@@ -19,7 +19,10 @@ import (
 func (b *backend) pathConfig(s *store) *framework.Path {
 	a, p := s.api, s.path("config", "", "configuration")
 	p.Fields = writable(a.Form.Fields)
-	p.TakesArbitraryInput = a.Document != nil // which has parameters of its own
+	if a.Document != nil { // which has parameters of its own
+		p.TakesArbitraryInput = true
+		p.Fields[a.Document.Catalogue.Upgrade.Name] = flagOrText(a.Document.Catalogue.Upgrade)
+	}
 	p.ExistenceCheck = s.configExists
 	p.HelpSynopsis = "Configure credentials for " + a.Title + "."
 	p.HelpDescription = strings.TrimSpace(a.ConfigHelp) + configHelp

@@ -67,6 +67,7 @@ func referenceTables() map[string]string {
 	}
 	for _, path := range newBackend(all, nil, nil).Paths {
 		name := strings.Replace(path.Pattern, "/"+framework.GenericNameRegex(nameField), "", 1)
+		name = strings.Replace(name, "/"+framework.MatchAllRegex(nameField), "", 1)
 		operation := path.Operations[logical.UpdateOperation]
 		if operation == nil {
 			operation = path.Operations[logical.ReadOperation]
@@ -80,6 +81,9 @@ func referenceTables() map[string]string {
 			}
 		}
 		verb, whose, _ := strings.Cut(name, "/")
+		if whose == "" {
+			whose = "`" + verb + "`"
+		}
 		if verb == "creds" || verb == "sign" { // one table, because much is the same
 			verb, whose = "creds,sign", "`"+name+"`"
 		}

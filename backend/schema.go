@@ -28,6 +28,14 @@ func schemaOf(f api.Field) *framework.FieldSchema {
 	return schema
 }
 
+// flagOrText is a flag as a path declares it some of whose configs have a text of the same name: a document that an
+// earlier version stored can declare one. What a config has itself is checked once its document is known.
+func flagOrText(f api.Field) *framework.FieldSchema {
+	schema := schemaOf(f)
+	schema.Type, schema.Default, schema.AllowedValues = framework.TypeString, nil, []any{true, false}
+	return schema
+}
+
 // writable are the fields among some that a write can name, with the config's name.
 func writable(fields []api.Field) map[string]*framework.FieldSchema {
 	parameters := map[string]*framework.FieldSchema{nameField: nameSchema()}

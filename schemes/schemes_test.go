@@ -1,10 +1,13 @@
-// Package schemes_test holds the schemes of this folder against their own examples, against examples.py and against
-// README.md.
+// Package schemes_test holds the schemes of this folder against their own examples, against the commands beside those,
+// and against README.md.
 package schemes_test
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
+	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,21 +22,37 @@ import (
 
 	"github.com/apisig/vault-plugin-apisig/internal/scheme"
 	"github.com/apisig/vault-plugin-apisig/internal/secret"
+	"github.com/apisig/vault-plugin-apisig/schemes"
 )
 
-// schemes are the texts of all schemes by their names.
-func schemes(t *testing.T) map[string]string {
-	t.Helper()
+// texts are those of all schemes by their names.
+func texts() map[string]string {
+	texts := map[string]string{}
+	for _, name := range schemes.Names() {
+		texts[name] = schemes.Text(name)
+	}
+	return texts
+}
+
+// The catalogue is the files of this folder.
+func TestCatalogueHasEveryFile(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("*.yml")
 	require.NoError(t, err)
-	require.GreaterOrEqual(t, len(files), 20)
-	texts := make(map[string]string, len(files))
+	require.GreaterOrEqual(t, len(files), 37)
+	require.Len(t, schemes.Names(), len(files))
+	require.True(t, slices.IsSorted(schemes.Names()))
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		texts[strings.TrimSuffix(file, ".yml")] = string(text)
+		name := strings.TrimSuffix(file, ".yml")
+		require.Regexp(t, `^[a-z0-9]+(-[a-z0-9]+)*$`, name)
+		require.Contains(t, schemes.Names(), name)
+		require.Equal(t, string(text), schemes.Text(name))
 	}
-	return texts
+	for _, none := range []string{"", "none", "binance.yml", "../schemes/binance", "schemes.go"} {
+		require.Empty(t, schemes.Text(none), none)
+	}
 }
 
 func parse(t *testing.T, text string) *scheme.Scheme {
@@ -45,7 +64,7 @@ func parse(t *testing.T, text string) *scheme.Scheme {
 
 func TestExamplesAreReproduced(t *testing.T) {
 	t.Parallel()
-	for api, text := range schemes(t) {
+	for api, text := range texts() {
 		t.Run(api, func(t *testing.T) {
 			t.Parallel()
 			require.NoError(t, parse(t, text).CheckExamples())
@@ -56,7 +75,7 @@ func TestExamplesAreReproduced(t *testing.T) {
 // Examples that hold whatever the secret is would prove nothing.
 func TestExamplesDependOnEverySecret(t *testing.T) {
 	t.Parallel()
-	for api, text := range schemes(t) {
+	for api, text := range texts() {
 		t.Run(api, func(t *testing.T) {
 			t.Parallel()
 			for _, name := range parse(t, text).Secrets() {
@@ -102,85 +121,163 @@ func examplesOf(t *testing.T, text string) []example {
 	return document.Examples
 }
 
-// Each example has values that Python's hmac gives too, from the API's documentation.
+// commandsOf are the commands in the comments of each example of a scheme, by the example's name, and the lines of other
+// comments there.
+func commandsOf(t *testing.T, text string) (commands, others map[string]string) {
+	t.Helper()
+	_, section, found := strings.Cut(text, "\nexamples:\n")
+	require.True(t, found)
+	commands, others = map[string]string{}, map[string]string{}
+	name := ""
+	for line := range strings.Lines(section) {
+		if item, is := strings.CutPrefix(line, "  - name: "); is {
+			require.NoError(t, yaml.Unmarshal([]byte(item), &name))
+		} else if command, is := strings.CutPrefix(line, "    #   "); is {
+			commands[name] += command
+		} else if comment, is := strings.CutPrefix(line, "    # "); is {
+			others[name] += comment
+		}
+	}
+	return commands, others
+}
+
+// runAll runs commands, each in a shell, and returns what they print. Those that are a program of Python and nothing
+// else run in one process, because Python takes long to start.
+func runAll(t *testing.T, commands map[string]string) map[string]string {
+	t.Helper()
+	printed, programs := map[string]string{}, map[string]string{}
+	for key, command := range commands {
+		program, is := strings.CutPrefix(strings.TrimSpace(command), "python3 -c '")
+		if program, ends := strings.CutSuffix(program, "'"); is && ends && !strings.Contains(program, "'") {
+			programs[key] = program
+			continue
+		}
+		output, err := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", command).Output()
+		require.NoError(t, err, command)
+		printed[key] = string(output)
+	}
+	input, err := json.Marshal(programs)
+	require.NoError(t, err)
+	const runner = `
+import contextlib, io, json, sys
+def run(program):
+    with contextlib.redirect_stdout(io.StringIO()) as printed: exec(program, {})
+    return printed.getvalue()
+json.dump({key: run(program) for key, program in json.load(sys.stdin).items()}, sys.stdout)`
+	python := exec.CommandContext(t.Context(), "python3", "-c", runner)
+	python.Stdin = bytes.NewReader(input)
+	output, err := python.Output()
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(output, &printed))
+	return printed
+}
+
+// Beside each example stands the command that computes its values with another tool, from the API's documentation, or
+// the page that published them. Each word that the command prints is in a value that the example wants.
 func TestExamplesAreComputedIndependently(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("python3"); err != nil {
-		t.Skip("python3 is not on this machine")
+	for _, tool := range []string{"bash", "openssl", "python3"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip("the commands use " + tool + ", which is not on this machine")
+		}
 	}
-	output, err := exec.CommandContext(t.Context(), "python3", "examples.py", "--json").Output()
-	require.NoError(t, err)
-	var computed map[string]map[string]map[string]string // by scheme, example, header
-	require.NoError(t, json.Unmarshal(output, &computed))
-	for name, text := range schemes(t) {
+	all, pages := map[string]string{}, map[string]string{} // by scheme and example
+	for name, text := range texts() {
+		commands, others := commandsOf(t, text)
+		for example, command := range commands {
+			all[name+": "+example] = command
+		}
+		for example, comment := range others {
+			pages[name+": "+example] = comment
+		}
+	}
+	printed := runAll(t, all)
+	for name, text := range texts() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			examples := examplesOf(t, text)
-			require.Len(t, examples, len(computed[name]), "examples of examples.py that are not in the scheme, or the reverse")
-			for _, example := range examples {
-				require.NotEmpty(t, computed[name][example.Name], example.Name)
-				require.Subset(t, example.Want, computed[name][example.Name], example.Name)
+			for _, example := range examplesOf(t, text) {
+				key := name + ": " + example.Name
+				if all[key] == "" {
+					require.NotContains(t, key, "made with", "its command is missing")
+					require.Contains(t, pages[key], "https://", key)
+					continue
+				}
+				require.GreaterOrEqual(t, len(printed[key]), 20, all[key])
+				for _, word := range strings.Fields(printed[key]) {
+					require.True(t, word == "*stdin" || wants(example, word), "%s: %q is in no wanted value", key, word)
+				}
 			}
 		})
 	}
+}
+
+// wants reports whether a text is in a value that an example wants.
+func wants(e example, text string) bool {
+	for _, value := range e.Want {
+		if strings.Contains(value, text) {
+			return true
+		}
+	}
+	return false
 }
 
 // The comment at the top is the documentation of a scheme: its page, commands that name each secret and field, and its
 // limits.
 func TestCommentsSayWhatToWrite(t *testing.T) {
 	t.Parallel()
-	for name, text := range schemes(t) {
+	for name, text := range texts() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			comment, _, _ := strings.Cut(text, "\nsecrets:")
-			require.Regexp(t, `(?m)^# https://`, comment)
 			require.Contains(t, comment, "# Not covered:")
-			require.Contains(t, comment, "scheme=@schemes/"+name+".yml")
+			about := schemes.AboutOf(text)
+			require.NotEmpty(t, about.Title)
+			require.LessOrEqual(t, len(about.Title), 200)
+			require.Regexp(t, `^https://[!-~]+$`, about.Documentation)
+			require.Regexp(t, `vault write apisig/config/custom/[a-z]+ scheme=`+name+" ", about.Write)
 			s := parse(t, text)
 			if len(s.Request()) == 0 {
-				require.Contains(t, comment, "vault read -field=header_lines apisig/creds/custom/")
+				require.Regexp(t, "^vault read -field=header_lines apisig/creds/custom/", about.Use)
 			} else {
-				require.Regexp(t, "vault write .*apisig/sign/custom/", comment)
+				require.Regexp(t, "vault write .*apisig/sign/custom/", about.Use)
 			}
-			given := append(s.Secrets(), "base_url")
+			given := s.Secrets()
+			if !strings.Contains(text, "\nbase_url: ") {
+				given = append(given, "base_url")
+			}
 			for _, field := range s.Fields() {
 				if _, optional := s.Default(field); !optional {
 					given = append(given, field)
 				}
 			}
 			for _, parameter := range given {
-				require.Contains(t, comment, " "+parameter+"=")
+				require.Regexp(t, `\s`+parameter+"=", about.Write)
 			}
 		})
 	}
 }
 
-var row = regexp.MustCompile("(?m)^\\| \\[`([a-z0-9-]+)\\.yml`\\]\\(([a-z0-9-]+)\\.yml\\) \\|.*$")
+var update = flag.Bool("update", false, "write the table of README.md instead of comparing it")
 
-func TestReadmeListsEverySchemeAndItsNames(t *testing.T) {
+// The table in README.md is made of the catalogue. To write it again:
+//
+//	go test ./schemes -run TestReadmeListsTheCatalogue -update
+func TestReadmeListsTheCatalogue(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	rows := map[string]string{}
-	for _, found := range row.FindAllStringSubmatch(string(readme), -1) {
-		require.Equal(t, found[1], found[2])
-		rows[found[1]] = found[0]
+	table := regexp.MustCompile(`(?s)<!-- table: schemes -->\n.*?<!-- end of table -->`)
+	require.Len(t, table.FindAll(readme, -1), 1)
+	rows := "<!-- table: schemes -->\n| name | |\n|---|---|\n"
+	for _, name := range schemes.Names() {
+		rows += fmt.Sprintf("| [`%s`](%[1]s.yml) | %s |\n", name, schemes.AboutOf(schemes.Text(name)).Title)
 	}
-	require.Len(t, rows, len(schemes(t)))
-	for name, text := range schemes(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := parse(t, text)
-			cells := strings.Split(rows[name], " | ")
-			require.Greater(t, len(cells), 5, "no row")
-			for i, names := range [][]string{s.Secrets(), s.Fields(), s.Request()} {
-				if len(names) == 0 {
-					names = []string{"none"}
-				}
-				require.Equal(t, strings.Join(names, ", "), strings.NewReplacer("`", "", "[", "", "]", "").Replace(cells[2+i]))
-			}
-		})
+	want := table.ReplaceAllLiteralString(string(readme), rows+"<!-- end of table -->")
+	if *update {
+		require.NoError(t, os.WriteFile("README.md", []byte(want), 0o600))
+		return
 	}
+	require.Equal(t, want, string(readme), "README.md does not match the catalogue; run this test with -update")
 }
 
 // request are the fields of a request by name.
@@ -203,7 +300,7 @@ func sign(t *testing.T, s *scheme.Scheme, fields map[string]string, baseURL stri
 // are those of the scheme's first example, except for those that a row has.
 func TestSchemesRefuseWhatTheyWouldSignWrongly(t *testing.T) {
 	t.Parallel()
-	texts := schemes(t)
+	all := texts()
 	const (
 		encoded = "the path cannot contain %"
 		empty   = "the query cannot have empty pieces"
@@ -218,10 +315,10 @@ func TestSchemesRefuseWhatTheyWouldSignWrongly(t *testing.T) {
 		field   [2]string
 	}{
 		"Gate may sign the decoded path": {
-			scheme: "gate-io", refusal: encoded, request: request{"method": "GET", "request_string": "/api/v4/spot/a%20b"},
+			scheme: "gate", refusal: encoded, request: request{"method": "GET", "request_string": "/api/v4/spot/a%20b"},
 		},
 		"Gate signs empty pieces": {
-			scheme: "gate-io", refusal: empty, request: request{"method": "GET", "request_string": "/api/v4/spot?a=1&&b=2"},
+			scheme: "gate", refusal: empty, request: request{"method": "GET", "request_string": "/api/v4/spot?a=1&&b=2"},
 		},
 		"KuCoin may sign the decoded path": {
 			scheme: "kucoin", refusal: encoded, request: request{"method": "GET", "request_string": "/api/v1/orders/a%20b"},
@@ -267,11 +364,11 @@ func TestSchemesRefuseWhatTheyWouldSignWrongly(t *testing.T) {
 			scheme: "huawei-cloud", refusal: mixed, request: request{"method": "GET", "request_string": "/v1/a:b%20c"},
 		},
 		"Alibaba Cloud encodes no tilde": {
-			scheme: "alibaba-acs3", refusal: pattern,
+			scheme: "alibaba-cloud-acs3", refusal: pattern,
 			request: request{"method": "GET", "action": "Describe", "request_string": "/a%7Eb"},
 		},
 		"Alibaba Cloud encodes an asterisk beside an escape": {
-			scheme: "alibaba-acs3", refusal: mixed,
+			scheme: "alibaba-cloud-acs3", refusal: mixed,
 			request: request{"method": "GET", "action": "Describe", "request_string": "/a*%20b"},
 		},
 		"Hawk escapes a quote in ext": {
@@ -325,12 +422,12 @@ func TestSchemesRefuseWhatTheyWouldSignWrongly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			first := examplesOf(t, texts[test.scheme])[0]
+			first := examplesOf(t, all[test.scheme])[0]
 			if test.field[0] != "" {
 				first.Fields[test.field[0]] = test.field[1]
 			}
 			baseURL := cmp.Or(test.baseURL, first.BaseURL, "https://api.example.com")
-			require.ErrorContains(t, sign(t, parse(t, texts[test.scheme]), first.Fields, baseURL, test.request), test.refusal)
+			require.ErrorContains(t, sign(t, parse(t, all[test.scheme]), first.Fields, baseURL, test.request), test.refusal)
 		})
 	}
 }
@@ -338,7 +435,7 @@ func TestSchemesRefuseWhatTheyWouldSignWrongly(t *testing.T) {
 // Azure signed the length of an empty body as 0 before version 2015-02-21.
 func TestAzureStorageRefusesVersionsWithAnotherSignature(t *testing.T) {
 	t.Parallel()
-	s := parse(t, schemes(t)["azure-storage"])
+	s := parse(t, texts()["azure-storage"])
 	for version, refused := range map[string]bool{
 		"2014-02-14": true,
 		"2015-02-20": true,
@@ -357,7 +454,7 @@ func TestAzureStorageRefusesVersionsWithAnotherSignature(t *testing.T) {
 // Some APIs sign the host, which is a field. A call to another host would be refused.
 func TestSchemesRefuseABaseURLOfAnotherHost(t *testing.T) {
 	t.Parallel()
-	for name, text := range schemes(t) {
+	for name, text := range texts() {
 		s := parse(t, text)
 		if !slices.Contains(s.Fields(), "host") {
 			continue

@@ -436,7 +436,7 @@ func TestAkamaiLibraryGivesTheSameSignature(t *testing.T) {
 		ClientSecret: harness.NewSecret() + "=",
 		MaxBody:      131072,
 	}
-	s := with(t, "akamai-edgegrid", values{
+	s := with(t, "akamai", values{
 		"base_url":      "https://" + host,
 		"host":          host,
 		"client_token":  akamai.ClientToken,

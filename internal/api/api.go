@@ -61,6 +61,13 @@ type Document struct {
 	Read func(text string) (Form, error)
 	// Readable declares what Form.Readable has.
 	Readable []Output
+	// Catalogue has documents that a write can name.
+	Catalogue *Catalogue
+}
+
+// isDocument reports whether a field is the one that has the document.
+func (a *API) isDocument(f Field) bool {
+	return a.Document != nil && f.place() == a.Document.Field.place()
 }
 
 // Path is what is particular to an API in one of its readers' paths.

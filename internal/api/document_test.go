@@ -28,7 +28,15 @@ func newDocumented() *documented {
 		Form: api.Form{Fields: []api.Field{
 			document, baseURL, api.SecretExpiresAt, api.SecretWrittenAt,
 		}},
-		Document: &api.Document{Field: document, Read: d.read},
+		Document: &api.Document{
+			Field: document,
+			Read:  d.read,
+			Catalogue: &api.Catalogue{
+				Name:    api.Field{Name: "document_name", Learned: true, OmitEmpty: true},
+				Upgrade: api.Field{Name: "document_upgrade", Kind: api.Flag, Unstored: true},
+				Text:    func(string) string { return "" },
+			},
+		},
 	}
 	return d
 }

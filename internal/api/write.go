@@ -48,7 +48,7 @@ type Change struct {
 // Apply makes a config of a stored one and what a write names. Every rule for configs is checked here, and nowhere
 // else. An error says what is wrong with the write, or keeps the result from being used.
 func (a *API) Apply(w Write) (Change, error) {
-	begun, restarted, err := a.begin(w)
+	begun, restarted, warning, err := a.begin(w)
 	if err != nil {
 		return Change{}, err
 	}
@@ -80,6 +80,9 @@ func (a *API) Apply(w Write) (Change, error) {
 		return Change{}, err
 	}
 	change := Change{Next: next, Account: account, Verify: w.verifies(next), Warnings: w.blanks(next)}
+	if warning != "" {
+		change.Warnings = append(change.Warnings, warning)
+	}
 	if a.Document != nil && w.names(a.Document.Field) {
 		change.Warnings = append(change.Warnings, next.form.Warnings()...)
 	}
@@ -115,25 +118,21 @@ func (w Write) namesAccount(next Values) bool {
 }
 
 // begin is the config that a write changes: the one that is stored or, if the write changes the document, one that has
-// nothing of the old document's. restarted reports which.
-func (a *API) begin(w Write) (begun Values, restarted bool, err error) {
+// nothing of the old document's. restarted reports which. The warning is about the document.
+func (a *API) begin(w Write) (begun Values, restarted bool, warning string, err error) {
 	if a.Document == nil {
-		return w.Old, false, nil
+		return w.Old, false, "", nil
 	}
 	document := a.Document.Field
-	declaring, err := w.merge(w.Old, []Field{document})
+	chosen, err := a.Document.choose(w)
 	if err != nil {
-		return Values{}, false, err
-	}
-	text := declaring.text(document)
-	if text == "" {
-		return Values{}, false, Invalidf("%s is required", document.Name)
+		return Values{}, false, "", err
 	}
 	begun = w.Old
-	if restarted = w.Old.text(document) != text; restarted {
-		begun = a.newValues(a.formOf(text))
+	if restarted = w.Old.text(document) != chosen.text; restarted {
+		begun = a.newValues(a.formOf(chosen.text))
 		common := a.New()
-		for at, value := range declaring.of {
+		for at, value := range w.Old.of {
 			// A default of the document's own starts over too.
 			if initial, has := begun.of[at]; has && at.group == "" && initial == common.of[at] {
 				begun.of[at] = value
@@ -141,19 +140,19 @@ func (a *API) begin(w Write) (begun Values, restarted bool, err error) {
 		}
 	}
 	if problem := begun.form.Problem; problem != nil {
-		return Values{}, false, Invalidf("%s", problem)
+		return Values{}, false, "", Invalidf("%s%s", problem, a.Document.hint(chosen))
 	}
 	if outdated := begun.form.Outdated; outdated != nil && w.names(document) {
-		return Values{}, false, Invalidf("%s", outdated)
+		return Values{}, false, "", Invalidf("%s%s", outdated, a.Document.hint(chosen))
 	}
-	return begun, restarted, nil
+	return begun.withDocument(chosen), restarted, chosen.warning, nil
 }
 
 // merge returns a config with what the write names for some of its fields, cleaned. What it names must keep the rules.
 func (w Write) merge(v Values, fields []Field) (Values, error) {
 	next := Values{v.api, v.form, maps.Clone(v.of)}
 	for _, f := range fields {
-		if f.Unstored {
+		if f.Unstored || v.api.isDocument(f) { // begin has read the document
 			continue
 		}
 		if value, null, given := w.Parameters.Given(f); given && !f.Learned {

@@ -25,14 +25,18 @@ func API() *api.API {
 		{Name: "expires_at", Help: "Until when the result is good, by the scheme's ttl, RFC 3339."},
 	}
 	return &api.API{
-		Name:       "custom",
-		Title:      "a declared API",
-		FirstWrite: "scheme=@scheme.yml base_url=https://... and the scheme's secrets and fields",
+		Name:  "custom",
+		Title: "a declared API",
+		FirstWrite: "scheme=@scheme.yml base_url=https://... and the scheme's secrets and fields; LIST schemes has " +
+			"names that scheme= takes too",
 		ConfigHelp: configHelp,
-		Form:       api.Form{Fields: []api.Field{schemeField, baseURL, api.SecretExpiresAt, api.SecretWrittenAt}},
+		Form: api.Form{Fields: []api.Field{
+			schemeField, schemeName, schemeUpgrade, baseURL, api.SecretExpiresAt, api.SecretWrittenAt,
+		}},
 		Document: &api.Document{
-			Field: schemeField,
-			Read:  form,
+			Field:     schemeField,
+			Read:      form,
+			Catalogue: catalogue(),
 			Readable: []api.Output{
 				{Name: "secrets", Kind: api.OutputTexts, Optional: true, Help: "Names of the scheme's secrets."},
 				{
@@ -77,9 +81,9 @@ func API() *api.API {
 var (
 	schemeField = api.Field{
 		Name: "scheme", Required: true, Bound: true, Account: true,
-		Help: "How the API signs, as YAML of at most 64 KiB. docs/schemes.md describes it, and schemes/ has some that are " +
-			"ready to use. The config has a parameter for each of its secrets and fields. A write that changes the scheme " +
-			"starts over: what was stored under the old one is erased.",
+		Help: "How the API signs: the name of a scheme in the catalogue (list schemes), or YAML of at most 64 KiB, which " +
+			"docs/schemes.md describes. The config has its own copy, and a parameter for each of the scheme's secrets and " +
+			"fields. A write that changes the scheme starts over: what was stored under the old one is erased.",
 	}
 	baseURL = baseURLField()
 )
@@ -326,8 +330,11 @@ const configHelp = `
 Stores a scheme, which declares how an API signs its calls, together with the API's secrets. The scheme's secrets and
 fields are parameters of their own. Read the config to see which they are.
 
-    vault write apisig/config/custom/ovh scheme=@schemes/ovhcloud.yml base_url=https://eu.api.ovh.com \
+    vault write apisig/config/custom/ovh scheme=ovhcloud base_url=https://eu.api.ovh.com \
         application_key=... consumer_key=... application_secret=-
+
+A scheme is the name of one in the catalogue, which apisig/schemes lists, or a file (scheme=@scheme.yml). Read
+apisig/schemes/<name> for the command to write.
 
 A scheme that could give a secret away is refused, and so is one that does not reproduce its own examples.
 `
