@@ -268,6 +268,7 @@ const backendHelp = `
 The apisig secrets engine stores the secrets of APIs that want signed headers or short-lived tokens, and gives
 applications those headers and tokens. The secrets never leave Vault.
 
-An operator writes config/<vendor>/:name; schemes/ lists APIs that are declared already. Applications read creds/<vendor>/:name (headers, or a leased token) and
-sign/<vendor>/:name (the headers of one call, for a request_string; under /batch, those of many calls).
+An operator writes config/<vendor>/:name; schemes/ lists APIs that are declared already. Applications read
+creds/<vendor>/:name (headers, or a leased token) and sign/<vendor>/:name (the headers of one call, for a
+request_string; under /batch, those of many calls).
 `

@@ -216,7 +216,7 @@ func TestRequestFieldsThatAreNotUTF8AreRefused(t *testing.T) {
 				require.EqualError(t, resp.Error(), "body "+fault)
 			}
 			req := m.request(logical.UpdateOperation, "sign/custom/ovh/batch", nil)
-			req.Data = values{"requests": []any{map[string]any(with(given, values{"body": body}))}}
+			req.Data = values{"requests": []any{with(given, values{"body": body})}}
 			resp, err := m.HandleRequest(t.Context(), req)
 			require.NoError(t, err)
 			require.EqualError(t, resp.Error(), "requests[0]: body "+fault)

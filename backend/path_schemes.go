@@ -16,10 +16,11 @@ func (b *backend) pathSchemes(c *api.Catalogue) []*framework.Path {
 	const summary = "Read a scheme of the catalogue, and how to use it."
 	list := listPath(c.Path+"/?$", c.Path, listing{
 		summary: "List the schemes of the catalogue.",
-		help:    "Returns the names that a write of a config takes as its scheme. Read " + c.Path + "/<name> for what one is for.",
-		answer:  "The names.",
-		key:     "Names of schemes.",
-		names:   func(context.Context, logical.Storage) ([]string, error) { return c.Names, nil },
+		help: "Returns the names that a write of a config takes as its scheme. Read " + c.Path + "/<name> for what one " +
+			"is for.",
+		answer: "The names.",
+		key:    "Names of schemes.",
+		names:  func(context.Context, logical.Storage) ([]string, error) { return c.Names, nil },
 	})
 	read := &framework.Path{
 		Pattern:      c.Path + "/" + framework.MatchAllRegex(nameField), // what is no name of one is a 404 too
@@ -34,8 +35,9 @@ func (b *backend) pathSchemes(c *api.Catalogue) []*framework.Path {
 				) (*logical.Response, error) {
 					return readScheme(c, nameOf(data))
 				},
-				Summary:   summary,
-				Responses: answers("The scheme, what it is for, and the commands that store a config and use it.", outputs(c.Outputs)),
+				Summary: summary,
+				Responses: answers("The scheme, what it is for, and the commands that store a config and use "+
+					"it.", outputs(c.Outputs)),
 			},
 		},
 		HelpSynopsis:    summary,

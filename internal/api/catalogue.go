@@ -88,8 +88,8 @@ func (c *Catalogue) choose(field, name string, stored choice, upgrade bool) (cho
 			c.Upgrade.Name + "=true in a write with every secret and field takes the catalogue's"
 		return stored, nil
 	case text == "":
-		return choice{}, Invalidf("the catalogue has no %s of this name; the nearest are %s; LIST %s names all, and a file is "+
-			"given as %[1]s=@file", field, strings.Join(c.nearest(name), ", "), c.Path)
+		return choice{}, Invalidf("the catalogue has no %s of this name; the nearest are %s; LIST %s names all, and a file "+
+			"is given as %[1]s=@file", field, strings.Join(c.nearest(name), ", "), c.Path)
 	}
 	return choice{text: text, name: name}, nil
 }

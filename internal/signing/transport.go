@@ -31,15 +31,9 @@ func (t *Transport) Do(request *http.Request) (response *http.Response, sent boo
 		return response, used != nil, err
 	}
 	again := request.WithContext(request.Context())
-	if hasBody(request) {
-		rewinds := request.GetBody != nil
-		if rewinds {
-			again.Body, err = request.GetBody()
-		}
-		if !rewinds || err != nil {
-			t.Signer.Reject(used)
-			return response, true, nil
-		}
+	if hasBody(request) && !rewind(again) {
+		t.Signer.Reject(used)
+		return response, true, nil
 	}
 	// A short answer is read, so that its connection can be used again.
 	_, _ = io.CopyN(io.Discard, response.Body, 16<<10)
@@ -49,6 +43,16 @@ func (t *Transport) Do(request *http.Request) (response *http.Response, sent boo
 		_ = again.Body.Close()
 	}
 	return response, true, err
+}
+
+// rewind reports whether a request has its body once more.
+func rewind(request *http.Request) bool {
+	if request.GetBody == nil {
+		return false
+	}
+	body, err := request.GetBody()
+	request.Body = body
+	return err == nil
 }
 
 // attempt sends a call once, and returns with what; nil if it was not sent.
