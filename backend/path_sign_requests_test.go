@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/apisig/vault-plugin-apisig/internal/api"
+	"github.com/apisig/vault-plugin-apisig/internal/scheme"
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
@@ -335,15 +336,43 @@ func TestMetricsCountBatches(t *testing.T) {
 	require.Equal(t, 4, m.read("status/custom/ovh")["reads"])
 }
 
-// A batch ends when its client hangs up, before and amid signing.
+// hangingUp is a signer whose client hangs up when it signs.
+type hangingUp struct {
+	api.Signer
+	hangUp func()
+	signed *int
+}
+
+func (s hangingUp) Sign(m api.Moment, given api.Inputs) (api.Answer, error) {
+	*s.signed++
+	s.hangUp()
+	return s.Signer.Sign(m, given)
+}
+
+// A batch ends when its client hangs up, before its calls are checked and amid signing.
 func TestSignBatchOfRequestsEndsWhenClientHangsUp(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	m.write("config/custom/ovh", m.customValues())
 	ctx, hangUp := context.WithCancel(t.Context())
-	hangUp()
-	_, err := m.HandleRequest(ctx, m.request(logical.UpdateOperation, "sign/custom/ovh/batch", requests(ovhCalls()...)))
+	signed, custom := 0, scheme.API()
+	changeForms(custom, func(form *api.Form) {
+		open := form.Open
+		form.Open = func(v api.Values) (*api.Account, error) {
+			account, err := open(v)
+			if err == nil {
+				account.Signer = hangingUp{account.Signer, hangUp, &signed}
+			}
+			return account, err
+		}
+	})
+	m := newMountOf(t, []*api.API{custom})
+	m.write("config/custom/ovh", m.customValues())
+	req := m.request(logical.UpdateOperation, "sign/custom/ovh/batch", requests(ovhCalls()...))
+	_, err := m.HandleRequest(ctx, req)
 	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, 1, signed)
+	wrong := requests(values{"stranger": "x"})
+	_, err = m.HandleRequest(ctx, m.request(logical.UpdateOperation, "sign/custom/ovh/batch", wrong))
+	require.ErrorIs(t, err, context.Canceled, "its calls are not checked")
 	require.NotContains(t, m.scrape(), `apisig_signatures_total{config="ovh",vendor="custom"}`)
 }
 
