@@ -450,7 +450,7 @@ func TestAddressesThatCannotWorkAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newMount(t)
-			config := with(m.wholeConfigs()[test.vendor+"/us"], values{"base_url": test.address})
+			config := with(apiRows()[test.vendor].whole(m), values{"base_url": test.address})
 			path, untried := "config/"+test.vendor+"/us", with(config, values{"verify": false})
 			if test.want == "" {
 				m.write(path, untried)

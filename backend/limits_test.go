@@ -35,7 +35,7 @@ func TestValuesAtTheirLimits(t *testing.T) {
 			t.Parallel()
 			m := newMount(t)
 			path := "config/" + test.vendor + "/us"
-			config := with(m.wholeConfigs()[test.vendor+"/us"], values{"verify": false})
+			config := with(apiRows()[test.vendor].whole(m), values{"verify": false})
 			longest := test.start + strings.Repeat(test.padding, test.most-len(test.start))
 			m.write(path, with(config, values{test.field: longest}))
 			if got, shown := m.read(path)[test.field].(string); shown {

@@ -55,7 +55,7 @@ func madeUp() *api.API {
 var (
 	madeUpUser     = api.Public("user", "Who logs in.")
 	madeUpPassword = api.SecretField("password", "What proves it.")
-	madeUpBaseURL  = api.BaseURL("Where to log in.")
+	madeUpBaseURL  = madeUpAddress()
 	madeUpTimeout  = api.RequestTimeout("How long a login may take.")
 
 	madeUpInputs = []api.Input{
@@ -64,6 +64,13 @@ var (
 		{Name: "body_sha256", Help: "SHA-256 of the body, lower-case hex."},
 	}
 )
+
+// madeUpAddress is the address, which has no default.
+func madeUpAddress() api.Field {
+	f := api.BaseURL("Where to log in.")
+	f.Required = true
+	return f
+}
 
 // madeUpAccount is an opened config.
 type madeUpAccount struct {
@@ -79,9 +86,6 @@ func openMadeUp(v api.Values) (*api.Account, error) {
 		baseURL:  v.Text(madeUpBaseURL),
 		caCert:   v.Text(api.CACert),
 		timeout:  v.Seconds(madeUpTimeout),
-	}
-	if a.baseURL == "" {
-		return nil, api.Invalidf("base_url is required")
 	}
 	return &api.Account{Creds: a, Signer: a, Login: a, SendsSecret: true}, nil
 }
@@ -106,6 +110,9 @@ func (a madeUpAccount) Login(ctx context.Context, by api.Caller, _ string) (api.
 		refusal.Kind = exchange.Refused
 		return api.Report{}, refusal
 	}
+	if !token.IsText(string(answer.Body)) {
+		return api.Report{}, answer.Nonsense("the body is not a token")
+	}
 	got := token.Token{
 		Value: secret.Text(answer.Body), AskedAt: answer.Asked, ExpiresAt: answer.Asked.Add(30 * time.Minute),
 	}
@@ -115,8 +122,10 @@ func (a madeUpAccount) Login(ctx context.Context, by api.Caller, _ string) (api.
 func (a madeUpAccount) Refused() string { return "check user and password" }
 
 func (a madeUpAccount) Creds(m api.Moment) (api.Answer, error) {
-	return api.Answer{Headers: map[string]string{"Authorization": "Bearer " +
-		m.Token.Value.Reveal()}, ExpiresAt: m.Token.ExpiresAt}, nil
+	return api.Answer{
+		Headers:   map[string]string{"Authorization": "Bearer " + m.Token.Value.Reveal()},
+		ExpiresAt: m.Token.ExpiresAt,
+	}, nil
 }
 
 func (a madeUpAccount) Inputs() []api.Input { return madeUpInputs }
