@@ -163,12 +163,11 @@ func TestValuesOfWrongTypeAreRejected(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	texts := []any{1, 1.5, true, []string{"canary"}, []string{}, values{"canary": "canary"}, values{}, nil}
+	aList, anObject := []int{1}, values{"canary": 1}
 	durations := []any{
-		true,
-		[]int{1},
-		values{"a": 1},
-		"canary", "1 hour", "10m canary", "1e3", "9223372036854775807", 1e300, -1, "", 1.5,
-		"1500ms", "0.5", "1.5s", nil,
+		true, aList, anObject, nil,
+		"canary", "1 hour", "10m canary", "1e3", "9223372036854775807", "", "1500ms", "0.5", "1.5s",
+		1e300, -1, 1.5,
 	}
 	flags := []any{"canary", "", "yes", []bool{true}, values{}, 1, 0.5, nil}
 	maps := []any{"canary", 1, true, []string{"canary"}, []any{values{}, 1}, []any{[]any{}}, values{"canary": 1}, nil}
