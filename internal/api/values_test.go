@@ -82,7 +82,7 @@ func TestValuesPrintNoSecret(t *testing.T) {
 }
 
 // printingVerbs are those with which values are printed.
-var printingVerbs = []string{"%v", "%+v", "%s", "%q", "%x", "%X"}
+var printingVerbs = []string{"%v", "%+v", "%s", "%q", "%x", "%X", "%#v", "%d"}
 
 func requireNoCanary(t *testing.T, printed, how string) {
 	t.Helper()
