@@ -1,6 +1,8 @@
 package api
 
 import (
+	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -44,6 +46,9 @@ func (f Field) place() place { return place{f.Group, f.Name} }
 
 // String shows nothing of the values.
 func (v Values) String() string { return "values of " + v.api.Name }
+
+// Format shows nothing of the values, whatever the verb.
+func (v Values) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, v.String()) }
 
 // Fields are those that there are values of, and those about one write.
 func (v Values) Fields() []Field { return v.form.Fields }
