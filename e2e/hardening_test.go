@@ -25,7 +25,9 @@ func makeCopy(t *testing.T, name string) string {
 	t.Helper()
 	directory := filepath.Join(t.TempDir(), name)
 	require.NoError(t, os.MkdirAll(directory, 0o700))
-	sources := []string{"-R", "../go.mod", "../go.sum", "../Makefile", "../cmd", "../backend", "../client", "../internal"}
+	sources := []string{
+		"-R", "../go.mod", "../go.sum", "../Makefile", "../cmd", "../backend", "../client", "../internal", "../schemes",
+	}
 	harness.Run(t, harness.Command("cp", append(sources, directory)...))
 	// One copy is in a git repository, like a clone, and one is not, like an unpacked archive. The build is the same.
 	if name == "a" {

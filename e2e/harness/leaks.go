@@ -127,6 +127,9 @@ func (v *Server) leaks() []string {
 	searched := map[string]bool{}
 	err := filepath.WalkDir(v.directory, func(path string, entry fs.DirEntry, err error) error {
 		linked := path == v.auditFile() // the audit log of another node
+		if path == v.Plugins() {
+			return fs.SkipDir // the program, whose catalogue has published examples
+		}
 		if err != nil || (!entry.Type().IsRegular() && !linked) {
 			if path == v.data() {
 				return fs.SkipDir // encrypted by Vault
