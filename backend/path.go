@@ -81,7 +81,7 @@ func (s *store) named(do operation) framework.OperationFunc {
 	}
 }
 
-// path is one of a config, below a prefix: verb and what are what OpenAPI calls it. The rest is to be filled in.
+// path begins the path of one config, below a prefix. OpenAPI names it by verb and what. The caller fills in the rest.
 func (s *store) path(prefix, verb, what string) *framework.Path {
 	return &framework.Path{
 		Pattern:      prefix + "/" + s.api.Name + "/" + framework.GenericNameRegex(nameField),

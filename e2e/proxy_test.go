@@ -141,7 +141,7 @@ func TestApplicationsWithABaseURLCallThroughTheProxy(t *testing.T) {
 		for by, command := range commands {
 			t.Run(name+" by "+by, func(t *testing.T) {
 				if _, err := exec.LookPath(command[0]); err != nil {
-					t.Skip(err)
+					t.Skip(command[0] + " is not on this machine")
 				}
 				for range 2 { // Avanan and the portal take a request id once only
 					require.Contains(t, harness.Run(t, harness.Command(command[0], command[1:]...)), row.want)
@@ -158,10 +158,10 @@ func TestApplicationsWithABaseURLCallThroughTheProxy(t *testing.T) {
 	} {
 		t.Run("the example with "+name, func(t *testing.T) {
 			if _, err := exec.LookPath(strings.ToLower(name)); name == "curl" && err != nil {
-				t.Skip(err)
+				t.Skip("the example uses curl, which is not on this machine")
 			}
 			if _, err := exec.LookPath(application[0]); err != nil {
-				t.Skip(err)
+				t.Skip("the example needs " + application[0] + ", which is not on this machine")
 			}
 			run := harness.Command(application[0], harness.Path("examples/proxy/"+application[1]))
 			run.Env = []string{

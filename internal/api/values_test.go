@@ -99,7 +99,7 @@ func TestEncodeAndDecode(t *testing.T) {
 		"region": "eu", "format": "b", "note": "ü\"\\", "loud": false, "min_ttl": 0, "ca_cert": testCertificate,
 		"secret_expires_at": "2027-03-01T01:00:00+01:00",
 	})
-	const later = `"later":{"a":12345678901234567890},"another":null,"verify":"as a later version has it"`
+	const later = `"later":{"a":12345678901234567890},"another":null,"verify":"a text in a later version"`
 	entry, err := values.Encode([]byte(`{"note":"old","loud":true,` + later + `}`))
 	require.NoError(t, err)
 	certificate, err := json.Marshal(testCertificate)
@@ -141,7 +141,7 @@ func TestEncodeAndDecode(t *testing.T) {
 	require.NoError(t, json.Unmarshal(entry, &stored))
 	require.JSONEq(t, `{"a":12345678901234567890}`, string(stored["later"]))
 	require.JSONEq(t, `null`, string(stored["another"]))
-	require.JSONEq(t, `"as a later version has it"`, string(stored["verify"]))
+	require.JSONEq(t, `"a text in a later version"`, string(stored["verify"]))
 }
 
 // A stored entry may lack fields, and have values that no write could bring.

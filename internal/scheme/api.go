@@ -113,13 +113,13 @@ func form(text string) (api.Form, error) {
 	if s.AllowExtension() {
 		f.Readable["allow_extension"] = true
 	}
-	own := baseURL
+	address := baseURL
 	if fallback := s.BaseURL(); fallback != "" {
-		own.Default = fallback
+		address.Default = fallback
 	} else {
-		own.Required = true
+		address.Required = true
 	}
-	f.Fields = append(f.Fields, own)
+	f.Fields = append(f.Fields, address)
 	for _, of := range s.document.secrets {
 		own := api.Field{
 			Name: of.name, Kind: api.Secret, Required: true, Account: true, Group: api.GroupSecrets,
@@ -179,6 +179,7 @@ type account struct {
 	scheme *Scheme
 	signer *Signer
 	values Values
+	inputs []api.Input
 }
 
 func open(s *Scheme, v api.Values) (*api.Account, error) {
@@ -197,8 +198,11 @@ func open(s *Scheme, v api.Values) (*api.Account, error) {
 	if a.signer, err = s.Signer(a.values); err != nil {
 		return nil, api.Invalidf("%s", err)
 	}
+	for _, name := range s.Request() {
+		a.inputs = append(a.inputs, api.Input{Name: name})
+	}
 	opened := &api.Account{Declared: a, MaxBatch: s.MaxBatch()}
-	if len(s.Request()) == 0 {
+	if len(a.inputs) == 0 {
 		opened.Creds = a
 	} else {
 		opened.Signer = a
@@ -233,19 +237,13 @@ func invalid(err error) error {
 }
 
 // Inputs are the scheme's request.
-func (a *account) Inputs() []api.Input {
-	var inputs []api.Input
-	for _, name := range a.scheme.Request() {
-		inputs = append(inputs, api.Input{Name: name})
-	}
-	return inputs
-}
+func (a *account) Inputs() []api.Input { return a.inputs }
 
 // Check refuses a text that is not what the reader has. Sign checks the rest.
 func (a *account) Check(given api.Inputs) error {
-	for _, name := range a.scheme.Request() {
-		if secret.NotUTF8(given[name]) {
-			return &api.InputError{Input: name, Fault: "contains U+FFFD, which stands in place of bytes that are not UTF-8, " +
+	for _, input := range a.inputs {
+		if secret.NotUTF8(given[input.Name]) {
+			return &api.InputError{Input: input.Name, Fault: "contains U+FFFD, which stands in place of bytes that are not UTF-8, " +
 				"so its signature would be of something else; if the scheme takes the hash (body_sha256) or the base64 of such " +
 				"bytes, give that"}
 		}

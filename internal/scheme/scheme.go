@@ -134,12 +134,10 @@ func compile(text string, functions map[string]*function, newer *newerRules) (_ 
 	c.keys.checkApart(newer)
 	d.texts = append(d.texts, c.literals...)
 	s.uses = maps.Clone(uses)
-	for _, let := range slices.Backward(c.lets) {
+	for _, let := range c.lets {
 		maps.Copy(s.uses, let.uses)
-		if uses[let.name] {
-			maps.Copy(uses, let.uses)
-		}
 	}
+	c.addUses(uses)
 	for _, f := range d.secrets {
 		if !uses[f.name] {
 			panic(refuseAt("secrets."+f.name, "is not used in any header, query parameter or value"))
@@ -342,6 +340,15 @@ func names[T any](of []T, name func(T) string) []string {
 		names[i] = name(of[i])
 	}
 	return names
+}
+
+// addUses adds to names what the lets among them are made of. A let stands after those that it uses.
+func (c *checker) addUses(names map[string]bool) {
+	for _, let := range slices.Backward(c.lets) {
+		if names[let.name] {
+			maps.Copy(names, let.uses)
+		}
+	}
 }
 
 // Default is the value of a field that a config does not give. has is false if the field is required.

@@ -3,6 +3,7 @@ package scheme
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -44,12 +45,14 @@ func (s *Scheme) hashedFor(x example, of output) string {
 	if err != nil {
 		return ""
 	}
+	used := maps.Clone(of.uses)
+	s.checked.addUses(used)
 	var texts []hashedText
 	for _, let := range s.checked.lets {
 		if let.compute == nil {
 			continue
 		}
-		if e.trace = nil; s.checked.needs(of.uses, let.name) {
+		if e.trace = nil; used[let.name] {
 			e.trace = &texts
 		}
 		let.compute(e)
@@ -68,19 +71,6 @@ func (s *Scheme) hashedFor(x example, of output) string {
 		said = append(said, fmt.Sprintf("%s of %q%s", hashed.function, text, cut))
 	}
 	return "; it is made with " + strings.Join(said, " and ")
-}
-
-// needs reports whether names that are used are made of a let.
-func (c *checker) needs(used map[string]bool, let string) bool {
-	if used[let] {
-		return true
-	}
-	for name := range used {
-		if c.names[name] != nil && c.needs(c.names[name].uses, let) { // lets have no circles
-			return true
-		}
-	}
-	return false
 }
 
 // encodingHint asks whether a secret of an example should be decoded, for each that looks like it; "" if none does.

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/scheme"
 )
 
 // An example that fails shows what was hashed and signed for what differs, and nothing else.
@@ -78,5 +81,35 @@ examples:
 			_, shown, _ := strings.Cut(err.Error(), `the example wants "wanted"`)
 			require.Equal(t, test.want, shown)
 		})
+	}
+}
+
+// Lets that each use the two before them have as many ways to the first as there are rabbits. A failing example visits
+// each let once.
+func TestFailingExampleOfManyLetsIsQuick(t *testing.T) {
+	t.Parallel()
+	var lets strings.Builder
+	for i := 2; i < 60; i++ {
+		fmt.Fprintf(&lets, "  l%d: choose(l%d == l%d, l%d, l%d)\n", i, i-1, i-2, i-1, i-2)
+	}
+	s, err := scheme.Parse(fmt.Sprintf(`
+secrets: {key: {}}
+let:
+  l0: '"a"'
+  l1: '"b"'
+  unused: '"c"'
+%sheaders: {X: 'hex(hmac_sha256(key, uuid + l59))'}
+ttl: 60s
+examples:
+  - {secrets: {key: made-up}, uuid: u, want: {X: wrong}}
+`, lets.String()))
+	require.NoError(t, err)
+	done := make(chan error, 1)
+	go func() { done <- s.CheckExamples() }()
+	select {
+	case err := <-done:
+		require.ErrorContains(t, err, "it is made with hmac_sha256 of")
+	case <-time.After(10 * time.Second):
+		t.Fatal("it takes too long")
 	}
 }

@@ -61,7 +61,7 @@ func (m *mount) keyValues() values {
 	}
 }
 
-// The life of a config with a private key: written as a file has it, never read back, and used.
+// A private key is written as it is in a file. It is never read back, and it signs.
 func TestPrivateKeyOfAConfig(t *testing.T) {
 	t.Parallel()
 	plain := madeKey(t, "rsa")
