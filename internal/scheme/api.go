@@ -243,9 +243,9 @@ func (a *account) Inputs() []api.Input { return a.inputs }
 func (a *account) Check(given api.Inputs) error {
 	for _, input := range a.inputs {
 		if secret.NotUTF8(given[input.Name]) {
-			return &api.InputError{Input: input.Name, Fault: "contains U+FFFD, which stands in place of bytes that are not UTF-8, " +
-				"so its signature would be of something else; if the scheme takes the hash (body_sha256) or the base64 of such " +
-				"bytes, give that"}
+			return &api.InputError{Input: input.Name, Fault: "contains U+FFFD, which stands in place of bytes that are not " +
+				"UTF-8, so its signature would be of something else; if the scheme takes the hash (body_sha256) or the base64 of " +
+				"such bytes, give that"}
 		}
 	}
 	return nil

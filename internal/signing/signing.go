@@ -1,6 +1,6 @@
-// Package signing makes calls that Vault signs. It asks a Signer for a call's headers, checks what call they are for, and
-// sends the call with them. After a 401 it does all that once more. Package client and the proxy make their calls with
-// it. It does not know Vault, which package client does.
+// Package signing makes calls that Vault signs. It asks a Signer for a call's headers, checks what call they are for,
+// and sends the call with them. After a 401 it does all that once more. Package client and the proxy make their calls
+// with it. It does not know Vault, which package client does.
 package signing
 
 import (
