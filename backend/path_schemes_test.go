@@ -305,9 +305,15 @@ func TestSchemeIsUpgraded(t *testing.T) {
 		given values
 		want  string
 	}{
-		"of a text":    {binance(values{"scheme": text, "scheme_upgrade": true}), "scheme_upgrade takes a scheme by its name"},
-		"of no name":   {binance(values{"scheme_upgrade": "canary"}), "scheme_upgrade must be true or false"},
-		"of a list":    {binance(values{"scheme_upgrade": []string{"canary"}}), "scheme_upgrade must be a string, given once"},
+		"of a text": {
+			binance(values{"scheme": text, "scheme_upgrade": true}),
+			"scheme_upgrade takes a scheme by its name",
+		},
+		"of no name": {binance(values{"scheme_upgrade": "canary"}), "scheme_upgrade must be true or false"},
+		"of a list": {
+			binance(values{"scheme_upgrade": []string{"canary"}}),
+			"scheme_upgrade must be a string, given once",
+		},
 		"of a number":  {binance(values{"scheme_upgrade": 5}), "scheme_upgrade must be a string, given once"},
 		"a name of it": {binance(values{"scheme_name": "binance"}), `unknown parameter "scheme_name"`},
 	} {
@@ -327,7 +333,8 @@ func TestSchemeThatLeftTheCatalogue(t *testing.T) {
 	require.Contains(t, resp.Warnings, "the catalogue no longer has the scheme gone; the config keeps its copy")
 	require.Equal(t, text, m.read("config/custom/x")["scheme"])
 	require.Equal(t, "gone", m.read("config/custom/x")["scheme_name"])
-	require.Contains(t, m.refused(logical.UpdateOperation, "config/custom/x", binance(values{"scheme": "gone", "scheme_upgrade": true})),
+	upgrade := binance(values{"scheme": "gone", "scheme_upgrade": true})
+	require.Contains(t, m.refused(logical.UpdateOperation, "config/custom/x", upgrade),
 		"the catalogue has no scheme of this name")
 }
 
@@ -350,8 +357,8 @@ func TestSchemeNamesThatAreWrong(t *testing.T) {
 	const word = "scheme is one word, which is no document and cannot be the name of one: that has lower-case letters, " +
 		"digits and -; a file is given as scheme=@file"
 	nearest := func(names string) string {
-		return "the catalogue has no scheme of this name; the nearest are " + names + "; LIST schemes names all, and a file is " +
-			"given as scheme=@file"
+		return "the catalogue has no scheme of this name; the nearest are " + names + "; LIST schemes names all, and a " +
+			"file is given as scheme=@file"
 	}
 	for given, want := range map[string]string{
 		"binanse":                       nearest("binance, "),
@@ -428,7 +435,8 @@ examples:
 			signed := m.must(logical.UpdateOperation, "sign/custom/x", values{"call": "a"})
 			require.Equal(t, test.value+"x", signed["headers"].(map[string]string)["X-Field"])
 			before := m.stored()
-			require.Contains(t, m.refused(logical.UpdateOperation, "config/custom/x", values{"scheme": "binance", "secret_key": "canary-key"}), "api_key is required")
+			change := values{"scheme": "binance", "secret_key": "canary-key"}
+			require.Contains(t, m.refused(logical.UpdateOperation, "config/custom/x", change), "api_key is required")
 			m.refused(logical.UpdateOperation, "config/custom/new", values{
 				"scheme": scheme, "base_url": "https://api.example", "key": "canary-key", test.name: test.value,
 			})

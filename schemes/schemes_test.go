@@ -121,8 +121,8 @@ func examplesOf(t *testing.T, text string) []example {
 	return document.Examples
 }
 
-// commandsOf are the commands in the comments of each example of a scheme, by the example's name, and the lines of other
-// comments there.
+// commandsOf are the commands in the comments of each example of a scheme, by the example's name, and the lines of
+// other comments there.
 func commandsOf(t *testing.T, text string) (commands, others map[string]string) {
 	t.Helper()
 	_, section, found := strings.Cut(text, "\nexamples:\n")
