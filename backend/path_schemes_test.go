@@ -37,14 +37,16 @@ func TestSchemeIsRead(t *testing.T) {
 		"scheme":        schemes.Text("podcast-index"),
 		"title":         "Podcast Index API: a scheme without a request, so it is read under creds/",
 		"documentation": "https://podcastindex-org.github.io/docs-api/#auth",
+		"base_url":      "https://api.podcastindex.org/api/1.0",
 		"secrets":       []string{"api_secret"},
 		"fields":        []string{"api_key"},
 		"request":       []string{},
-		"write": `printf %s "$SECRET" | vault write apisig/config/custom/podcasts scheme=podcast-index api_secret=- \` +
-			"\n  base_url=https://api.podcastindex.org/api/1.0 api_key=EXAMPLEKEY",
+		"write": `printf %s "$SECRET" | vault write apisig/config/custom/podcasts scheme=podcast-index api_secret=- ` +
+			"api_key=EXAMPLEKEY",
 		"use": "vault read -field=header_lines apisig/creds/custom/podcasts",
 	}, m.read("schemes/podcast-index"))
 	require.Equal(t, []string{"request_string", "body"}, m.read("schemes/binance")["request"])
+	require.NotContains(t, m.read("schemes/ovhcloud"), "base_url")
 	for _, none := range []string{"none", "Binance", "binance.yml", "a b", "binance/x", "..", "../binance"} {
 		_, status, text := m.handle(logical.ReadOperation, "schemes/"+none, nil)
 		require.Equal(t, http.StatusNotFound, status, none)

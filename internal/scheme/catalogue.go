@@ -1,8 +1,6 @@
 package scheme
 
 import (
-	"go.yaml.in/yaml/v3"
-
 	"github.com/apisig/vault-plugin-apisig/internal/api"
 	"github.com/apisig/vault-plugin-apisig/schemes"
 )
@@ -53,12 +51,6 @@ func describe(name string) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var document struct {
-		BaseURL string `yaml:"base_url"`
-	}
-	if err := yaml.Unmarshal([]byte(text), &document); err != nil {
-		return nil, err
-	}
 	about := schemes.AboutOf(text)
 	answer := map[string]any{
 		"scheme":        text,
@@ -70,8 +62,8 @@ func describe(name string) (map[string]any, error) {
 		"write":         about.Write,
 		"use":           about.Use,
 	}
-	if document.BaseURL != "" {
-		answer["base_url"] = document.BaseURL
+	if address := s.BaseURL(); address != "" {
+		answer["base_url"] = address
 	}
 	return answer, nil
 }
