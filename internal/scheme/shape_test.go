@@ -161,29 +161,36 @@ func TestJSONSchemaFitsDocuments(t *testing.T) {
 	for _, name := range schemes.Names() {
 		require.Empty(t, fault(schemes.Text(name)), name)
 	}
-	const good = `{"secrets": {"key": {}, "pem": {"key": "rsa"}}, "fields": {"host": {"address": true}},
-"request": {"request_string": {"commas": "true"}, "body": {"pattern": "a", "max": 5, "optional": true}},
-"let": {"a": "now"}, "require": {"a message": "true"}, "headers": {"X-A": "key"}, "query": {"a.b": "key"},
-"values": {"v": "key"}, "ttl": 60, "base_url": "https://a.example", "allow_static": true, "allow_extension": false,
-"growing": "true", "examples": [{"name": "a", "secrets": {"key": 5}, "want": {"X-A": true}}]}`
+	const good = `{"secrets": {"key": {"encoding": "text"}}, "fields": {"host": {"address": true}},
+"request": {"request_string": {"commas": "true"}, "body": {"pattern": "a*", "max": 5, "optional": true}},
+"let": {"a": "now.unix()"}, "require": {"a message": "host == base_url"},
+"headers": {"X-A": "hex(hmac_sha256(key, a))"}, "query": {"a.b": "body"}, "values": {"v": "host"},
+"ttl": 60, "base_url": "https://a.example", "allow_static": true, "allow_extension": false, "growing": "false",
+"examples": [{"name": "a", "secrets": {"key": 5}, "fields": {"host": "https://b.example"},
+"request": {"request_string": "/"}, "base_url": "https://a.example", "now": "2026-01-02T03:04:05Z",
+"want": {"X-A": true}}]}`
 	require.Empty(t, fault(good))
+	_, err := Parse(good)
+	require.NoError(t, err)
 	for name, change := range map[string][2]string{
-		"an unknown key":         {`"let"`, `"lets"`},
+		"an unknown key":         {`"growing"`, `"grows"`},
+		"a key of a secret":      {`"encoding": "text"`, `"coding": "text"`},
 		"no ttl":                 {`"ttl": 60, `, ``},
-		"no secret":              {`{"key": {}, "pem": {"key": "rsa"}}`, `{}`},
-		"an encoding":            {`"key": "rsa"`, `"encoding": "base32"`},
-		"a kind of key":          {`"key": "rsa"`, `"key": "dsa"`},
-		"a name":                 {`"key": {}`, `"Key": {}`},
-		"a header":               {`"X-A": "key"`, `"X A": "key"`},
-		"commas of another":      {`"pattern": "a"`, `"commas": true`},
-		"an address of a call":   {`"pattern": "a"`, `"address": true`},
-		"a default of a call":    {`"pattern": "a"`, `"default": "a"`},
-		"a secret as text":       {`"key": {}`, `"key": "text"`},
-		"a flag":                 {`"growing": "true"`, `"growing": "yes"`},
-		"no examples":            {`[{"name": "a", "secrets": {"key": 5}, "want": {"X-A": true}}]`, `[]`},
-		"an example of no want":  {`, "want": {"X-A": true}`, ``},
+		"no secret":              {`{"key": {"encoding": "text"}}`, `{}`},
+		"an encoding":            {`"encoding": "text"`, `"encoding": "base32"`},
+		"a kind of key":          {`"encoding": "text"`, `"key": "dsa"`},
+		"a name":                 {`"host": {`, `"Host": {`},
+		"a header":               {`"X-A": "hex`, `"X A": "hex`},
+		"a query parameter":      {`"a.b"`, `"a b"`},
+		"commas of another":      {`"pattern": "a*"`, `"commas": true`},
+		"an address of a call":   {`"pattern": "a*"`, `"address": true`},
+		"a default of a call":    {`"pattern": "a*"`, `"default": "a"`},
+		"a secret as text":       {`{"encoding": "text"}`, `"text"`},
+		"a flag":                 {`"growing": "false"`, `"growing": "no"`},
+		"no want":                {",\n" + `"want": {"X-A": true}`, ``},
 		"a key of an example":    {`"name": "a", `, `"title": "a", `},
-		"an expression of lists": {`"let": {"a": "now"}`, `"let": {"a": ["now"]}`},
+		"a text for a list":      {`"examples": [`, `"examples": {}, "let": [`},
+		"an expression of lists": {`"let": {"a": "now.unix()"}`, `"let": {"a": ["now"]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
