@@ -269,7 +269,7 @@ func TestReadmeListsTheCatalogue(t *testing.T) {
 	table := regexp.MustCompile(`(?s)<!-- table: schemes -->\n.*?<!-- end of table -->`)
 	require.Len(t, table.FindAll(readme, -1), 1)
 	rows := "<!-- table: schemes -->\n"
-	detail := regexp.MustCompile(`(: |\. |, with |, for ).*`)
+	detail := regexp.MustCompile(`(: |\. |, | \().*`)
 	for _, name := range schemes.Names() {
 		title := detail.ReplaceAllLiteralString(schemes.AboutOf(schemes.Text(name)).Title, "")
 		rows += fmt.Sprintf("- [`%s`](%[1]s.yml): %s\n", name, title)
