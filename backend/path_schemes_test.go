@@ -37,14 +37,16 @@ func TestSchemeIsRead(t *testing.T) {
 		"scheme":        schemes.Text("podcast-index"),
 		"title":         "Podcast Index API: a scheme without a request, so it is read under creds/",
 		"documentation": "https://podcastindex-org.github.io/docs-api/#auth",
+		"base_url":      "https://api.podcastindex.org/api/1.0",
 		"secrets":       []string{"api_secret"},
 		"fields":        []string{"api_key"},
 		"request":       []string{},
-		"write": `printf %s "$SECRET" | vault write apisig/config/custom/podcasts scheme=podcast-index api_secret=- \` +
-			"\n  base_url=https://api.podcastindex.org/api/1.0 api_key=EXAMPLEKEY",
+		"write": `printf %s "$SECRET" | vault write apisig/config/custom/podcasts scheme=podcast-index api_secret=- ` +
+			"api_key=EXAMPLEKEY",
 		"use": "vault read -field=header_lines apisig/creds/custom/podcasts",
 	}, m.read("schemes/podcast-index"))
 	require.Equal(t, []string{"request_string", "body"}, m.read("schemes/binance")["request"])
+	require.NotContains(t, m.read("schemes/ovhcloud"), "base_url")
 	for _, none := range []string{"none", "Binance", "binance.yml", "a b", "binance/x", "..", "../binance"} {
 		_, status, text := m.handle(logical.ReadOperation, "schemes/"+none, nil)
 		require.Equal(t, http.StatusNotFound, status, none)
@@ -232,7 +234,11 @@ func TestSchemeNameFollowsTheWrite(t *testing.T) {
 	nameOf := func() any { return m.read("config/custom/x")["scheme_name"] }
 	m.write("config/custom/x", values{"secret_key": "canary-second", "base_url": "https://api.example"})
 	require.Equal(t, "binance", nameOf(), "a write that does not name the scheme")
-	m.write("config/custom/x", values{"scheme": "binance"})
+	same, _, fault := m.handle(logical.UpdateOperation, "config/custom/x", values{"scheme": "binance"})
+	require.Empty(t, fault)
+	if same != nil {
+		require.NotContains(t, strings.Join(same.Warnings, "\n"), "the catalogue")
+	}
 	require.Equal(t, "binance", nameOf())
 	m.write("config/custom/x", values{"scheme": text})
 	require.Nil(t, nameOf(), "the same text")
@@ -305,9 +311,15 @@ func TestSchemeIsUpgraded(t *testing.T) {
 		given values
 		want  string
 	}{
-		"of a text":    {binance(values{"scheme": text, "scheme_upgrade": true}), "scheme_upgrade takes a scheme by its name"},
-		"of no name":   {binance(values{"scheme_upgrade": "canary"}), "scheme_upgrade must be true or false"},
-		"of a list":    {binance(values{"scheme_upgrade": []string{"canary"}}), "scheme_upgrade must be a string, given once"},
+		"of a text": {
+			binance(values{"scheme": text, "scheme_upgrade": true}),
+			"scheme_upgrade takes a scheme by its name",
+		},
+		"of no name": {binance(values{"scheme_upgrade": "canary"}), "scheme_upgrade must be true or false"},
+		"of a list": {
+			binance(values{"scheme_upgrade": []string{"canary"}}),
+			"scheme_upgrade must be a string, given once",
+		},
 		"of a number":  {binance(values{"scheme_upgrade": 5}), "scheme_upgrade must be a string, given once"},
 		"a name of it": {binance(values{"scheme_name": "binance"}), `unknown parameter "scheme_name"`},
 	} {
@@ -327,7 +339,8 @@ func TestSchemeThatLeftTheCatalogue(t *testing.T) {
 	require.Contains(t, resp.Warnings, "the catalogue no longer has the scheme gone; the config keeps its copy")
 	require.Equal(t, text, m.read("config/custom/x")["scheme"])
 	require.Equal(t, "gone", m.read("config/custom/x")["scheme_name"])
-	require.Contains(t, m.refused(logical.UpdateOperation, "config/custom/x", binance(values{"scheme": "gone", "scheme_upgrade": true})),
+	upgrade := binance(values{"scheme": "gone", "scheme_upgrade": true})
+	require.Contains(t, m.refused(logical.UpdateOperation, "config/custom/x", upgrade),
 		"the catalogue has no scheme of this name")
 }
 
@@ -350,8 +363,8 @@ func TestSchemeNamesThatAreWrong(t *testing.T) {
 	const word = "scheme is one word, which is no document and cannot be the name of one: that has lower-case letters, " +
 		"digits and -; a file is given as scheme=@file"
 	nearest := func(names string) string {
-		return "the catalogue has no scheme of this name; the nearest are " + names + "; LIST schemes names all, and a file is " +
-			"given as scheme=@file"
+		return "the catalogue has no scheme of this name; the nearest are " + names + "; LIST schemes names all, and a " +
+			"file is given as scheme=@file"
 	}
 	for given, want := range map[string]string{
 		"binanse":                       nearest("binance, "),
@@ -359,6 +372,7 @@ func TestSchemeNamesThatAreWrong(t *testing.T) {
 		"gate-io":                       nearest("gate, "),
 		"tencent-tc3":                   nearest("tencent-cloud, "),
 		"github":                        nearest("github-webhook, "),
+		"alibaba-o":                     nearest("alibaba-cloud-rpc, alibaba-cloud-acs3, "),
 		"ovh\n":                         nearest("ovhcloud, "),
 		"canary-5f0c":                   nearest(""),
 		"Binance":                       word,
@@ -428,7 +442,8 @@ examples:
 			signed := m.must(logical.UpdateOperation, "sign/custom/x", values{"call": "a"})
 			require.Equal(t, test.value+"x", signed["headers"].(map[string]string)["X-Field"])
 			before := m.stored()
-			require.Contains(t, m.refused(logical.UpdateOperation, "config/custom/x", values{"scheme": "binance", "secret_key": "canary-key"}), "api_key is required")
+			change := values{"scheme": "binance", "secret_key": "canary-key"}
+			require.Contains(t, m.refused(logical.UpdateOperation, "config/custom/x", change), "api_key is required")
 			m.refused(logical.UpdateOperation, "config/custom/new", values{
 				"scheme": scheme, "base_url": "https://api.example", "key": "canary-key", test.name: test.value,
 			})

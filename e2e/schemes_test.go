@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
+	"github.com/apisig/vault-plugin-apisig/schemes"
 )
 
 // declared is what this test needs of a scheme.
@@ -99,7 +100,6 @@ func TestCommandsOfSchemesSucceed(t *testing.T) {
 	m := harness.Start(t).MountApisig(t)
 	work := t.TempDir()
 	require.NoError(t, os.Symlink(m.Server.Binary, filepath.Join(work, "vault")))
-	require.NoError(t, os.Symlink(harness.Path("schemes"), filepath.Join(work, "schemes")))
 	// Base64 does for secrets of both encodings. curl would call the vendor.
 	given := base64.StdEncoding.EncodeToString([]byte(harness.NewSecret()))
 	for _, file := range []string{"event.json", "january.txt", "big.json", "secret.bin", "passphrase", "token-secret"} {
@@ -127,6 +127,38 @@ func TestCommandsOfSchemesSucceed(t *testing.T) {
 			printed, err := run.CombinedOutput()
 			require.NoError(t, err, "%s\n%s", script.String(), printed)
 			require.NotContains(t, string(printed), given)
+		})
+	}
+}
+
+// The catalogue by Vault's command line: the names, a scheme, and its own commands, from nothing to a signed call.
+func TestCatalogueFromTheCommandLine(t *testing.T) {
+	t.Parallel()
+	m := harness.Start(t).MountApisig(t)
+	work := t.TempDir()
+	require.NoError(t, os.Symlink(m.Server.Binary, filepath.Join(work, "vault")))
+	vault := func(t *testing.T, script string) string {
+		t.Helper()
+		run := harness.Command("bash", "-euo", "pipefail", "-c", script)
+		run.Env = append(m.Server.Environ(), "PATH="+work+":"+os.Getenv("PATH"), "SECRET="+harness.NewSecret())
+		printed, err := run.CombinedOutput()
+		require.NoError(t, err, "%s\n%s", script, printed)
+		return string(printed)
+	}
+	require.Equal(t, schemes.Names(), strings.Fields(vault(t, "vault list apisig/schemes"))[2:]) // below Keys and ----
+	read := vault(t, "vault read apisig/schemes/binance")
+	require.Regexp(t, `(?m)^base_url +https://api\.binance\.com$`, read)
+	require.Regexp(t, `(?m)^request +\[request_string body\]$`, read)
+	require.Contains(t, vault(t, "vault path-help apisig/schemes/binance"), "vault read -field=write apisig/schemes/<name>")
+	require.Contains(t, vault(t, "! vault read apisig/schemes/none"), "No value found at apisig/schemes/none")
+	wrong := vault(t, "! vault write apisig/config/custom/x scheme=binanse secret_key=a api_key=b")
+	require.Contains(t, wrong, "the nearest are binance, ")
+	for _, name := range []string{"binance", "ovhcloud", "podcast-index"} { //nolint:paralleltest // waiting, a Vault would idle
+		t.Run(name, func(t *testing.T) {
+			field := func(name string) string { return "vault read -format=table -field=" + name }
+			vault(t, "eval \"$("+field("write")+" apisig/schemes/"+name+")\"")
+			signed := vault(t, "eval \"$("+field("use")+" apisig/schemes/"+name+")\"")
+			require.Regexp(t, `(?i)(key|authorization|application)`, signed)
 		})
 	}
 }

@@ -121,8 +121,8 @@ func examplesOf(t *testing.T, text string) []example {
 	return document.Examples
 }
 
-// commandsOf are the commands in the comments of each example of a scheme, by the example's name, and the lines of other
-// comments there.
+// commandsOf are the commands in the comments of each example of a scheme, by the example's name, and the lines of
+// other comments there.
 func commandsOf(t *testing.T, text string) (commands, others map[string]string) {
 	t.Helper()
 	_, section, found := strings.Cut(text, "\nexamples:\n")
@@ -257,9 +257,9 @@ func TestCommentsSayWhatToWrite(t *testing.T) {
 	}
 }
 
-var update = flag.Bool("update", false, "write the table of README.md instead of comparing it")
+var update = flag.Bool("update", false, "write the list of README.md instead of comparing it")
 
-// The table in README.md is made of the catalogue. To write it again:
+// The list in README.md is made of the catalogue, with the beginning of each title. To write it again:
 //
 //	go test ./schemes -run TestReadmeListsTheCatalogue -update
 func TestReadmeListsTheCatalogue(t *testing.T) {
@@ -268,9 +268,11 @@ func TestReadmeListsTheCatalogue(t *testing.T) {
 	require.NoError(t, err)
 	table := regexp.MustCompile(`(?s)<!-- table: schemes -->\n.*?<!-- end of table -->`)
 	require.Len(t, table.FindAll(readme, -1), 1)
-	rows := "<!-- table: schemes -->\n| name | |\n|---|---|\n"
+	rows := "<!-- table: schemes -->\n"
+	detail := regexp.MustCompile(`(: |\. |, | \().*`)
 	for _, name := range schemes.Names() {
-		rows += fmt.Sprintf("| [`%s`](%[1]s.yml) | %s |\n", name, schemes.AboutOf(schemes.Text(name)).Title)
+		title := detail.ReplaceAllLiteralString(schemes.AboutOf(schemes.Text(name)).Title, "")
+		rows += fmt.Sprintf("- [`%s`](%[1]s.yml): %s\n", name, title)
 	}
 	want := table.ReplaceAllLiteralString(string(readme), rows+"<!-- end of table -->")
 	if *update {

@@ -13,8 +13,8 @@ var (
 	}
 	schemeUpgrade = api.Field{
 		Name: "scheme_upgrade", Kind: api.Flag, Default: false, Unstored: true,
-		Help: "Whether the write takes the catalogue's scheme of the same name, which can be a newer one than the config's " +
-			"copy. It must then contain every secret and field. It is not stored itself.",
+		Help: "Whether the write takes the catalogue's scheme of the same name in place of the config's copy. It then " +
+			"needs every secret and field. It is not stored itself.",
 	}
 )
 

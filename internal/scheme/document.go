@@ -54,8 +54,7 @@ type source struct {
 func readDocument(text string, newer *newerRules) *document {
 	root := parseYAML(text)
 	sections := map[string]*yaml.Node{}
-	for _, section := range pairs(root, "scheme", "secrets", "fields", "request", "let", "require", "headers", "query",
-		"values", "ttl", "base_url", "allow_static", "allow_extension", "growing", "examples") {
+	for _, section := range pairs(root, "scheme", documentShape.keyNames()...) {
 		sections[section.key] = section.value
 	}
 	d := &document{
@@ -161,7 +160,7 @@ func (d *document) readSecrets(node *yaml.Node) {
 		d.declare(p, "secrets")
 		place := "secrets." + p.key
 		read := secretField{name: p.key, encoding: encodingText}
-		options := texts(p.value, place, "encoding", "key")
+		options := texts(p.value, place, secretShape.keyNames()...)
 		chosen, encoded := options["encoding"]
 		if encoded {
 			read.encoding = encoding(chosen)
@@ -175,7 +174,7 @@ func (d *document) readSecrets(node *yaml.Node) {
 				panic(refuseAt(place, "has a key, so it cannot have an encoding"))
 			}
 		}
-		if !slices.Contains([]encoding{encodingText, encodingBase64, encodingHex}, read.encoding) {
+		if !slices.Contains(encodings, string(read.encoding)) {
 			panic(refuseAt(place+".encoding", "must be text, base64 or hex"))
 		}
 		d.secrets = append(d.secrets, read)

@@ -47,8 +47,7 @@ func (d *document) readExamples(node *yaml.Node) {
 
 func readExample(node *yaml.Node, place string) example {
 	x := example{place: place, given: map[string]bool{}, values: Values{Secrets: map[string]secret.Text{}}}
-	for _, p := range pairs(node, place,
-		"name", "secrets", "fields", "request", "base_url", "now", "uuid", "nonce", "want") {
+	for _, p := range pairs(node, place, exampleShape.keyNames()...) {
 		x.given[p.key] = true
 		at := place + "." + p.key
 		switch p.key {

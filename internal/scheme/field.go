@@ -41,14 +41,14 @@ type field struct {
 func readField(p pair, section string) field {
 	place := section + "." + p.key
 	f := field{name: p.key, max: defaultRequest}
-	limit, known := maxRequest, []string{"pattern", "optional", "max"}
+	limit, known := maxRequest, requestShape
 	if section == "fields" {
 		f.config, f.max = true, defaultField
-		limit, known = maxField, []string{"pattern", "optional", "default", "max", "address"}
+		limit, known = maxField, fieldShape
 	} else if p.key == requestString {
-		known = append(known, "commas")
+		known = requestStringShape
 	}
-	options := texts(p.value, place, known...)
+	options := texts(p.value, place, known.keyNames()...)
 	if text, given := options["commas"]; given {
 		f.commas = boolean(text, place+".commas")
 	}

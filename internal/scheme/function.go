@@ -307,8 +307,9 @@ func instants() []function {
 		method:     true,
 		arguments:  "layout",
 		signatures: []signature{two(kindTimestamp, kindString, kindString)},
-		help:       "by a layout, which is one string literal: " + directiveHelp() + "; in UTC, fractions are cut off",
-		flow:       flowFormat,
+		help: "by a layout, which is one string literal: " + directiveHelp() + "; in UTC, whose name is written " +
+			"as text (`%H:%M GMT`), fractions are cut off",
+		flow: flowFormat,
 		build: func(args []operand) evaluate {
 			offset, text := args[0].offset, layout{text: literalText(args[1].node)}
 			return func(e *environment) string { return text.format(e.now.Add(offset)) }
