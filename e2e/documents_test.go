@@ -166,8 +166,8 @@ func TestReadmeBeginsWithTheCatalogue(t *testing.T) {
 		string(printed))
 }
 
-// The commands of docs/schemes.md take a reader from an API's page to a signature, and from a private key to a token. The
-// one that tries to get the secret out fails.
+// The commands of docs/schemes.md take a reader from an API's page to a signature, and from a private key to a token.
+// The one that tries to get the secret out fails.
 func TestSchemesTutorialSucceeds(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"openssl", "sha1sum"} {

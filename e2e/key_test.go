@@ -56,12 +56,13 @@ examples: [{secrets: {private_key: %q}, request: {message: m}, now: 2026-01-02T0
 	require.NoError(t, err)
 	write("service.json", string(service))
 	vault := m.Server.Binary
+	//nolint:paralleltest // they write files of the same names
 	for name, test := range map[string]struct{ before, value, tool string }{
 		"a-file":             {"", "private_key=@key.pem", "sh"},
 		"a-field-printed":    {`sed -n 's/.*"private_key": "\([^"]*\)".*/\1/p' service.json | `, "private_key=-", "sed"},
 		"a-field-through-jq": {"jq -r .private_key service.json | ", "private_key=-", "jq"},
 	} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // they write files of the same names
+		t.Run(name, func(t *testing.T) {
 			if _, err := exec.LookPath(test.tool); err != nil {
 				t.Skip(test.tool + " is not installed")
 			}

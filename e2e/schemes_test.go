@@ -175,11 +175,13 @@ func TestCatalogueFromTheCommandLine(t *testing.T) {
 	read := vault(t, "vault read apisig/schemes/binance")
 	require.Regexp(t, `(?m)^base_url +https://api\.binance\.com$`, read)
 	require.Regexp(t, `(?m)^request +\[request_string body\]$`, read)
-	require.Contains(t, vault(t, "vault path-help apisig/schemes/binance"), "vault read -field=write apisig/schemes/<name>")
+	help := vault(t, "vault path-help apisig/schemes/binance")
+	require.Contains(t, help, "vault read -field=write apisig/schemes/<name>")
 	require.Contains(t, vault(t, "! vault read apisig/schemes/none"), "No value found at apisig/schemes/none")
 	wrong := vault(t, "! vault write apisig/config/custom/x scheme=binanse secret_key=a api_key=b")
 	require.Contains(t, wrong, "the nearest are binance, ")
-	for _, name := range []string{"binance", "ovhcloud", "podcast-index"} { //nolint:paralleltest // waiting, a Vault would idle
+	//nolint:paralleltest // waiting, a Vault would idle
+	for _, name := range []string{"binance", "ovhcloud", "podcast-index"} {
 		t.Run(name, func(t *testing.T) {
 			field := func(name string) string { return "vault read -format=table -field=" + name }
 			vault(t, "eval \"$("+field("write")+" apisig/schemes/"+name+")\"")

@@ -265,6 +265,15 @@ func TestCommentsSayWhatToWrite(t *testing.T) {
 			for _, parameter := range given {
 				require.Regexp(t, `\s`+parameter+"=", about.Write)
 			}
+			var declared struct {
+				Secrets map[string]struct{ Key string }
+			}
+			require.NoError(t, yaml.Unmarshal([]byte(text), &declared))
+			for secret, how := range declared.Secrets {
+				if how.Key != "" {
+					require.Contains(t, about.Write, " "+secret+"=@", "a private key is given as a file")
+				}
+			}
 		})
 	}
 }

@@ -275,8 +275,8 @@ func TestOpensslVerifiesSignatures(t *testing.T) {
 	}
 }
 
-// Node.js accepts the signatures of every function, with the numbers of ECDSA beside one another as in JWTs, and none for
-// another message.
+// Node.js accepts the signatures of every function, with the numbers of ECDSA beside one another as in JWTs, and none
+// for another message.
 func TestNodeVerifiesSignatures(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("node"); err != nil {
@@ -448,8 +448,8 @@ func BenchmarkSignRSAToCrypto(b *testing.B) {
 	b.ReportMetric(float64(declared)/float64(alone), "times-crypto")
 }
 
-// The catalogue's three ways of RFC 9421 to sign with a key pair. Their examples have the RFC's keys, and signatures that
-// other programs computed.
+// The catalogue's three ways of RFC 9421 to sign with a key pair. Their examples have the RFC's keys, and signatures
+// that other programs computed.
 func TestMessageSignatures(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"ed25519", "ecdsa-p256-sha256", "rsa-pss-sha512"} {

@@ -89,7 +89,7 @@ func (s *Scheme) Warnings(v Values) []string {
 	}
 	e := &environment{values: made.values, keys: made.keys}
 	for _, let := range whole.checked.lets {
-		if let.compute != nil && !let.facts.ofSecret { // of which nothing is decoded
+		if let.compute != nil && !let.ofSecret { // of which nothing is decoded
 			let.compute(e)
 		}
 	}
