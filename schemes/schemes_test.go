@@ -453,19 +453,29 @@ func TestAzureStorageRefusesVersionsWithAnotherSignature(t *testing.T) {
 	}
 }
 
-// Some APIs sign the host, which is a field. A call to another host would be refused.
-func TestSchemesRefuseABaseURLOfAnotherHost(t *testing.T) {
+// Some APIs sign the host and the path. Neither would be that of a call to a base_url with a path, and clients write a
+// host in lower case and without a default port.
+func TestSchemesRefuseABaseURLThatIsNotSigned(t *testing.T) {
 	t.Parallel()
 	for name, text := range texts() {
-		s := parse(t, text)
-		if !slices.Contains(s.Fields(), "host") {
+		if !strings.Contains(text, "\n  host: host_of(base_url)\n") {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			first := examplesOf(t, text)[0]
-			err := sign(t, s, first.Fields, "https://another.example.com", first.Request)
-			require.ErrorContains(t, err, "base_url must be https:// and host")
+			s := parse(t, text)
+			require.NoError(t, sign(t, s, first.Fields, first.BaseURL, first.Request))
+			for _, baseURL := range []string{
+				first.BaseURL + "/v1", first.BaseURL + ":443", strings.ToUpper(first.BaseURL),
+			} {
+				err := sign(t, s, first.Fields, baseURL, first.Request)
+				require.ErrorContains(t, err, "base_url must be https:// and a host in lower case, without a path or a ", baseURL)
+			}
 		})
 	}
+	hawk := parse(t, texts()["hawk"]) // signs the port apart from the host, so both are fields
+	first := examplesOf(t, texts()["hawk"])[0]
+	err := sign(t, hawk, first.Fields, "https://another.example.com", first.Request)
+	require.ErrorContains(t, err, "base_url must be https:// and host")
 }

@@ -193,7 +193,7 @@ func TestAWSSDKGivesTheSameSignature(t *testing.T) {
 				AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: harness.NewSecret() + "/+", SessionToken: test.token,
 			}
 			config := values{
-				"base_url": "https://" + test.host, "host": test.host, "region": "eu-central-1",
+				"base_url": "https://" + test.host, "region": "eu-central-1",
 				"access_key_id": credentials.AccessKeyID, "secret_access_key": credentials.SecretAccessKey,
 			}
 			if test.scheme == "aws-sigv4" {
@@ -438,7 +438,6 @@ func TestAkamaiLibraryGivesTheSameSignature(t *testing.T) {
 	}
 	s := with(t, "akamai", values{
 		"base_url":      "https://" + host,
-		"host":          host,
 		"client_token":  akamai.ClientToken,
 		"access_token":  akamai.AccessToken,
 		"client_secret": akamai.ClientSecret,
