@@ -1,15 +1,9 @@
 package backend
 
 import (
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/pem"
 	"net/http"
 	"regexp"
 	"strings"
@@ -60,33 +54,17 @@ type catalogued struct {
 	Examples []struct{ Fields, Request map[string]string }
 }
 
-// secretFor is a new secret of a kind: its encoding, or its kind of key.
+// secretFor is a secret of a kind: its encoding, or its kind of key.
 func secretFor(t *testing.T, encoding, key string) string {
 	t.Helper()
-	var made any
-	var err error
-	switch key {
-	case "":
-		random := []byte(rand.Text())
-		if encoding == "hex" {
-			return hex.EncodeToString(random)
-		}
-		return base64.StdEncoding.EncodeToString(random)
-	case "rsa":
-		made, err = rsa.GenerateKey(rand.Reader, 2048)
-	case "p256":
-		made, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case "p384":
-		made, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	case "ed25519":
-		_, made, err = ed25519.GenerateKey(rand.Reader)
-	default:
-		t.Fatal("an unknown kind of key")
+	if key != "" {
+		return madeKey(t, key)
 	}
-	require.NoError(t, err)
-	der, err := x509.MarshalPKCS8PrivateKey(made)
-	require.NoError(t, err)
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	random := []byte(rand.Text())
+	if encoding == "hex" {
+		return hex.EncodeToString(random)
+	}
+	return base64.StdEncoding.EncodeToString(random)
 }
 
 // The commands that a read of each scheme returns do what they say, with new secrets, and with an example's values for

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -20,7 +21,7 @@ import (
 
 // declared is what this test needs of a scheme.
 type declared struct {
-	Secrets  map[string]struct{ Encoding string }
+	Secrets  map[string]struct{ Encoding, Key string }
 	Request  map[string]any
 	Examples []example
 }
@@ -29,6 +30,14 @@ type declared struct {
 type example struct {
 	Fields, Request, Want map[string]string
 	BaseURL               string `yaml:"base_url"`
+}
+
+// keyOfTests is a private key of a kind, which is in no scheme.
+func keyOfTests(t *testing.T, kind string) string {
+	t.Helper()
+	text, err := os.ReadFile("../internal/scheme/testdata/keys/" + kind + ".pem")
+	require.NoError(t, err)
+	return string(text)
 }
 
 // Each scheme of schemes/ can be stored in a real Vault, and signs the calls of its examples with other secrets.
@@ -64,6 +73,9 @@ func requireSigns(t *testing.T, m *harness.Mount, name, text string, scheme decl
 		config[secret] = harness.NewSecret()
 		if how.Encoding == "base64" {
 			config[secret] = base64.StdEncoding.EncodeToString([]byte(harness.NewSecret()))
+		}
+		if how.Key != "" {
+			config[secret] = keyOfTests(t, how.Key)
 		}
 	}
 	status, _, problem := m.Request(http.MethodPut, "config/custom/"+name, config)
@@ -122,11 +134,25 @@ func TestCommandsOfSchemesSucceed(t *testing.T) {
 				}
 			}
 			require.GreaterOrEqual(t, strings.Count(script.String(), "vault "), 2)
+			secrets := []string{given}
+			var scheme declared
+			require.NoError(t, yaml.Unmarshal(text, &scheme))
+			for secret, how := range scheme.Secrets {
+				if how.Key == "" {
+					continue
+				}
+				secrets = append(secrets, strings.Split(keyOfTests(t, how.Key), "\n")[1])
+				named := regexp.MustCompile(" " + secret + `=@(\S+)`).FindStringSubmatch(script.String())
+				require.NotEmpty(t, named, "a key is given as a file")
+				require.NoError(t, os.WriteFile(filepath.Join(work, named[1]), []byte(keyOfTests(t, how.Key)), 0o600))
+			}
 			run := harness.Command("bash", "-euo", "pipefail", "-c", script.String())
 			run.Dir, run.Env = work, environment
 			printed, err := run.CombinedOutput()
 			require.NoError(t, err, "%s\n%s", script.String(), printed)
-			require.NotContains(t, string(printed), given)
+			for _, secret := range secrets {
+				require.NotContains(t, string(printed), secret)
+			}
 		})
 	}
 }

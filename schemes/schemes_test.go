@@ -81,6 +81,7 @@ func TestExamplesDependOnEverySecret(t *testing.T) {
 			for _, name := range parse(t, text).Secrets() {
 				var document yaml.Node
 				require.NoError(t, yaml.Unmarshal([]byte(text), &document))
+				key := child(child(child(document.Content[0], "secrets"), name), "key")
 				for _, example := range child(document.Content[0], "examples").Content {
 					secret := child(child(example, "secrets"), name)
 					first := "A" // the changed secret is still base64 where it must be
@@ -88,6 +89,9 @@ func TestExamplesDependOnEverySecret(t *testing.T) {
 						first = "B"
 					}
 					secret.SetString(first + secret.Value[1:])
+					if key != nil {
+						secret.SetString(anotherKey(t, key.Value))
+					}
 				}
 				changed, err := yaml.Marshal(&document)
 				require.NoError(t, err)
@@ -97,7 +101,15 @@ func TestExamplesDependOnEverySecret(t *testing.T) {
 	}
 }
 
-// child is the value of a key in a mapping.
+// anotherKey is a private key of a kind, which is in no scheme.
+func anotherKey(t *testing.T, kind string) string {
+	t.Helper()
+	text, err := os.ReadFile("../internal/scheme/testdata/keys/" + kind + ".pem")
+	require.NoError(t, err)
+	return string(text)
+}
+
+// child is the value of a key in a mapping; nil if there is none.
 func child(node *yaml.Node, key string) *yaml.Node {
 	for i := 0; i < len(node.Content); i += 2 {
 		if node.Content[i].Value == key {

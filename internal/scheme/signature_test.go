@@ -25,6 +25,7 @@ import (
 
 	"github.com/apisig/vault-plugin-apisig/internal/scheme"
 	"github.com/apisig/vault-plugin-apisig/internal/secret"
+	"github.com/apisig/vault-plugin-apisig/schemes"
 )
 
 // testKey is one of testdata/keys, which were made for tests with openssl.
@@ -399,14 +400,12 @@ func BenchmarkSignRSAToCrypto(b *testing.B) {
 	b.ReportMetric(float64(declared)/float64(alone), "times-crypto")
 }
 
-// The three ways of RFC 9421 to sign with a key pair, as documents. Their examples have the RFC's keys, and signatures
-// that other programs computed.
+// The catalogue's three ways of RFC 9421 to sign with a key pair. Their examples have the RFC's keys, and signatures that
+// other programs computed.
 func TestMessageSignatures(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"ed25519", "ecdsa-p256-sha256", "rsa-pss-sha512"} {
-		text, err := os.ReadFile("testdata/rfc9421-" + name + ".yml")
-		require.NoError(t, err)
-		s := parsed(t, string(text))
+		s := parsed(t, schemes.Text("rfc9421-"+name))
 		require.NoError(t, s.CheckExamples(), name)
 	}
 }
