@@ -297,12 +297,17 @@ func TestReadmeListsTheCatalogue(t *testing.T) {
 // request are the fields of a request by name.
 type request map[string]string
 
-// sign signs a request with made-up secrets, and returns the error.
+// sign signs a request with made-up secrets and keys, and returns the error.
 func sign(t *testing.T, s *scheme.Scheme, fields map[string]string, baseURL string, call request) error {
 	t.Helper()
 	secrets := map[string]secret.Text{}
 	for _, name := range s.Secrets() {
 		secrets[name] = "YW5vdGhlciBzZWNyZXQ=" // base64, which is also text
+		for _, kind := range []string{"rsa", "p256", "p384", "ed25519"} {
+			if s.CheckSecret(name, secrets[name]) != nil {
+				secrets[name] = secret.Text(anotherKey(t, kind))
+			}
+		}
 	}
 	signer, err := s.Signer(scheme.Values{Secrets: secrets, Fields: fields, BaseURL: baseURL})
 	require.NoError(t, err)
