@@ -88,7 +88,7 @@ e2e-kubernetes: ## the examples for Kubernetes, with a real API server and the o
 
 # Versions of npm's libraries that check signatures.
 NPM_LIBRARIES = http-message-signatures@1.0.6 kraken-api@1.0.2
-e2e-npm: ## two schemes' signatures, with libraries for Node.js; needs npm
+e2e-npm: ## HTTP Message Signatures and Kraken's, with libraries for Node.js; needs npm
 	set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
 	npm install --prefix "$$folder" --no-package-lock --ignore-scripts --no-audit --no-fund $(NPM_LIBRARIES); \
 	$(VAULT) E2E_NPM="$$folder/node_modules" $(GO) -C e2e/verifiers test -count=1 -timeout 5m -v -run '^Test(MessageSignature|Kraken)Library'

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/stretchr/testify/require"
@@ -110,6 +111,22 @@ func TestCommandsOfSchemesSucceed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// APNs takes a new token at most every 20 minutes, and none that is older than an hour. A reader that reads again when
+// the answer says so keeps both.
+func TestTokensOfAPNsAreReplacedInTime(t *testing.T) {
+	t.Parallel()
+	m := newMount(t)
+	m.write("config/custom/push", values{
+		"scheme": "apns", "private_key": madeKey(t, "p256"), "key_id": "ABC123DEFG", "team_id": "DEF123GHIJ",
+	})
+	data := m.read("creds/custom/push")
+	require.GreaterOrEqual(t, data["ttl"], 20*60)
+	require.Equal(t, data["ttl"], data["rotation_period"])
+	expires, err := time.Parse(time.RFC3339, data["expires_at"].(string))
+	require.NoError(t, err)
+	require.Less(t, expires.Sub(began), time.Hour)
 }
 
 // fileOfCommand is what bash reads like a file.

@@ -1,6 +1,12 @@
 package e2e
 
 import (
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -9,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/vault/api"
 
@@ -16,6 +23,7 @@ import (
 
 	"github.com/apisig/vault-plugin-apisig/backend"
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
+	"github.com/apisig/vault-plugin-apisig/schemes"
 )
 
 // binaries guards bin/: the demo and the README's commands both build into it.
@@ -130,12 +138,42 @@ func runReadme(t *testing.T, format string) {
 	require.Contains(t, string(printed), "apisig runs "+harness.PluginName+" "+backend.Version)
 }
 
-// The commands of docs/schemes.md take a reader from an API's page to a signature. The one that tries to get the secret
-// out fails.
+// The README's first commands to a mounted engine are for an API of the catalogue. Two of them, and less than a minute,
+// are enough for a signed call.
+func TestReadmeBeginsWithTheCatalogue(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(readme), "vault secrets enable -path=apisig vault-plugin-apisig\n```\n")
+	require.True(t, found)
+	commands := shellBlock.FindStringSubmatch(rest)[1]
+	lines := strings.Split(strings.TrimSpace(commands), "\n")
+	require.Len(t, lines, 2)
+	name := regexp.MustCompile(`vault write apisig/config/custom/\S+ scheme=([a-z0-9-]+) `).FindStringSubmatch(lines[0])
+	require.NotEmpty(t, name)
+	require.Contains(t, schemes.Names(), name[1])
+
+	m := harness.Start(t).MountApisig(t)
+	work := t.TempDir()
+	require.NoError(t, os.Symlink(m.Server.Binary, filepath.Join(work, "vault")))
+	run := harness.Command("bash", "-euo", "pipefail", "-c", commands)
+	run.Env = append(m.Server.Environ(), "PATH="+work+":"+os.Getenv("PATH"))
+	began := time.Now()
+	printed, err := run.CombinedOutput()
+	require.NoError(t, err, string(printed))
+	require.Less(t, time.Since(began), time.Minute)
+	require.Regexp(t, `(?m)^url +https://api\.binance\.com/api/v3/account\?timestamp=\d+.*&signature=[0-9a-f]{64}$`,
+		string(printed))
+}
+
+// The commands of docs/schemes.md take a reader from an API's page to a signature, and from a private key to a token. The
+// one that tries to get the secret out fails.
 func TestSchemesTutorialSucceeds(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("sha1sum"); err != nil {
-		t.Skip("the commands use sha1sum, which is not on this machine")
+	for _, tool := range []string{"openssl", "sha1sum"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip("the commands use " + tool + ", which is not on this machine")
+		}
 	}
 	document, err := os.ReadFile("../docs/schemes.md")
 	require.NoError(t, err)
@@ -162,6 +200,25 @@ func TestSchemesTutorialSucceeds(t *testing.T) {
 	require.Contains(t, output, "can be extended by anyone who")
 	require.Regexp(t, `(?m)^url +https://eu.api.ovh.com/1.0/me$`, output)
 	require.NotContains(t, output, "an-application-secret")
+
+	token := regexp.MustCompile(`Bearer ((\S+)\.(\S+))\.([\w-]{86})`).FindStringSubmatch(output)
+	require.NotEmpty(t, token, output)
+	decoded := func(part string) string {
+		raw, err := base64.RawURLEncoding.DecodeString(part)
+		require.NoError(t, err)
+		return string(raw)
+	}
+	require.JSONEq(t, `{"alg": "ES256", "kid": "2X9R4HXF34", "typ": "JWT"}`, decoded(token[2]))
+	require.Contains(t, decoded(token[3]), `{"iss":"57246542-96fe-1a63-e053-0824d011072a",`)
+	text, err := os.ReadFile(filepath.Join(work, "AuthKey_2X9R4HXF34.p8"))
+	require.NoError(t, err)
+	require.NotContains(t, output, strings.Split(string(text), "\n")[1])
+	block, _ := pem.Decode(text)
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	require.NoError(t, err)
+	signature, signed := []byte(decoded(token[4])), sha256.Sum256([]byte(token[1]))
+	require.True(t, ecdsa.Verify(&key.(*ecdsa.PrivateKey).PublicKey, signed[:], new(big.Int).SetBytes(signature[:32]),
+		new(big.Int).SetBytes(signature[32:])))
 }
 
 // The README's indented commands are not run as shell blocks are, so it has only these: the demo, and the tests

@@ -50,24 +50,31 @@ headers: {X-Signed: signed, X-Signature: 'base64(rsa_sha256(private_key, signed)
 ttl: 60s
 examples: [{secrets: {private_key: %q}, request: {message: m}, now: 2026-01-02T03:04:05Z, want: {X-Signature: %s}}]
 `, read("example.pem"), read("want")))
-	service, err := json.Marshal(map[string]string{"type": "service_account", "private_key": read("key.pem")})
+	service, err := json.MarshalIndent(map[string]string{ // as Google's files are
+		"type": "service_account", "private_key_id": "1", "private_key": read("key.pem"), "client_email": "a@example.com",
+	}, "", "  ")
 	require.NoError(t, err)
 	write("service.json", string(service))
 	vault := m.Server.Binary
-	for name, value := range map[string]string{
-		"a file":           "private_key=@key.pem",
-		"a field, printed": `private_key="$(sed 's/.*"private_key":"\([^"]*\)".*/\1/' service.json)"`,
+	for name, test := range map[string]struct{ before, value, tool string }{
+		"a-file":             {"", "private_key=@key.pem", "sh"},
+		"a-field-printed":    {`sed -n 's/.*"private_key": "\([^"]*\)".*/\1/p' service.json | `, "private_key=-", "sed"},
+		"a-field-through-jq": {"jq -r .private_key service.json | ", "private_key=-", "jq"},
 	} {
-		config := strings.ReplaceAll(strings.ReplaceAll(name, " ", "-"), ",", "")
-		path := m.Path + "/config/custom/" + config
-		run(vault + " write " + path + " scheme=@scheme.yml base_url=https://api.example " + value)
-		require.NotContains(t, run(vault+" read "+path), strings.Split(read("key.pem"), "\n")[3], name)
-		headers := m.Read("sign/custom/"+config, "message", "hello").Data["headers"].(values)
-		signature, err := base64.StdEncoding.DecodeString(headers["X-Signature"].(string))
-		require.NoError(t, err)
-		write("signature", string(signature))
-		write("message", headers["X-Signed"].(string))
-		require.Contains(t, run("openssl dgst -sha256 -verify public.pem -signature signature message"), "Verified OK", name)
+		t.Run(name, func(t *testing.T) { //nolint:paralleltest // they write files of the same names
+			if _, err := exec.LookPath(test.tool); err != nil {
+				t.Skip(test.tool + " is not installed")
+			}
+			path := m.Path + "/config/custom/" + name
+			run(test.before + vault + " write " + path + " scheme=@scheme.yml base_url=https://api.example " + test.value)
+			require.NotContains(t, run(vault+" read "+path), strings.Split(read("key.pem"), "\n")[3])
+			headers := m.Read("sign/custom/"+name, "message", "hello").Data["headers"].(values)
+			signature, err := base64.StdEncoding.DecodeString(headers["X-Signature"].(string))
+			require.NoError(t, err)
+			write("signature", string(signature))
+			write("message", headers["X-Signed"].(string))
+			require.Contains(t, run("openssl dgst -sha256 -verify public.pem -signature signature message"), "Verified OK")
+		})
 	}
 	command := harness.Command("sh", "-ec", vault+" write "+m.Path+"/config/custom/wrong scheme=@scheme.yml "+
 		"base_url=https://api.example private_key=@public.pem")

@@ -10,9 +10,10 @@ const tasks = {
   // Says whether a message's signature verifies, and covers what a receiver would ask for.
   async message() {
     const { createVerifier, httpbis } = library('http-message-signatures');
-    const verify = createVerifier(Buffer.from(task.key, 'base64'), 'hmac-sha256');
+    const key = task.algorithm === 'hmac-sha256' ? Buffer.from(task.key, 'base64') : task.key; // which is PEM
+    const verify = createVerifier(key, task.algorithm);
     return httpbis.verifyMessage({
-      keyLookup: async ({ keyid }) => (keyid === task.keyID ? { id: keyid, algs: ['hmac-sha256'], verify } : null),
+      keyLookup: async ({ keyid }) => (keyid === task.keyID ? { id: keyid, algs: [task.algorithm], verify } : null),
       requiredFields: ['@method', '@target-uri', 'content-digest'],
       requiredParams: ['created', 'keyid', 'alg', 'nonce'],
       maxAge: 60, // seconds

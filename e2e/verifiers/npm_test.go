@@ -2,8 +2,16 @@ package verifiers
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -33,14 +41,53 @@ func npm(t *testing.T, task map[string]any) any {
 	return result
 }
 
-// A library for HTTP Message Signatures verifies the message, and not for another call or with another key.
+// A library for HTTP Message Signatures verifies the message with each algorithm, and not for another call or with
+// another key.
 func TestMessageSignatureLibraryVerifies(t *testing.T) {
 	t.Parallel()
-	key := base64.StdEncoding.EncodeToString([]byte(harness.NewSecret()))
-	s := with(t, "rfc9421-hmac-sha256", values{
+	for algorithm, newKey := range map[string]func(t *testing.T) (secret, verifies string){
+		"hmac-sha256": func(*testing.T) (string, string) {
+			key := base64.StdEncoding.EncodeToString([]byte(harness.NewSecret()))
+			return key, key
+		},
+		"ed25519": func(t *testing.T) (string, string) {
+			t.Helper()
+			_, key, err := ed25519.GenerateKey(rand.Reader)
+			require.NoError(t, err)
+			return pemOf(t, key), publicPEM(t, key)
+		},
+		"ecdsa-p256-sha256": func(t *testing.T) (string, string) {
+			t.Helper()
+			key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+			require.NoError(t, err)
+			return pemOf(t, key), publicPEM(t, key)
+		},
+		"rsa-pss-sha512": func(t *testing.T) (string, string) {
+			t.Helper()
+			key, err := rsa.GenerateKey(rand.Reader, 2048)
+			require.NoError(t, err)
+			return pemOf(t, key), publicPEM(t, key)
+		},
+	} {
+		t.Run(algorithm, func(t *testing.T) {
+			t.Parallel()
+			requireMessageVerifies(t, algorithm, newKey)
+		})
+	}
+}
+
+func requireMessageVerifies(t *testing.T, algorithm string, newKey func(t *testing.T) (secret, verifies string)) {
+	t.Helper()
+	secret, key := newKey(t)
+	_, anotherKey := newKey(t)
+	parameter := "private_key"
+	if algorithm == "hmac-sha256" {
+		parameter = "secret"
+	}
+	s := with(t, "rfc9421-"+algorithm, values{
 		"base_url": "https://api.example.com/base",
 		"key_id":   "key-1",
-		"secret":   key,
+		parameter:  secret,
 	})
 	signed := s.sign(t, values{"method": "POST", "request_string": "/orders?a=1&b=%20", "body": `{"a":"ü"}`})
 	for name, test := range map[string]struct {
@@ -50,17 +97,18 @@ func TestMessageSignatureLibraryVerifies(t *testing.T) {
 		"the call":       {nil, true},
 		"another method": {values{"method": "DELETE"}, false},
 		"another URL":    {values{"url": signed.url + "0"}, false},
-		"another key":    {values{"key": base64.StdEncoding.EncodeToString([]byte(harness.NewSecret()))}, false},
+		"another key":    {values{"key": anotherKey}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			task := map[string]any{
-				"task":    "message",
-				"method":  "POST",
-				"url":     signed.url,
-				"headers": signed.headers,
-				"key":     key,
-				"keyID":   "key-1",
+				"task":      "message",
+				"method":    "POST",
+				"url":       signed.url,
+				"headers":   signed.headers,
+				"algorithm": algorithm,
+				"key":       key,
+				"keyID":     "key-1",
 			}
 			for field, value := range test.change {
 				task[field] = value
@@ -68,6 +116,14 @@ func TestMessageSignatureLibraryVerifies(t *testing.T) {
 			require.Equal(t, test.want, npm(t, task))
 		})
 	}
+}
+
+// publicPEM is the public key of a private one.
+func publicPEM(t *testing.T, key crypto.Signer) string {
+	t.Helper()
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	require.NoError(t, err)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
 
 // A client library for Kraken sends the same form and signature for the same nonce.

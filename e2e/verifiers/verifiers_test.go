@@ -1,5 +1,5 @@
 // Package verifiers makes a real Vault sign calls with the schemes of schemes/, and checks the signatures with the
-// libraries of others: the vendors' own, where they exist in Go, and for two schemes libraries for Node.js (make
+// libraries of others: the vendors' own, where they exist in Go, and for a few schemes libraries for Node.js (make
 // e2e-npm). It is a module of its own, so that nothing else depends on those libraries.
 package verifiers
 
@@ -7,12 +7,20 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/hmac"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/pem"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -80,6 +88,17 @@ func (s signer) sign(t *testing.T, request values) signed {
 		result.headers[name], _ = value.(string)
 	}
 	return result
+}
+
+// token reads headers, and returns the token among them.
+func (s signer) token(t *testing.T) string {
+	t.Helper()
+	status, answer, problem := s.mount.Request(http.MethodGet, "creds/custom/api", nil)
+	require.Equal(t, http.StatusOK, status, problem)
+	authorization, _ := answer.Data["headers"].(harness.Values)["Authorization"].(string)
+	scheme, token, _ := strings.Cut(authorization, " ")
+	require.Equal(t, "bearer", strings.ToLower(scheme))
+	return token
 }
 
 // call is the call that a signature is for.
@@ -749,4 +768,86 @@ func TestJWTLibraryVerifies(t *testing.T) {
 		jwt.WithIssuedAt())
 	require.NoError(t, err)
 	require.True(t, token.Valid)
+}
+
+// pemOf is a private key as a config takes it.
+func pemOf(t *testing.T, key crypto.Signer) string {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(t, err)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+}
+
+// A JWT library accepts the tokens that are signed with key pairs. None is good for longer than its vendor permits.
+func TestJWTLibraryVerifiesKeyPairs(t *testing.T) {
+	t.Parallel()
+	p256, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	rsa2048, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	public, err := x509.MarshalPKIXPublicKey(rsa2048.Public())
+	require.NoError(t, err)
+	fingerprint := sha256.Sum256(public)
+	apple := values{"key_id": "ABC123DEFG", "team_id": "DEF123GHIJ"}
+	for name, test := range map[string]struct {
+		scheme string
+		config values
+		key    crypto.Signer
+		method string
+		want   jwt.MapClaims // beside iat and exp
+		kid    any
+		most   time.Duration // from iat to exp; 0 for no exp
+	}{
+		"App Store Connect, a team's key": {
+			scheme: "app-store-connect", key: p256, method: "ES256", kid: "2X9R4HXF34", most: 20 * time.Minute,
+			config: values{"key_id": "2X9R4HXF34", "issuer_id": "57246542-96fe-1a63-e053-0824d011072a"},
+			want:   jwt.MapClaims{"iss": "57246542-96fe-1a63-e053-0824d011072a", "aud": "appstoreconnect-v1"},
+		},
+		"App Store Connect, an individual key with a scope": {
+			scheme: "app-store-connect", key: p256, method: "ES256", kid: "2X9R4HXF34", most: 20 * time.Minute,
+			config: values{"key_id": "2X9R4HXF34", "scope": "GET /v1/apps?filter[platform]=IOS"},
+			want: jwt.MapClaims{
+				"sub": "user", "aud": "appstoreconnect-v1", "scope": []any{"GET /v1/apps?filter[platform]=IOS"},
+			},
+		},
+		"APNs": {
+			scheme: "apns", key: p256, method: "ES256", kid: "ABC123DEFG", config: apple,
+			want: jwt.MapClaims{"iss": "DEF123GHIJ"},
+		},
+		"Apple Music": {
+			scheme: "apple-music", key: p256, method: "ES256", kid: "ABC123DEFG", config: apple,
+			want: jwt.MapClaims{"iss": "DEF123GHIJ"}, most: 15777000 * time.Second,
+		},
+		"Snowflake": {
+			scheme: "snowflake", key: rsa2048, method: "RS256", most: time.Hour,
+			config: values{"account": "myorg-acc_1", "user": "me@example.com", "base_url": "https://acc.snowflakecomputing.com"},
+			want: jwt.MapClaims{
+				"sub": "MYORG-ACC_1.ME@EXAMPLE.COM",
+				"iss": "MYORG-ACC_1.ME@EXAMPLE.COM.SHA256:" + base64.StdEncoding.EncodeToString(fingerprint[:]),
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := maps.Clone(test.config)
+			config["private_key"] = pemOf(t, test.key)
+			claims := jwt.MapClaims{}
+			token, err := jwt.ParseWithClaims(with(t, test.scheme, config).token(t), claims,
+				func(*jwt.Token) (any, error) { return test.key.Public(), nil },
+				jwt.WithValidMethods([]string{test.method}), jwt.WithIssuedAt())
+			require.NoError(t, err)
+			require.Equal(t, test.kid, token.Header["kid"])
+			begins, err := claims.GetIssuedAt()
+			require.NoError(t, err)
+			ends, err := claims.GetExpirationTime()
+			require.NoError(t, err)
+			require.Equal(t, test.most > 0, ends != nil)
+			if ends != nil {
+				require.LessOrEqual(t, ends.Sub(begins.Time), test.most)
+			}
+			delete(claims, "iat")
+			delete(claims, "exp")
+			require.Equal(t, test.want, claims)
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package scheme_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -11,6 +12,7 @@ import (
 	"encoding/asn1"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"math/big"
@@ -271,6 +273,52 @@ func TestOpensslVerifiesSignatures(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Node.js accepts the signatures of every function, with the numbers of ECDSA beside one another as in JWTs, and none for
+// another message.
+func TestNodeVerifiesSignatures(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("node is not installed")
+	}
+	const program = `const crypto = require("crypto");
+const pss = {
+  padding: crypto.constants.RSA_PKCS1_PSS_PADDING, saltLength: crypto.constants.RSA_PSS_SALTLEN_DIGEST,
+};
+const p1363 = { dsaEncoding: "ieee-p1363" };
+const ways = {
+  rsa_sha256: ["sha256"], rsa_sha512: ["sha512"], rsa_pss_sha256: ["sha256", pss], rsa_pss_sha512: ["sha512", pss],
+  ecdsa_sha256: ["sha256", p1363], ecdsa_sha384: ["sha384", p1363], ed25519: [null],
+};
+console.log(JSON.stringify(JSON.parse(require("fs").readFileSync(0)).map(({ name, key, message, signature }) =>
+  crypto.verify(ways[name][0], Buffer.from(message, "base64"), { key: crypto.createPublicKey(key), ...ways[name][1] },
+    Buffer.from(signature, "base64")))));`
+	type signed struct {
+		Name      string `json:"name"`
+		Key       string `json:"key"`
+		Message   []byte `json:"message"`
+		Signature []byte `json:"signature"`
+	}
+	var given []signed
+	var want []bool
+	for _, f := range keyFunctions {
+		key := testKey(t, f.kind+".pem")
+		for _, message := range []string{"m", "two\nlines \x00\xff", strings.Repeat("long", 2000)} {
+			made := signature(t, f.kind, f.name, key, message)
+			given = append(given, signed{f.name, key, []byte(message), made}, signed{f.name, key, []byte(message + "m"), made})
+			want = append(want, true, false)
+		}
+	}
+	input, err := json.Marshal(given)
+	require.NoError(t, err)
+	node := exec.CommandContext(t.Context(), "node", "-e", program)
+	node.Stdin = bytes.NewReader(input)
+	printed, err := node.Output()
+	require.NoError(t, err)
+	var verified []bool
+	require.NoError(t, json.Unmarshal(printed, &verified))
+	require.Equal(t, want, verified)
 }
 
 // The salt of PSS is made of the nonce, so a signature can be computed again, and another nonce gives another one.

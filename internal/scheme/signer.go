@@ -87,9 +87,9 @@ func (s *Scheme) Warnings(v Values) []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
-	e := &environment{values: made.values}
+	e := &environment{values: made.values, keys: made.keys}
 	for _, let := range whole.checked.lets {
-		if let.compute != nil {
+		if let.compute != nil && !let.facts.ofSecret { // of which nothing is decoded
 			let.compute(e)
 		}
 	}

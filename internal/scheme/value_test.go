@@ -239,6 +239,31 @@ examples: [{secrets: {key: a}, fields: {salt: '6d'}, request: {body: b}, want: {
 	}
 }
 
+// A value that is made with a key pair does no harm to the warnings.
+func TestWarningsOfAConfigWithAKeyPair(t *testing.T) {
+	t.Parallel()
+	for _, let := range []string{
+		"base64(public_key(private_key))",
+		"base64(unbase64(base64(public_key(private_key))))",
+		"base64(ed25519(private_key, now.unix()))",
+	} {
+		s := parsed(t, fmt.Sprintf(`secrets: {private_key: {key: ed25519}}
+fields: {salt: {}}
+let: {made: %q, more: 'made + hex(unhex(salt))'}
+headers: {X-Sig: 'base64(ed25519(private_key, more + now.unix()))'}
+ttl: 60s
+examples: [{secrets: {private_key: %q}, fields: {salt: '6d'}, now: 2026-01-02T03:04:05Z, want: {X-Sig: x}}]
+`, let, testKey(t, "ed25519.pem")))
+		for salt, warnings := range map[string]int{"6D": 0, "6D6": 1} {
+			require.Len(t, s.Warnings(scheme.Values{
+				Secrets: map[string]secret.Text{"private_key": secret.Text(testKey(t, "ed25519-other.pem"))},
+				Fields:  map[string]string{"salt": salt},
+				BaseURL: "https://api.example",
+			}), warnings)
+		}
+	}
+}
+
 // Decoding can turn an encoded separator into one, if a caller can encode one.
 func TestLintOfDecodedSeparators(t *testing.T) {
 	t.Parallel()
