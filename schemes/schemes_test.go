@@ -438,6 +438,127 @@ func TestSchemesRefuseWhatTheyWouldSignWrongly(t *testing.T) {
 			baseURL: "https://exampleaccount.table.core.windows.net",
 			request: request{"method": "GET", "request_string": "/Tables?comp=list"},
 		},
+		"Darktrace may sign the decoded query": {
+			scheme: "darktrace", refusal: "request_string cannot contain % or +",
+			request: request{"request_string": "/modelbreaches?name=a%20b"},
+		},
+		"Darktrace may sign a decoded space": {
+			scheme: "darktrace", refusal: "request_string cannot contain % or +",
+			request: request{"request_string": "/modelbreaches?name=a+b"},
+		},
+		"Darktrace may sign the decoded form": {
+			scheme: "darktrace", refusal: "a form cannot contain % or +",
+			request: request{"request_string": "/aianalyst/acknowledge", "body": "uuid=a%2Fb"},
+		},
+		"Darktrace signs a query or a body": {
+			scheme: "darktrace", refusal: "not both",
+			request: request{"request_string": "/aianalyst/acknowledge?a=b", "body": "uuid=a"},
+		},
+		"Worldline may sign the decoded query": {
+			scheme: "worldline", refusal: pattern, request: request{"method": "GET", "request_string": "/v2/a/products?q=a%20b"},
+		},
+		"Worldline may sign a decoded space": {
+			scheme: "worldline", refusal: pattern, request: request{"method": "GET", "request_string": "/v2/a/products?q=a+b"},
+		},
+		"WooCommerce sorts brackets in another way": {
+			scheme: "woocommerce", refusal: pattern,
+			request: request{"method": "GET", "request_string": "/wp-json/wc/v3/orders?include%5B%5D=1"},
+		},
+		"PHP writes _ for a dot in WooCommerce's parameters": {
+			scheme: "woocommerce", refusal: pattern,
+			request: request{"method": "GET", "request_string": "/wp-json/wc/v3/orders?a.b=1"},
+		},
+		"PHP numbers WooCommerce's parameters anew": {
+			scheme: "woocommerce", refusal: pattern,
+			request: request{"method": "GET", "request_string": "/wp-json/wc/v3/orders?7=1"},
+		},
+		"Cosmos DB takes no link with an empty id": {
+			scheme: "azure-cosmos-db", refusal: pattern, request: request{"method": "GET", "request_string": "/dbs/shop/"},
+		},
+		"Cosmos DB signs the decoded id": {
+			scheme: "azure-cosmos-db", refusal: pattern, request: request{"method": "GET", "request_string": "/dbs/a%20b"},
+		},
+		"Cosmos DB's attachments have a longer link": {
+			scheme: "azure-cosmos-db", refusal: pattern,
+			request: request{"method": "GET", "request_string": "/dbs/a/colls/b/docs/c/attachments"},
+		},
+		"Cosmos DB signs an offer by its id alone": {
+			scheme: "azure-cosmos-db", refusal: pattern, request: request{"method": "GET", "request_string": "/offers/abcd"},
+		},
+		"CyberSource signs no body of a GET": {
+			scheme: "cybersource", refusal: "GET and DELETE have no body",
+			request: request{"method": "GET", "request_string": "/pts/v2/payments", "body": "{}"},
+		},
+		"Volcengine encodes the path": {
+			scheme: "volcengine", refusal: pattern, request: request{"method": "GET", "request_string": "/a%20b?Action=A"},
+		},
+		"Baidu decodes an encoded slash": {
+			scheme: "baidu-cloud", refusal: pattern, request: request{"method": "GET", "request_string": "/box/a%2Fb"},
+		},
+		"Baidu encodes a colon": {
+			scheme: "baidu-cloud", refusal: pattern, request: request{"method": "GET", "request_string": "/box/a:b"},
+		},
+		"Baidu writes hex in upper case": {
+			scheme: "baidu-cloud", refusal: pattern, request: request{"method": "GET", "request_string": "/box/%c3%bc"},
+		},
+		"Log Analytics wants a length": {
+			scheme: "azure-log-analytics", refusal: "give body or content_length",
+			request: request{"request_string": "/api/logs?api-version=2016-04-01"},
+		},
+		"Log Analytics signs one length": {
+			scheme: "azure-log-analytics", refusal: "not both",
+			request: request{"request_string": "/api/logs?api-version=2016-04-01", "body": "[]", "content_length": "3"},
+		},
+		"Log Analytics signs the length of a body that is not empty": {
+			scheme: "azure-log-analytics", refusal: "body does not match the pattern",
+			request: request{"request_string": "/api/logs?api-version=2016-04-01", "body": ""},
+		},
+		"Oracle signs no body of a GET": {
+			scheme: "oracle-cloud", refusal: "GET, HEAD and DELETE have no body",
+			request: request{"method": "GET", "request_string": "/20160918/instances", "body": "{}"},
+		},
+		"Oracle signs a hash and a length": {
+			scheme: "oracle-cloud", refusal: "give body_sha256 and content_length together",
+			request: request{"method": "PUT", "request_string": "/n/a/b/c/o/d", "content_length": "5"},
+		},
+		"Oracle signs one body": {
+			scheme: "oracle-cloud", refusal: "not both",
+			request: request{"method": "PUT", "request_string": "/n/a/b/c/o/d", "body": "a", "content_length": "5"},
+		},
+		"Mastercard's clients differ about a colon": {
+			scheme: "mastercard", refusal: pattern, request: request{"method": "GET", "request_string": "/a?b=c:d"},
+		},
+		"Mastercard's clients differ about lower-case hex": {
+			scheme: "mastercard", refusal: pattern, request: request{"method": "GET", "request_string": "/a?b=%c3%bc"},
+		},
+		"Mastercard's clients differ about an encoded letter": {
+			scheme: "mastercard", refusal: pattern, request: request{"method": "GET", "request_string": "/a?b=%41"},
+		},
+		"Mastercard sorts an encoded parameter after its own": {
+			scheme: "mastercard", refusal: pattern, request: request{"method": "GET", "request_string": "/a?zip=a%20b"},
+		},
+		"Cloudinary signs an encoded ampersand in two ways": {
+			scheme: "cloudinary", refusal: "parameters does not match the pattern",
+			request: request{"parameters": "folder=a%26tags=b"},
+		},
+		"Cloudinary leaves empty parameters out": {
+			scheme: "cloudinary", refusal: "parameters does not match the pattern",
+			request: request{"parameters": "folder=&public_id=b"},
+		},
+		"Cloudinary does not sign the file": {
+			scheme: "cloudinary", refusal: "parameters must not have file",
+			request: request{"parameters": "public_id=b&file=https://a.example/b.jpg"},
+		},
+		"Cloudinary signs one time": {
+			scheme: "cloudinary", refusal: "parameters must not have file",
+			request: request{"parameters": "timestamp=1767323045&public_id=b"},
+		},
+		"Kalshi signs the whole path": {
+			scheme: "kalshi", refusal: pattern, request: request{"method": "GET", "request_string": "/portfolio/balance"},
+		},
+		"Revolut X signs the whole path": {
+			scheme: "revolut-x", refusal: pattern, request: request{"method": "GET", "request_string": "/1.0/balances"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
