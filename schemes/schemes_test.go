@@ -396,42 +396,46 @@ func TestSchemesRefuseWhatTheyWouldSignWrongly(t *testing.T) {
 		},
 		"Azure wants the type of a blob": {
 			scheme: "azure-storage", refusal: "needs blob_type or copy_source",
-			request: request{"method": "PUT", "request_string": "/box/a?timeout=5", "timeout": "5"},
+			request: request{"method": "PUT", "request_string": "/box/a?timeout=5"},
 		},
 		"Azure wants the length of a file": {
 			scheme: "azure-storage", refusal: "needs file_content_length or copy_source",
 			baseURL: "https://exampleaccount.file.core.windows.net",
-			request: request{"method": "PUT", "request_string": "/share/a?timeout=5", "timeout": "5"},
+			request: request{"method": "PUT", "request_string": "/share/a?timeout=5"},
 		},
 		"Azure wants the length of a page blob": {
 			scheme: "azure-storage", refusal: "a PageBlob needs blob_content_length",
-			request: request{"method": "PUT", "request_string": "/box/a?timeout=5", "timeout": "5", "blob_type": "PageBlob"},
+			request: request{"method": "PUT", "request_string": "/box/a?timeout=5", "blob_type": "PageBlob"},
 		},
 		"Azure wants the id of a block": {
 			scheme: "azure-storage", refusal: "needs blockid",
-			request: request{"method": "PUT", "request_string": "/box/a?comp=block", "comp": "block", "content_length": "5"},
+			request: request{"method": "PUT", "request_string": "/box/a?comp=block", "content_length": "5"},
 		},
 		"Azure wants the length of a block": {
 			scheme: "azure-storage", refusal: "need content_length",
-			request: request{
-				"method": "PUT", "request_string": "/box/a?comp=block&blockid=MDAx", "comp": "block", "blockid": "MDAx",
-			},
+			request: request{"method": "PUT", "request_string": "/box/a?comp=block&blockid=MDAx"},
 		},
 		"Azure wants a tier": {
 			scheme: "azure-storage", refusal: "needs access_tier",
-			request: request{"method": "PUT", "request_string": "/box/a?comp=tier", "comp": "tier"},
+			request: request{"method": "PUT", "request_string": "/box/a?comp=tier"},
 		},
 		"Azure wants what to do with a range": {
 			scheme: "azure-storage", refusal: "need write and byte_range",
-			request: request{"method": "PUT", "request_string": "/box/a?comp=page", "comp": "page", "byte_range": "bytes=0-511"},
+			request: request{"method": "PUT", "request_string": "/box/a?comp=page", "byte_range": "bytes=0-511"},
 		},
 		"Azure deletes metadata that are not sent": {
 			scheme: "azure-storage", refusal: "needs headers that this scheme does not sign",
-			request: request{"method": "PUT", "request_string": "/box/a?comp=metadata", "comp": "metadata"},
+			request: request{"method": "PUT", "request_string": "/box/a?comp=metadata"},
+		},
+		"Azure may decode a plus": {
+			scheme: "azure-storage", refusal: pattern, request: request{"method": "GET", "request_string": "/box?prefix=a+b"},
+		},
+		"Azure signs names in lower case": {
+			scheme: "azure-storage", refusal: pattern, request: request{"method": "GET", "request_string": "/box?Comp=list"},
 		},
 		"Azure signs the query as lines": {
-			scheme: "azure-storage", refusal: "must be comp=list or restype=container or both, or be declared",
-			request: request{"method": "GET", "request_string": "/box?restype=container&comp=list&where=a", "comp": "list"},
+			scheme: "azure-storage", refusal: pattern,
+			request: request{"method": "GET", "request_string": "/box?comp=list&prefix=a%0Arestype:container"},
 		},
 		"Azure's tables have another signature": {
 			scheme: "azure-storage", refusal: "the Table service signs other strings",
