@@ -557,6 +557,10 @@ func TestSchemesRefuseWhatTheyWouldSignWrongly(t *testing.T) {
 			scheme: "cloudinary", refusal: "parameters must not have file",
 			request: request{"parameters": "timestamp=1767323045&public_id=b"},
 		},
+		"HTX signs the host without its port": {
+			scheme: "htx", refusal: "without a path or a port", baseURL: "https://api.huobi.pro:8443",
+			request: request{"method": "GET", "request_string": "/v1/account/accounts"},
+		},
 		"Kalshi signs the whole path": {
 			scheme: "kalshi", refusal: pattern, request: request{"method": "GET", "request_string": "/portfolio/balance"},
 		},
