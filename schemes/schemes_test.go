@@ -306,12 +306,17 @@ func TestReadmeListsTheCatalogue(t *testing.T) {
 // request are the fields of a request by name.
 type request map[string]string
 
-// sign signs a request with made-up secrets, and returns the error.
+// sign signs a request with made-up secrets and keys, and returns the error.
 func sign(t *testing.T, s *scheme.Scheme, fields map[string]string, baseURL string, call request) error {
 	t.Helper()
 	secrets := map[string]secret.Text{}
 	for _, name := range s.Secrets() {
 		secrets[name] = "YW5vdGhlciBzZWNyZXQ=" // base64, which is also text
+		for _, kind := range []string{"rsa", "p256", "p384", "ed25519"} {
+			if s.CheckSecret(name, secrets[name]) != nil {
+				secrets[name] = secret.Text(anotherKey(t, kind))
+			}
+		}
 	}
 	signer, err := s.Signer(scheme.Values{Secrets: secrets, Fields: fields, BaseURL: baseURL})
 	require.NoError(t, err)
@@ -400,47 +405,176 @@ func TestSchemesRefuseWhatTheyWouldSignWrongly(t *testing.T) {
 		},
 		"Azure wants the type of a blob": {
 			scheme: "azure-storage", refusal: "needs blob_type or copy_source",
-			request: request{"method": "PUT", "request_string": "/box/a?timeout=5", "timeout": "5"},
+			request: request{"method": "PUT", "request_string": "/box/a?timeout=5"},
 		},
 		"Azure wants the length of a file": {
 			scheme: "azure-storage", refusal: "needs file_content_length or copy_source",
 			baseURL: "https://exampleaccount.file.core.windows.net",
-			request: request{"method": "PUT", "request_string": "/share/a?timeout=5", "timeout": "5"},
+			request: request{"method": "PUT", "request_string": "/share/a?timeout=5"},
 		},
 		"Azure wants the length of a page blob": {
 			scheme: "azure-storage", refusal: "a PageBlob needs blob_content_length",
-			request: request{"method": "PUT", "request_string": "/box/a?timeout=5", "timeout": "5", "blob_type": "PageBlob"},
+			request: request{"method": "PUT", "request_string": "/box/a?timeout=5", "blob_type": "PageBlob"},
 		},
 		"Azure wants the id of a block": {
 			scheme: "azure-storage", refusal: "needs blockid",
-			request: request{"method": "PUT", "request_string": "/box/a?comp=block", "comp": "block", "content_length": "5"},
+			request: request{"method": "PUT", "request_string": "/box/a?comp=block", "content_length": "5"},
 		},
 		"Azure wants the length of a block": {
 			scheme: "azure-storage", refusal: "need content_length",
-			request: request{
-				"method": "PUT", "request_string": "/box/a?comp=block&blockid=MDAx", "comp": "block", "blockid": "MDAx",
-			},
+			request: request{"method": "PUT", "request_string": "/box/a?comp=block&blockid=MDAx"},
 		},
 		"Azure wants a tier": {
 			scheme: "azure-storage", refusal: "needs access_tier",
-			request: request{"method": "PUT", "request_string": "/box/a?comp=tier", "comp": "tier"},
+			request: request{"method": "PUT", "request_string": "/box/a?comp=tier"},
 		},
 		"Azure wants what to do with a range": {
 			scheme: "azure-storage", refusal: "need write and byte_range",
-			request: request{"method": "PUT", "request_string": "/box/a?comp=page", "comp": "page", "byte_range": "bytes=0-511"},
+			request: request{"method": "PUT", "request_string": "/box/a?comp=page", "byte_range": "bytes=0-511"},
 		},
 		"Azure deletes metadata that are not sent": {
 			scheme: "azure-storage", refusal: "needs headers that this scheme does not sign",
-			request: request{"method": "PUT", "request_string": "/box/a?comp=metadata", "comp": "metadata"},
+			request: request{"method": "PUT", "request_string": "/box/a?comp=metadata"},
+		},
+		"Azure may decode a plus": {
+			scheme: "azure-storage", refusal: pattern, request: request{"method": "GET", "request_string": "/box?prefix=a+b"},
+		},
+		"Azure signs names in lower case": {
+			scheme: "azure-storage", refusal: pattern, request: request{"method": "GET", "request_string": "/box?Comp=list"},
 		},
 		"Azure signs the query as lines": {
-			scheme: "azure-storage", refusal: "must be comp=list or restype=container or both, or be declared",
-			request: request{"method": "GET", "request_string": "/box?restype=container&comp=list&where=a", "comp": "list"},
+			scheme: "azure-storage", refusal: pattern,
+			request: request{"method": "GET", "request_string": "/box?comp=list&prefix=a%0Arestype:container"},
 		},
 		"Azure's tables have another signature": {
 			scheme: "azure-storage", refusal: "the Table service signs other strings",
 			baseURL: "https://exampleaccount.table.core.windows.net",
 			request: request{"method": "GET", "request_string": "/Tables?comp=list"},
+		},
+		"Darktrace may sign the decoded query": {
+			scheme: "darktrace", refusal: "request_string cannot contain % or +",
+			request: request{"request_string": "/modelbreaches?name=a%20b"},
+		},
+		"Darktrace may sign a decoded space": {
+			scheme: "darktrace", refusal: "request_string cannot contain % or +",
+			request: request{"request_string": "/modelbreaches?name=a+b"},
+		},
+		"Darktrace may sign the decoded form": {
+			scheme: "darktrace", refusal: "a form cannot contain % or +",
+			request: request{"request_string": "/aianalyst/acknowledge", "body": "uuid=a%2Fb"},
+		},
+		"Darktrace signs a query or a body": {
+			scheme: "darktrace", refusal: "not both",
+			request: request{"request_string": "/aianalyst/acknowledge?a=b", "body": "uuid=a"},
+		},
+		"Worldline may sign the decoded query": {
+			scheme: "worldline", refusal: pattern, request: request{"method": "GET", "request_string": "/v2/a/products?q=a%20b"},
+		},
+		"Worldline may sign a decoded space": {
+			scheme: "worldline", refusal: pattern, request: request{"method": "GET", "request_string": "/v2/a/products?q=a+b"},
+		},
+		"WooCommerce sorts brackets in another way": {
+			scheme: "woocommerce", refusal: pattern,
+			request: request{"method": "GET", "request_string": "/wp-json/wc/v3/orders?include%5B%5D=1"},
+		},
+		"PHP writes _ for a dot in WooCommerce's parameters": {
+			scheme: "woocommerce", refusal: pattern,
+			request: request{"method": "GET", "request_string": "/wp-json/wc/v3/orders?a.b=1"},
+		},
+		"PHP numbers WooCommerce's parameters anew": {
+			scheme: "woocommerce", refusal: pattern,
+			request: request{"method": "GET", "request_string": "/wp-json/wc/v3/orders?7=1"},
+		},
+		"Cosmos DB takes no link with an empty id": {
+			scheme: "azure-cosmos-db", refusal: pattern, request: request{"method": "GET", "request_string": "/dbs/shop/"},
+		},
+		"Cosmos DB signs the decoded id": {
+			scheme: "azure-cosmos-db", refusal: pattern, request: request{"method": "GET", "request_string": "/dbs/a%20b"},
+		},
+		"Cosmos DB's attachments have a longer link": {
+			scheme: "azure-cosmos-db", refusal: pattern,
+			request: request{"method": "GET", "request_string": "/dbs/a/colls/b/docs/c/attachments"},
+		},
+		"Cosmos DB signs an offer by its id alone": {
+			scheme: "azure-cosmos-db", refusal: pattern, request: request{"method": "GET", "request_string": "/offers/abcd"},
+		},
+		"CyberSource signs no body of a GET": {
+			scheme: "cybersource", refusal: "GET and DELETE have no body",
+			request: request{"method": "GET", "request_string": "/pts/v2/payments", "body": "{}"},
+		},
+		"Volcengine encodes the path": {
+			scheme: "volcengine", refusal: pattern, request: request{"method": "GET", "request_string": "/a%20b?Action=A"},
+		},
+		"Baidu decodes an encoded slash": {
+			scheme: "baidu-cloud", refusal: pattern, request: request{"method": "GET", "request_string": "/box/a%2Fb"},
+		},
+		"Baidu encodes a colon": {
+			scheme: "baidu-cloud", refusal: pattern, request: request{"method": "GET", "request_string": "/box/a:b"},
+		},
+		"Baidu writes hex in upper case": {
+			scheme: "baidu-cloud", refusal: pattern, request: request{"method": "GET", "request_string": "/box/%c3%bc"},
+		},
+		"Log Analytics wants a length": {
+			scheme: "azure-log-analytics", refusal: "give body or content_length",
+			request: request{"request_string": "/api/logs?api-version=2016-04-01"},
+		},
+		"Log Analytics signs one length": {
+			scheme: "azure-log-analytics", refusal: "not both",
+			request: request{"request_string": "/api/logs?api-version=2016-04-01", "body": "[]", "content_length": "3"},
+		},
+		"Log Analytics signs the length of a body that is not empty": {
+			scheme: "azure-log-analytics", refusal: "body does not match the pattern",
+			request: request{"request_string": "/api/logs?api-version=2016-04-01", "body": ""},
+		},
+		"Oracle signs no body of a GET": {
+			scheme: "oracle-cloud", refusal: "GET, HEAD and DELETE have no body",
+			request: request{"method": "GET", "request_string": "/20160918/instances", "body": "{}"},
+		},
+		"Oracle signs a hash and a length": {
+			scheme: "oracle-cloud", refusal: "give body_sha256 and content_length together",
+			request: request{"method": "PUT", "request_string": "/n/a/b/c/o/d", "content_length": "5"},
+		},
+		"Oracle signs one body": {
+			scheme: "oracle-cloud", refusal: "not both",
+			request: request{"method": "PUT", "request_string": "/n/a/b/c/o/d", "body": "a", "content_length": "5"},
+		},
+		"Mastercard's clients differ about a colon": {
+			scheme: "mastercard", refusal: pattern, request: request{"method": "GET", "request_string": "/a?b=c:d"},
+		},
+		"Mastercard's clients differ about lower-case hex": {
+			scheme: "mastercard", refusal: pattern, request: request{"method": "GET", "request_string": "/a?b=%c3%bc"},
+		},
+		"Mastercard's clients differ about an encoded letter": {
+			scheme: "mastercard", refusal: pattern, request: request{"method": "GET", "request_string": "/a?b=%41"},
+		},
+		"Mastercard sorts an encoded parameter after its own": {
+			scheme: "mastercard", refusal: pattern, request: request{"method": "GET", "request_string": "/a?zip=a%20b"},
+		},
+		"Cloudinary signs an encoded ampersand in two ways": {
+			scheme: "cloudinary", refusal: "parameters does not match the pattern",
+			request: request{"parameters": "folder=a%26tags=b"},
+		},
+		"Cloudinary leaves empty parameters out": {
+			scheme: "cloudinary", refusal: "parameters does not match the pattern",
+			request: request{"parameters": "folder=&public_id=b"},
+		},
+		"Cloudinary does not sign the file": {
+			scheme: "cloudinary", refusal: "parameters must not have file",
+			request: request{"parameters": "public_id=b&file=https://a.example/b.jpg"},
+		},
+		"Cloudinary signs one time": {
+			scheme: "cloudinary", refusal: "parameters must not have file",
+			request: request{"parameters": "timestamp=1767323045&public_id=b"},
+		},
+		"HTX signs the host without its port": {
+			scheme: "htx", refusal: "without a path or a port", baseURL: "https://api.huobi.pro:8443",
+			request: request{"method": "GET", "request_string": "/v1/account/accounts"},
+		},
+		"Kalshi signs the whole path": {
+			scheme: "kalshi", refusal: pattern, request: request{"method": "GET", "request_string": "/portfolio/balance"},
+		},
+		"Revolut X signs the whole path": {
+			scheme: "revolut-x", refusal: pattern, request: request{"method": "GET", "request_string": "/1.0/balances"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -474,19 +608,29 @@ func TestAzureStorageRefusesVersionsWithAnotherSignature(t *testing.T) {
 	}
 }
 
-// Some APIs sign the host, which is a field. A call to another host would be refused.
-func TestSchemesRefuseABaseURLOfAnotherHost(t *testing.T) {
+// Some APIs sign the host and the path. Neither would be that of a call to a base_url with a path, and clients write a
+// host in lower case and without a default port.
+func TestSchemesRefuseABaseURLThatIsNotSigned(t *testing.T) {
 	t.Parallel()
 	for name, text := range texts() {
-		s := parse(t, text)
-		if !slices.Contains(s.Fields(), "host") {
+		if !strings.Contains(text, "\n  host: host_of(base_url)\n") {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			first := examplesOf(t, text)[0]
-			err := sign(t, s, first.Fields, "https://another.example.com", first.Request)
-			require.ErrorContains(t, err, "base_url must be https:// and host")
+			s := parse(t, text)
+			require.NoError(t, sign(t, s, first.Fields, first.BaseURL, first.Request))
+			for _, baseURL := range []string{
+				first.BaseURL + "/v1", first.BaseURL + ":443", strings.ToUpper(first.BaseURL),
+			} {
+				err := sign(t, s, first.Fields, baseURL, first.Request)
+				require.ErrorContains(t, err, "base_url must be https:// and a host in lower case, without a path or a ", baseURL)
+			}
 		})
 	}
+	hawk := parse(t, texts()["hawk"]) // signs the port apart from the host, so both are fields
+	first := examplesOf(t, texts()["hawk"])[0]
+	err := sign(t, hawk, first.Fields, "https://another.example.com", first.Request)
+	require.ErrorContains(t, err, "base_url must be https:// and host")
 }

@@ -212,7 +212,7 @@ func TestAWSSDKGivesTheSameSignature(t *testing.T) {
 				AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: harness.NewSecret() + "/+", SessionToken: test.token,
 			}
 			config := values{
-				"base_url": "https://" + test.host, "host": test.host, "region": "eu-central-1",
+				"base_url": "https://" + test.host, "region": "eu-central-1",
 				"access_key_id": credentials.AccessKeyID, "secret_access_key": credentials.SecretAccessKey,
 			}
 			if test.scheme == "aws-sigv4" {
@@ -293,12 +293,10 @@ func TestAzureSDKGivesTheSameSignature(t *testing.T) {
 		"List Blobs with a prefix": {
 			"method":         "GET",
 			"request_string": "/box?restype=container&comp=list&prefix=a%20b%2F%C3%BC&maxresults=10&delimiter=%2F&timeout=30",
-			"restype":        "container",
-			"comp":           "list",
-			"prefix":         "a b/\u00fc",
-			"maxresults":     "10",
-			"delimiter":      "/",
-			"timeout":        "30",
+		},
+		"Find Blobs by Tags": {
+			"method":         "GET",
+			"request_string": "/?comp=blobs&where=%22a%22%20%3D%20%27b%27&maxresults=2",
 		},
 		"List Containers": {
 			"method":         "GET",
@@ -314,23 +312,6 @@ func TestAzureSDKGivesTheSameSignature(t *testing.T) {
 				"&snapshot=2026-01-02T03%3A04%3A05.1234567Z&restype=container&prefix=a%20b%2F&popreceipt=AgAA%2B%2FA%3D" +
 				"&peekonly=true&numofmessages=32&messagettl=-1&maxresults=10&marker=2%2176%21MDA&include=metadata" +
 				"&delimiter=%2F&comp=list&blocklisttype=all&blockid=MDAx",
-			"blockid":             "MDAx",
-			"blocklisttype":       "all",
-			"comp":                "list",
-			"delimiter":           "/",
-			"include":             "metadata",
-			"marker":              "2!76!MDA",
-			"maxresults":          "10",
-			"messagettl":          "-1",
-			"numofmessages":       "32",
-			"peekonly":            "true",
-			"popreceipt":          "AgAA+/A=",
-			"prefix":              "a b/",
-			"restype":             "container",
-			"snapshot":            "2026-01-02T03:04:05.1234567Z",
-			"timeout":             "30",
-			"versionid":           "2026-01-02T03:04:05.1234567Z",
-			"visibilitytimeout":   "60",
 			"access_tier":         "Hot",
 			"blob_content_length": "512",
 			"blob_type":           "BlockBlob",
@@ -344,8 +325,6 @@ func TestAzureSDKGivesTheSameSignature(t *testing.T) {
 		"Put Block": {
 			"method":         "PUT",
 			"request_string": "/box/a?comp=block&blockid=MDAx%2B%2F%3D%3D",
-			"comp":           "block",
-			"blockid":        "MDAx+/==",
 			"content_length": "5",
 		},
 		"Put Blob with an empty body": {
@@ -363,14 +342,11 @@ func TestAzureSDKGivesTheSameSignature(t *testing.T) {
 		"Set Blob Tier": {
 			"method":         "PUT",
 			"request_string": "/box/a?comp=tier&versionid=2026-01-02T03%3A04%3A05.1234567Z",
-			"comp":           "tier",
 			"access_tier":    "Archive",
-			"versionid":      "2026-01-02T03:04:05.1234567Z",
 		},
 		"Put Page": {
 			"method":         "PUT",
 			"request_string": "/box/disk?comp=page",
-			"comp":           "page",
 			"write":          "update",
 			"byte_range":     "bytes=0-511",
 			"content_length": "512",
@@ -390,14 +366,11 @@ func TestAzureSDKGivesTheSameSignature(t *testing.T) {
 			"service":        "queue",
 			"method":         "GET",
 			"request_string": "/tasks/messages?numofmessages=32&peekonly=true",
-			"numofmessages":  "32",
-			"peekonly":       "true",
 		},
 		"Delete Message of the queue service": {
 			"service":        "queue",
 			"method":         "DELETE",
 			"request_string": "/tasks/messages/0b01?popreceipt=AgAA%2B%2FA%3D",
-			"popreceipt":     "AgAA+/A=",
 		},
 		"Create File of the file service": {
 			"service":             "file",
@@ -409,7 +382,6 @@ func TestAzureSDKGivesTheSameSignature(t *testing.T) {
 			"service":        "file",
 			"method":         "PUT",
 			"request_string": "/share/a.txt?comp=range",
-			"comp":           "range",
 			"write":          "clear",
 			"byte_range":     "bytes=0-4",
 		},
@@ -457,7 +429,6 @@ func TestAkamaiLibraryGivesTheSameSignature(t *testing.T) {
 	}
 	s := with(t, "akamai", values{
 		"base_url":      "https://" + host,
-		"host":          host,
 		"client_token":  akamai.ClientToken,
 		"access_token":  akamai.AccessToken,
 		"client_secret": akamai.ClientSecret,
