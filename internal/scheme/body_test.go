@@ -21,13 +21,15 @@ import (
 const (
 	inForm = `secrets: {key: {}}
 request: {request_string: {}, amount: {pattern: '.+'}, coupon: {optional: true, pattern: '.*'}}
-let: {stamp: now.unix()}
+let:
+  stamp: now.unix()
+  sig: base64(hmac_sha512(key, "amount=" + amount + "&stamp=" + stamp))
 body:
   form:
     note: amount
     coupon: coupon
     stamp: stamp
-    signature: base64(hmac_sha512(key, "amount=" + amount + "&stamp=" + stamp))
+    signature: sig
 ttl: 60s
 examples:
   - secrets: {key: made-up}
@@ -174,7 +176,7 @@ func TestWrongBodies(t *testing.T) {
 			"a digest compared", with(inForm, "note: amount", `note: choose(hex(sha256(key + stamp)) == amount, "a", "b")`),
 			"cannot be compared",
 		},
-		{"a name", with(inForm, "note:", "no te:"), "body.form, line 6: the name of a query parameter is"},
+		{"a name", with(inForm, "note:", "no te:"), "body.form, line 8: the name of a query parameter is"},
 		{"a name twice", with(inForm, "coupon: coupon", "Note: coupon"), "body.form.Note: is there twice"},
 		{
 			"33 parameters",
