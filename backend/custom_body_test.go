@@ -44,7 +44,7 @@ func TestCustomBodies(t *testing.T) {
 	m.write("config/custom/form", values{
 		"scheme": formScheme, "key": "canary-key", "base_url": "https://api.example", "account": "a+b",
 	})
-	for name, row := range map[string]struct {
+	for name, row := range map[string]struct { //nolint:paralleltest // what they log is looked at below
 		call values
 		want string
 	}{
@@ -55,7 +55,7 @@ func TestCustomBodies(t *testing.T) {
 		"no body": {
 			values{"request_string": "/v1/orders"}, "8b47afae58e9fcf4d16c54c84b57b626cdfaee7d3e1892ccd2b404c395e67bc0\n",
 		},
-	} { //nolint:paralleltest // what they log is looked at below
+	} {
 		t.Run(name, func(t *testing.T) {
 			m := m.in(t)
 			signed := m.must(logical.UpdateOperation, "sign/custom/text", row.call)

@@ -68,13 +68,15 @@ func TestBodies(t *testing.T) {
 		body, content string
 	}{
 		"a form": {
-			inForm, map[string]string{"request_string": "/v1/orders", "amount": "1.5 & more", "coupon": "é"},
+			inForm,
+			map[string]string{"request_string": "/v1/orders", "amount": "1.5 & more", "coupon": "é"},
 			"note=1.5%20%26%20more&coupon=%C3%A9&stamp=1767323045&signature=U5%2F4jJtTIy39ncm7QuTinFBs4W%2FAt92b522FFy6pW3A" +
 				"pwPDi6YcviQhoHHOWmCHZ6aTlC8XfYunVbAEj2%2BiMCQ%3D%3D",
 			"application/x-www-form-urlencoded",
 		},
 		"a text": {
-			inText, map[string]string{"request_string": "/v1/orders", "method": "POST", "content": `{"a":"ü"}`},
+			inText,
+			map[string]string{"request_string": "/v1/orders", "method": "POST", "content": `{"a":"ü"}`},
 			`{"sig":"e54825f3cf0b2a7cc0b26bd7e0dca6a2db663db3e620fcc2b8d52ef35c53e11b","data":"{\"a\":\"ü\"}"}`,
 			"application/json; v=1767323045",
 		},
@@ -82,7 +84,8 @@ func TestBodies(t *testing.T) {
 			replaced(t, "{body: {}}", "{content: {pattern: '(?s).*', optional: true}}", "key, body", "key, uuid",
 				"ttl: 60s", "body: {text: content, content_type: uuid}\nttl: 60s", "{body: hello}", "{content: a}",
 				"    want:", "    uuid: u\n    want:"),
-			map[string]string{"content": " \x00\r\n\u00e9 "}, " \x00\r\n\u00e9 ", "u",
+			map[string]string{"content": " \x00\r\n\u00e9 "},
+			" \x00\r\n\u00e9 ", "u",
 		},
 		"an empty text": {
 			replaced(t, "{body: {}}", "{content: {pattern: '(?s).*', optional: true}}", "key, body", "key, uuid",
