@@ -202,6 +202,26 @@ func TestBodyOfTheAnswerIsSent(t *testing.T) {
 	}
 }
 
+// The test call of a route whose bodies are signed has one, where its method has bodies.
+func TestReadyHasABodySigned(t *testing.T) {
+	t.Parallel()
+	for allow, want := range map[string]map[string]any{
+		"POST /a": {"request_string": "/a", "body": "{}", "content_type": "application/json"},
+		"GET /a":  {"request_string": "/a"},
+	} {
+		t.Run(allow, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, nil)
+			config, err := Parse("f.yml", []byte("listen: 127.0.0.1:1\nroutes:\n  /texts: {sign: m/sign/custom/x, "+
+				"send: [request_string, body, content_type], allow: ["+allow+"]}"))
+			require.NoError(t, err)
+			r.Use(config, r.stub)
+			require.Equal(t, http.StatusOK, r.monitor(t, "/readyz").Code)
+			require.Equal(t, []signing.Call{{Parameters: want}}, r.stub.seen())
+		})
+	}
+}
+
 // A trailer is no Content-Type: the header of that name may be signed.
 func TestContentTypeIsNoTrailer(t *testing.T) {
 	t.Parallel()
