@@ -347,7 +347,7 @@ func TestCustomSchemeThatIsNoLongerValid(t *testing.T) {
 	m := newMount(t)
 	m.write("config/custom/good", m.customCreds())
 	m.storeConfig("old", "secrets: {key: {}}", values{"key": "canary"}, values{})
-	const problem = "headers: declare at least one header or query parameter"
+	const problem = "headers: declare at least one header, query parameter or body"
 	require.Contains(t, m.refused(logical.ReadOperation, "creds/custom/old", nil),
 		"the config at apisig/config/custom/old cannot be used: "+problem)
 	require.Contains(t, m.refused(logical.UpdateOperation, "check/custom/old", nil), problem)

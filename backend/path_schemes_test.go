@@ -379,7 +379,7 @@ func TestSchemeNamesThatAreWrong(t *testing.T) {
 		"binance\n\n":                   "scheme: must be a mapping of names to values; from a file: scheme=@file",
 		" binance":                      "scheme: must be a mapping of names to values; from a file: scheme=@file",
 		"two words":                     "scheme: must be a mapping of names to values; from a file: scheme=@file",
-		`{"secrets":{"canary":{}}}`:     "headers: declare at least one header or query parameter",
+		`{"secrets":{"canary":{}}}`:     "headers: declare at least one header, query parameter or body",
 		"secrets:canary":                "scheme: must be a mapping",
 		"":                              "scheme is required",
 		"\n":                            "scheme",

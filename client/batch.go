@@ -18,6 +18,8 @@ const (
 	maxRequestStrings = 100
 	// maxRequests is how many are signed by one that has maps: a scheme may sign with RSA, and the engine limits that.
 	maxRequests = 64
+	// maxRequestBytes is how many bytes the parameters of all calls may have together: the engine's limit.
+	maxRequestBytes = 1 << 20
 	// maxSending is how many requests to Vault are under way at the same time, besides halves of those that Vault refused.
 	// More of them have fewer calls each, and cost Vault more; with one alone, a call that just missed it waits for two.
 	maxSending = 2
@@ -26,6 +28,7 @@ const (
 // batchedCall is a call that is signed together with others.
 type batchedCall struct {
 	request any           // what a batch has of it
+	bytes   int           // of its parameters
 	reports bool          // it reports a 401
 	done    chan struct{} // closed when signed and err are set
 	signed  *Signed
@@ -44,6 +47,10 @@ func (s *Signer) signTogether(ctx context.Context, call Call) (*Signed, error) {
 		request = requestString
 	}
 	joined := &batchedCall{request: request, done: make(chan struct{})}
+	for _, value := range call.Parameters {
+		text, _ := value.(string)
+		joined.bytes += len(text)
+	}
 	s.mu.Lock()
 	joined.reports = s.reports(call)
 	s.waiting = append(s.waiting, joined)
@@ -82,8 +89,7 @@ func (s *Signer) sendNext() {
 	if len(s.waiting) == 0 || s.sending == maxSending {
 		return
 	}
-	_, most := s.batches()
-	next := s.take(most)
+	next := s.take(s.fitting())
 	s.sending++
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
@@ -96,9 +102,21 @@ func (s *Signer) sendNext() {
 	}()
 }
 
+// fitting is how many of the calls that wait longest one request may have.
+func (s *Signer) fitting() int {
+	_, most := s.batches()
+	count, bytes := 0, 0
+	for _, call := range s.waiting[:min(len(s.waiting), most)] {
+		if bytes += call.bytes; bytes > maxRequestBytes && count > 0 {
+			break
+		}
+		count++
+	}
+	return count
+}
+
 // take takes the calls that wait longest.
-func (s *Signer) take(most int) []*batchedCall {
-	count := min(len(s.waiting), most)
+func (s *Signer) take(count int) []*batchedCall {
 	taken := slices.Clone(s.waiting[:count])
 	s.waiting = slices.Delete(s.waiting, 0, count)
 	return taken

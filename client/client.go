@@ -40,10 +40,11 @@ type Transport struct {
 	// Path is the engine's path: its mount, sign or creds, the vendor, the config's name, and batch for a batch path.
 	// Required.
 	Path string
-	// Send names what a sign path is sent of a call: "request_string", "method", "body_sha256"; nil is request_string
-	// alone. A declared API says in its config's request which of them it takes. body_sha256 needs a body that can be read
-	// twice: one with GetBody, which http.NewRequest makes for buffers and strings. The hash is in lower-case hex, that of
-	// no body is the hash of nothing.
+	// Send names what a sign path is sent of a call: "request_string", "method", "body", "content_type", "body_sha256";
+	// nil is request_string alone. A declared API says in its config's request which of them it takes. To send body or
+	// body_sha256, the call's body must be one that can be read twice: one with GetBody, which http.NewRequest makes for
+	// buffers and strings. body is UTF-8 of at most 64 KiB, and left out if the call has none, as content_type is.
+	// body_sha256 is in lower-case hex, and that of no body is the hash of nothing.
 	Send []string
 	// Next sends the calls; nil is http.DefaultTransport.
 	Next http.RoundTripper
@@ -52,8 +53,9 @@ type Transport struct {
 	signed signing.Transport
 }
 
-// RoundTrip sends a call with the headers from Vault, which replace those of the same names. It sends nothing, and
-// returns an error, if Vault's answer is for another address, or if the call is a redirect that an http.Client follows.
+// RoundTrip sends a call with the headers from Vault, which replace those of the same names, and with the body of
+// Vault's answer, if that has one, in place of its own. It sends nothing, and returns an error, if Vault's answer is
+// for another address, or if the call is a redirect that an http.Client follows.
 //
 // If the vendor answers 401, it reports that to Vault and sends the call once more. If the call has a body that cannot
 // be sent again (GetBody is nil), the 401 is returned, and reported when the next call is signed.

@@ -432,9 +432,9 @@ func TestMethodAndBodyAreSigned(t *testing.T) {
 	require.Equal(t, []string{"hello", "hello", ""}, v.sent)
 	_, err = call(t, transport, http.MethodPost, v.URL+"/a", struct{ io.Reader }{strings.NewReader("once")})
 	require.ErrorContains(t, err, "the call's body can be read only once")
-	transport = &client.Transport{Vault: vault.Client, Path: "m/sign/custom/x", Send: []string{"body"}}
+	transport = &client.Transport{Vault: vault.Client, Path: "m/sign/custom/x", Send: []string{"cookie"}}
 	_, err = call(t, transport, http.MethodGet, v.URL+"/a", nil)
-	require.ErrorContains(t, err, `cannot send "body" to Vault`)
+	require.ErrorContains(t, err, `cannot send "cookie" to Vault`)
 	require.Len(t, v.calls, 3)
 }
 

@@ -34,8 +34,8 @@ type Signer struct {
 type Call = signing.Call
 
 // Signed is what Vault returned for a call: its Headers, the URL or BaseURL that they are for, the Query that Vault
-// appended to URL, and Vault's Warnings. Headers that are for one call alone are other ones after each Sign. It is
-// shared: do not change it.
+// appended to URL, the Body that the call must carry, and Vault's Warnings. Headers that are for one call alone are
+// other ones after each Sign. It is shared: do not change it.
 type Signed = signing.Signed
 
 // read is what a creds path returned.

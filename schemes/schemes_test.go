@@ -342,6 +342,11 @@ func TestSchemesRefuseWhatTheyWouldSignWrongly(t *testing.T) {
 		baseURL string
 		field   [2]string
 	}{
+		"S3 without TLS does not protect the body": {
+			scheme: "aws-s3-unsigned-payload", refusal: "base_url must be https:// and host",
+			request: request{"method": "PUT", "request_string": "/a"},
+			baseURL: "http://127.0.0.1:9000", field: [2]string{"host", "127.0.0.1:9000"},
+		},
 		"Gate may sign the decoded path": {
 			scheme: "gate", refusal: encoded, request: request{"method": "GET", "request_string": "/api/v4/spot/a%20b"},
 		},

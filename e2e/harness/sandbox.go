@@ -76,6 +76,59 @@ func (m *Mount) WriteCustom(name string) {
 	require.Len(m.T, answer.Warnings, 1)
 }
 
+// bodySchemes declare the same API with the body in the signature, and with a body of their own. openssl computed the
+// signatures: printf '1767323045\nPOST\n/custom/v1/orders\n<sha256sum>' | openssl dgst -sha256 -hmac made-up
+var bodySchemes = map[string]string{
+	"signs": `secrets: {secret: {}}
+request:
+  method: {pattern: '[A-Z]{3,7}'}
+  request_string: {}
+  body: {pattern: '(?s).*', max: 65536, optional: true}
+let: {sent: hex(sha256(body))}
+headers:
+  X-Time: now.unix()
+  X-Signature: hex(hmac_sha256(secret, now.unix() + "\n" + method + "\n" + request_string + "\n" + sent))
+ttl: 60s
+examples:
+  - secrets: {secret: made-up}
+    request: {method: POST, request_string: /custom/v1/orders, body: '{}'}
+    now: 2026-01-02T03:04:05Z
+    want: {X-Signature: 06a5fe269212b09500dda243a905f1df382b7284d48542ac2874e033f2161fc0}
+`,
+	"answers": `secrets: {secret: {}}
+request:
+  method: {pattern: '[A-Z]{3,7}'}
+  request_string: {}
+  body_sha256: {pattern: '[0-9a-f]{64}', optional: true}
+let:
+  payload: '"at=" + now.unix() + "&given=" + body_sha256'
+  sent: hex(sha256(payload))
+headers:
+  X-Time: now.unix()
+  X-Signature: hex(hmac_sha256(secret, now.unix() + "\n" + method + "\n" + request_string + "\n" + sent))
+body: {text: payload, content_type: '"application/x-www-form-urlencoded"'}
+ttl: 60s
+examples:
+  - secrets: {secret: made-up}
+    request:
+      method: POST
+      request_string: /custom/v1/orders
+      body_sha256: 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
+    now: 2026-01-02T03:04:05Z
+    want: {X-Signature: 2322ab559137323cedbc3399f17df8b103f0904777d208d019bdaa812c4eb203}
+`,
+}
+
+// WriteBodies writes configs of that API that sign bodies, and that answer them: signs and answers.
+func (m *Mount) WriteBodies() {
+	m.T.Helper()
+	for name, text := range bodySchemes {
+		given := Values{"scheme": text, "secret": CustomSecret, "base_url": m.URL}
+		status, _, refused := m.Request(http.MethodPut, "config/custom/"+name, given)
+		require.Equal(m.T, http.StatusOK, status, refused) // with warnings about what is optional
+	}
+}
+
 // TokenVendor is a vendor whose tokens readers share.
 type TokenVendor struct {
 	Name string

@@ -13,10 +13,10 @@ import (
 type appended map[string]string
 
 // addressed are the headers that have addresses. The parameters are taken out of these; a line of another header that
-// shows one of their values is dropped.
+// has one of them in it, or shows one of their values, is dropped.
 var addressed = []string{"Location", "Content-Location", "Link", "Refresh"}
 
-// leave takes the parameters out of the headers of an answer.
+// leave takes the parameters out of the headers or trailers of an answer.
 func (a appended) leave(header http.Header) {
 	if len(a) == 0 {
 		return
@@ -27,7 +27,10 @@ func (a appended) leave(header http.Header) {
 		}
 	}
 	for name, values := range header {
-		if header[name] = slices.DeleteFunc(values, a.shows); len(header[name]) == 0 {
+		header[name] = slices.DeleteFunc(values, func(value string) bool {
+			return a.shows(value) || cut(value, separator, a.is) != value
+		})
+		if len(header[name]) == 0 || a.shows(name) {
 			delete(header, name)
 		}
 	}
@@ -107,23 +110,26 @@ func (a appended) shows(text string) bool {
 	return false
 }
 
-// plainValue is a text in one spelling, for comparing: servers decode and encode it again, change its case, and drop
-// padding.
+// plainValue is a text in one spelling, for comparing: servers decode and encode it again, also in JSON, change its
+// case, and drop padding.
 func plainValue(text string) string {
-	return strings.TrimRight(strings.ToLower(strings.ReplaceAll(percentDecoded(text), "+", " ")), "=")
+	return strings.TrimRight(strings.ToLower(plain.Replace(percentDecoded(text))), "=")
 }
 
-var escape = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+var plain = strings.NewReplacer("+", " ", `\`, "")
+
+// escape is a byte in a URL, or an ASCII character in JSON.
+var escape = regexp.MustCompile(`(?:%|\\u00)[0-9A-Fa-f]{2}`)
 
 // percentDecoded decodes a text until nothing is left to decode, eight times at most. A % that does not begin an escape
 // stays.
 func percentDecoded(text string) string {
 	for range 8 {
-		if !strings.Contains(text, "%") {
+		if !strings.ContainsAny(text, `%\`) {
 			break
 		}
 		text = escape.ReplaceAllStringFunc(text, func(digits string) string {
-			octet, _ := strconv.ParseUint(digits[1:], 16, 8) // two hex digits
+			octet, _ := strconv.ParseUint(digits[len(digits)-2:], 16, 8) // two hex digits
 			return string([]byte{byte(octet)})
 		})
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
 	"net/url"
 	"strings"
 	"testing"
@@ -79,16 +81,27 @@ func TestAppendedParametersAreCut(t *testing.T) {
 // A header that still shows a value is dropped, and others stay.
 func TestHeadersThatShowAValueAreDropped(t *testing.T) {
 	t.Parallel()
-	given := appended{"sig": signature, "at": "1700000000"}
+	const token = "0123456789abcdef0123456789abcdef"
+	given := appended{"sig": signature, "at": "1700000000", "hex": token}
 	header := http.Header{
-		"Location":     {"https://other.example/" + url.PathEscape(signature) + "/x"},
-		"X-Next-Page":  {"/x?page=2&sig=" + url.QueryEscape(signature)},
-		"X-Twice":      {strings.ToLower(signature), "1700000000"},
-		"Link":         {"</x?sig=" + url.QueryEscape(signature) + ">; rel=self"},
-		"Content-Type": {"text/plain"},
+		"Location":                    {"https://other.example/" + url.PathEscape(signature) + "/x"},
+		"X-Next-Page":                 {"/x?page=2&sig=" + url.QueryEscape(signature)},
+		"X-Twice":                     {strings.ToLower(signature), "1700000000"},
+		"X-Short":                     {"/x?at=1700000000&a=b", "at=17"},
+		"X-Json":                      {`{"self":"\/x?sig=YWJjZGVmZ2hpamtsbW5v\u002B\/cHFy"}`},
+		"X-Ywjjzgvmz2hpamtsbw5v-Chfy": {"a name cannot show it"},
+		"X-" + strings.ToUpper(token): {"but can show this"},
+		"Link":                        {"</x?sig=" + url.QueryEscape(signature) + ">; rel=self"},
+		"Content-Type":                {"text/plain"},
 	}
 	given.leave(header)
-	want := http.Header{"X-Twice": {"1700000000"}, "Link": {"</x>; rel=self"}, "Content-Type": {"text/plain"}}
+	want := http.Header{
+		"X-Twice":                     {"1700000000"},
+		"X-Short":                     {"at=17"},
+		"X-Ywjjzgvmz2hpamtsbw5v-Chfy": {"a name cannot show it"},
+		"Link":                        {"</x>; rel=self"},
+		"Content-Type":                {"text/plain"},
+	}
 	require.Equal(t, want, header)
 	none := http.Header{"Location": {"/x?sig=1"}, "Empty": {}}
 	appended(nil).leave(none)
@@ -122,6 +135,51 @@ func TestAppendedSignatureDoesNotComeBack(t *testing.T) {
 	require.Equal(t, "0; url=https://other.example/v1.0/event/1?a=b", response.Header.Get("Refresh"))
 	require.Empty(t, response.Header.Get("X-Echo"))
 	_, _ = io.Copy(io.Discard, response.Body)
+}
+
+// Nor does an answer ahead of the answer, or a trailer.
+func TestAppendedSignatureDoesNotComeBackBesideHeaders(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(w http.ResponseWriter, req *http.Request) {
+		self := "https://other.example" + req.URL.RequestURI()
+		w.Header().Set("Link", "<"+self+">; rel=preload")
+		w.Header().Set("X-Self", self)
+		w.WriteHeader(http.StatusEarlyHints)
+		w.Header().Del("Link")
+		w.Header().Del("X-Self")
+		w.Header().Set("Trailer", "X-Self, X-Sum, Location")
+		_, _ = io.WriteString(w, "body")
+		w.Header().Set("X-Self", self)
+		w.Header().Set("X-Sum", "sum")
+		w.Header().Set("Location", self)
+		w.Header().Set(http.TrailerPrefix+"X-More", self)
+	})
+	r.stub.answer = func(_ *Route, call signing.Call) (*signing.Signed, error) {
+		return &signing.Signed{
+			URL:   r.vendor.URL + fmt.Sprint(call.Parameters["request_string"]) + "&sig=" + url.QueryEscape(signature),
+			Query: map[string]string{"sig": signature},
+		}, nil
+	}
+	hints := make(chan textproto.MIMEHeader, 1)
+	request, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+		Got1xxResponse: func(_ int, header textproto.MIMEHeader) error {
+			hints <- header
+			return nil
+		},
+	}), http.MethodGet, "http://"+r.address+"/avanan/us/v1.0/event/1?a=b", http.NoBody)
+	require.NoError(t, err)
+	transport := &http.Transport{DisableKeepAlives: true}
+	response, err := transport.RoundTrip(request)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = response.Body.Close() })
+	_, err = io.Copy(io.Discard, response.Body)
+	require.NoError(t, err)
+	want := textproto.MIMEHeader{"Link": {"<https://other.example/v1.0/event/1?a=b>; rel=preload"}}
+	require.Equal(t, want, <-hints)
+	require.Equal(t, "sum", response.Trailer.Get("X-Sum"))
+	require.Equal(t, "https://other.example/v1.0/event/1?a=b", response.Trailer.Get("Location"))
+	require.Empty(t, response.Trailer.Get("X-Self"))
+	require.Empty(t, response.Trailer.Get("X-More"))
 }
 
 // Whatever the vendor makes of the address, no spelling of the value is left.

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
+
+	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
-// maxBuffered is the longest body that is read before the call is signed.
+// maxBuffered is the longest body that is read before the call is signed with its hash.
 const maxBuffered = 10 << 20
 
 // budget is the memory that all bodies together may take that are read before their calls are signed.
@@ -71,6 +74,43 @@ func (b *budget) read(in io.Reader, length int64) (*body, error) {
 	return read, nil
 }
 
+// readText reads a body that is signed as a text, into one piece of memory. Its room is taken before the first byte
+// comes: without a length, as much as the longest takes.
+func (b *budget) readText(in io.Reader, length int64) (*body, string, error) {
+	size := length
+	if length < 0 {
+		size = signing.MaxBody
+	}
+	if size > signing.MaxBody {
+		return nil, "", errLongText
+	}
+	if !b.take(size) {
+		return nil, "", errNoRoom
+	}
+	read := &body{budget: b, taken: size}
+	var text strings.Builder
+	text.Grow(int(size))
+	var err error
+	read.length, err = io.CopyBuffer(&text, io.LimitReader(in, size+1), make([]byte, 4<<10))
+	switch {
+	case err == nil && read.length > size:
+		err = errLongText
+	case err == nil && length > read.length:
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		read.release()
+		return nil, "", broken(err)
+	}
+	return read, text.String(), nil
+}
+
+var (
+	errLongText = refusal(http.StatusRequestEntityTooLarge,
+		"the body is longer than 64 KiB, which is what this route can sign")
+	errNoRoom = refusal(http.StatusServiceUnavailable, "the proxy reads too many bodies at this moment: try again")
+)
+
 // part reads the whole of a body with a length, or the next 32 KiB of one without. It returns how many bytes came.
 func (b *body) part(in io.Reader, length int64) (int64, error) {
 	size := length
@@ -78,7 +118,7 @@ func (b *body) part(in io.Reader, length int64) (int64, error) {
 		size = bufferSize
 	}
 	if !b.budget.take(size) {
-		return 0, refusal(http.StatusServiceUnavailable, "the proxy reads too many bodies at this moment: try again")
+		return 0, errNoRoom
 	}
 	b.taken += size
 	var part []byte

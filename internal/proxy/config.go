@@ -245,6 +245,11 @@ func (d *document) route(key, node *yaml.Node) *Route {
 
 func isDots(segment string) bool { return segment == "." || segment == ".." }
 
+// sendable are what send can have.
+var sendable = []string{
+	signing.Method, signing.RequestString, signing.Body, signing.ContentType, signing.BodySHA256,
+}
+
 func (d *document) send(route *Route, node *yaml.Node) []string {
 	switch {
 	case route.kind == signing.Creds && node != nil:
@@ -258,8 +263,8 @@ func (d *document) send(route *Route, node *yaml.Node) []string {
 	var names []string
 	for _, item := range d.list(node, "send") {
 		name := d.text(item, "an item of send")
-		if !slices.Contains([]string{signing.Method, signing.RequestString, signing.BodySHA256}, name) {
-			d.wrong(item, "send has %q: it can have method, request_string and body_sha256", name)
+		if !slices.Contains(sendable, name) {
+			d.wrong(item, "send has %q: it can have %s", name, strings.Join(sendable, ", "))
 		}
 		if slices.Contains(names, name) {
 			d.wrong(item, "send has %s twice", name)

@@ -219,7 +219,7 @@ func TestMistakesOfARoute(t *testing.T) {
 		{"scopes with a space", with("scopes: a b"), "5: scopes must be printable ASCII"},
 		{"send, a text", with("send: request_string"), "5: send must be a list"},
 		{"send without the path", with("send: [method]"), "5: send must have request_string"},
-		{"send, an unknown name", with("send: [body]"), `5: send has "body"`},
+		{"send, an unknown name", with("send: [header]"), `5: send has "header": it can have method, request_string, body`},
 		{"send, twice", with("send: [method, method]"), "5: send has method twice"},
 		{
 			"a parameter too many for a batch", path("m/sign/avanan/us/batch\n    send: [request_string, method]"),

@@ -113,8 +113,12 @@ func broken(err error) *problem {
 	if already, is := errors.AsType[*problem](err); is {
 		return already
 	}
-	if isTimeout(err) {
+	switch {
+	case isTimeout(err):
 		return errLate
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return refusal(http.StatusBadRequest, "the body of the request broke off before its end")
+	default:
+		return refusal(http.StatusBadRequest, "the body of the request could not be read")
 	}
-	return refusal(http.StatusBadRequest, "the body of the request could not be read")
 }

@@ -76,7 +76,7 @@ func TestDeadlinesMoveWithProgress(t *testing.T) {
 	require.Equal(t, []time.Time{at(4), {}}, connection.read)
 
 	rest := body("abc")
-	answer := &statusRecorder{ResponseWriter: connection, client: client, body: rest}
+	answer := &statusRecorder{ResponseWriter: connection, client: client, body: rest, exchange: &exchange{}}
 	answer.WriteHeader(http.StatusEarlyHints)
 	require.Empty(t, connection.read)
 	connection.write = nil

@@ -97,6 +97,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	recorded := &statusRecorder{ResponseWriter: w, client: client}
 	taken, refused := admit(r, p.hosts, using.routes)
 	e := &exchange{admitted: taken, proxy: p, signer: using.signers[taken.route], failed: refused}
+	recorded.exchange = e
 	request := r.WithContext(context.WithValue(r.Context(), exchangeKey{}, e))
 	if r.Body != http.NoBody {
 		e.incoming = &incoming{ReadCloser: r.Body, peer: client}
@@ -182,6 +183,7 @@ func rewrite(pr *httputil.ProxyRequest) {
 	filter(pr.Out.Header)
 	filter(pr.Out.Trailer)
 	e.route.fixScopes(pr.Out)
+	signing.Drop(pr.Out.Trailer, "Content-Type") // it may be signed, and a vendor could read it as the header's
 	if len(pr.Out.Trailer) == 0 {
 		pr.Out.Trailer = nil
 	} else if pr.Out.Body != nil {
@@ -218,9 +220,14 @@ type statusRecorder struct {
 	client *peer
 	body   *incoming // of the request; nil: there is none
 	status int
+
+	exchange *exchange
 }
 
 func (w *statusRecorder) WriteHeader(status int) {
+	if status < http.StatusOK && w.exchange.to != nil { // such as 103, which modify does not get
+		w.exchange.to.appended.leave(w.Header())
+	}
 	if status >= http.StatusOK && w.status == 0 {
 		w.status = status
 		if w.body != nil {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/apisig/vault-plugin-apisig/internal/signing"
@@ -30,6 +31,12 @@ type Route struct {
 
 // Name is the route's key in the configuration.
 func (r *Route) Name() string { return cmp.Or(r.Prefix, "/") }
+
+// sendsBody reports whether the route's sign path is sent bodies.
+func (r *Route) sendsBody() bool { return slices.Contains(r.Send, signing.Body) }
+
+// readsBody reports whether bodies are read before their calls are signed.
+func (r *Route) readsBody() bool { return r.sendsBody() || slices.Contains(r.Send, signing.BodySHA256) }
 
 // requestStringAlone reports whether the route's sign path takes no other parameter, and no comma in it.
 func (r *Route) requestStringAlone() bool { return r.vendor == "avanan" }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/apisig/vault-plugin-apisig/internal/signing"
@@ -39,7 +38,7 @@ type transport struct{}
 // RoundTrip makes the call that rewrite has made of a request. Its errors are a *problem, or the context's.
 func (transport) RoundTrip(out *http.Request) (*http.Response, error) {
 	e := exchangeOf(out.Context())
-	if slices.Contains(e.route.Send, signing.BodySHA256) && out.Body != nil && out.Body != http.NoBody {
+	if e.route.readsBody() && out.Body != nil && out.Body != http.NoBody {
 		if err := e.readBody(out); err != nil {
 			return nil, err
 		}
@@ -48,21 +47,36 @@ func (transport) RoundTrip(out *http.Request) (*http.Response, error) {
 	if other, is := errors.AsType[*signing.TargetError](err); is {
 		err = failure(http.StatusBadGateway, sideVault, "Vault's answer is for another call", other.Error())
 	}
+	if wrong, is := errors.AsType[*signing.CallError](err); is {
+		err = refusal(wrong.Status, wrong.Reason)
+	}
 	return response, err
 }
 
 // readBody reads the body of a request. From then on it can be sent again.
 func (e *exchange) readBody(out *http.Request) (err error) {
 	e.incoming.within(e.proxy.whole)
-	if e.body, err = e.proxy.bodies.read(out.Body, out.ContentLength); err != nil {
+	var text string
+	if e.route.sendsBody() {
+		e.body, text, err = e.proxy.bodies.readText(out.Body, out.ContentLength)
+	} else {
+		e.body, err = e.proxy.bodies.read(out.Body, out.ContentLength)
+	}
+	if err != nil {
 		return err
 	}
 	out.Body, out.ContentLength, out.Trailer, out.TransferEncoding = http.NoBody, e.body.length, nil, nil
 	out.Header.Del("Expect") // the client was told to go on
-	if e.body.length > 0 {
-		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(e.body.reader()), nil }
-		out.Body, err = out.GetBody()
+	if e.body.length == 0 {
+		return nil
 	}
+	out.GetBody = func() (io.ReadCloser, error) {
+		if text != "" {
+			return signing.NewText(text), nil // which Vault gets, too
+		}
+		return io.NopCloser(e.body.reader()), nil
+	}
+	out.Body, err = out.GetBody()
 	return err
 }
 
@@ -96,7 +110,9 @@ func (e *exchange) RoundTrip(request *http.Request) (*http.Response, error) {
 	switch {
 	case err == nil:
 		e.proxy.Metrics.upstream.WithLabelValues(e.route.Name()).Observe(e.proxy.Now().Sub(started).Seconds())
-		response.Body = &answer{ReadCloser: response.Body, stall: e.proxy.answer}
+		response.Body = &answer{ReadCloser: response.Body, stall: e.proxy.answer, ends: func() {
+			e.to.appended.leave(response.Trailer)
+		}}
 		return response, nil
 	case is: // the client's body
 		return nil, broken
@@ -138,6 +154,7 @@ type answer struct {
 	io.ReadCloser
 	stall time.Duration
 	timer *time.Timer // nil before the first Read
+	ends  func()      // is called at its end, when the trailers are there
 }
 
 func (a *answer) Read(p []byte) (int, error) {
@@ -147,5 +164,9 @@ func (a *answer) Read(p []byte) (int, error) {
 		a.timer.Reset(a.stall)
 	}
 	defer a.timer.Stop()
-	return a.ReadCloser.Read(p)
+	n, err := a.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		a.ends()
+	}
+	return n, err
 }

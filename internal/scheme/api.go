@@ -21,6 +21,10 @@ func API() *api.API {
 			Name: "values", Kind: api.OutputMap, Optional: true,
 			Help: "The values by name, which are not sent with a call; absent if the scheme declares none.",
 		},
+		{
+			Name: "body", Optional: true,
+			Help: "What the call must carry, with the Content-Type in headers; absent if the scheme declares none.",
+		},
 		{Name: "base_url", Help: "Address of the API."},
 		{Name: "expires_at", Help: "Until when the result is good, by the scheme's ttl, RFC 3339."},
 	}
@@ -281,6 +285,9 @@ func (a *account) Sign(m api.Moment, given api.Inputs) (api.Answer, error) {
 	}
 	if signed.URL != "" {
 		answer.Fields["url"] = signed.URL
+	}
+	if a.scheme.HasBody() {
+		answer.Fields["body"] = signed.Body
 	}
 	if len(signed.Headers) == 0 {
 		answer.Headers = nil

@@ -28,7 +28,8 @@ type document struct {
 	conditions      []source // their names are messages
 	headers, query  []source
 	values          []source
-	baseURL         string // the default of the config's; "" for none
+	body            *bodySource // nil for none
+	baseURL         string      // the default of the config's; "" for none
 	ttl             time.Duration
 	allowStatic     bool
 	allowExtension  bool
@@ -74,6 +75,7 @@ func readDocument(text string, newer *newerRules) *document {
 	d.headers = readOutputs(sections["headers"], "headers", headerFault)
 	d.query = readOutputs(sections["query"], "query", queryFault)
 	d.values = readOutputs(sections["values"], "values", valueFault)
+	d.body = readBody(sections["body"])
 	d.readBaseURL(sections["base_url"])
 	d.readTTL(sections["ttl"])
 	flag := func(name string) bool { return sections[name] != nil && boolean(sections[name].Value, name) }
@@ -96,8 +98,8 @@ func (d *document) checkComplete() {
 	switch {
 	case len(d.secrets) == 0:
 		panic(refuseAt("secrets", "declare at least one secret"))
-	case len(d.headers)+len(d.query) == 0:
-		panic(refuseAt("headers", "declare at least one header or query parameter"))
+	case len(d.headers)+len(d.query) == 0 && d.body == nil:
+		panic(refuseAt("headers", "declare at least one header, query parameter or body"))
 	case d.ttl == 0:
 		panic(refuseAt("ttl", "is required: how long the result can be used, such as 60s"))
 	case len(d.examples) == 0:
@@ -121,6 +123,7 @@ func (d *document) checkComplete() {
 			panic(refuseAt(value.place, "is the name of a query parameter too"))
 		}
 	}
+	d.checkBody()
 }
 
 // readBaseURL reads the default of the config's base_url.
@@ -227,7 +230,7 @@ func (d *document) readConditions(node *yaml.Node) {
 	}
 }
 
-// readOutputs reads the section headers or query.
+// readOutputs reads the section headers, query or values, or the form of a body.
 func readOutputs(node *yaml.Node, section string, nameFault func(string) string) []source {
 	found := pairs(node, section)
 	if len(found) > maxHeaders {

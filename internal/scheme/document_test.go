@@ -111,7 +111,7 @@ func TestWrongDocuments(t *testing.T) {
 		{"no secrets", replaced(t, "secrets: {key: {}}", "secrets: {}"), "secrets: declare at least one secret"},
 		{
 			"no output", replaced(t, "headers: {X-Sig: 'hex(hmac_sha256(key, body))'}", "headers: {}"),
-			"headers: declare at least one header or query parameter",
+			"headers: declare at least one header, query parameter or body",
 		},
 		{"no ttl", replaced(t, "ttl: 60s\n", ""), "ttl: is required"},
 		{

@@ -23,7 +23,8 @@ type example struct {
 	values  Values
 	moment  Moment
 	request map[string]string
-	// want is by the names of headers, query parameters and values; "" is one that is left out because it is empty.
+	// want is by the names of headers, query parameters and values, and has the body; "" is one that is left out because
+	// it is empty.
 	want map[string]string
 	// given are the keys that the example has.
 	given map[string]bool
@@ -84,7 +85,7 @@ func readExample(node *yaml.Node, place string) example {
 		}
 	}
 	if len(x.want) == 0 {
-		panic(refuseAt(place, "has no want: the headers, query parameters or values that it must give"))
+		panic(refuseAt(place, "has no want: the headers, query parameters, values or body that it must give"))
 	}
 	return x
 }
@@ -158,6 +159,9 @@ func (s *Scheme) CheckExamples() error {
 			want, wanted := x.want[output.name]
 			// No two outputs have the same name.
 			got := signed.Headers[output.name] + signed.Query[output.name] + signed.Values[output.name]
+			if whole.body != nil && output.name == bodyOutput {
+				got = signed.Body
+			}
 			if wanted && got != want {
 				return refuseAt(x.place+".want."+output.name, "the scheme gives %q, and the example wants %q%s%s", got, want,
 					whole.hashedFor(x, output), s.encodingHint(x))

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/apisig/vault-plugin-apisig/internal/scheme"
 	"github.com/apisig/vault-plugin-apisig/internal/secret"
@@ -16,7 +17,10 @@ func FuzzScheme(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, seed := range []string{string(text), small, encoded, outputs, addressed, paveScheme, avananScheme, declaredPAVE("unix")} {
+	for _, seed := range []string{
+		string(text), small, encoded, outputs, addressed, inForm, inText, paveScheme, avananScheme,
+		declaredPAVE("unix"),
+	} {
 		f.Add(seed, "canary-value", "/canary")
 	}
 	f.Fuzz(func(t *testing.T, text, value, target string) {
@@ -53,6 +57,9 @@ func FuzzScheme(f *testing.F) {
 		signed, err := signer.Sign(scheme.Moment{Now: time.Unix(1767323045, 0), UUID: "u", Nonce: "n"}, request)
 		if err != nil {
 			return
+		}
+		if strings.Contains(signed.Body, "canary"+value) || !utf8.ValidString(signed.Body) || len(signed.Body) > 64<<10 {
+			t.Errorf("body: %q", signed.Body)
 		}
 		for name, header := range signed.Headers {
 			if header == "" || strings.ContainsAny(name+header, "\r\n\x00") || strings.Contains(header, "canary"+value) {

@@ -58,7 +58,7 @@ type generator struct {
 
 func newGenerator(seed uint64, functions map[string]*function) *generator {
 	g := &generator{rand.New(rand.NewPCG(seed, 0)), functions, map[kind][]string{
-		kindString:     {"field", "method", "body", "uuid", "nonce", "base_url"},
+		kindString:     {"field", "method", "content", "uuid", "nonce", "base_url"},
 		kindSecret:     {"text", "raw"},
 		kindTimestamp:  {"now"},
 		kindPrivateKey: {"p256", "ed"},
@@ -160,7 +160,7 @@ func (g *generator) leaf(k kind) string {
 		return g.pick(`""`, `"a"`, "`b?c=d&c`", `"?"`, `"\n"`, "now.unix()", "now.format(\"%d%H%M%S\")", "field", "method",
 			"host_of(base_url)", "host_of(login)")
 	case kindBytes:
-		return g.pick(`bytes("a")`, "bytes(method)", "sha256(text + uuid)", "hmac_sha1(raw, body)")
+		return g.pick(`bytes("a")`, "bytes(method)", "sha256(text + uuid)", "hmac_sha1(raw, content)")
 	case kindSecret:
 		return g.pick("text", "raw", "(text)", "derive_sha256(seed)")
 	case kindBool:
@@ -233,6 +233,18 @@ func (g *generator) document() string {
 		fmt.Fprintf(&values, "  v%d: %q\n", i, g.expression(kindString, 5))
 		fmt.Fprintf(&want, "v%d: x, ", i)
 	}
+	body := ""
+	switch g.IntN(4) {
+	case 0:
+		body = fmt.Sprintf("body: {content_type: %q, text: %q}\n", g.expression(kindString, 3), g.expression(kindString, 5))
+		want.WriteString("body: x, ")
+	case 1:
+		body = fmt.Sprintf("body: {form: {a: %q, b: %q}}\n", g.expression(kindString, 4), g.expression(kindString, 4))
+		want.WriteString("body: x, ")
+	}
+	if body != "" {
+		want.WriteString("Content-Type: x, ")
+	}
 	optional := func(section, content string) string {
 		if content == "" {
 			return ""
@@ -244,9 +256,9 @@ func (g *generator) document() string {
 	made := ofEach(of, ", ", func(name string) string { return fmt.Sprintf("%s: %q", name, pairSets[0][name].Reveal()) })
 	used := ofEach(of, " + ", func(name string) string { return "public_key(" + name + ")" })
 	return "secrets: {text: {}, raw: {encoding: base64}, seed: {}, " + declared + "}\nfields: {field: {}, login: {address: true, default: 'https://Login.example:443'}}\n" +
-		"request: {method: {pattern: '[A-Z]{3,7}'}, body: {pattern: '(?s).*', optional: true, max: 64}}\n" +
+		"request: {method: {pattern: '[A-Z]{3,7}'}, content: {pattern: '(?s).*', optional: true, max: 64}}\n" +
 		optional("let", lets.String()) + optional("require", conditions.String()) +
-		optional("values", values.String()) + "headers:\n" + outputs.String() +
+		optional("values", values.String()) + body + "headers:\n" + outputs.String() +
 		"  X-Used: hex(hmac_sha256(text + raw, uuid)) + hex(hmac_sha256(derive_md5(seed), uuid))\n" +
 		"  X-Keys: hex(" + used + ")\nttl: 1m\n" +
 		g.pick("", "allow_static: true\n", "allow_extension: true\n") +
@@ -260,7 +272,7 @@ func (g *generator) document() string {
 func blindedResults(t *testing.T, s *Scheme, g *generator) map[string]bool {
 	t.Helper()
 	field := g.pick("f", "GET", "longer-field")
-	request := map[string]string{"method": g.pick("GET", "POST"), "body": g.pick("", "a", "a=b&a=%zz?", "\xff\n")}
+	request := map[string]string{"method": g.pick("GET", "POST"), "content": g.pick("", "a", "a=b&a=%zz?", "\xff\n")}
 	results := map[string]bool{}
 	for i, secrets := range []map[string]secret.Text{
 		{"text": "a", "raw": "YQ==", "seed": "a"},

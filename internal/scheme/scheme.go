@@ -48,6 +48,8 @@ type Scheme struct {
 	lets []func(*environment)
 	// conditions have the message for requests that do not meet them as their name.
 	conditions, headers, query, values []output
+	// body is the body, whose Content-Type is among the headers; nil if the document declares none.
+	body *output
 	// checked is what compiled it; nil if this is not the whole scheme.
 	checked *checker
 	// uses are the names in the document.
@@ -62,7 +64,7 @@ type Scheme struct {
 	outdated error
 }
 
-// output is a header, a query parameter or a condition.
+// output is a header, a query parameter, a value, a body or a condition.
 type output struct {
 	name, place string
 	value       evaluate
@@ -72,8 +74,14 @@ type output struct {
 	uses map[string]bool
 }
 
-// outputs are the headers, query parameters and values.
-func (s *Scheme) outputs() []output { return slices.Concat(s.headers, s.query, s.values) }
+// outputs are the headers, query parameters, values and body.
+func (s *Scheme) outputs() []output {
+	outputs := slices.Concat(s.headers, s.query, s.values)
+	if s.body != nil {
+		outputs = append(outputs, *s.body)
+	}
+	return outputs
+}
 
 // Parse checks and compiles a document. It does not run the examples, because a config's secrets are compared with them
 // first: see CheckHidden and CheckExamples. An error names the place in the document and quotes no value.
@@ -99,6 +107,9 @@ func parse(text string, functions map[string]*function, newer *newerRules) (*Sch
 		for i := range outputs {
 			outputs[i].uses = nil
 		}
+	}
+	if s.body != nil {
+		s.body.uses = nil
 	}
 	s.document = &document{
 		baseURL:        d.baseURL,
@@ -131,6 +142,10 @@ func compile(text string, functions map[string]*function, newer *newerRules) (_ 
 	s.headers = c.outputs(d.headers, kindString, uses)
 	s.query = c.outputs(d.query, kindString, uses)
 	s.values = c.outputs(d.values, kindString, uses)
+	if d.body != nil {
+		body, header := c.body(d.body, uses)
+		s.body, s.headers = &body, append(s.headers, header)
+	}
 	c.keys.checkApart(newer)
 	d.texts = append(d.texts, c.literals...)
 	s.uses = maps.Clone(uses)
@@ -140,7 +155,7 @@ func compile(text string, functions map[string]*function, newer *newerRules) (_ 
 	c.addUses(uses)
 	for _, f := range d.secrets {
 		if !uses[f.name] {
-			panic(refuseAt("secrets."+f.name, "is not used in any header, query parameter or value"))
+			panic(refuseAt("secrets."+f.name, "is not used in any header, query parameter, value or body"))
 		}
 	}
 	for _, let := range c.lets {
@@ -244,22 +259,27 @@ func newChecker(d *document, functions map[string]*function) *checker {
 	return c
 }
 
-// outputs compiles headers, query parameters or conditions, and adds the names in them to uses.
+// outputs compiles headers, query parameters, values or conditions, and adds the names in them to uses.
 func (c *checker) outputs(sources []source, accepted kind, uses map[string]bool) []output {
 	outputs := make([]output, len(sources))
 	for i, source := range sources {
-		own := map[string]bool{}
-		compiled := c.compile(source, own, accepted)
-		maps.Copy(uses, own)
-		if compiled.stale && !c.allowStatic {
-			// Earlier versions let a request field count that has one value, or can be empty.
-			c.newer.refuse(refuseAt(source.place, "has a digest of a secret that stays the same: put now, uuid or nonce into "+
-				"what is hashed, or, for an hmac_, a request field that cannot be empty and has more than one value; or set "+
-				"allow_static: true if the API wants it so"))
-		}
-		outputs[i] = output{source.name, source.place, compiled.value, compiled.ofSecret, own}
+		outputs[i], _ = c.output(source, accepted, uses)
 	}
 	return outputs
+}
+
+// output compiles what an answer has, or a condition, and adds the names in it to uses.
+func (c *checker) output(source source, accepted kind, uses map[string]bool) (output, facts) {
+	own := map[string]bool{}
+	compiled := c.compile(source, own, accepted)
+	maps.Copy(uses, own)
+	if compiled.stale && !c.allowStatic {
+		// Earlier versions let a request field count that has one value, or can be empty.
+		c.newer.refuse(refuseAt(source.place, "has a digest of a secret that stays the same: put now, uuid or nonce into "+
+			"what is hashed, or, for an hmac_, a request field that cannot be empty and has more than one value; or set "+
+			"allow_static: true if the API wants it so"))
+	}
+	return output{source.name, source.place, compiled.value, compiled.ofSecret, own}, compiled.facts
 }
 
 // lints are warnings about what Vault's policies cannot hold.
@@ -368,6 +388,9 @@ func (s *Scheme) BaseURL() string { return s.document.baseURL }
 func (s *Scheme) IsAddress(name string) bool {
 	return slices.ContainsFunc(s.document.fields, func(f field) bool { return f.name == name && f.address })
 }
+
+// HasBody reports whether the document declares what the call carries.
+func (s *Scheme) HasBody() bool { return s.body != nil }
 
 // Uses reports whether the document has a predeclared name in it: now, uuid, nonce or base_url.
 func (s *Scheme) Uses(predeclared string) bool { return s.uses[predeclared] }

@@ -85,9 +85,18 @@ var (
 			textKey("uuid", "Required if the scheme uses it; at most 64 bytes."),
 			textKey("nonce", "Required if the scheme uses it; at most 64 bytes."),
 			{name: "want", required: true, shape: shape{
-				help: "Headers, query parameters and values that the call must have; an empty one is left out.",
+				help: "Headers, query parameters and values that the call must have, and its body; an empty one is left out.",
 				each: &shape{},
 			}},
+		},
+	}
+
+	bodyShape = shape{
+		help: "What the call carries, with its Content-Type: a form, or a text.",
+		keys: []key{
+			expressionsKey("form", "Parameters, percent-encoded in this order.", queryPattern.String(), maxHeaders),
+			{name: "text", shape: expressionShape},
+			{name: "content_type", shape: expressionShape},
 		},
 	}
 
@@ -116,6 +125,7 @@ var (
 			expressionsKey("headers", "Headers of the signed call.", headerPattern.String(), maxHeaders),
 			expressionsKey("query", "Query parameters that are appended to url.", queryPattern.String(), maxHeaders),
 			expressionsKey("values", "Values of the answer that are not sent with the call.", namePattern.String(), maxHeaders),
+			{name: "body", shape: bodyShape},
 			{name: "ttl", required: true, shape: shape{
 				help: "How long a result is good for: 1s to 24h, or a number of seconds.",
 			}},

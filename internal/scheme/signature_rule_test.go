@@ -26,12 +26,12 @@ func TestDeclarationsOfKeyPairs(t *testing.T) {
 		{"another option", "{key: ed25519}", "{kind: ed25519}", "the keys are encoding, key"},
 		{
 			"not used", "ed25519(private_key, message)", "sha256(message)",
-			"secrets.private_key: is not used in any header, query parameter or value",
+			"secrets.private_key: is not used in any header, query parameter, value or body",
 		},
 		{
 			"used in a let that is not used", "headers: {X-Sig: 'base64(ed25519(private_key, message))'",
 			"let: {unused: 'ed25519(private_key, message)'}\nheaders: {X-Sig: message",
-			"secrets.private_key: is not used in any header, query parameter or value",
+			"secrets.private_key: is not used in any header, query parameter, value or body",
 		},
 		{"an example with a key of another kind", "MC4CAQAw", "MC4CAQAx", "examples[0]: private_key is "},
 		{"an example without the key", "private_key: \"", "private_kez: \"", "examples[0].secrets: has a key that the " +

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/apisig/vault-plugin-apisig/internal/baseurl"
 	"github.com/apisig/vault-plugin-apisig/internal/secret"
@@ -36,6 +37,8 @@ type Signed struct {
 	Query map[string]string
 	// Values are the scheme's values by name, which are not sent with the call. None is empty.
 	Values map[string]string
+	// Body is what the call carries, for a scheme that declares it: also "", in place of whatever the caller has.
+	Body string
 	// URL is where to send the request, with the query parameters appended; "" for a scheme without request_string.
 	URL string
 }
@@ -213,6 +216,15 @@ func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
 			signed.Values = make(map[string]string, len(s.scheme.values))
 		}
 		signed.Values[output.name] = value
+	}
+	if body := s.scheme.body; body != nil {
+		signed.Body = body.value(e)
+		if e.failure != nil {
+			return Signed{}, e.failure
+		}
+		if !utf8.ValidString(signed.Body) { // decoded_query can give any byte
+			return Signed{}, &RequestError{body.place + " cannot be sent: it is not UTF-8"}
+		}
 	}
 	return s.withQuery(signed, e, request)
 }

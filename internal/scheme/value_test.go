@@ -130,7 +130,7 @@ func TestWrongValuesAndAddresses(t *testing.T) {
 		},
 		"no header": {
 			replaced(t, "headers:", "values:", "X-Sig", "sig"),
-			"headers: declare at least one header or query",
+			"headers: declare at least one header, query",
 		},
 		"a base URL": {addressedWith(t, "HTTPS:", "http:"), "base_url: is plain http"},
 		"no base URL": {

@@ -19,6 +19,8 @@ type Signed struct {
 	BaseURL string
 	// Query are the parameters that Vault appended to URL, decoded; nil for none.
 	Query map[string]string
+	// Body is what the call carries in place of its own body; nil if it carries its own.
+	Body *string
 	// Warnings are Vault's.
 	Warnings []string
 
@@ -42,6 +44,13 @@ func Parse(path string, data map[string]any) (*Signed, error) {
 	}
 	if len(signed.Headers) == 0 && len(signed.Query) == 0 {
 		return nil, fmt.Errorf("the answer of %s has no headers", path)
+	}
+	if value, has := data["body"]; has {
+		body, text := value.(string)
+		if !text {
+			return nil, fmt.Errorf("the answer of %s has a body that is not a string", path)
+		}
+		signed.Body = &body
 	}
 	signed.URL, _ = data["url"].(string)
 	signed.BaseURL, _ = data["base_url"].(string)
