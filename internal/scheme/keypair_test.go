@@ -8,7 +8,9 @@ import (
 	"encoding/pem"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -71,6 +73,8 @@ func TestWrongPrivateKeys(t *testing.T) {
 	rsa, p256, ed := file("rsa.pem"), file("p256.pem"), file("ed25519.pem")
 	lines := strings.Split(rsa, "\n")
 	seed := seedOf(t)
+	const onlyPSS = "is an RSA key that is for PSS only (openssl rsa -in key.pem -traditional | sed s/RSA-PSS/RSA/ " +
+		">plain.pem converts it); the scheme wants an RSA key"
 	decrypt := "is encrypted (openssl pkcs8 -topk8 -nocrypt -in key.pem -out plain.pem decrypts it)"
 	const damaged, notPEM = "is PEM that has no private key of a known kind in it, or a damaged one", "is not PEM; "
 	for _, test := range []struct{ name, kind, value, want string }{
@@ -95,7 +99,7 @@ func TestWrongPrivateKeys(t *testing.T) {
 		{"Ed448", "ed25519", file("ed448.pem"), "is an Ed448 key; the scheme wants an Ed25519 key"},
 		{"DSA", "rsa", file("dsa.pem"), "is a DSA key; the scheme wants an RSA key"},
 		{"Diffie-Hellman", "rsa", file("dh.pem"), "is a Diffie-Hellman key; the scheme wants an RSA key"},
-		{"RSA for PSS only", "rsa", file("rsa-pss.pem"), "is an RSA key that is for PSS only; the scheme wants an RSA key"},
+		{"RSA for PSS only", "rsa", file("rsa-pss.pem"), onlyPSS},
 		{"RSA of 512 bits", "rsa", file("rsa-512.pem"), "is an RSA key of 512 bits; it must have 2048 to 4096"},
 		{"RSA of 1024 bits", "rsa", file("rsa-1024.pem"), "is an RSA key of 1024 bits; it must have 2048 to 4096"},
 		{"RSA of 5120 bits", "rsa", file("rsa-5120.pem"), "is an RSA key of 5120 bits; it must have 2048 to 4096"},
@@ -167,18 +171,52 @@ func TestWrongPrivateKeys(t *testing.T) {
 	}
 }
 
-// The command of the error decrypts a key, so that it is accepted.
-func TestCommandDecryptsPrivateKeys(t *testing.T) {
+// commandOf is the command that an error tells to run.
+var commandOf = regexp.MustCompile(`(?:\(|, as )((?:openssl|cp|grep) .*?) (?:decrypts|converts|does)`)
+
+// The command of an error makes a key that is accepted of one that is not.
+func TestCommandsMakePrivateKeysUsable(t *testing.T) {
 	t.Parallel()
 	needsOpenssl(t)
-	for file, kind := range map[string]string{"encrypted.pem": "p256", "encrypted-traditional.pem": "rsa"} {
-		folder := t.TempDir()
-		require.NoError(t, os.WriteFile(filepath.Join(folder, "key.pem"), []byte(testKey(t, file)), 0o600))
-		openssl(t, folder, strings.Fields("pkcs8 -topk8 -nocrypt -in key.pem -out plain.pem -passin pass:made-up")...)
-		plain, err := os.ReadFile(filepath.Join(folder, "plain.pem"))
-		require.NoError(t, err)
-		s := parsed(t, signs(t, kind, map[string]string{"rsa": "rsa_sha256", "p256": "ecdsa_sha256"}[kind]))
-		require.NoError(t, s.CheckSecret("private_key", secret.Text(plain)))
+	sec1 := testKey(t, "p256-sec1.pem")
+	for _, test := range []struct{ name, kind, value string }{
+		{"encrypted", "p256", testKey(t, "encrypted.pem")},
+		{"encrypted in another way", "rsa", testKey(t, "encrypted-traditional.pem")},
+		{"for PSS only", "rsa", testKey(t, "rsa-pss.pem")},
+		{"what openssl ecparam writes", "p256", testKey(t, "p256-parameters.pem")},
+		{"what openssl pkcs12 writes", "rsa", testKey(t, "pkcs12.pem")},
+		{"what openssl pkcs12 -nocerts writes", "p256", "Bag Attributes\n    localKeyID: 01\n" + sec1},
+		{"text after it", "p256", sec1 + "text\n"},
+		{"OpenSSH, Ed25519", "ed25519", testKey(t, "openssh.pem")},
+		{"OpenSSH, ECDSA", "p256", testKey(t, "openssh-p256.pem")},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			require.NoError(t, os.WriteFile(filepath.Join(folder, "key.pem"), []byte(test.value), 0o600))
+			function := map[string]string{"rsa": "rsa_sha256", "p256": "ecdsa_sha256", "ed25519": "ed25519"}[test.kind]
+			s := parsed(t, signs(t, test.kind, function))
+			fault := s.CheckSecret("private_key", secret.Text(test.value))
+			require.Error(t, fault)
+			found := commandOf.FindStringSubmatch(fault.Error())
+			require.NotNil(t, found, fault)
+			if strings.Contains(found[1], "ssh-keygen") {
+				if _, err := exec.LookPath("ssh-keygen"); err != nil {
+					t.Skip("ssh-keygen is not installed")
+				}
+			}
+			command := exec.CommandContext(t.Context(), "sh", "-ec", strings.Replace(found[1], "openssl pkcs8",
+				"openssl pkcs8 -passin pass:made-up", 1)) // which a terminal would ask for
+			command.Dir = folder
+			printed, err := command.CombinedOutput()
+			require.NoError(t, err, "%s", printed)
+			files, err := filepath.Glob(filepath.Join(folder, "plain.*"))
+			require.NoError(t, err)
+			require.Len(t, files, 1)
+			plain, err := os.ReadFile(files[0])
+			require.NoError(t, err)
+			require.NoError(t, s.CheckSecret("private_key", secret.Text(plain)))
+		})
 	}
 }
 
