@@ -16,7 +16,9 @@ func FuzzScheme(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, seed := range []string{string(text), small, encoded, outputs, addressed, paveScheme, avananScheme, declaredPAVE("unix")} {
+	for _, seed := range []string{
+		string(text), small, encoded, outputs, addressed, paveScheme, avananScheme, declaredPAVE("unix"),
+	} {
 		f.Add(seed, "canary-value", "/canary")
 	}
 	f.Fuzz(func(t *testing.T, text, value, target string) {
