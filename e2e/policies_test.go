@@ -541,6 +541,7 @@ func rotatorRows() []policyRow {
 			{"BASE_URL": elsewhere},
 			{"ca_cert": ""},
 			{"scheme": "binance", "secret_key": harness.NewSecret(), "api_key": "key"}, // which has an address
+			{"scheme_upgrade": true, "secret_key": harness.NewSecret(), "api_key": "key"},
 		} {
 			rows = append(rows, put(path, body, byACL), patch(path, body, byACL))
 		}

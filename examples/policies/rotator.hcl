@@ -3,7 +3,7 @@
 # can have an address in it.
 path "apisig/config/*" {
   capabilities      = ["create", "read", "update", "patch", "list"]
-  denied_parameters = { "base_url" = [], "ca_cert" = [], "scheme" = [] }
+  denied_parameters = { "base_url" = [], "ca_cert" = [], "scheme" = [], "scheme_upgrade" = [] }
 }
 path "apisig/check/*" {
   capabilities = ["update"]
