@@ -342,12 +342,6 @@ func TestInterferenceIsFound(t *testing.T) {
 			hole.flow = func(*checker, call, []operand) facts { return facts{} }
 			table["startsWith"] = &hole
 		},
-		"a length": func(table map[string]*function) {
-			table["length"] = &function{
-				name: "length", arguments: "x", flow: keep(20), signatures: []signature{one(kindSecret, kindString)},
-				compute: ofOne(func(x string) string { return fmt.Sprint(len(x)) }),
-			}
-		},
 		"a decoding that can fail": func(table map[string]*function) {
 			table["decode"] = &function{
 				name: "decode", arguments: "x", flow: keep(1), signatures: []signature{one(kindSecret, kindString)},
@@ -376,23 +370,23 @@ func TestInterferenceIsFound(t *testing.T) {
 				},
 			}
 		},
-		"a decoding of a secret": func(table map[string]*function) {
-			hole := *table["unhex"]
-			hole.signatures = []signature{one(kindSecret, kindBytes)}
-			hole.flow = keep(maxSecret)
-			table["unhex"] = &hole
-		},
-		"a segment of a secret": func(table map[string]*function) {
-			hole := *table["segment"]
-			hole.signatures = []signature{two(kindSecret, kindString, kindString)}
-			hole.flow = keep(maxSecret)
-			table["segment"] = &hole
-		},
 		"an encoding that makes a string": func(table map[string]*function) {
 			hole := *table["hex"]
 			hole.signatures = []signature{one(kindBytes, kindString), one(kindSecret, kindString)}
 			table["hex"] = &hole
 		},
+	}
+	for _, name := range []string{
+		"decoded_query", "sorted_pairs", "unhex", "unbase64", "segment", "host_of", "length",
+	} {
+		holes[name+" of a secret"] = func(table map[string]*function) {
+			hole := *table[name]
+			takes := slices.Clone(hole.signatures[0].takes)
+			takes[0] = kindSecret
+			hole.signatures = []signature{{takes, hole.signatures[0].gives}}
+			hole.flow = keep(maxSecret)
+			table[name] = &hole
+		}
 	}
 	for name, plant := range holes {
 		t.Run(name, func(t *testing.T) {
