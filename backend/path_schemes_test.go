@@ -360,7 +360,7 @@ func TestSchemeNamesThatAreWrong(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)
 	const word = "scheme is one word, which is no document and cannot be the name of one: that has lower-case letters, " +
-		"digits and -; a file is given as scheme=@file"
+		"digits and -, and no blanks around it; a file is given as scheme=@file"
 	nearest := func(names string) string {
 		return "the catalogue has no scheme of this name; the nearest are " + names + "; LIST schemes names all, and a " +
 			"file is given as scheme=@file"
@@ -380,8 +380,10 @@ func TestSchemeNamesThatAreWrong(t *testing.T) {
 		"./binance":                     word,
 		strings.Repeat("a", 65):         word,
 		strings.Repeat("a", 60<<10):     word,
-		"binance\n\n":                   "scheme: must be a mapping of names to values; from a file: scheme=@file",
-		" binance":                      "scheme: must be a mapping of names to values; from a file: scheme=@file",
+		"binance\n\n":                   word,
+		"\nbinance":                     word,
+		" binance":                      word,
+		"binance\t\r\n":                 word,
 		"two words":                     "scheme: must be a mapping of names to values; from a file: scheme=@file",
 		`{"secrets":{"canary":{}}}`:     "headers: declare at least one header or query parameter",
 		"secrets:canary":                "scheme: must be a mapping",

@@ -68,9 +68,9 @@ func (d *Document) choose(w Write) (choice, error) {
 	case upgrade:
 		return choice{}, Invalidf("%s takes a %s by its name from the catalogue; this one was given as a text, so write the "+
 			"new text as %[2]s", d.Catalogue.Upgrade.Name, d.Field.Name)
-	case oneWord.MatchString(name):
+	case oneWord.MatchString(strings.TrimSpace(name)):
 		return choice{}, Invalidf("%s is one word, which is no document and cannot be the name of one: that has lower-case "+
-			"letters, digits and -; a file is given as %[1]s=@file", d.Field.Name)
+			"letters, digits and -, and no blanks around it; a file is given as %[1]s=@file", d.Field.Name)
 	}
 	return choice{text: text}, nil
 }
