@@ -320,8 +320,9 @@ func (k *keyPair) numbers() []string {
 	return numbers
 }
 
-// compact is a text without what breaks up a key: white space, \n as two characters, and the # of a comment.
-var compact = strings.NewReplacer(`\r`, "", `\n`, "", " ", "", "\t", "", "\r", "", "\n", "", "#", "")
+// compact is a text without what breaks up a key: white space, \n as two characters, the # of a comment, and the colons
+// between hex digits.
+var compact = strings.NewReplacer(`\r`, "", `\n`, "", " ", "", "\t", "", "\r", "", "\n", "", "#", "", ":", "")
 
 // isIn reports whether a private key with the same public key is in some texts.
 func (k *keyPair) isIn(texts []string) bool {

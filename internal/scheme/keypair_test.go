@@ -2,11 +2,13 @@ package scheme_test
 
 import (
 	"crypto/elliptic"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,6 +50,7 @@ func TestFormsOfPrivateKeys(t *testing.T) {
 		{`\n as two characters`, "rsa", "rsa_sha256", escaped, rsa},
 		{`\r\n as four characters`, "rsa", "rsa_sha256", strings.ReplaceAll(escaped, `\n`, `\r\n`), rsa},
 		{"in double quotes", "rsa", "rsa_sha256", `"` + rsa + `"`, rsa},
+		{"blanks within the quotes", "rsa", "rsa_sha256", "\" \n" + rsa + "\n \"", rsa},
 		{"a field of JSON with its quotes", "rsa", "rsa_sha256", string(field) + "\n", rsa},
 		{"a large one", "rsa", "rsa_sha256", testKey(t, "rsa-4096.pem"), testKey(t, "rsa-4096.pem")},
 	} {
@@ -109,6 +112,7 @@ func TestWrongPrivateKeys(t *testing.T) {
 		{"a public key", "rsa", file("public.pem"), "is a public key; the scheme wants an RSA key"},
 		{"a public key of RSA", "rsa", file("rsa-public.pem"), "is a public key; the scheme wants an RSA key"},
 		{"a public key of OpenSSH", "ed25519", file("openssh-public.txt"), "is a public key; the scheme wants an"},
+		{"an ECDSA public key of OpenSSH", "p256", "ecdsa-sha2-nistp256 AAAAE2VjZHNh", "is a public key; the scheme wants a"},
 		{"a certificate", "rsa", file("certificate.pem"), "is a certificate, which has no private key in it"},
 		{"a certificate request", "rsa", file("request.pem"), "is a certificate request"},
 		{"a key of OpenSSH", "ed25519", file("openssh.pem"), "is in the format of OpenSSH, and not PKCS#8"},
@@ -135,6 +139,7 @@ func TestWrongPrivateKeys(t *testing.T) {
 		{"a seed in hex", "ed25519", hex.EncodeToString(seed), notPEM + "the scheme wants an Ed25519 key as PEM, which " +
 			"begins with -----BEGIN PRIVATE KEY-----, or the base64 of its seed"},
 		{"a seed of 31 bytes", "ed25519", base64.StdEncoding.EncodeToString(seed[:31]), notPEM},
+		{"a seed with bits after the end", "ed25519", strings.Repeat("A", 42) + "B=", notPEM},
 		{"a seed in two lines", "ed25519", "AAAA\n" + strings.Repeat("A", 39) + "=", notPEM},
 		{
 			"a seed with another public key", "ed25519", base64.StdEncoding.EncodeToString(append(seed, seed...)),
@@ -241,6 +246,10 @@ examples: [{secrets: {private_key: %q}, fields: {field: f}, request: {message: m
 	}
 	seed := seedOf(t)
 	rsa, p256 := testKey(t, "rsa.pem"), testKey(t, "p256.pem")
+	parsedKey, err := x509.ParsePKCS1PrivateKey(block("rsa-pkcs1.pem"))
+	require.NoError(t, err)
+	colons := regexp.MustCompile(`[0-9a-f]{2}\B`)
+	inJWK := func(number *big.Int) string { return base64.RawURLEncoding.EncodeToString(number.Bytes()) }
 	in64 := base64.StdEncoding.EncodeToString
 	for _, test := range []struct {
 		name, kind, function, key string
@@ -276,6 +285,12 @@ examples: [{secrets: {private_key: %q}, fields: {field: f}, request: {message: m
 			scalarPEM(t, elliptic.P256(), "00"+strings.Repeat("a7", 31)), "p256-sec1-other.pem",
 			in64([]byte(strings.Repeat("\xa7", 31))), false,
 		},
+		{
+			"what openssl pkey -text writes", "ed25519", "ed25519", in64(seed), "ed25519-other.pem",
+			"priv:\n    " + colons.ReplaceAllString(hex.EncodeToString(seed), "$0:"), false,
+		},
+		{"the exponent of a JWK", "rsa", "rsa_sha256", rsa, "rsa-4096.pem", inJWK(parsedKey.D), false},
+		{"a prime of a JWK", "rsa", "rsa_sha256", rsa, "rsa-4096.pem", inJWK(parsedKey.Primes[1]), false},
 		{"base64 of the PEM", "p256", "ecdsa_sha256", p256, "p256-sec1-other.pem", in64([]byte(p256)), false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
