@@ -1,6 +1,7 @@
 package scheme_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -11,6 +12,7 @@ import (
 	"encoding/asn1"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"math/big"
@@ -268,6 +270,47 @@ func TestOpensslVerifiesSignatures(t *testing.T) {
 				require.Contains(t, openssl(t, folder, append(f.verify, "-verify", "public.pem", "-signature", "signature",
 					"message")...), "Verified OK")
 			}
+		})
+	}
+}
+
+// Node.js accepts the signatures of every function as JWTs have them: an ECDSA signature is r and s side by side.
+func TestNodeVerifiesSignatures(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("Node.js is not installed")
+	}
+	const program = `
+const crypto = require('crypto')
+const {padding, hash, key, message, signature} = JSON.parse(require('fs').readFileSync(0))
+const options = {key: crypto.createPublicKey(key), dsaEncoding: 'ieee-p1363'}
+if (padding) Object.assign(options, {
+  padding: crypto.constants[padding], saltLength: crypto.constants.RSA_PSS_SALTLEN_DIGEST,
+})
+console.log(crypto.verify(hash, Buffer.from(message), options, Buffer.from(signature, 'base64')))`
+	for _, f := range keyFunctions {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			key, message := testKey(t, f.kind+".pem"), "two\nlines"
+			given := map[string]any{
+				"key": key, "message": message, "signature": signature(t, f.kind, f.name, key, message), "hash": nil,
+			}
+			if at := strings.LastIndex(f.name, "_sha"); at > 0 {
+				given["hash"] = f.name[at+1:]
+			}
+			if f.kind == "rsa" {
+				given["padding"] = "RSA_PKCS1_PADDING"
+			}
+			if strings.Contains(f.name, "_pss_") {
+				given["padding"] = "RSA_PKCS1_PSS_PADDING"
+			}
+			input, err := json.Marshal(given)
+			require.NoError(t, err)
+			command := exec.CommandContext(t.Context(), "node", "-e", program)
+			command.Stdin = bytes.NewReader(input)
+			printed, err := command.CombinedOutput()
+			require.NoError(t, err, "%s", printed)
+			require.Equal(t, "true\n", string(printed))
 		})
 	}
 }
