@@ -382,7 +382,7 @@ func TestSchemeNamesThatAreWrong(t *testing.T) {
 		strings.Repeat("a", 60<<10):     nearest(""),
 		"binance\n\n":                   nearest("binance, "),
 		"\nbinance":                     nearest("binance, "),
-		" binance":                      nearest("binance, "),
+		" ovh":                          nearest("ovhcloud, "),
 		"binance\t\r\n":                 nearest("binance, "),
 		"two words":                     "scheme: must be a mapping of names to values; from a file: scheme=@file",
 		`{"secrets":{"canary":{}}}`:     "headers: declare at least one header or query parameter",
