@@ -204,6 +204,8 @@ func notPEM(text string, wanted keyKind) error {
 	switch {
 	case strings.HasPrefix(text, "{"):
 		return errors.New("is JSON; give the field that has the PEM, as " + fromJSON + " prints it")
+	case strings.HasPrefix(text, base64.StdEncoding.EncodeToString([]byte(beginPEM))[:14]):
+		return fmt.Errorf("is PEM in base64; decode it (base64 -d); the scheme wants %s", wanted.words())
 	case strings.HasPrefix(text, "ssh-"), strings.HasPrefix(text, "ecdsa-"):
 		return fmt.Errorf("is a public key; the scheme wants %s", wanted.words())
 	}

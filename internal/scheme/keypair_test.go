@@ -134,6 +134,10 @@ func TestWrongPrivateKeys(t *testing.T) {
 		{"PKCS#8 under the label of PKCS#1", "rsa", strings.ReplaceAll(rsa, "PRIVATE", "RSA PRIVATE"), damaged},
 		{"two pairs of quotes", "rsa", `""` + rsa + `""`, "has text around its PEM block"},
 		{"the body alone", "rsa", strings.Join(lines[1:len(lines)-2], "\n"), notPEM + "the scheme wants an RSA key as PEM"},
+		{
+			"PEM in base64", "rsa", base64.StdEncoding.EncodeToString([]byte(rsa)),
+			"is PEM in base64; decode it (base64 -d); the scheme wants an RSA key",
+		},
 		{"a path", "rsa", "@key.pem", notPEM},
 		{"a seed for P-256", "p256", base64.StdEncoding.EncodeToString(seed), notPEM + "the scheme wants a P-256 key as PEM"},
 		{"a seed in hex", "ed25519", hex.EncodeToString(seed), notPEM + "the scheme wants an Ed25519 key as PEM, which " +
