@@ -134,6 +134,34 @@ func TestWrongPrivateKeyOfAConfig(t *testing.T) {
 	require.Empty(t, m.stored())
 }
 
+// A scheme that an earlier version stored can have a field with the name of a function, as a new one can.
+func TestFieldNamedPublicKey(t *testing.T) {
+	t.Parallel()
+	// printf a | openssl dgst -sha256 -hmac made-up
+	const scheme = `secrets: {key: {}}
+fields: {public_key: {}}
+request: {call: {}}
+headers: {X-Key: public_key, X-Sig: 'hex(hmac_sha256(key, call))'}
+ttl: 60s
+examples:
+  - secrets: {key: made-up}
+    fields: {public_key: f}
+    request: {call: a}
+    want: {X-Sig: 1b156aac972b45204d72158cfedc51b48bfa1ee237d8b91da9fe55b5b3f605c0}
+`
+	m := newMount(t)
+	m.storeConfig("stored", scheme, values{"key": "canary-key"}, values{"public_key": "k1"})
+	m.write("config/custom/new", values{
+		"scheme": scheme, "base_url": "https://api.example", "key": "canary-key", "public_key": "k1",
+	})
+	for _, name := range []string{"stored", "new"} {
+		m.write("config/custom/"+name, values{"public_key": "k2", "key": "canary-key"})
+		require.Equal(t, "k2", m.read("config/custom/" + name)["public_key"])
+		signed := m.must(logical.UpdateOperation, "sign/custom/"+name, values{"call": "a"})
+		require.Equal(t, "k2", signed["headers"].(map[string]string)["X-Key"])
+	}
+}
+
 // A batch with an RSA key has at most 64 calls.
 func TestBatchWithAPrivateKey(t *testing.T) {
 	t.Parallel()

@@ -168,6 +168,8 @@ func elsewhere() []policyRow {
 		put("check/avanan/us", nil, byACL),
 		put("check/infinity/us", nil, byACL),
 		put("check/custom/main", nil, byACL),
+		do("LIST", "schemes", byACL),
+		get("schemes/binance", byACL),
 	}
 	for _, path := range []string{
 		"config/pave/main",
@@ -492,6 +494,8 @@ func operatorRows(m *harness.Mount) []policyRow {
 		do("LIST", "config/custom", served),
 		put("config/custom/new", values{"base_url": "https://other.example"}, byEngine),
 		do(http.MethodDelete, "config/custom/new", served),
+		do("LIST", "schemes", served),
+		get("schemes/binance", served),
 		get("creds/custom/main", byACL),
 		put("sign/custom/orders", values{"method": "GET", "request_string": "/"}, byACL),
 		put("config/pave/main", values{"tll": 20}, byEngine),
@@ -536,6 +540,8 @@ func rotatorRows() []policyRow {
 			{"base_url": []string{}},
 			{"BASE_URL": elsewhere},
 			{"ca_cert": ""},
+			{"scheme": "binance", "secret_key": harness.NewSecret(), "api_key": "key"}, // which has an address
+			{"scheme_upgrade": true, "secret_key": harness.NewSecret(), "api_key": "key"},
 		} {
 			rows = append(rows, put(path, body, byACL), patch(path, body, byACL))
 		}

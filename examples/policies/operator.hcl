@@ -3,3 +3,7 @@
 path "apisig/config/*" {
   capabilities = ["create", "read", "update", "patch", "delete", "list"]
 }
+# The catalogue: texts that come with the engine.
+path "apisig/schemes/*" {
+  capabilities = ["read", "list"]
+}

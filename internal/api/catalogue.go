@@ -28,8 +28,10 @@ type Catalogue struct {
 	Name, Upgrade Field
 }
 
+const maxDocumentName = 64
+
 var (
-	documentName = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
+	documentName = regexp.MustCompile(fmt.Sprintf(`^[a-z0-9-]{1,%d}$`, maxDocumentName))
 	oneWord      = regexp.MustCompile(`^[\w.@/~+=\\-]+$`)
 )
 
@@ -68,9 +70,8 @@ func (d *Document) choose(w Write) (choice, error) {
 	case upgrade:
 		return choice{}, Invalidf("%s takes a %s by its name from the catalogue; this one was given as a text, so write the "+
 			"new text as %[2]s", d.Catalogue.Upgrade.Name, d.Field.Name)
-	case oneWord.MatchString(name):
-		return choice{}, Invalidf("%s is one word, which is no document and cannot be the name of one: that has lower-case "+
-			"letters, digits and -; a file is given as %[1]s=@file", d.Field.Name)
+	case oneWord.MatchString(strings.TrimSpace(name)):
+		return choice{}, d.Catalogue.noDocument(d.Field.Name, name)
 	}
 	return choice{text: text}, nil
 }
@@ -88,10 +89,15 @@ func (c *Catalogue) choose(field, name string, stored choice, upgrade bool) (cho
 			c.Upgrade.Name + "=true in a write with every secret and field takes the catalogue's"
 		return stored, nil
 	case text == "":
-		return choice{}, Invalidf("the catalogue has no %s of this name; the nearest are %s; LIST %s names all, and a file "+
-			"is given as %[1]s=@file", field, strings.Join(c.nearest(name), ", "), c.Path)
+		return choice{}, c.noDocument(field, name)
 	}
 	return choice{text: text, name: name}, nil
+}
+
+// noDocument is the error for what is not the name of a document.
+func (c *Catalogue) noDocument(field, name string) error {
+	return Invalidf("the catalogue has no %s of this name; the nearest are %s; LIST %s names all, and a file is given as "+
+		"%[1]s=@file", field, strings.Join(c.nearest(name), ", "), c.Path)
 }
 
 // upgrades reports whether a write has the parameter for it, which is not one that the stored document declares.
@@ -103,8 +109,12 @@ func (w Write) upgrades(upgrade Field) bool {
 	return given && !null && value.Flag
 }
 
-// nearest are the three names that are most like one that is not in the catalogue.
+// nearest are the three names that are most like one that is not in the catalogue. Names of files and capitals count as
+// what they stand for.
 func (c *Catalogue) nearest(name string) []string {
+	name = strings.ToLower(strings.TrimSpace(name))
+	name, _, _ = strings.Cut(name[strings.LastIndexByte(name, '/')+1:], ".")
+	name = name[:min(len(name), maxDocumentName)]
 	rank := func(known string) (rank, edits int) {
 		vendor, _, _ := strings.Cut(known, "-")
 		switch {

@@ -369,4 +369,23 @@ func TestOutdatedDocument(t *testing.T) {
 	}))
 }
 
+// An upgrade writes the document without naming it, so it warns of the new text, and a newer rule refuses it.
+func TestUpgradeWritesTheDocument(t *testing.T) {
+	t.Parallel()
+	d := newDocumented()
+	c := d.Document.Catalogue
+	d.Form.Fields = append(d.Form.Fields, c.Name, c.Upgrade)
+	text := "key; first"
+	c.Text = func(string) string { return text }
+	upgrade := named{"document_upgrade": true, "key": "canary-key", "base_url": "https://own.example"}
+	old := write(t, d.API, d.New(), named{"document": "a-name", "key": "canary-key", "base_url": "https://own.example"})
+	require.Empty(t, write(t, d.API, old.Next, upgrade).Warnings, "the text is the same")
+	text = "key; second"
+	change := write(t, d.API, old.Next, upgrade)
+	require.Equal(t, "key; second", change.Next.Readable()["document"])
+	require.Equal(t, []string{"a warning of the document"}, change.Warnings)
+	text = "key; outdated"
+	require.Equal(t, "the document is outdated", refused(t, d.API, old.Next, upgrade))
+}
+
 func ptr[T any](value T) *T { return &value }

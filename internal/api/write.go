@@ -83,7 +83,7 @@ func (a *API) Apply(w Write) (Change, error) {
 	if warning != "" {
 		change.Warnings = append(change.Warnings, warning)
 	}
-	if a.Document != nil && w.names(a.Document.Field) {
+	if restarted || a.Document != nil && w.names(a.Document.Field) {
 		change.Warnings = append(change.Warnings, next.form.Warnings()...)
 	}
 	if w.namesAccount(next) && account.Declared != nil {
@@ -142,7 +142,7 @@ func (a *API) begin(w Write) (begun Values, restarted bool, warning string, err 
 	if problem := begun.form.Problem; problem != nil {
 		return Values{}, false, "", Invalidf("%s%s", problem, a.Document.hint(chosen))
 	}
-	if outdated := begun.form.Outdated; outdated != nil && w.names(document) {
+	if outdated := begun.form.Outdated; outdated != nil && (restarted || w.names(document)) {
 		return Values{}, false, "", Invalidf("%s%s", outdated, a.Document.hint(chosen))
 	}
 	return begun.withDocument(chosen), restarted, chosen.warning, nil

@@ -552,6 +552,17 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(ed25519(edkey, hmac_sha256(key, stamp)))`, ""},
 	{`hex(sha256(hex(ed25519(edkey, "a")) + stamp))`, ""},
 	{`hex(sha256(hex(ed25519(edkey, "a")) + stamp + body))`, extended},
+	// A signature in a key or a hash is as a digest is there.
+	{`hex(hmac_sha256(key + ed25519(edkey, "a"), stamp))`, nullBytes},
+	{`hex(hmac_sha256(key + hex(ed25519(edkey, "a")), stamp))`, ""},
+	{`hex(hmac_sha256(key + hex(ed25519(edkey, stamp)), stamp))`, noKey},
+	{`hex(hmac_sha256(key + hex(rsa_pss_sha256(rsakey, "a")), stamp))`, noKey}, // its salt is made of nonce
+	{`hex(sha256(key + stamp + bytes(body) + ed25519(edkey, stamp)))`, ""},
+	{`hex(sha256(key + stamp + body + hex(ed25519(edkey, "a"))))`, ""},
+	{
+		`hex(sha256(ed25519(edkey, stamp))) + hex(hmac_sha256(derive_sha256(seed + hex(ed25519(edkey, stamp))), stamp))`,
+		"",
+	},
 	// Signatures and public keys are not compared.
 	{`choose(hex(ed25519(edkey, stamp)) == field, "a", "b")`, compared},
 	{`choose(hex(sha256(ed25519(edkey, stamp))).contains("a"), "a", "b")`, compared},
@@ -616,6 +627,12 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(hmac_sha256(key, decoded_query(escaped)))`, isStale},
 	{`hex(hmac_sha256(key, sorted_pairs(ordered, "=", "&")))`, isStale},
 	{`hex(hmac_sha256(key, sorted_pairs(ordered, "", "") + decoded_query(escaped)))`, isStale},
+	{`hex(hmac_sha256(key, decoded_query(hex(unhex(method)))))`, isStale},
+	{`hex(hmac_sha256(key, decoded_query(length(request_string))))`, isStale},
+	{`hex(hmac_sha256(key, decoded_query(segment(request_string, "1"))))`, isStale},
+	{`hex(hmac_sha256(key, decoded_query(choose(method == "GET", method, only))))`, isStale},
+	{`hex(hmac_sha256(key, decoded_query(choose(method == "GET", only, method))))`, isStale},
+	{`hex(hmac_sha256(key, decoded_query(method + ".")))`, ""},
 	{`hex(hmac_sha256(key, escaped))`, ""},
 	{`hex(hmac_sha256(key, ordered))`, ""},
 	{`hex(hmac_sha256(key, decoded_query(method)))`, ""},
@@ -627,9 +644,13 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`hex(sha256(key + stamp + sorted_pairs(body, "=", "&") + "."))`, extended},
 	{`hex(sha256(key + stamp + unhex(body)))`, extended},
 	{`hex(sha256(key + stamp + unbase64(body) + unhex("ff")))`, extended},
+	{`hex(sha256(key + stamp + unhex(hex(bytes(body)))))`, extended},
+	{`hex(sha256(key + stamp + decoded_query(percent_encode(body))))`, extended},
 	{`hex(sha256(key + stamp + segment(request_string, "2")))`, extended},
 	{`hex(sha256(key + stamp + body + unhex(field)))`, extended},
 	{`hex(sha256(key + body + stamp + unhex(field)))`, ""},
+	{`hex(sha256(key + stamp + length(body)))`, ""},
+	{`hex(hmac_sha256(key + length(decoded_query(field)), stamp))`, ""},
 	{`hex(hmac_sha256(key + decoded_query(field), stamp))`, nullBytes},
 	{`hex(hmac_sha256(key + sorted_pairs(field, "", ""), stamp))`, nullBytes},
 	{`hex(hmac_sha256(key + unhex(field), stamp))`, nullBytes},
@@ -698,7 +719,7 @@ var hostileExpressions = []struct{ expression, want string }{
 
 func TestHostileExpressions(t *testing.T) {
 	t.Parallel()
-	require.Greater(t, len(hostileExpressions), 100)
+	require.Greater(t, len(hostileExpressions), 500)
 	for _, test := range hostileExpressions {
 		t.Run(test.expression, func(t *testing.T) {
 			t.Parallel()

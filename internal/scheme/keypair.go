@@ -64,9 +64,20 @@ type keyPair struct {
 	public string
 }
 
+// The commands that errors name.
 const (
 	decrypts = "openssl pkcs8 -topk8 -nocrypt -in key.pem -out plain.pem"
+	extracts = "openssl pkey -in key.pem -out plain.pem"
 	fromJSON = "jq -r .private_key"
+	// OpenSSH leaves Ed25519 keys in its own format, whatever -m says. There, seed and public key follow the first 161
+	// bytes of a key without a passphrase.
+	fromOpenSSH        = "cp key.pem plain.pem && ssh-keygen -p -N '' -m PKCS8 -f plain.pem"
+	fromOpenSSHEd25519 = "grep -v -e ----- key.pem | openssl base64 -d | tail -c +162 | head -c 64 | openssl base64 -A " +
+		">plain.txt"
+	// pssOnly is a key that RFC 4055 restricts to RSASSA-PSS. openssl rsa writes what is in it, PKCS#1, under a label that
+	// nothing reads.
+	pssOnly = "an RSA key that is for PSS only (openssl rsa -in key.pem -traditional | sed s/RSA-PSS/RSA/ >plain.pem " +
+		"converts it)"
 )
 
 // plainKey is a private key's text without what a file, a shell or JSON adds to it: white space and a pair of double
@@ -157,15 +168,16 @@ func readPEM(text string, wanted keyKind) (any, error) {
 		return nil, notPEM(text, wanted)
 	}
 	if strings.Contains(after, beginPEM) {
-		return nil, errors.New("has more than one PEM block; leave only that of the private key")
+		return nil, errors.New("has more than one PEM block; leave only that of the private key, as " + extracts + " does")
 	}
-	if fault := labelFault(label, text); fault != "" {
+	if fault := labelFault(label, text, wanted); fault != "" {
 		return nil, fmt.Errorf("%s; the scheme wants %s", fault, wanted.words())
 	}
 	block, rest := pem.Decode([]byte(text))
 	switch {
 	case before != "" || block != nil && len(bytes.TrimSpace(rest)) > 0:
-		return nil, errors.New("has text around its PEM block; leave only what is from -----BEGIN to the end of -----END")
+		return nil, errors.New("has text around its PEM block; leave only what is from -----BEGIN to the end of -----END, " +
+			"as " + extracts + " does")
 	case block == nil:
 		return nil, errDamagedKey
 	}
@@ -192,6 +204,8 @@ func notPEM(text string, wanted keyKind) error {
 	switch {
 	case strings.HasPrefix(text, "{"):
 		return errors.New("is JSON; give the field that has the PEM, as " + fromJSON + " prints it")
+	case strings.HasPrefix(text, base64.StdEncoding.EncodeToString([]byte(beginPEM))[:14]):
+		return fmt.Errorf("is PEM in base64; decode it (base64 -d); the scheme wants %s", wanted.words())
 	case strings.HasPrefix(text, "ssh-"), strings.HasPrefix(text, "ecdsa-"):
 		return fmt.Errorf("is a public key; the scheme wants %s", wanted.words())
 	}
@@ -204,7 +218,7 @@ func notPEM(text string, wanted keyKind) error {
 }
 
 // labelFault says what a PEM block is, by its label, if it is no plain private key; else "".
-func labelFault(label, text string) string {
+func labelFault(label, text string, wanted keyKind) string {
 	switch {
 	case label == "ENCRYPTED PRIVATE KEY", strings.Contains(text, "\nProc-Type: 4,ENCRYPTED"):
 		return "is encrypted (" + decrypts + " decrypts it)"
@@ -214,8 +228,10 @@ func labelFault(label, text string) string {
 		return "is a certificate, which has no private key in it"
 	case strings.HasSuffix(label, "PUBLIC KEY"), strings.HasSuffix(label, "PUBLIC KEY BLOCK"):
 		return "is a public key"
+	case label == "OPENSSH PRIVATE KEY" && wanted == keyEd25519:
+		return "is in the format of OpenSSH, and not PKCS#8 (" + fromOpenSSHEd25519 + " converts it)"
 	case label == "OPENSSH PRIVATE KEY":
-		return "is in the format of OpenSSH, and not PKCS#8 (ssh-keygen -p -m PKCS8 -f a copy of it converts it)"
+		return "is in the format of OpenSSH, and not PKCS#8 (" + fromOpenSSH + " converts it)"
 	case label == "DSA PRIVATE KEY":
 		return "is a DSA key"
 	case label == "PGP PRIVATE KEY BLOCK":
@@ -259,7 +275,7 @@ var foreignKeys = []struct {
 	{"an X448 key", asn1.ObjectIdentifier{1, 3, 101, 111}},
 	{"a DSA key", asn1.ObjectIdentifier{1, 2, 840, 10040, 4, 1}},
 	{"a Diffie-Hellman key", asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 3, 1}},
-	{"an RSA key that is for PSS only", asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10}},
+	{pssOnly, asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10}},
 }
 
 // unreadableKey says why the content of a PEM block is no key of package x509.
@@ -306,8 +322,9 @@ func (k *keyPair) numbers() []string {
 	return numbers
 }
 
-// compact is a text without what breaks up a key: white space, \n as two characters, and the # of a comment.
-var compact = strings.NewReplacer(`\r`, "", `\n`, "", " ", "", "\t", "", "\r", "", "\n", "", "#", "")
+// compact is a text without what breaks up a key: white space, \n as two characters, the # of a comment, and the colons
+// between hex digits.
+var compact = strings.NewReplacer(`\r`, "", `\n`, "", " ", "", "\t", "", "\r", "", "\n", "", "#", "", ":", "")
 
 // isIn reports whether a private key with the same public key is in some texts.
 func (k *keyPair) isIn(texts []string) bool {

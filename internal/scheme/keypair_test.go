@@ -2,13 +2,17 @@ package scheme_test
 
 import (
 	"crypto/elliptic"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"math/big"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -46,6 +50,7 @@ func TestFormsOfPrivateKeys(t *testing.T) {
 		{`\n as two characters`, "rsa", "rsa_sha256", escaped, rsa},
 		{`\r\n as four characters`, "rsa", "rsa_sha256", strings.ReplaceAll(escaped, `\n`, `\r\n`), rsa},
 		{"in double quotes", "rsa", "rsa_sha256", `"` + rsa + `"`, rsa},
+		{"blanks within the quotes", "rsa", "rsa_sha256", "\" \n" + rsa + "\n \"", rsa},
 		{"a field of JSON with its quotes", "rsa", "rsa_sha256", string(field) + "\n", rsa},
 		{"a large one", "rsa", "rsa_sha256", testKey(t, "rsa-4096.pem"), testKey(t, "rsa-4096.pem")},
 	} {
@@ -71,6 +76,8 @@ func TestWrongPrivateKeys(t *testing.T) {
 	rsa, p256, ed := file("rsa.pem"), file("p256.pem"), file("ed25519.pem")
 	lines := strings.Split(rsa, "\n")
 	seed := seedOf(t)
+	const onlyPSS = "is an RSA key that is for PSS only (openssl rsa -in key.pem -traditional | sed s/RSA-PSS/RSA/ " +
+		">plain.pem converts it); the scheme wants an RSA key"
 	decrypt := "is encrypted (openssl pkcs8 -topk8 -nocrypt -in key.pem -out plain.pem decrypts it)"
 	const damaged, notPEM = "is PEM that has no private key of a known kind in it, or a damaged one", "is not PEM; "
 	for _, test := range []struct{ name, kind, value, want string }{
@@ -95,7 +102,7 @@ func TestWrongPrivateKeys(t *testing.T) {
 		{"Ed448", "ed25519", file("ed448.pem"), "is an Ed448 key; the scheme wants an Ed25519 key"},
 		{"DSA", "rsa", file("dsa.pem"), "is a DSA key; the scheme wants an RSA key"},
 		{"Diffie-Hellman", "rsa", file("dh.pem"), "is a Diffie-Hellman key; the scheme wants an RSA key"},
-		{"RSA for PSS only", "rsa", file("rsa-pss.pem"), "is an RSA key that is for PSS only; the scheme wants an RSA key"},
+		{"RSA for PSS only", "rsa", file("rsa-pss.pem"), onlyPSS},
 		{"RSA of 512 bits", "rsa", file("rsa-512.pem"), "is an RSA key of 512 bits; it must have 2048 to 4096"},
 		{"RSA of 1024 bits", "rsa", file("rsa-1024.pem"), "is an RSA key of 1024 bits; it must have 2048 to 4096"},
 		{"RSA of 5120 bits", "rsa", file("rsa-5120.pem"), "is an RSA key of 5120 bits; it must have 2048 to 4096"},
@@ -105,6 +112,7 @@ func TestWrongPrivateKeys(t *testing.T) {
 		{"a public key", "rsa", file("public.pem"), "is a public key; the scheme wants an RSA key"},
 		{"a public key of RSA", "rsa", file("rsa-public.pem"), "is a public key; the scheme wants an RSA key"},
 		{"a public key of OpenSSH", "ed25519", file("openssh-public.txt"), "is a public key; the scheme wants an"},
+		{"an ECDSA public key of OpenSSH", "p256", "ecdsa-sha2-nistp256 AAAAE2VjZHNh", "is a public key; the scheme wants a"},
 		{"a certificate", "rsa", file("certificate.pem"), "is a certificate, which has no private key in it"},
 		{"a certificate request", "rsa", file("request.pem"), "is a certificate request"},
 		{"a key of OpenSSH", "ed25519", file("openssh.pem"), "is in the format of OpenSSH, and not PKCS#8"},
@@ -126,11 +134,16 @@ func TestWrongPrivateKeys(t *testing.T) {
 		{"PKCS#8 under the label of PKCS#1", "rsa", strings.ReplaceAll(rsa, "PRIVATE", "RSA PRIVATE"), damaged},
 		{"two pairs of quotes", "rsa", `""` + rsa + `""`, "has text around its PEM block"},
 		{"the body alone", "rsa", strings.Join(lines[1:len(lines)-2], "\n"), notPEM + "the scheme wants an RSA key as PEM"},
+		{
+			"PEM in base64", "rsa", base64.StdEncoding.EncodeToString([]byte(rsa)),
+			"is PEM in base64; decode it (base64 -d); the scheme wants an RSA key",
+		},
 		{"a path", "rsa", "@key.pem", notPEM},
 		{"a seed for P-256", "p256", base64.StdEncoding.EncodeToString(seed), notPEM + "the scheme wants a P-256 key as PEM"},
 		{"a seed in hex", "ed25519", hex.EncodeToString(seed), notPEM + "the scheme wants an Ed25519 key as PEM, which " +
 			"begins with -----BEGIN PRIVATE KEY-----, or the base64 of its seed"},
 		{"a seed of 31 bytes", "ed25519", base64.StdEncoding.EncodeToString(seed[:31]), notPEM},
+		{"a seed with bits after the end", "ed25519", strings.Repeat("A", 42) + "B=", notPEM},
 		{"a seed in two lines", "ed25519", "AAAA\n" + strings.Repeat("A", 39) + "=", notPEM},
 		{
 			"a seed with another public key", "ed25519", base64.StdEncoding.EncodeToString(append(seed, seed...)),
@@ -167,18 +180,52 @@ func TestWrongPrivateKeys(t *testing.T) {
 	}
 }
 
-// The command of the error decrypts a key, so that it is accepted.
-func TestCommandDecryptsPrivateKeys(t *testing.T) {
+// commandOf is the command that an error tells to run.
+var commandOf = regexp.MustCompile(`(?:\(|, as )((?:openssl|cp|grep) .*?) (?:decrypts|converts|does)`)
+
+// The command of an error makes a key that is accepted of one that is not.
+func TestCommandsMakePrivateKeysUsable(t *testing.T) {
 	t.Parallel()
 	needsOpenssl(t)
-	for file, kind := range map[string]string{"encrypted.pem": "p256", "encrypted-traditional.pem": "rsa"} {
-		folder := t.TempDir()
-		require.NoError(t, os.WriteFile(filepath.Join(folder, "key.pem"), []byte(testKey(t, file)), 0o600))
-		openssl(t, folder, strings.Fields("pkcs8 -topk8 -nocrypt -in key.pem -out plain.pem -passin pass:made-up")...)
-		plain, err := os.ReadFile(filepath.Join(folder, "plain.pem"))
-		require.NoError(t, err)
-		s := parsed(t, signs(t, kind, map[string]string{"rsa": "rsa_sha256", "p256": "ecdsa_sha256"}[kind]))
-		require.NoError(t, s.CheckSecret("private_key", secret.Text(plain)))
+	sec1 := testKey(t, "p256-sec1.pem")
+	for _, test := range []struct{ name, kind, value string }{
+		{"encrypted", "p256", testKey(t, "encrypted.pem")},
+		{"encrypted in another way", "rsa", testKey(t, "encrypted-traditional.pem")},
+		{"for PSS only", "rsa", testKey(t, "rsa-pss.pem")},
+		{"what openssl ecparam writes", "p256", testKey(t, "p256-parameters.pem")},
+		{"what openssl pkcs12 writes", "rsa", testKey(t, "pkcs12.pem")},
+		{"what openssl pkcs12 -nocerts writes", "p256", "Bag Attributes\n    localKeyID: 01\n" + sec1},
+		{"text after it", "p256", sec1 + "text\n"},
+		{"OpenSSH, Ed25519", "ed25519", testKey(t, "openssh.pem")},
+		{"OpenSSH, ECDSA", "p256", testKey(t, "openssh-p256.pem")},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			require.NoError(t, os.WriteFile(filepath.Join(folder, "key.pem"), []byte(test.value), 0o600))
+			function := map[string]string{"rsa": "rsa_sha256", "p256": "ecdsa_sha256", "ed25519": "ed25519"}[test.kind]
+			s := parsed(t, signs(t, test.kind, function))
+			fault := s.CheckSecret("private_key", secret.Text(test.value))
+			require.Error(t, fault)
+			found := commandOf.FindStringSubmatch(fault.Error())
+			require.NotNil(t, found, fault)
+			if strings.Contains(found[1], "ssh-keygen") {
+				if _, err := exec.LookPath("ssh-keygen"); err != nil {
+					t.Skip("ssh-keygen is not installed")
+				}
+			}
+			command := exec.CommandContext(t.Context(), "sh", "-ec", strings.Replace(found[1], "openssl pkcs8",
+				"openssl pkcs8 -passin pass:made-up", 1)) // which a terminal would ask for
+			command.Dir = folder
+			printed, err := command.CombinedOutput()
+			require.NoError(t, err, "%s", printed)
+			files, err := filepath.Glob(filepath.Join(folder, "plain.*"))
+			require.NoError(t, err)
+			require.Len(t, files, 1)
+			plain, err := os.ReadFile(files[0])
+			require.NoError(t, err)
+			require.NoError(t, s.CheckSecret("private_key", secret.Text(plain)))
+		})
 	}
 }
 
@@ -203,6 +250,10 @@ examples: [{secrets: {private_key: %q}, fields: {field: f}, request: {message: m
 	}
 	seed := seedOf(t)
 	rsa, p256 := testKey(t, "rsa.pem"), testKey(t, "p256.pem")
+	parsedKey, err := x509.ParsePKCS1PrivateKey(block("rsa-pkcs1.pem"))
+	require.NoError(t, err)
+	colons := regexp.MustCompile(`[0-9a-f]{2}\B`)
+	inJWK := func(number *big.Int) string { return base64.RawURLEncoding.EncodeToString(number.Bytes()) }
 	in64 := base64.StdEncoding.EncodeToString
 	for _, test := range []struct {
 		name, kind, function, key string
@@ -238,6 +289,12 @@ examples: [{secrets: {private_key: %q}, fields: {field: f}, request: {message: m
 			scalarPEM(t, elliptic.P256(), "00"+strings.Repeat("a7", 31)), "p256-sec1-other.pem",
 			in64([]byte(strings.Repeat("\xa7", 31))), false,
 		},
+		{
+			"what openssl pkey -text writes", "ed25519", "ed25519", in64(seed), "ed25519-other.pem",
+			"priv:\n    " + colons.ReplaceAllString(hex.EncodeToString(seed), "$0:"), false,
+		},
+		{"the exponent of a JWK", "rsa", "rsa_sha256", rsa, "rsa-4096.pem", inJWK(parsedKey.D), false},
+		{"a prime of a JWK", "rsa", "rsa_sha256", rsa, "rsa-4096.pem", inJWK(parsedKey.Primes[1]), false},
 		{"base64 of the PEM", "p256", "ecdsa_sha256", p256, "p256-sec1-other.pem", in64([]byte(p256)), false},
 	} {
 		t.Run(test.name, func(t *testing.T) {

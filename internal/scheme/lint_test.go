@@ -47,6 +47,8 @@ func TestLintsOfExpressions(t *testing.T) {
 		{`hex(sha256(key + uuid + maybe))`, false, true},
 		{`hex(sha256(key + uuid + hex(sha256(field))))`, false, true},
 		{`hex(sha256(hex(key) + uuid))`, false, true},
+		{`hex(sha256(key + ed25519(edkey, stamp)))`, false, true},
+		{`hex(sha256(key + uuid + public_key(edkey)))`, false, true},
 		{`hex(sha384(key + uuid))`, false, false},
 		{`hex(hmac_sha256(key, key + uuid))`, false, false},
 	} {

@@ -275,6 +275,8 @@ func TestLintOfDecodedSeparators(t *testing.T) {
 		`decoded_query(lower(trim("a=" + body)))`:              true,
 		`decoded_query("a=" + percent_encode(plain))`:          false,
 		`decoded_query("a=" + percent_encode(formed))`:         true,
+		`decoded_query(percent_encode(plain + formed))`:        true,
+		`decoded_query(length(body))`:                          false,
 		`decoded_query(sorted_query(formed))`:                  true,
 		`decoded_query(json(body))`:                            true,
 		`decoded_query(decoded_query(formed))`:                 false,
