@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"time"
-
-	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 const (
@@ -68,13 +64,7 @@ func (s *setup) signs(ctx context.Context) error {
 		return errors.New("Vault does not answer, or is sealed")
 	}
 	for _, route := range s.routes {
-		method, path := route.allow.sample()
-		sample := &http.Request{Method: method, URL: &url.URL{Opaque: path}}
-		parameters, err := signing.Parameters(sample, route.Send)
-		if err == nil {
-			_, err = s.signers[route].Sign(ctx, signing.Call{Parameters: parameters})
-		}
-		if err != nil {
+		if _, err := route.Samples()[0].Sign(ctx, route, s.signers[route]); err != nil {
 			return fmt.Errorf("Vault does not sign for the route %s", route.Name())
 		}
 	}
