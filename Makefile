@@ -103,7 +103,7 @@ SOAK ?= 10m
 soak: ## mixed load for SOAK, ten minutes by default, and a fifth of that to warm up; at least four minutes in all
 	$(VAULT) SOAK=$(SOAK) $(GO) test -count=1 -timeout 60m -v -run '^(TestSoak|TestTokenIsRenewedWithoutReaders)$$' ./e2e/load
 
-bench: ## benchmark in a real Vault, about fifteen minutes; docs/performance.md explains the output
+bench: ## benchmark in a real Vault, about sixteen minutes; docs/performance.md explains the output
 	$(VAULT) $(NGINX) BENCH=full $(GO) test -count=1 -timeout 60m -parallel 1 -v ./e2e/load \
 		-run '^(TestBench|TestProxyBench|TestForwardAuthBench)$$'
 

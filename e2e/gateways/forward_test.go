@@ -128,6 +128,7 @@ var tricks = map[string]string{
 	"not ASCII":                       "GET /avanan/us/v1.0/event/\xc3\xbc HTTP/1.1",
 	"spellings of letters":            "GET /avanan/us/v1.0/%65vent/%31 HTTP/1.1",
 	"a query":                         "GET /avanan/us/v1.0/event/1?b=%2f&a=+&a=%20 HTTP/1.1",
+	"a space":                         "GET /avanan/us/v1.0/event/1 x HTTP/1.1",
 	"HTTP/1.0":                        "GET /avanan/us/v1.0/event/1 HTTP/1.0",
 	"another method":                  "DELETE /avanan/us/v1.0/event/1 HTTP/1.1",
 	"a method in small letters":       "get /avanan/us/v1.0/event/1 HTTP/1.1",

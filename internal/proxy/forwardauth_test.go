@@ -220,6 +220,25 @@ func TestOnlyTheGatewaysOwnHeadersDecide(t *testing.T) {
 	}
 }
 
+// A client cannot choose the route that is below the gateway's by the beginning of its URI.
+func TestURIChoosesNoRoute(t *testing.T) {
+	t.Parallel()
+	r := newGateway(t, nginx, `
+  /a: {sign: m/sign/custom/above, allow: ["GET /b/{id}"]}
+  /a/b: {sign: m/sign/custom/below, allow: ["GET /{id}"]}
+`)
+	var paths []string
+	r.stub.answer = func(route *Route, call signing.Call) (*signing.Signed, error) {
+		paths = append(paths, route.Path)
+		return r.sign(route, call)
+	}
+	require.Equal(t, http.StatusOK, r.raw(t, nginx.asks("/a", http.MethodGet, "/b/1")).StatusCode)
+	require.Equal(t, http.StatusForbidden, r.raw(t, nginx.asks("/a", http.MethodGet, "/1")).StatusCode)
+	require.Equal(t, http.StatusOK, r.raw(t, nginx.asks("/a/b", http.MethodGet, "/1")).StatusCode)
+	require.Equal(t, []string{"m/sign/custom/above", "m/sign/custom/below"}, paths)
+	require.Equal(t, "/b/1", r.stub.seen()[0].Parameters["request_string"])
+}
+
 // The query of the gateway's own request is not read: Caddy puts the client's there.
 func TestQueryOfTheGatewaysRequestIsNotRead(t *testing.T) {
 	t.Parallel()
@@ -351,18 +370,19 @@ func TestProgramAnswersGateways(t *testing.T) {
 	require.Equal(t, 1, strings.Count(r.log.String(), cannot))
 	require.Contains(t, r.log.String(), `"gateway":"nginx"`)
 	for i, row := range []struct {
-		text         string
-		nginx, caddy int
+		text                   string
+		nginx, caddy, restarts int // statuses, and how often a restart was said to be needed
 	}{
-		{listens + "caddy" + routes, 403, 200},
-		{"listen: 127.0.0.1:9" + strings.TrimPrefix(routes, "}"), 403, 403},
+		{listens + "caddy" + routes, 403, 200, 0},
+		{"forward_auth: {listen: 127.0.0.1:2, gateway: nginx" + routes, 200, 403, 1},
+		{"listen: 127.0.0.1:9" + strings.TrimPrefix(routes, "}"), 403, 403, 2},
 	} {
 		r.config <- parse(row.text)
 		r.signals <- syscall.SIGHUP
 		eventually(t, func() bool { return strings.Count(r.log.String(), "was reloaded") == i+1 }, "the reload")
 		require.Equal(t, row.nginx, asks(nginx))
 		require.Equal(t, row.caddy, asks(caddy))
+		require.Equal(t, row.restarts, strings.Count(r.log.String(), "change only with a restart"))
 	}
-	require.Equal(t, 2, strings.Count(r.log.String(), cannot))
-	require.Contains(t, r.log.String(), "change only with a restart")
+	require.Equal(t, 3, strings.Count(r.log.String(), cannot))
 }
