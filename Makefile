@@ -13,6 +13,9 @@ SERVER ?= vault
 VAULT = VAULT_BIN=$$(scripts/vault-bin $(SERVER)) && export VAULT_BIN &&
 PROMETHEUS = PROMETHEUS_BIN=$$(scripts/prometheus-bin prometheus) && PROMTOOL_BIN=$$(scripts/prometheus-bin promtool) && \
 	export PROMETHEUS_BIN PROMTOOL_BIN &&
+# Tests that need a gateway are skipped where it cannot be had.
+NGINX = NGINX_BIN=$$(scripts/gateway-bin nginx || :) && export NGINX_BIN &&
+CADDY = CADDY_BIN=$$(scripts/gateway-bin caddy || :) && export CADDY_BIN &&
 KUBERNETES = ETCD_BIN=$$(scripts/kubernetes-bin etcd) && KUBE_APISERVER_BIN=$$(scripts/kubernetes-bin kube-apiserver) && \
 	VAULT_SECRETS_OPERATOR_BIN=$$(scripts/kubernetes-bin vault-secrets-operator) && \
 	EXTERNAL_SECRETS_BIN=$$(scripts/kubernetes-bin external-secrets) && \
@@ -25,7 +28,7 @@ LDFLAGS = -s -w -X github.com/apisig/vault-plugin-apisig/backend.Version=$(VERSI
 DIST ?= dist
 RUN_RELEASE = $(GO) -C tools/release run . $(1) -version $(VERSION) -dist "$(abspath $(DIST))"
 
-.PHONY: help build check test unit fuzz key-search e2e e2e-prometheus e2e-kubernetes e2e-npm soak bench bench-micro lint demo dev clean
+.PHONY: help build check test unit fuzz key-search e2e e2e-prometheus e2e-gateways e2e-kubernetes e2e-npm soak bench bench-micro lint demo dev clean
 .PHONY: release release-check release-again vuln
 
 help: ## list the targets
@@ -83,6 +86,9 @@ e2e: ## the built plugin in a real Vault; with SERVER=openbao in OpenBao
 e2e-prometheus: ## the examples of monitoring, with a real Prometheus
 	$(VAULT) $(PROMETHEUS) $(GO) test -count=1 -timeout 15m ./e2e/prometheus
 
+e2e-gateways: ## apisig-proxy behind a real nginx and a real Caddy, each skipped where it cannot be had
+	$(VAULT) $(NGINX) $(CADDY) $(GO) test -count=1 -timeout 15m -v ./e2e/gateways
+
 e2e-kubernetes: ## the examples for Kubernetes, with a real API server and the operators
 	$(VAULT) $(KUBERNETES) $(GO) test -count=1 -timeout 15m -v ./e2e/kubernetes
 
@@ -97,8 +103,9 @@ SOAK ?= 10m
 soak: ## mixed load for SOAK, ten minutes by default, and a fifth of that to warm up; at least four minutes in all
 	$(VAULT) SOAK=$(SOAK) $(GO) test -count=1 -timeout 60m -v -run '^(TestSoak|TestTokenIsRenewedWithoutReaders)$$' ./e2e/load
 
-bench: ## benchmark in a real Vault, about fourteen minutes; docs/performance.md explains the output
-	$(VAULT) BENCH=full $(GO) test -count=1 -timeout 60m -parallel 1 -run '^(TestBench|TestProxyBench)$$' -v ./e2e/load
+bench: ## benchmark in a real Vault, about sixteen minutes; docs/performance.md explains the output
+	$(VAULT) $(NGINX) BENCH=full $(GO) test -count=1 -timeout 60m -parallel 1 -v ./e2e/load \
+		-run '^(TestBench|TestProxyBench|TestForwardAuthBench)$$'
 
 bench-micro: ## benchmark inside the plugin
 	$(GO) test -run '^$$' -bench . -count 5 ./internal/pave ./internal/avanan ./internal/scheme ./backend

@@ -784,3 +784,58 @@ func TestProxySidecarManifestIsConsistent(t *testing.T) {
 		}
 	}
 }
+
+// -check -vault asks with the proxy's own token, and tells a path that no policy has from parameters that one refuses. A
+// proxy without a token starts, and warns.
+func TestProxyCheckSaysWhatVaultRefuses(t *testing.T) {
+	t.Parallel()
+	m := harness.Start(t).MountApisig(t)
+	m.Write("config/pave/main", m.PaveValues())
+	m.Write("config/avanan/us", m.AvananValues())
+	m.WriteCustom("orders")
+	p := harness.NewProxy(t, m, exampleProxy(t, `
+  /orders:
+    sign: apisig/sign/custom/orders
+    send: [method, request_string]
+    allow: [GET /custom/v1/orders, "GET /custom/v1/orders/{id}"]
+  /denied:
+    creds: apisig/creds/pave/other
+    allow: [GET /v1/sessions]
+`))
+	p.Start(t)
+	logs(t, p, "vault.token_file is missing, unreadable or empty: no call is signed until it has a token")
+	check := func() (string, error) {
+		run := harness.Command(p.Binary, "-config", p.ConfigFile(), "-check", "-vault")
+		run.Env = append(os.Environ(), "VAULT_ADDR="+m.Server.Address, "VAULT_MAX_RETRIES=0", "VAULT_TOKEN=", "BAO_TOKEN=")
+		printed, err := run.CombinedOutput()
+		return string(printed), err
+	}
+	printed, err := check()
+	require.Error(t, err)
+	require.Contains(t, printed, "vault.token_file is missing")
+	p.SetToken(t, proxyToken(t, m, `path "apisig/sign/custom/orders" {
+  capabilities = ["update"]
+  allowed_parameters = { "method" = [], "request_string" = ["/custom/v1/orders"], "unauthorized" = [] }
+}`))
+	printed, err = check()
+	require.Error(t, err)
+	for _, line := range []string{
+		"route /avanan/us: GET /v1.0/event/0 is signed\n",
+		"route /avanan/us: POST /v1.0/event/query is signed\n",
+		"route /pave: GET /v1/sessions/0 is signed\n",
+		"route /orders: GET /custom/v1/orders is signed\n",
+		"(the token has update on apisig/sign/custom/orders, so a policy refuses this call's parameters)\n",
+		"(no policy of the token has read on apisig/creds/pave/other)\n",
+		"2 of the calls that " + p.ConfigFile() + " allows are not signed\n",
+	} {
+		require.Contains(t, printed, line)
+	}
+	p.Configure(t, exampleProxy(t, ""))
+	printed, err = check()
+	require.NoError(t, err)
+	require.Contains(t, printed, "is valid\n")
+	p.SetToken(t, "hvs.ended")
+	printed, err = check()
+	require.Error(t, err)
+	require.Contains(t, printed, "(the token has ended, or may not read its capabilities)\n")
+}

@@ -1,4 +1,4 @@
-# Sourced by scripts/vault-bin, scripts/prometheus-bin and scripts/kubernetes-bin.
+# Sourced by the other scripts whose names end in -bin.
 
 fail() { echo "$(basename -- "$0"): $*" >&2; exit 1; }
 

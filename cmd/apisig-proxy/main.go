@@ -2,7 +2,7 @@
 // a unix socket; Vault signs the call, and the proxy sends it to the vendor. It never has the vendor's secret.
 //
 // Its configuration is a YAML file, named by -config. With -check it reads the file, says what is wrong with it, and
-// exits; with -version it prints its version. It reads the file again at SIGHUP, and ends at SIGTERM or SIGINT, after
+// exits; with -check -vault it also says what Vault would refuse; with -version it prints its version. It reads the file again at SIGHUP, and ends at SIGTERM or SIGINT, after
 // the requests under way. docs/proxy.md has more.
 package main
 
@@ -37,7 +37,8 @@ func main() {
 func run(args []string) error {
 	flags := flag.NewFlagSet("apisig-proxy", flag.ContinueOnError)
 	file := flags.String("config", "", "the configuration `file`, YAML (required)")
-	check := flags.Bool("check", false, "read the configuration, say what is wrong with it, and exit")
+	checks := flags.Bool("check", false, "read the configuration, say what is wrong with it, and exit")
+	askVault := flags.Bool("vault", false, "with -check: also have Vault sign a call for each pattern, which is not sent")
 	printVersion := flags.Bool("version", false, "print the version, and exit")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -46,24 +47,20 @@ func run(args []string) error {
 		fmt.Println(version)
 		return nil
 	}
-	if *file == "" || flags.NArg() > 0 {
-		return errors.New("usage: apisig-proxy -config file [-check]")
+	if *file == "" || flags.NArg() > 0 || *askVault && !*checks {
+		return errors.New("usage: apisig-proxy -config file [-check [-vault]]")
 	}
 	config, err := load(*file)
 	if err != nil {
 		return err
 	}
 	unwrapper := &unwrapper{now: time.Now}
-	connect := func(vault proxy.Vault) (proxy.Backend, error) { return connect(vault, unwrapper) }
-	if *check {
-		if _, err := connect(config.Vault); err != nil {
+	if *checks {
+		made, err := connect(config.Vault, unwrapper)
+		if err != nil {
 			return err
 		}
-		if err := checkTokenFile(config.Vault.TokenFile); err != nil {
-			return err
-		}
-		fmt.Println(*file, "is valid")
-		return nil
+		return check(context.Background(), os.Stdout, *file, config, made, *askVault)
 	}
 	// With a few connections, what lives in memory is so little that Go's default of 100 collects garbage tens of times a
 	// second.
@@ -72,18 +69,16 @@ func run(args []string) error {
 	}
 	// What net/http logs may quote a vendor's answer.
 	log.SetOutput(io.Discard)
-	// Before signals and servers have goroutines: see Listen.
-	applications, err := proxy.Listen(config.Listen)
+	on, err := listen(config)
+	defer func() {
+		for _, listener := range []net.Listener{on.Applications, on.Gateways, on.Monitoring} {
+			if listener != nil {
+				_ = listener.Close()
+			}
+		}
+	}()
 	if err != nil {
 		return err
-	}
-	defer applications.Close()
-	var monitoring net.Listener
-	if config.Metrics != "" {
-		if monitoring, err = net.Listen("tcp", config.Metrics); err != nil {
-			return err
-		}
-		defer monitoring.Close()
 	}
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)
@@ -92,10 +87,31 @@ func run(args []string) error {
 	logged := proxy.NewLog(os.Stderr)
 	defer logged.Flush()
 	program := &proxy.Program{
-		Config: config, Load: func() (*proxy.Config, error) { return load(*file) }, Connect: connect, Reload: reload,
-		Log: slog.New(logged), Now: time.Now,
+		Config:  config,
+		Load:    func() (*proxy.Config, error) { return load(*file) },
+		Connect: func(vault proxy.Vault) (proxy.Backend, error) { return connect(vault, unwrapper) },
+		Reload:  reload,
+		Log:     slog.New(logged),
+		Now:     time.Now,
 	}
-	return program.Run(ctx, applications, monitoring)
+	if _, err := readToken(config.Vault.TokenFile); err != nil {
+		program.Log.Warn(err.Error())
+	}
+	return program.Run(ctx, on)
+}
+
+// listen listens where the configuration says. Call it before signals and servers have goroutines: see proxy.Listen.
+func listen(config *proxy.Config) (on proxy.Listeners, err error) {
+	if config.Listen != (proxy.Address{}) {
+		on.Applications, err = proxy.Listen(config.Listen)
+	}
+	if err == nil && config.ForwardAuth != nil {
+		on.Gateways, err = proxy.Listen(config.ForwardAuth.Listen)
+	}
+	if err == nil && config.Metrics != "" {
+		on.Monitoring, err = net.Listen("tcp", config.Metrics)
+	}
+	return on, err
 }
 
 // besidesBodies is what the program may have in memory beside the bodies that it reads, before it collects garbage more

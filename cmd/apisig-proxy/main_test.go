@@ -34,7 +34,8 @@ func TestMain(m *testing.M) {
 
 func TestFlags(t *testing.T) {
 	t.Parallel()
-	require.ErrorContains(t, run(nil), "usage: apisig-proxy -config file [-check]")
+	require.ErrorContains(t, run(nil), "usage: apisig-proxy -config file [-check [-vault]]")
+	require.ErrorContains(t, run([]string{"-config", "a", "-vault"}), "usage")
 	require.ErrorContains(t, run([]string{"-config", "a", "b"}), "usage")
 	require.ErrorIs(t, run([]string{"-config", filepath.Join(t.TempDir(), "none"), "-check"}), os.ErrNotExist)
 	require.NoError(t, run([]string{"-config", "../../examples/proxy/apisig-proxy.yml", "-check"}))
@@ -106,7 +107,7 @@ const headers = `{"data": {"headers": {"Authorization": "canary", "x-av-req-id":
 
 var creds = &proxy.Route{Path: "apisig/creds/pave/main"}
 
-func signerFor(t *testing.T, vault proxy.Vault) (proxy.Backend, signing.Signer) {
+func signerFor(t *testing.T, vault proxy.Vault) (*backend, signing.Signer) {
 	t.Helper()
 	backend, err := connect(vault, &unwrapper{now: time.Now})
 	require.NoError(t, err)
@@ -127,7 +128,7 @@ func TestHeadersAreDroppedWhenTheTokenChanges(t *testing.T) {
 	v := newVault(t, http.StatusOK, headers)
 	file := filepath.Join(t.TempDir(), "token")
 	made, signer := signerFor(t, proxy.Vault{Address: v.URL, TokenFile: file, Namespace: "team"})
-	made.(*backend).now = later()
+	made.now = later()
 	_, err := signer.Sign(t.Context(), client.Call{})
 	require.EqualError(t, err, "vault.token_file is missing, unreadable or empty")
 	ids := map[string]bool{}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"regexp"
 	"strings"
@@ -61,14 +62,19 @@ func parseWrapped(text string, fault func(string) (fileToken, error)) (fileToken
 	return fileToken{found.Token, true}, nil
 }
 
-// checkTokenFile returns what is wrong with a token's file. One that is not there yet is not wrong.
-func checkTokenFile(file string) error {
+// errNoToken is that of a token's file that has none yet.
+var errNoToken = errors.New("vault.token_file is missing, unreadable or empty: no call is signed until it has a token")
+
+// readToken reads a token's file; "" for none. Its error is errNoToken until Agent, or another, has written the file.
+func readToken(file string) (fileToken, error) {
+	if file == "" {
+		return fileToken{}, nil
+	}
 	content, err := os.ReadFile(file) //nolint:gosec // the operator names the file
 	if err != nil || len(bytes.TrimSpace(content)) == 0 {
-		return nil //nolint:nilerr // Agent may write it later, and for another user
+		return fileToken{}, errNoToken
 	}
-	_, err = parseToken(content)
-	return err
+	return parseToken(content)
 }
 
 // unwrapAgain is how long after a failure a token is not unwrapped again.

@@ -192,8 +192,8 @@ func TestWrappedTokenIsUnwrappedOnce(t *testing.T) {
 	backendOf := func() (*backend, signing.Signer) {
 		made, err := connect(config, kept)
 		require.NoError(t, err)
-		made.(*backend).now = later()
-		return made.(*backend), made.Signer(creds)
+		made.now = later()
+		return made, made.Signer(creds)
 	}
 	_, signer := backendOf()
 	var calls sync.WaitGroup
@@ -279,7 +279,7 @@ func TestDeniedTokenWithoutAnotherSaysWhy(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	made, signer := signerFor(t, proxy.Vault{Address: v.URL, TokenFile: file})
 	require.NoError(t, os.WriteFile(file, []byte("one"), 0o600))
-	require.NoError(t, made.(*backend).look(t.Context()))
+	require.NoError(t, made.look(t.Context()))
 	require.NoError(t, os.WriteFile(file, []byte("\ufefftwo"), 0o600))
 	_, err := signer.Sign(t.Context(), client.Call{})
 	require.EqualError(t, err, "Vault answered with status 403: permission denied; "+
@@ -298,7 +298,7 @@ func TestCallThatGivesUpDoesNotEndTheUnwrapping(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, wrappedFile, "wrapping", "sys/wrapping/wrap"), 0o600))
 	made, signer := signerFor(t, proxy.Vault{Address: v.URL, TokenFile: file})
-	underWay, err := made.(*backend).refresh()
+	underWay, err := made.refresh()
 	require.NoError(t, err)
 	require.NotNil(t, underWay)
 	ctx, cancel := context.WithCancel(t.Context())

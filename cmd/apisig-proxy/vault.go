@@ -40,7 +40,7 @@ const (
 )
 
 // connect makes a client of what the file says, and of the environment where the file is silent.
-func connect(vault proxy.Vault, unwrapper *unwrapper) (proxy.Backend, error) {
+func connect(vault proxy.Vault, unwrapper *unwrapper) (*backend, error) {
 	config := api.DefaultConfig()
 	if config.Error != nil {
 		return nil, config.Error

@@ -25,8 +25,7 @@ func TestTokensFileIsNotReadAllTheTime(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "token")
 	v := newVault(t, http.StatusOK, headers)
-	made, signer := signerFor(t, proxy.Vault{Address: v.URL, TokenFile: file})
-	b := made.(*backend)
+	b, signer := signerFor(t, proxy.Vault{Address: v.URL, TokenFile: file})
 	now := time.Now()
 	b.now = func() time.Time { return now }
 	require.Error(t, b.look(t.Context()))
@@ -58,7 +57,7 @@ func TestDeniedTokenIsReplaced(t *testing.T) {
 	v.revoked = "one"
 	made, signer := signerFor(t, proxy.Vault{Address: v.URL, TokenFile: file})
 	now := time.Now()
-	made.(*backend).now = func() time.Time { return now }
+	made.now = func() time.Time { return now }
 	require.NoError(t, os.WriteFile(file, []byte("one"), 0o600))
 	_, err := signer.Sign(t.Context(), client.Call{})
 	require.Error(t, err)

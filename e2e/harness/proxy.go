@@ -29,6 +29,7 @@ type Proxy struct {
 	Directory string // has its configuration, the token's file and its log
 	URL       string
 	Monitor   string // the URL of /metrics and the like
+	Gateways  string // the address where gateways ask, if the configuration has forward_auth
 	Binary    string
 	vault     string
 	token     string // that of the environment
@@ -43,12 +44,12 @@ func NewProxy(t *testing.T, m *Mount, config string) *Proxy {
 	binary, err := buildProxy()
 	require.NoError(t, err)
 	p := &Proxy{Directory: t.TempDir(), Binary: binary, vault: m.Server.Address, token: "not used"}
-	var addresses [2]string
+	var addresses [3]string
 	for i := range addresses {
 		addresses[i], err = FreeAddress()
 		require.NoError(t, err)
 	}
-	p.URL, p.Monitor = "http://"+addresses[0], "http://"+addresses[1]
+	p.URL, p.Monitor, p.Gateways = "http://"+addresses[0], "http://"+addresses[1], addresses[2]
 	p.Configure(t, config)
 	t.Cleanup(func() {
 		p.Stop()
@@ -70,6 +71,7 @@ func (p *Proxy) Configure(t *testing.T, config string) {
 	t.Helper()
 	config = strings.NewReplacer(
 		"127.0.0.1:8410", strings.TrimPrefix(p.URL, "http://"),
+		"127.0.0.1:8411", p.Gateways,
 		"127.0.0.1:9410", strings.TrimPrefix(p.Monitor, "http://"),
 		"/run/apisig-agent/token", p.TokenFile(),
 	).Replace(config)

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -15,8 +14,8 @@ import (
 // allowList is the patterns of net/http.ServeMux that a route allows. The mux only matches: it serves nothing.
 type allowList struct {
 	mux            *http.ServeMux
-	first          string // the first pattern
-	encodedSlashes bool   // as Route.EncodedSlashes
+	patterns       []string
+	encodedSlashes bool // as Route.EncodedSlashes
 }
 
 func newAllowList(encodedSlashes bool) *allowList {
@@ -55,10 +54,10 @@ func (l *allowList) add(pattern string) error {
 	if err := l.register(pattern); err != nil {
 		return err
 	}
-	if refused := checkPath(sampleOf(path), l.encodedSlashes); refused != nil {
+	if refused := checkPath(sampleOf(path, "0"), l.encodedSlashes); refused != nil {
 		return fmt.Errorf("no call can match the pattern %q: %s", pattern, refused.Detail)
 	}
-	l.first = cmp.Or(l.first, pattern)
+	l.patterns = append(l.patterns, pattern)
 	return nil
 }
 
@@ -113,21 +112,15 @@ func escaped(segment string) string {
 	return url.PathEscape(segment)
 }
 
-// sample is a method and a path that the first pattern matches.
-func (l *allowList) sample() (method, path string) {
-	method, path, _ = strings.Cut(l.first, " ")
-	return method, sampleOf(path)
-}
-
-// sampleOf is a path, as it is sent, that the path of a pattern matches.
-func sampleOf(pattern string) string {
+// sampleOf is a path, as it is sent, that the path of a pattern matches, with a text for each wildcard.
+func sampleOf(pattern, wildcard string) string {
 	segments := strings.Split(pattern, "/")
 	for i, segment := range segments {
 		switch {
 		case segment == "{$}":
 			segments[i] = ""
 		case strings.HasPrefix(segment, "{"):
-			segments[i] = "0"
+			segments[i] = wildcard
 		case requeststring.Check("/"+segment, nil) != nil:
 			segments[i] = escaped(segment)
 		}

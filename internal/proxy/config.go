@@ -21,8 +21,10 @@ import (
 
 // Config is the content of a configuration file.
 type Config struct {
-	// Listen is where applications call.
+	// Listen is where applications call; the zero Address for nowhere.
 	Listen Address
+	// ForwardAuth is for gateways; nil for none.
+	ForwardAuth *ForwardAuth
 	// Vault is where calls are signed.
 	Vault Vault
 	// Routes are those that applications may call, the longest prefix first.
@@ -61,19 +63,21 @@ func Load(file string) (*Config, error) {
 func Parse(file string, content []byte) (*Config, error) {
 	d := &document{file: file}
 	root := d.root(content)
-	fields := d.fields(root, "the configuration", "listen", "socket_mode", "vault", "routes", "metrics", "body_memory")
+	fields := d.fields(root, "the configuration", "listen", "socket_mode", "forward_auth", "vault", "routes", "metrics", "body_memory")
 	for _, name := range []string{"listen", "routes"} {
-		if fields[name] == nil {
+		if fields[name] == nil && (name == "routes" || fields["forward_auth"] == nil) {
 			d.wrong(root, "%s is missing", name)
 		}
 	}
 	config := &Config{
-		Listen:     d.listen(fields["listen"], fields["socket_mode"]),
-		Vault:      d.vault(fields["vault"]),
-		Metrics:    d.metrics(fields["metrics"]),
-		BodyMemory: d.bodyMemory(fields["body_memory"]),
-		Routes:     d.routes(fields["routes"]),
+		Listen:      d.listen(fields["listen"], fields["socket_mode"]),
+		ForwardAuth: d.forwardAuth(fields["forward_auth"]),
+		Vault:       d.vault(fields["vault"]),
+		Metrics:     d.metrics(fields["metrics"]),
+		BodyMemory:  d.bodyMemory(fields["body_memory"]),
+		Routes:      d.routes(fields["routes"]),
 	}
+	d.forGateways(config, fields["forward_auth"])
 	if d.err != nil {
 		return nil, d.err
 	}
@@ -82,6 +86,9 @@ func Parse(file string, content []byte) (*Config, error) {
 
 // listen reads an address. Every other one than these would let other machines call.
 func (d *document) listen(node, mode *yaml.Node) Address {
+	if node == nil && mode == nil {
+		return Address{}
+	}
 	text := d.text(node, "listen")
 	if path, unix := strings.CutPrefix(text, "unix://"); unix {
 		switch {
@@ -101,6 +108,42 @@ func (d *document) listen(node, mode *yaml.Node) Address {
 			"or a unix socket, such as unix:///run/apisig.sock")
 	}
 	return Address{TCP: address}
+}
+
+// forwardAuth reads where a gateway asks, and what kind of gateway.
+func (d *document) forwardAuth(node *yaml.Node) *ForwardAuth {
+	if node == nil {
+		return nil
+	}
+	fields := d.fields(node, "forward_auth", "listen", "socket_mode", "gateway")
+	for _, name := range []string{"listen", "gateway"} {
+		if fields[name] == nil {
+			d.wrong(node, "forward_auth must have listen and gateway")
+		}
+	}
+	gateway := Gateway(d.text(fields["gateway"], "gateway"))
+	if !slices.Contains(gateways, gateway) {
+		d.wrong(fields["gateway"], "gateway must be nginx, traefik, caddy or envoy")
+	}
+	return &ForwardAuth{d.listen(fields["listen"], fields["socket_mode"]), gateway}
+}
+
+// forGateways checks what a gateway needs of the rest of a configuration.
+func (d *document) forGateways(config *Config, node *yaml.Node) {
+	if node == nil || d.err != nil {
+		return
+	}
+	if config.ForwardAuth.Listen == config.Listen {
+		d.wrong(node, "listen and forward_auth must listen on different addresses")
+	}
+	for i, below := range config.Routes {
+		// Envoy's request has the client's path behind that of the route, so a client could choose the other one.
+		above, _ := find(config.Routes[i+1:], below.Prefix)
+		if above != nil && config.ForwardAuth.Gateway == envoy {
+			d.wrong(node, "with envoy, no route can be below another, as %s is below %s: a client could choose which",
+				below.Name(), above.Name())
+		}
+	}
 }
 
 // mode reads the permissions of a socket: who may connect needs to write, and nothing executes.

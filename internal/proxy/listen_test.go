@@ -56,22 +56,26 @@ func TestHostNeedsNoPortOn80(t *testing.T) {
 
 // running is a program that runs.
 type running struct {
-	ended   chan struct{}
-	signals chan os.Signal
-	stop    context.CancelFunc
-	err     error
-	log     *syncBuffer
-	address string
-	monitor string
-	config  chan func() (*Config, error)
+	ended    chan struct{}
+	signals  chan os.Signal
+	stop     context.CancelFunc
+	err      error
+	log      *syncBuffer
+	address  string
+	monitor  string
+	gateways string
+	config   chan func() (*Config, error)
 }
 
 func start(t *testing.T, backend Backend, routes string) *running {
 	t.Helper()
-	parse := func(routes string) (*Config, error) {
-		return Parse("f.yml", []byte("listen: 127.0.0.1:1\nroutes:\n"+routes))
-	}
-	config, err := parse(routes)
+	return startProgram(t, backend, "listen: 127.0.0.1:1\nroutes:\n"+routes)
+}
+
+// startProgram starts a program with a configuration, on other addresses than it says.
+func startProgram(t *testing.T, backend Backend, text string) *running {
+	t.Helper()
+	config, err := Parse("f.yml", []byte(text))
 	require.NoError(t, err)
 	r := &running{
 		ended:   make(chan struct{}),
@@ -79,11 +83,19 @@ func start(t *testing.T, backend Backend, routes string) *running {
 		log:     &syncBuffer{},
 		config:  make(chan func() (*Config, error), 1),
 	}
-	applications, err := Listen(Address{TCP: netip.MustParseAddrPort("127.0.0.1:0")})
-	require.NoError(t, err)
-	monitoring, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	r.address, r.monitor = applications.Addr().String(), monitoring.Addr().String()
+	var on Listeners
+	listen := func() (net.Listener, string) {
+		listener, err := Listen(Address{TCP: netip.MustParseAddrPort("127.0.0.1:0")})
+		require.NoError(t, err)
+		return listener, listener.Addr().String()
+	}
+	if config.Listen != (Address{}) {
+		on.Applications, r.address = listen()
+	}
+	if config.ForwardAuth != nil {
+		on.Gateways, r.gateways = listen()
+	}
+	on.Monitoring, r.monitor = listen()
 	program := &Program{
 		Config: config, Load: func() (*Config, error) { return (<-r.config)() }, Reload: r.signals, Now: time.Now,
 		Connect: func(vault Vault) (Backend, error) {
@@ -98,7 +110,7 @@ func start(t *testing.T, backend Backend, routes string) *running {
 	ctx, r.stop = context.WithCancel(t.Context())
 	go func() {
 		defer close(r.ended)
-		r.err = program.Run(ctx, applications, monitoring)
+		r.err = program.Run(ctx, on)
 	}()
 	t.Cleanup(func() { r.stop(); <-r.ended })
 	return r

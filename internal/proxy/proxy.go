@@ -55,16 +55,18 @@ type Proxy struct {
 type setup struct {
 	routes  []*Route
 	signers map[*Route]*routeSigner
+	gateway Gateway // "": none may ask
 	backend Backend
 
 	mu    sync.Mutex
 	probe *probe // the last one; nil: none
 }
 
-// New makes a proxy that listens on an address.
+// New makes a proxy that applications call on a listener; nil for none.
 func New(options Options, listener net.Listener) *Proxy {
-	p := &Proxy{
-		Options: options, hosts: hostsOf(listener), bodies: &budget{}, patience: defaultPatience,
+	p := &Proxy{Options: options, bodies: &budget{}, patience: defaultPatience}
+	if listener != nil {
+		p.hosts = hostsOf(listener)
 	}
 	p.current.Store(&setup{})
 	p.reverse = &httputil.ReverseProxy{
@@ -85,19 +87,26 @@ func (p *Proxy) Use(config *Config, backend Backend) {
 	for _, route := range config.Routes {
 		next.signers[route] = &routeSigner{Signer: backend.Signer(route), log: p.Log, route: route.Name()}
 	}
+	if config.ForwardAuth != nil {
+		next.gateway = config.ForwardAuth.Gateway
+	}
 	p.bodies.allow(config.BodyMemory)
 	p.current.Store(next)
 }
 
-// ServeHTTP sends a request to the vendor if it passes, and writes a line to the log.
+// ServeHTTP sends a request to the vendor if it passes.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	started, using := p.Now(), p.current.Load()
+	using := p.current.Load()
+	taken, refused := admit(r, p.hosts, using.routes)
+	p.serve(w, r, &exchange{admitted: taken, proxy: p, signer: using.signers[taken.route], failed: refused}, p.reverse)
+}
+
+// serve answers a request that failed, or has a handler answer it, and writes a line to the log.
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, e *exchange, next http.Handler) {
+	started := p.Now()
 	client := &peer{http.NewResponseController(w), p.Now, p.patience}
 	client.takes()
-	recorded := &statusRecorder{ResponseWriter: w, client: client}
-	taken, refused := admit(r, p.hosts, using.routes)
-	e := &exchange{admitted: taken, proxy: p, signer: using.signers[taken.route], failed: refused}
-	recorded.exchange = e
+	recorded := &statusRecorder{ResponseWriter: w, client: client, exchange: e}
 	request := r.WithContext(context.WithValue(r.Context(), exchangeKey{}, e))
 	if r.Body != http.NoBody {
 		e.incoming = &incoming{ReadCloser: r.Body, peer: client}
@@ -113,11 +122,11 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			panic(http.ErrAbortHandler) // closes the connection, and prints nothing
 		}
 	}()
-	if refused != nil {
-		refused.write(recorded)
+	if e.failed != nil {
+		e.failed.write(recorded)
 		return
 	}
-	p.reverse.ServeHTTP(recorded, request)
+	next.ServeHTTP(recorded, request)
 }
 
 // flushAfter is how long a part of an answer may wait for the next. Most answers end sooner, so that they are sent at

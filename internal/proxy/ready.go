@@ -4,13 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
-	"slices"
 	"time"
-
-	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 const (
@@ -64,29 +58,13 @@ func (p *Proxy) Ready(ctx context.Context) error {
 	}
 }
 
-// sample is a call that the route allows. One whose body is signed has a body: a scheme may require it.
-func (r *Route) sample() *http.Request {
-	method, path := r.allow.sample()
-	sample := &http.Request{Method: method, URL: &url.URL{Opaque: path}, Header: http.Header{}}
-	if r.sendsBody() && slices.Contains([]string{http.MethodPost, http.MethodPut, http.MethodPatch}, method) {
-		body := signing.NewText("{}")
-		sample.Body, sample.GetBody = body, func() (io.ReadCloser, error) { return body, nil }
-		sample.Header.Set("Content-Type", "application/json")
-	}
-	return sample
-}
-
 // signs has a call of each route signed that the route allows. None is sent.
 func (s *setup) signs(ctx context.Context) error {
 	if s.backend.Health(ctx) != nil {
 		return errors.New("Vault does not answer, or is sealed")
 	}
 	for _, route := range s.routes {
-		parameters, err := signing.Parameters(route.sample(), route.Send)
-		if err == nil {
-			_, err = s.signers[route].Sign(ctx, signing.Call{Parameters: parameters})
-		}
-		if err != nil {
+		if _, err := route.Samples()[0].Sign(ctx, route, s.signers[route]); err != nil {
 			return fmt.Errorf("Vault does not sign for the route %s", route.Name())
 		}
 	}

@@ -38,24 +38,36 @@ type Program struct {
 	Now    func() time.Time
 }
 
-// Run serves applications on a listener, and metrics on another, which may be nil. When the context ends, it takes no
-// more requests, waits for those under way, and returns nil.
-func (p *Program) Run(ctx context.Context, applications, monitoring net.Listener) error {
+// Listeners are where a program listens; nil for nowhere.
+type Listeners struct {
+	Applications, Gateways, Monitoring net.Listener
+}
+
+// Run serves applications, gateways and metrics. When the context ends, it takes no more requests, waits for those under
+// way, and returns nil.
+func (p *Program) Run(ctx context.Context, on Listeners) error {
 	backend, err := p.Connect(p.Config.Vault)
 	if err != nil {
 		return err
 	}
 	next := NewTransport()
 	defer next.CloseIdleConnections()
-	handler := New(Options{Next: next, Log: p.Log, Metrics: NewMetrics(), Now: p.Now}, applications)
-	handler.Use(p.Config, backend)
+	handler := New(Options{Next: next, Log: p.Log, Metrics: NewMetrics(), Now: p.Now}, on.Applications)
+	p.use(handler, p.Config, backend)
 
-	failed := make(chan error, 2)
-	servers := []*http.Server{p.serve(applications, handler, failed)}
-	if monitoring != nil {
-		servers = append(servers, p.serve(monitoring, handler.Monitor(monitoring), failed))
+	failed := make(chan error, 3)
+	var calls, others []*http.Server
+	if on.Applications != nil {
+		calls = append(calls, p.serve(on.Applications, handler, failed))
+		p.Log.Info("listening", "address", on.Applications.Addr().String())
 	}
-	p.Log.Info("listening", "address", applications.Addr().String())
+	if on.Gateways != nil {
+		calls = append(calls, p.serve(on.Gateways, handler.Gateways(), failed))
+		p.Log.Info("listening", "address", on.Gateways.Addr().String(), "gateway", string(p.Config.ForwardAuth.Gateway))
+	}
+	if on.Monitoring != nil {
+		others = append(others, p.serve(on.Monitoring, handler.Monitor(on.Monitoring), failed))
+	}
 	for {
 		select {
 		case err := <-failed:
@@ -66,7 +78,7 @@ func (p *Program) Run(ctx context.Context, applications, monitoring net.Listener
 			p.Log.Info("draining")
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 			defer cancel()
-			return drain(ctx, servers)
+			return errors.Join(drain(ctx, calls), drain(ctx, others)) // metrics are served until the end
 		}
 	}
 }
@@ -105,14 +117,21 @@ func limit(server *http.Server, connections int) {
 	}
 }
 
-// drain ends servers, with the requests under way when the context ends. The first server is that of the applications;
-// the others answer until it has ended.
+// drain ends servers, with the requests under way when the context ends.
 func drain(ctx context.Context, servers []*http.Server) error {
-	var failures error
+	ends := make(chan error, len(servers))
 	for _, server := range servers {
-		if err := server.Shutdown(ctx); err != nil {
-			failures = errors.Join(failures, errors.New("requests under way were ended"), server.Close())
-		}
+		go func() {
+			err := server.Shutdown(ctx)
+			if err != nil {
+				err = errors.Join(errors.New("requests under way were ended"), server.Close())
+			}
+			ends <- err
+		}()
+	}
+	var failures error
+	for range servers {
+		failures = errors.Join(failures, <-ends)
 	}
 	return failures
 }
@@ -128,9 +147,18 @@ func (p *Program) reload(handler *Proxy) {
 		p.Log.Error("the configuration was not reloaded, the old one is kept", "reason", err.Error())
 		return
 	}
-	if config.Listen != p.Config.Listen || config.Metrics != p.Config.Metrics {
+	if config.Listen != p.Config.Listen || config.Metrics != p.Config.Metrics ||
+		config.ForwardAuth.address() != p.Config.ForwardAuth.address() {
 		p.Log.Warn("listen, socket_mode and metrics change only with a restart")
 	}
-	handler.Use(config, backend)
+	p.use(handler, config, backend)
 	p.Log.Info("the configuration was reloaded")
+}
+
+// use has a proxy take a configuration, and logs what is wrong with it.
+func (p *Program) use(handler *Proxy, config *Config, backend Backend) {
+	for _, warning := range config.Warnings() {
+		p.Log.Warn(warning)
+	}
+	handler.Use(config, backend)
 }

@@ -60,6 +60,16 @@ func (f *Failure) Fault(call Call) string {
 	return ""
 }
 
+// Missing is the parameter that the engine requires and a call was not sent with, if that is Vault's reason; else "".
+func (f *Failure) Missing() string {
+	fault, _, _ := strings.Cut(inBatch.ReplaceAllString(f.Reason, "$1"), "; this takes ")
+	name, missing := strings.CutSuffix(fault, " is required")
+	if f.Status != http.StatusBadRequest || !missing {
+		return ""
+	}
+	return name
+}
+
 // Explain words an error of a transport by its type. It does not quote the error, which may repeat what the other side
 // sent.
 func Explain(err error) string {
