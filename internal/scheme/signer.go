@@ -26,6 +26,8 @@ type Moment struct {
 	Now time.Time
 	// UUID is a version 4 UUID, and Nonce 32 random hex digits.
 	UUID, Nonce string
+	// Gives are what the last login gave, by their names; nil for a scheme without a login.
+	Gives map[string]secret.Text
 }
 
 // Signed is a signed request.
