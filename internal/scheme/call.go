@@ -35,7 +35,10 @@ type loginTexts struct {
 // Format prints no part of the call, because most have secrets in them.
 func (c LoginCall) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "the request of a login") }
 
-var errNoLogin = errors.New("the scheme has no login")
+var (
+	errNoLogin = errors.New("the scheme has no login")
+	errNoGives = errors.New("nothing was given by a login, which the scheme has")
+)
 
 // Login makes the request of a login. Each attempt has one of its own. An error is about the config's fields or a
 // private key, and quotes no value.

@@ -215,7 +215,8 @@ func (e *expression) identifier(node *ast.Ident) operand {
 	case function != nil:
 		panic(e.refuse(node, "this is a function, and no value of this name is declared; write %s", function.usage()))
 	default:
-		panic(e.refuse(node, "this name is not declared; the names are those of secrets, fields, request and let, and %s; %s",
+		panic(e.refuse(node, "this name is not declared; the names are those of secrets, fields, request, "+
+			"login.answer and let, and %s; %s",
 			strings.Join(predeclared, ", "), inQuotes))
 	}
 	e.uses[node.Name] = true

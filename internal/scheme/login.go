@@ -40,9 +40,9 @@ type loginRules struct {
 	// address is base_url, or the name of a field that is an address.
 	address, method string
 	answers         []answerField
-	expected                      []expectation
-	refused                       *refusedIf
-	lives                         []life
+	expected        []expectation
+	refused         *refusedIf
+	lives           []life
 	// ttl is the life that counts where the answer tells none, and max the longest that is believed.
 	ttl, max  time.Duration
 	exclusive bool

@@ -1,6 +1,7 @@
 package scheme
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -185,7 +186,7 @@ func (s *Scheme) runLogin(x example) error {
 	if err != nil {
 		return refuseAt(x.place, "%s", err)
 	}
-	call, err := signer.Login(x.moment)
+	call, err := signer.LoginInTurn(context.Background(), x.moment)
 	if err != nil {
 		return refuseAt(x.login.place, "%s", err)
 	}

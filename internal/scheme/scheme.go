@@ -172,8 +172,7 @@ func compile(text string, functions map[string]*function, newer *newerRules) (_ 
 		}
 	}
 	for _, operation := range c.keyOperations {
-		let, isLet := strings.CutPrefix(operation.place, "let.")
-		if strings.HasPrefix(operation.place, "login.") || isLet && logsIn[let] && !uses[let] {
+		if inLogin(operation.place, logsIn, uses) {
 			continue
 		}
 		s.keyOperations++
@@ -182,9 +181,22 @@ func compile(text string, functions map[string]*function, newer *newerRules) (_ 
 		}
 	}
 	s.lints = slices.Concat(c.lints, c.ambiguities, d.lints())
+	if s.login != nil {
+		s.lints = slices.DeleteFunc(s.lints, func(lint string) bool {
+			place, _, _ := strings.Cut(lint, ": ")
+			return inLogin(place, logsIn, uses) // which the vendor alone reads, and no caller chooses
+		})
+	}
 	s.checkExamples()
 	s.outdated = newer.broken
 	return s, nil
+}
+
+// inLogin reports whether an expression is of the login alone. logsIn and signs are the names that the login and the
+// outputs use.
+func inLogin(place string, logsIn, signs map[string]bool) bool {
+	let, isLet := strings.CutPrefix(place, "let.")
+	return strings.HasPrefix(place, "login.") || isLet && logsIn[let] && !signs[let]
 }
 
 // letsOf compute the lets among some names, each after those that it needs.

@@ -89,9 +89,9 @@ func (s *Scheme) Warnings(v Values) []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
-	e := &environment{values: made.values}
+	e := &environment{values: made.values, keys: made.keys}
 	for _, let := range whole.checked.lets {
-		if let.compute != nil {
+		if let.compute != nil && !let.ofSecret { // what is decoded has no secret in it
 			let.compute(e)
 		}
 	}
@@ -187,8 +187,12 @@ func (s *Signer) CheckRequest(m Moment, request map[string]string) error {
 const maxOutput = 8 << 10
 
 // Sign signs a request, which has the values of the request fields by name; an optional one that is missing counts as
-// "". The error is a *RequestError, unless a private key did not sign, and quotes no value.
+// "". The moment must have what the login gave, if the scheme has one. The error is a *RequestError, unless a private
+// key did not sign, and quotes no value.
 func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
+	if s.scheme.login != nil && m.Gives == nil {
+		return Signed{}, errNoGives
+	}
 	e, err := s.environment(m, request)
 	if err != nil {
 		return Signed{}, err
