@@ -262,7 +262,8 @@ func (g *generator) document() string {
 	declared := ofEach(of, ", ", func(name string) string { return name + ": {key: " + string(pairKinds[name]) + "}" })
 	made := ofEach(of, ", ", func(name string) string { return fmt.Sprintf("%s: %q", name, pairSets[0][name].Reveal()) })
 	used := ofEach(of, " + ", func(name string) string { return "public_key(" + name + ")" })
-	return "secrets: {text: {}, raw: {encoding: base64}, seed: {}, " + declared + "}\nfields: {field: {}, login: {address: true, default: 'https://Login.example:443'}}\n" +
+	return "secrets: {text: {}, raw: {encoding: base64}, seed: {}, " + declared + "}\n" +
+		"fields: {field: {}, login: {address: true, default: 'https://Login.example:443'}}\n" +
 		"request: {method: {pattern: '[A-Z]{3,7}'}, body: {pattern: '(?s).*', optional: true, max: 64}}\n" + login +
 		optional("let", lets.String()) + optional("require", conditions.String()) +
 		optional("values", values.String()) + "headers:\n" + outputs.String() +

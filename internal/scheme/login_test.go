@@ -48,7 +48,8 @@ examples:
         headers: {Authorization: 'Basic Y2wlM0FpZDptYWRlJTIwdXAlMkZzZWNyZXQ='}
         form: grant_type=client_credentials&at=1767323045
       answer: >-
-        {"access_token": "made-up-token", "expires_in": 3600, "sites": [{}, {"id": 42}], "instance": "https://api.example/x"}
+        {"access_token": "made-up-token", "expires_in": 3600, "sites": [{}, {"id": 42}],
+        "instance": "https://api.example/x"}
       gives: {access_token: made-up-token, site: 42}
       life: 3600
     want: {Authorization: Bearer made-up-token, site_id: 42}
