@@ -427,3 +427,36 @@ func TestLoginsHaveNoLints(t *testing.T) {
 	s = parsed(t, signingLogin(t, `"a"`, `hex(sha256("a" + key + "b"))`, ""))
 	require.Contains(t, strings.Join(s.Lints(), "\n"), "headers.X-Sig: the hash of something that has a secret in it")
 }
+
+// What percent-encoding and JSON leave as it is counts with its own size, so that large assertions fit.
+func TestSizesOfAssertions(t *testing.T) {
+	t.Parallel()
+	assertion := `base64url(client_secret + json(client_id) + json(client_id) + json(client_id) + json(client_id)) + "." + hex(` +
+		`client_secret)`
+	for _, test := range []struct{ name, text, want string }{
+		{"in a form", loginWith(t, "scope: scope, at", "a: '"+assertion+"', at"), ""},
+		{"in a form, chosen", loginWith(t, "scope: scope, at",
+			"a: '"+assertion+" + choose(client_id == scope, \"a\", \"b\")', at"), ""},
+		{"in JSON", loginWith(t, "form: {grant_type", "json: {a: '"+assertion+"', grant_type", "        form: g",
+			"        json: g"), ""},
+		{"with a plus sign", loginWith(t, "scope: scope, at", "a: '"+assertion+" + \"+\"', at"),
+			"login.form.a: can have more"},
+		{"with a field", loginWith(t, "scope: scope, at", "a: '"+assertion+" + client_id', at"),
+			"login.form.a: can have more"},
+		{"in base64", loginWith(t, "scope: scope, at", "a: 'base64("+assertion+")', at"), "login.form.a: can have more"},
+		{"a choice of a field", loginWith(t, "scope: scope, at",
+			"a: '"+assertion+" + choose(client_id == scope, \"a\", client_id)', at"), "login.form.a: can have more"},
+		{"decoded", loginWith(t, "scope: scope, at", "a: 'sorted_pairs(base64url("+
+			"json(json(client_id))), \"\", \"\")', at"), "login.form.a: can have more"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := scheme.Parse(test.text)
+			if test.want == "" {
+				require.NoError(t, err)
+			} else {
+				require.ErrorContains(t, err, test.want)
+			}
+		})
+	}
+}
