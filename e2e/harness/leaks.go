@@ -50,10 +50,11 @@ func newLeakSearch() *leakSearch {
 	return s
 }
 
-// addTokens is for texts that must not contain a token either: a JWT, or any part of a token of the Infinity Portal's.
+// addTokens is for texts that must not contain a token either: a JWT, or any part of a token of the Infinity Portal's
+// or of a login server.
 func (s *leakSearch) addTokens() {
 	s.add("a JWT", "eyJhbGciOiJ")
-	for _, token := range infinityTokens() {
+	for _, token := range bearerTokens() {
 		s.addParts("a bearer token", token, leastPart)
 	}
 }

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -41,10 +42,20 @@ func notEmpty(value string) string {
 type plainAPI struct {
 	*api.API
 	opens int
+	// login is that of its accounts.
+	login api.Login
 }
 
+// noLogin is a login that is not used.
+type noLogin struct{}
+
+func (noLogin) Login(context.Context, api.Caller, string) (api.Report, error) {
+	panic("a write logs in")
+}
+func (noLogin) Refused() string { return "" }
+
 func newPlain() *plainAPI {
-	p := &plainAPI{}
+	p := &plainAPI{login: noLogin{}}
 	p.API = &api.API{
 		Name:    "plain",
 		Title:   "Plain",
@@ -58,7 +69,7 @@ func newPlain() *plainAPI {
 			},
 			Open: func(api.Values) (*api.Account, error) {
 				p.opens++
-				return &api.Account{}, nil
+				return &api.Account{Login: p.login}, nil
 			},
 		},
 	}

@@ -102,6 +102,7 @@ func (c *checker) form(sources []source, uses map[string]bool) output {
 		compiled, known := c.output(source, kindString, uses)
 		parameters[i] = parameter{percentEncode(source.name) + "=", compiled.value}
 		whole.ofSecret = whole.ofSecret || compiled.ofSecret
+		whole.given, whole.digest = whole.given || compiled.given, whole.digest || compiled.digest
 		for name := range compiled.uses {
 			whole.uses[name] = true
 		}

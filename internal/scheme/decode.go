@@ -15,8 +15,9 @@ import (
 const decodesSecret = "is not for what a secret flows into, hashed or not: how it fails, or how long it is, would " +
 	"tell something of the secret"
 
-// refuseSecret refuses what a secret flows into, hashed or not.
+// refuseSecret refuses what a secret or what a login gives flows into, hashed or not.
 func refuseSecret(at call, arg operand) {
+	refuseGiven(at, []operand{arg}, "cut, decoded or measured")
 	if arg.ofSecret {
 		panic(at.refuse(arg.node, "%s %s", at.function.name, decodesSecret))
 	}
@@ -47,7 +48,7 @@ func flowDecode(size func(n int, literals []string) int) flow {
 
 // decodedFacts are for a text that is made of the bytes that another one encodes.
 func decodedFacts(of facts) facts {
-	of.min, of.bare, of.zeros, of.endsPublic = 0, false, true, true
+	of.min, of.bare, of.unreserved, of.zeros, of.endsPublic = 0, false, false, true, true
 	of.begin, of.end, of.lastRequest = edge{}, edge{}, of.varies
 	if of.varies {
 		of.begin, of.end = inside, inside

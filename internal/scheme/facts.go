@@ -21,8 +21,19 @@ type facts struct {
 	// utf8 says that a secret is UTF-8 text: it is declared so, or is joined of such secrets and strings.
 	utf8 bool
 
+	// raw are those of direct that stand in the value as they are, or escaped by json. unescaped says that one stands
+	// there as it is.
+	raw       []int
+	unescaped bool
+	// given says that what a login gives flows into the value, hashed or not.
+	given bool
+	// digest says that a digest or a signature flows into the value.
+	digest bool
+
 	// bare says that the value is an encoding, whose characters json leaves as they are.
 	bare bool
+	// unreserved says that percent_encode leaves the value as it is.
+	unreserved bool
 	// zeros says that the value may have a byte 0 that is not a secret's.
 	zeros bool
 
@@ -75,6 +86,10 @@ func join(parts ...facts) facts {
 		joined.escapes = joined.escapes || part.escapes
 		joined.separates = joined.separates || part.separates
 		joined.direct = union(joined.direct, part.direct)
+		joined.raw = union(joined.raw, part.raw)
+		joined.unescaped = joined.unescaped || part.unescaped
+		joined.given = joined.given || part.given
+		joined.digest = joined.digest || part.digest
 	}
 	return joined
 }
@@ -87,6 +102,7 @@ func concatenate(left, right facts) facts {
 	joined.endsPublic = right.endsPublic || right.min == 0 && left.endsPublic
 	joined.lastRequest = right.lastRequest || (!right.changes || right.min == 0) && left.lastRequest
 	joined.firstRequest = left.firstRequest || left.min == 0 && right.firstRequest
+	joined.unreserved = left.unreserved && right.unreserved
 	joined.begin, joined.end = left.begin, right.end
 	if left.min == 0 {
 		joined.begin = joined.begin.or(right.begin)
@@ -103,6 +119,7 @@ func either(a, b facts) facts {
 	both.max, both.min = max(a.max, b.max), min(a.min, b.min)
 	both.fresh, both.requested = a.fresh && b.fresh, a.requested && b.requested
 	both.distinct = a.distinct && b.distinct
+	both.unreserved = a.unreserved && b.unreserved
 	both.endsPublic = a.endsPublic || b.endsPublic
 	both.lastRequest = a.lastRequest || b.lastRequest
 	both.firstRequest = a.firstRequest || b.firstRequest

@@ -27,6 +27,10 @@ type Moment struct {
 	Now time.Time
 	// UUID is a version 4 UUID, and Nonce 32 random hex digits.
 	UUID, Nonce string
+	// Gives are what the last login gave, by their names; nil for a scheme without a login.
+	Gives map[string]secret.Text
+	// unsigned is as in environment.
+	unsigned bool
 }
 
 // Signed is a signed request.
@@ -50,6 +54,8 @@ type Signer struct {
 	values []string
 	// keys are the key pairs by the names of the secrets. They are read once, which takes about as long as signing.
 	keys map[string]*keyPair
+	// keyTexts are the private keys as they were given, which a login's answer may not give back; nil without a login.
+	keyTexts []string
 }
 
 // Signer checks each value by itself and makes a signer. (CheckHidden compares them with the document.) An error is
@@ -111,6 +117,7 @@ func (s *Scheme) Warnings(v Values) []string {
 func (s *Scheme) signer(v Values) (*Signer, error) {
 	values := append(make([]string, 0, s.slots), "", "", strings.TrimRight(v.BaseURL, "/")) // see slotBaseURL
 	var keys map[string]*keyPair
+	var keyTexts []string
 	for _, f := range s.document.secrets {
 		if f.key != "" {
 			key, err := readKeyPair(v.Secrets[f.name], f.key)
@@ -121,6 +128,9 @@ func (s *Scheme) signer(v Values) (*Signer, error) {
 				keys = map[string]*keyPair{}
 			}
 			keys[f.name] = key
+			if s.login != nil {
+				keyTexts = append(keyTexts, plainKey(v.Secrets[f.name].Reveal()))
+			}
 			values = append(values, f.name)
 			continue
 		}
@@ -140,7 +150,8 @@ func (s *Scheme) signer(v Values) (*Signer, error) {
 		}
 		values = append(values, value)
 	}
-	return &Signer{scheme: s, values: values[:s.slots], keys: keys}, nil
+	made := &Signer{scheme: s, values: values[:s.slots], keys: keys, keyTexts: keyTexts}
+	return made, made.checkLogin()
 }
 
 // CheckField returns what is wrong with a value of one of the config's fields, worded to follow its name.
@@ -168,12 +179,31 @@ type RequestError struct{ text string }
 
 func (e *RequestError) Error() string { return e.text }
 
+func requestFault(format string, args ...any) *RequestError {
+	return &RequestError{fmt.Sprintf(format, args...)}
+}
+
+// CheckRequest returns what Sign would find wrong with a request, before there is anything that a login gave. Private
+// keys do not sign for it. The error is a *RequestError.
+func (s *Signer) CheckRequest(m Moment, request map[string]string) error {
+	m.Gives, m.unsigned = map[string]secret.Text{}, true
+	for _, name := range s.scheme.Gives() {
+		m.Gives[name] = "x"
+	}
+	_, err := s.Sign(m, request)
+	return err
+}
+
 // maxOutput is the size of the largest header or query parameter, in bytes.
 const maxOutput = 8 << 10
 
 // Sign signs a request, which has the values of the request fields by name; an optional one that is missing counts as
-// "". The error is a *RequestError, unless a private key did not sign, and quotes no value.
+// "". The moment must have what the login gave, if the scheme has one. The error is a *RequestError, unless a private
+// key did not sign, and quotes no value.
 func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
+	if s.scheme.login != nil && m.Gives == nil {
+		return Signed{}, errNoGives
+	}
 	e, err := s.environment(m, request)
 	if err != nil {
 		return Signed{}, err
@@ -192,9 +222,9 @@ func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
 		if e.failure != nil {
 			return Signed{}, e.failure
 		}
-		if !sendable(value) {
-			return Signed{}, &RequestError{header.place + " cannot be sent: a header is printable ASCII of at most 8192 " +
-				"bytes, without a space at either end"}
+		if !header.sends(value) {
+			return Signed{}, requestFault("%s cannot be sent: a header is printable ASCII of at most %d bytes, without a space "+
+				"at either end", header.place, header.limit())
 		}
 		if value != "" {
 			signed.Headers[header.name] = value
@@ -205,9 +235,9 @@ func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
 		if e.failure != nil {
 			return Signed{}, e.failure
 		}
-		if !sendable(value) {
-			return Signed{}, &RequestError{output.place + " cannot be answered: a value is printable ASCII of at most 8192 " +
-				"bytes, without a space at either end"}
+		if !output.sends(value) {
+			return Signed{}, requestFault("%s cannot be answered: a value is printable ASCII of at most %d bytes, without a "+
+				"space at either end", output.place, output.limit())
 		}
 		if value == "" {
 			continue
@@ -229,15 +259,24 @@ func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
 	return s.withQuery(signed, e, request)
 }
 
-// sendable reports whether a text can be a header.
-func sendable(value string) bool {
-	return len(value) <= maxOutput && printable(value) && strings.TrimSpace(value) == value
+// limit is the size of the largest value that can be sent. What a login gives may be larger than a header of others.
+func (o output) limit() int {
+	if o.given {
+		return maxOutput + maxGiven
+	}
+	return maxOutput
 }
+
+// sends reports whether a value can be sent in a header.
+func (o output) sends(value string) bool { return len(value) <= o.limit() && sendable(value) }
+
+// sendable reports whether a text has only what a header can have.
+func sendable(value string) bool { return printable(value) && strings.TrimSpace(value) == value }
 
 // environment has what a request's expressions are computed from, but no lets yet. The error is a *RequestError.
 func (s *Signer) environment(m Moment, request map[string]string) (*environment, error) {
 	d := s.scheme.document
-	e := &environment{now: m.Now.UTC(), values: slices.Clone(s.values), keys: s.keys}
+	e := &environment{now: m.Now.UTC(), values: slices.Clone(s.values), keys: s.keys, unsigned: m.unsigned}
 	e.values[slotUUID], e.values[slotNonce] = m.UUID, m.Nonce
 	for i, f := range d.request {
 		value, err := f.value(request)
@@ -245,6 +284,12 @@ func (s *Signer) environment(m Moment, request map[string]string) (*environment,
 			return nil, &RequestError{err.Error()}
 		}
 		e.values[firstSlot+len(d.secrets)+len(d.fields)+i] = value
+	}
+	if login := s.scheme.login; login != nil {
+		first := firstSlot + len(d.secrets) + len(d.fields) + len(d.request)
+		for i, a := range login.answers {
+			e.values[first+i] = m.Gives[a.name].Reveal()
+		}
 	}
 	return e, nil
 }
@@ -267,8 +312,9 @@ func (s *Signer) withQuery(signed Signed, e *environment, request map[string]str
 		if e.failure != nil {
 			return Signed{}, e.failure
 		}
-		if len(value) > maxOutput {
-			return Signed{}, &RequestError{parameter.place + " cannot be sent: a query parameter has at most 8192 bytes"}
+		if len(value) > parameter.limit() {
+			return Signed{}, requestFault("%s cannot be sent: a query parameter has at most %d bytes", parameter.place,
+				parameter.limit())
 		}
 		if value == "" {
 			continue
