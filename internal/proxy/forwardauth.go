@@ -124,8 +124,11 @@ func (r *Route) NotForGateways(signed *signing.Signed) string {
 			return "gateways cannot ask for this route: they ask without a body and its headers, and it sends " + name
 		}
 	}
-	if signed != nil && len(signed.Query) > 0 {
+	switch {
+	case signed != nil && len(signed.Query) > 0:
 		return "gateways cannot ask for this route: they add headers, and Vault appends a query"
+	case signed != nil && signed.Body != nil:
+		return "gateways cannot ask for this route: they add headers, and Vault changes the body"
 	}
 	return ""
 }

@@ -283,6 +283,10 @@ func TestGatewaysGet403WhereVaultDoesNotSign(t *testing.T) {
 			signed("https://vendor.example"+event+"?sig=1", map[string]string{"sig": "1"}), nil, "",
 			"gateways cannot ask for this route: they add headers, and Vault appends a query", "appends a query",
 		},
+		"Vault changes the body": {
+			&signing.Signed{Headers: map[string]string{"X-Sig": "secret"}, URL: "https://v.example" + event, Body: new(string)},
+			nil, "", "gateways cannot ask for this route: they add headers, and Vault changes the body", "changes the body",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
