@@ -110,7 +110,8 @@ routes:
 // could not do so again.
 func TestCheckOfTheToken(t *testing.T) {
 	t.Parallel()
-	v := newVault(t, http.StatusOK, `{"initialized": true, "data": {"headers": {"A": "b"}, "base_url": "https://v.example"}}`)
+	const answer = `{"initialized": true, "data": {"headers": {"A": "b"}, "base_url": "https://v.example"}}`
+	v := newVault(t, http.StatusOK, answer)
 	t.Cleanup(func() { // after all of them
 		require.NotContains(t, fmt.Sprint(v.seen), "wrapping", "a wrapped token is not used")
 		require.NotEmpty(t, v.seen)
@@ -157,6 +158,6 @@ func TestCheckAsksAVaultThatAnswers(t *testing.T) {
 	text := fmt.Sprintf("listen: 127.0.0.1:1\nvault: {address: %q}\nroutes: {/a: {creds: m/creds/a/b, allow: [GET /]}}",
 		sealed.URL)
 	_, err := checked(t, text, true)
-	require.EqualError(t, err, "Vault does not answer, or is sealed: sealed")
+	require.EqualError(t, err, "no answer of an unsealed Vault: sealed")
 	require.Len(t, sealed.seen, 1)
 }

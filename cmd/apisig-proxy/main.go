@@ -2,8 +2,8 @@
 // a unix socket; Vault signs the call, and the proxy sends it to the vendor. It never has the vendor's secret.
 //
 // Its configuration is a YAML file, named by -config. With -check it reads the file, says what is wrong with it, and
-// exits; with -check -vault it also says what Vault would refuse; with -version it prints its version. It reads the file again at SIGHUP, and ends at SIGTERM or SIGINT, after
-// the requests under way. docs/proxy.md has more.
+// exits; with -check -vault it also says what Vault would refuse; with -version it prints its version. It reads the
+// file again at SIGHUP, and ends at SIGTERM or SIGINT, after the requests under way. docs/proxy.md has more.
 package main
 
 import (

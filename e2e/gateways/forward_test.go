@@ -88,8 +88,8 @@ func (r *rig) send(t *testing.T, request string) int {
 // allowed are the calls that the example allows, decoded.
 var allowed = regexp.MustCompile(`^((GET|HEAD) /v1\.0/event/[^/]+|POST /v1\.0/(event|search)/query|GET /v1/sessions)$`)
 
-// tricks try to have another call signed than the one that is forwarded, or one that the route does not allow. The first
-// line is that of the request; a Host is added.
+// tricks try to have another call signed than the one that is forwarded, or one that the route does not allow. The
+// first line is that of the request; a Host is added.
 var tricks = map[string]string{
 	"an encoded slash":                "GET /avanan/us/v1.0/event/a%2Faction HTTP/1.1",
 	"in small letters":                "GET /avanan/us/v1.0/event/a%2faction HTTP/1.1",
@@ -163,8 +163,8 @@ func header(lines ...string) string {
 // ownStatus are the tricks that a gateway may refuse by itself, with another status.
 var ownStatus = map[string]int{"TRACE": http.StatusMethodNotAllowed, "the gateway's own location": http.StatusNotFound}
 
-// A trick ends in a refusal, and nothing is sent. Or the call that arrives is allowed, and what has been signed is its own
-// bytes. For that the examples need not drop a client's headers: the tricks are tried without, too.
+// A trick ends in a refusal, and nothing is sent. Or the call that arrives is allowed, and what has been signed is its
+// own bytes. For that the examples need not drop a client's headers: the tricks are tried without, too.
 func TestTricksSignNoOtherCallThanIsForwarded(t *testing.T) {
 	t.Parallel()
 	require.GreaterOrEqual(t, len(tricks), 30)
@@ -175,7 +175,7 @@ func TestTricksSignNoOtherCallThanIsForwarded(t *testing.T) {
 				r := newRig(t, k, change)
 				passed := 0
 				for trick, lines := range tricks {
-					t.Run(trick, func(t *testing.T) { //nolint:paralleltest // each looks at what arrives after it
+					t.Run(trick, func(t *testing.T) {
 						before := len(r.since(0))
 						first, rest, _ := strings.Cut(lines+"\r\n", "\r\n")
 						status := r.send(t, first+"\r\nHost: x\r\n"+rest+"\r\n")

@@ -89,8 +89,8 @@ type rig struct {
 	arrived []arrival // at the vendors, except handshakes and the like, which Vault makes
 }
 
-// arrival is a call that the gateway forwarded. The vendors' stand-in checks the signature of the bytes that arrived with
-// arithmetic of its own; status is what it says.
+// arrival is a call that the gateway forwarded. The vendors' stand-in checks the signature of the bytes that arrived
+// with arithmetic of its own; status is what it says.
 type arrival struct {
 	request *http.Request
 	status  int

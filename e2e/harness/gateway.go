@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Gateway is the program of a gateway, nginx or caddy: what $NGINX_BIN or $CADDY_BIN names, else the program on the PATH
-// or in /usr/sbin. The test is skipped without one.
+// Gateway is the program of a gateway, nginx or caddy: what $NGINX_BIN or $CADDY_BIN names, else the program on the
+// PATH or in /usr/sbin. The test is skipped without one.
 func Gateway(t *testing.T, name string) string {
 	t.Helper()
 	variable := strings.ToUpper(name) + "_BIN"

@@ -63,7 +63,8 @@ func Load(file string) (*Config, error) {
 func Parse(file string, content []byte) (*Config, error) {
 	d := &document{file: file}
 	root := d.root(content)
-	fields := d.fields(root, "the configuration", "listen", "socket_mode", "forward_auth", "vault", "routes", "metrics", "body_memory")
+	fields := d.fields(root, "the configuration",
+		"listen", "socket_mode", "forward_auth", "vault", "routes", "metrics", "body_memory")
 	for _, name := range []string{"listen", "routes"} {
 		if fields[name] == nil && (name == "routes" || fields["forward_auth"] == nil) {
 			d.wrong(root, "%s is missing", name)

@@ -41,8 +41,8 @@ const (
 
 var gateways = []Gateway{nginx, traefik, caddy, envoy}
 
-// headers are the names of the two headers that say what the gateway forwards, as PlainName has them. They are empty for
-// Envoy, whose own request has the method and the path.
+// headers are the names of the two headers that say what the gateway forwards, as PlainName has them. They are empty
+// for Envoy, whose own request has the method and the path.
 func (g Gateway) headers() (method, uri string) {
 	switch g {
 	case nginx:
@@ -55,8 +55,8 @@ func (g Gateway) headers() (method, uri string) {
 }
 
 // call is the call that a gateway asks about: its route, and the request as the application would have sent it to
-// apisig-proxy. The path of the gateway's own request names the route, and no header does, so that a client cannot choose
-// it. (Caddy puts the client's query behind that path.)
+// apisig-proxy. The path of the gateway's own request names the route, and no header does, so that a client cannot
+// choose it. (Caddy puts the client's query behind that path.)
 func (g Gateway) call(asks *http.Request, routes []*Route) (*http.Request, *Route, *problem) {
 	path, _, _ := strings.Cut(asks.RequestURI, "?")
 	if g == envoy {
@@ -116,16 +116,19 @@ func otherwise(plain string) bool {
 		func(prefix string) bool { return strings.HasPrefix(plain, prefix) })
 }
 
-// NotForGateways says why no gateway can ask for a route; "" if one can. signed is what Vault returned for a call; nil: not
-// known.
+// NotForGateways says why no gateway can ask for a route; "" if one can. signed is what Vault returned for a call; nil:
+// not known.
 func (r *Route) NotForGateways(signed *signing.Signed) string {
 	for _, name := range r.Send {
 		if name != signing.Method && name != signing.RequestString {
 			return "gateways cannot ask for this route: they ask without a body and its headers, and it sends " + name
 		}
 	}
-	if signed != nil && len(signed.Query) > 0 {
+	switch {
+	case signed != nil && len(signed.Query) > 0:
 		return "gateways cannot ask for this route: they add headers, and Vault appends a query"
+	case signed != nil && signed.Body != nil:
+		return "gateways cannot ask for this route: they add headers, and Vault changes the body"
 	}
 	return ""
 }

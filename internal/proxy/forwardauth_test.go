@@ -55,7 +55,7 @@ func newGateway(t *testing.T, gateway Gateway, routes string) *rig {
 func (g Gateway) asks(route, method, uri string, more ...string) string {
 	line := "GET " + route
 	headers := "X-Forwarded-Method: " + method + "\r\nX-Forwarded-Uri: " + uri + "\r\n"
-	switch g {
+	switch g { //nolint:exhaustive // the other two send the same
 	case envoy:
 		line, headers = method+" "+route+uri, ""
 	case nginx:
@@ -64,12 +64,12 @@ func (g Gateway) asks(route, method, uri string, more ...string) string {
 	return line + " HTTP/1.1\r\nHost: auth\r\n" + headers + strings.Join(more, "") + "\r\n"
 }
 
-// Each gateway gets the headers of the call that it says it forwards, byte for byte. Nothing is sent to the vendor, and a
+// Each gateway gets the headers of the call that it says it forwards, byte for byte. Nothing is sent to the vendor. A
 // web page's call passes, because gateways pass on what a browser sends.
 func TestGatewaysGetTheHeadersToAdd(t *testing.T) {
 	t.Parallel()
 	const page = "Origin: https://app.example\r\nSec-Fetch-Site: cross-site\r\nX-Forwarded-Host: app.example\r\n"
-	for _, gateway := range gateways {
+	for _, gateway := range gateways { //nolint:paralleltest // each row looks at the last call
 		r := newGateway(t, gateway, gatewayRoutes)
 		for name, row := range map[string]struct {
 			route, method, uri string
@@ -82,23 +82,27 @@ func TestGatewaysGetTheHeadersToAdd(t *testing.T) {
 				map[string]string{"x-av-sig": "signature of vault", "x-av-token": "token of vault"},
 			},
 			"POST": {
-				"/avanan/us", http.MethodPost, "/v1.0/event/query", map[string]any{"request_string": "/v1.0/event/query"},
+				"/avanan/us", http.MethodPost, "/v1.0/event/query",
+				map[string]any{"request_string": "/v1.0/event/query"},
 				map[string]string{"x-av-sig": "signature of vault"},
 			},
 			"the method is signed": {
-				"/orders", http.MethodGet, "/orders/a%2Fb", map[string]any{"method": "GET", "request_string": "/orders/a%2Fb"},
+				"/orders", http.MethodGet, "/orders/a%2Fb",
+				map[string]any{"method": "GET", "request_string": "/orders/a%2Fb"},
 				map[string]string{"x-av-sig": "signature of vault"},
 			},
 			"HEAD": {
-				"/orders", http.MethodHead, "/orders/1", map[string]any{"method": "HEAD", "request_string": "/orders/1"},
+				"/orders", http.MethodHead, "/orders/1",
+				map[string]any{"method": "HEAD", "request_string": "/orders/1"},
 				map[string]string{"x-av-sig": "signature of vault"},
 			},
 			"creds, and what the route fixes": {
-				"/pave", http.MethodGet, "/v1/sessions", map[string]any{},
+				"/pave", http.MethodGet, "/v1/sessions",
+				map[string]any{},
 				map[string]string{"API-Token": "token of vault", "scopes": "farm:customer"},
 			},
 		} {
-			t.Run(string(gateway)+", "+name, func(t *testing.T) { //nolint:paralleltest // each looks at the last call
+			t.Run(string(gateway)+", "+name, func(t *testing.T) {
 				response := r.raw(t, gateway.asks(row.route, row.method, row.uri, page))
 				require.Equal(t, http.StatusOK, response.StatusCode)
 				require.Equal(t, "no-store", response.Header.Get("Cache-Control"))
@@ -136,7 +140,9 @@ func TestOnlyTheGatewaysOwnHeadersDecide(t *testing.T) {
 		"nginx, no URI":       {nginx, request(at, "X-Original-Method: GET"), "x-original-uri is missing"},
 		"nginx, an empty URI": {nginx, request(at, "X-Original-Method: GET", "X-Original-URI:"), "x-original-uri is missing"},
 		"nginx, no method":    {nginx, request(at, "X-Original-URI: "+event), "x-original-method is missing"},
-		"nginx, two URIs":     {nginx, nginx.asks("/avanan/us", "GET", event, "x-original-uri: "+other+"\r\n"), "is repeated"},
+		"nginx, two URIs": {
+			nginx, nginx.asks("/avanan/us", "GET", event, "x-original-uri: "+other+"\r\n"), "x-original-uri is repeated",
+		},
 		"nginx, the same URI twice": {
 			nginx, nginx.asks("/avanan/us", "GET", event, "X-Original-URI: "+event+"\r\n"), "x-original-uri is repeated",
 		},
@@ -184,7 +190,7 @@ func TestOnlyTheGatewaysOwnHeadersDecide(t *testing.T) {
 			envoy, envoy.asks("/avanan/us", "GET", event, "X-Forwarded-Uri: "+other+"\r\n"), "x-forwarded-uri is not one",
 		},
 		"Envoy, an original path": {
-			envoy, envoy.asks("/avanan/us", "GET", event, "X-Envoy-Original-Path: "+other+"\r\n"), "x-envoy-original-path is not",
+			envoy, envoy.asks("/avanan/us", "GET", event, "X-Envoy-Original-Path: "+other+"\r\n"), "x-envoy-original-path is",
 		},
 		"Envoy, another route by dots": {envoy, envoy.asks("/avanan/us", "GET", "/../../pave/v1/sessions"), "segment"},
 		"Envoy, the route alone":       {envoy, envoy.asks("/avanan/us", "GET", ""), "must begin with /"},
@@ -193,7 +199,7 @@ func TestOnlyTheGatewaysOwnHeadersDecide(t *testing.T) {
 		"below a route":                {nginx, nginx.asks("/avanan/us"+event, "GET", event), "is not that of a route"},
 		"a slash behind the route":     {caddy, caddy.asks("/avanan/us/", "GET", event), "is not that of a route"},
 		"an absolute address":          {nginx, nginx.asks("http://auth/avanan/us", "GET", event), "is not that of a route"},
-		"an absolute URI":              {nginx, nginx.asks("/avanan/us", "GET", "http://vendor"+event), "no route has this path"},
+		"an absolute URI":              {nginx, nginx.asks("/avanan/us", "GET", "http://v"+event), "no route has this path"},
 		"another path":                 {nginx, nginx.asks("/avanan/us", "GET", "/v1.0/action"), "does not allow"},
 		"the route's prefix":           {nginx, nginx.asks("/avanan/us", "GET", "/avanan/us"+event), "does not allow"},
 		"another route in the URI":     {nginx, nginx.asks("/avanan/us", "GET", "/../../pave/v1/sessions"), "segment"},
@@ -270,11 +276,16 @@ func TestGatewaysGet403WhereVaultDoesNotSign(t *testing.T) {
 			nil, &signing.Failure{Status: 400, Reason: "request_string is odd"}, "", "Vault refused the call", "is odd",
 		},
 		"the answer is for another call": {
-			signed("https://vendor.example/v1.0/event/2", nil), nil, "vault", "Vault's answer is for another call", "does not end in",
+			signed("https://vendor.example/v1.0/event/2", nil), nil, "vault", "Vault's answer is for another call",
+			"does not end in",
 		},
 		"Vault appends a query": {
 			signed("https://vendor.example"+event+"?sig=1", map[string]string{"sig": "1"}), nil, "",
 			"gateways cannot ask for this route: they add headers, and Vault appends a query", "appends a query",
+		},
+		"Vault changes the body": {
+			&signing.Signed{Headers: map[string]string{"X-Sig": "secret"}, URL: "https://v.example" + event, Body: new(string)},
+			nil, "", "gateways cannot ask for this route: they add headers, and Vault changes the body", "changes the body",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -295,7 +306,8 @@ func TestGatewaysGet403WhereVaultDoesNotSign(t *testing.T) {
 // A gateway's listener is on loopback or a socket, and the configuration says which gateway it is.
 func TestForwardAuthIsRead(t *testing.T) {
 	t.Parallel()
-	config, err := Parse("f.yml", []byte("forward_auth: {listen: 127.0.0.1:8411, gateway: caddy}\nroutes:\n"+gatewayRoutes))
+	const listens = "forward_auth: {listen: 127.0.0.1:8411, gateway: caddy}\nroutes:\n"
+	config, err := Parse("f.yml", []byte(listens+gatewayRoutes))
 	require.NoError(t, err)
 	require.Equal(t, &ForwardAuth{Address{TCP: netip.MustParseAddrPort("127.0.0.1:8411")}, caddy}, config.ForwardAuth)
 	require.Zero(t, config.Listen)

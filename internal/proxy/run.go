@@ -43,8 +43,8 @@ type Listeners struct {
 	Applications, Gateways, Monitoring net.Listener
 }
 
-// Run serves applications, gateways and metrics. When the context ends, it takes no more requests, waits for those under
-// way, and returns nil.
+// Run serves applications, gateways and metrics. When the context ends, it takes no more requests, waits for those
+// under way, and returns nil.
 func (p *Program) Run(ctx context.Context, on Listeners) error {
 	backend, err := p.Connect(p.Config.Vault)
 	if err != nil {
