@@ -255,10 +255,11 @@ func (g *generator) document() string {
 	body := ""
 	switch g.IntN(4) {
 	case 0:
-		body = fmt.Sprintf("body: {content_type: %q, text: %q}\n", g.expression(kindString, 3), g.expression(kindString, 5))
+		body = fmt.Sprintf("body: {content_type: %q, text: %q}\n", g.pick(`"a/b"`, "uuid", `"a; b=" + nonce`),
+			g.expression(kindString, 4))
 		want.WriteString("body: x, ")
 	case 1:
-		body = fmt.Sprintf("body: {form: {a: %q, b: %q}}\n", g.expression(kindString, 4), g.expression(kindString, 4))
+		body = fmt.Sprintf("body: {form: {a: %q, b: %q}}\n", g.expression(kindString, 3), g.leaf(kindString))
 		want.WriteString("body: x, ")
 	}
 	if body != "" {
