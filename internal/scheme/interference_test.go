@@ -348,14 +348,12 @@ func echoes(g *generator, call LoginCall) string {
 	_, query, _ := strings.Cut(call.URL, "?")
 	parts := []string{query, string(call.Body), call.Header.Get("X-L"), call.Header.Get("X-M")}
 	for _, pairs := range parts[:2] {
-		if values, err := url.ParseQuery(pairs); err == nil {
-			parts = append(parts, values.Get("a"), values.Get("b"), values.Get("q"))
-		}
+		values, _ := url.ParseQuery(pairs) // what it can read: how many parts there are must not depend on a secret
+		parts = append(parts, values.Get("a"), values.Get("b"), values.Get("q"))
 	}
 	var members map[string]string
-	if json.Unmarshal(call.Body, &members) == nil {
-		parts = append(parts, members["a"], members["b"])
-	}
+	_ = json.Unmarshal(call.Body, &members)
+	parts = append(parts, members["a"], members["b"])
 	part := parts[g.IntN(len(parts))]
 	around := strings.Repeat("x", g.IntN(3)) + part + strings.Repeat("y", g.IntN(3))
 	switch g.IntN(7) {
