@@ -87,7 +87,7 @@ func TestAnswersOfJSON(t *testing.T) {
 		{"8192 bytes", "/token", `{"token":"` + strings.Repeat("a", 8192) + `"}`, strings.Repeat("a", 8192), ""},
 		{"64 deep beside the way", "/token", `{"a":` + strings.Repeat("[", 63) + strings.Repeat("]", 63) + `,"token":"abc"}`,
 			"abc", ""},
-		{"brackets in a string", "/token", `{"a":"` + strings.Repeat(`[\"`, 100) + `","token":"abc"}`, "abc", ""},
+		{"brackets in a string", "/token", `{"a":"` + strings.Repeat(`[\"`, 200) + `","token":"abc"}`, "abc", ""},
 		{"the largest", "/token", `{"token":"abc"` + strings.Repeat(" ", 256<<10-15) + `}`, "abc", ""},
 
 		{"nothing", "/token", ``, "", noJSON},

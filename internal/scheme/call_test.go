@@ -170,6 +170,7 @@ func TestValuesThatALoginCannotSend(t *testing.T) {
 func TestSecretsInHeadersOfLogins(t *testing.T) {
 	t.Parallel()
 	raw := sending("path: path\nheaders: {X-Key: '\"a \" + key'}")
+	quoted := sending("path: path\nheaders: {X-Key: json(key)}")
 	encoded := sending("path: path\nheaders: {X-Key: '\"a \" + base64(key)'}")
 	const wrong = "must be printable ASCII without a space at either end, because the login sends it in a header as it is"
 	for given, good := range map[secret.Text]bool{
@@ -178,16 +179,18 @@ func TestSecretsInHeadersOfLogins(t *testing.T) {
 		t.Run(given.Reveal(), func(t *testing.T) {
 			t.Parallel()
 			values := scheme.Values{Secrets: map[string]secret.Text{"key": given}, BaseURL: "https://api.example"}
-			_, err := parsed(t, raw).Signer(values)
-			checked := parsed(t, raw).CheckSecret("key", given)
-			if good {
-				require.NoError(t, err)
-				require.NoError(t, checked)
-			} else {
-				require.EqualError(t, err, "key "+wrong)
-				require.Error(t, checked)
+			for _, text := range []string{raw, quoted} {
+				_, err := parsed(t, text).Signer(values)
+				checked := parsed(t, text).CheckSecret("key", given)
+				if good {
+					require.NoError(t, err)
+					require.NoError(t, checked)
+				} else {
+					require.EqualError(t, err, "key "+wrong)
+					require.Error(t, checked)
+				}
 			}
-			_, err = parsed(t, encoded).Signer(values)
+			_, err := parsed(t, encoded).Signer(values)
 			require.NoError(t, err)
 		})
 	}

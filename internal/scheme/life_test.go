@@ -49,6 +49,7 @@ func TestLivesOfLogins(t *testing.T) {
 			60250 * time.Millisecond, ""},
 		{"a layout with Go's words", "{pointer: /life, as: 'Jan 2006 %Y%m%dT%H%M%S.%6fZ'}",
 			`"Jan 2006 20260102T030505.000001Z"`, time.Minute + time.Microsecond, ""},
+		{"a number in a layout", "{pointer: /life, as: '%Y%m%d%H%M%S'}", `20260102030505`, time.Minute, ""},
 		{"absent", "{pointer: /none}", `1`, none, ""},
 		{"the longest that is believed", "{pointer: /life}", `86400`, 24 * time.Hour, ""},
 		{"a longer one", "{pointer: /life}", `86401`, none, ""},

@@ -308,12 +308,19 @@ func TestSchemesWithoutTTL(t *testing.T) {
 		{`lower(hex(sha384(client_id)))`, needed},
 		{`hex(hmac_sha256(client_secret, uuid))`, needed},
 		{`digest`, needed},
+		{`site + hex(md5(site))`, needed},
+		{`choose(client_id == "a", site, hex(md5(site)))`, needed},
+		{`hex(ed25519(pair, uuid))`, needed},
 	} {
 		t.Run(test.output, func(t *testing.T) {
 			t.Parallel()
 			text := loginWith(t, "values: {site_id: site}", "values: {site_id: '"+test.output+"'}", "    now: 20",
 				"    uuid: u\n    now: 20", "headers:\n  Auth",
 				"let: {stamp: now.unix(), digest: hex(sha256(site))}\nheaders:\n  Auth")
+			if strings.Contains(test.output, "pair") {
+				text = strings.NewReplacer("{client_secret: {}}", "{client_secret: {}, pair: {key: ed25519}}",
+					"'made up/secret'}", fmt.Sprintf("'made up/secret', pair: %q}", testKey(t, "ed25519.pem"))).Replace(text)
+			}
 			_, err := scheme.Parse(text)
 			if test.want == "" {
 				require.NoError(t, err)
@@ -431,8 +438,8 @@ func TestLoginsHaveNoLints(t *testing.T) {
 // What percent-encoding and JSON leave as it is counts with its own size, so that large assertions fit.
 func TestSizesOfAssertions(t *testing.T) {
 	t.Parallel()
-	assertion := `base64url(client_secret + json(client_id) + json(client_id) + json(client_id) + json(client_id)) + "." + hex(` +
-		`client_secret)`
+	assertion := `base64url(client_secret + json(client_id) + json(client_id) + json(client_id) + json(client_id))` +
+		` + "." + hex(client_secret)`
 	for _, test := range []struct{ name, text, want string }{
 		{"in a form", loginWith(t, "scope: scope, at", "a: '"+assertion+"', at"), ""},
 		{"in a form, chosen", loginWith(t, "scope: scope, at",
