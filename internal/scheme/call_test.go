@@ -87,7 +87,8 @@ func TestRequestsOfLogins(t *testing.T) {
 		},
 		{
 			"a path with a query", "path: '\"/login?grant=x\"'\nquery: {b: any}",
-			"POST", "https://api.example/v1/login?grant=x&b=a%20b%26c", "", http.Header{"Accept": {accept}},
+			"POST", "https://api.example/v1/login?grant=x&b=a%20b%26c", "",
+			http.Header{"Accept": {accept}},
 		},
 		{
 			"a query of nothing", "path: path\nquery: {n: none}", "POST", "https://api.example/v1/login", "",
@@ -149,13 +150,19 @@ func TestValuesThatALoginCannotSend(t *testing.T) {
 		{"a path with dots", "path: '\"/a\" + path'", "path", "/../b", path + "has"},
 		{"a path with a space", "path: path", "path", "/a b", path + "contains a space"},
 		{"a path with a fragment", "path: path", "path", "/a#b", path + "contains # or \\"},
-		{"a path with a parameter twice", "path: path\nquery: {b: any}", "path", "/a?%62=c",
-			path + "has a parameter in its query that login.query appends: b"},
+		{
+			"a path with a parameter twice", "path: path\nquery: {b: any}", "path", "/a?%62=c",
+			path + "has a parameter in its query that login.query appends: b",
+		},
 		{"a path that is joined", "path: '\"/a\" + path'", "path", "//b", path + "has // in its path"},
-		{"a header with a line break", "path: path\nheaders: {X-Any: any}", "any", "aéb",
-			"login.headers.X-Any cannot be sent"},
-		{"a header that ends in a space", "path: path\nheaders: {X-Any: any}", "any", "a ",
-			"login.headers.X-Any cannot be sent"},
+		{
+			"a header with a line break", "path: path\nheaders: {X-Any: any}", "any", "aéb",
+			"login.headers.X-Any cannot be sent",
+		},
+		{
+			"a header that ends in a space", "path: path\nheaders: {X-Any: any}", "any", "a ",
+			"login.headers.X-Any cannot be sent",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
