@@ -85,9 +85,11 @@ func TestAnswersOfJSON(t *testing.T) {
 		{"the whole text", "", `"abc"`, "abc", ""},
 		{"a name twice beside the way", "/token", `{"a":1,"a":2,"b":{"token":"x","token":"x"},"token":"abc"}`, "abc", ""},
 		{"8192 bytes", "/token", `{"token":"` + strings.Repeat("a", 8192) + `"}`, strings.Repeat("a", 8192), ""},
-		{"64 deep beside the way", "/token", `{"a":` + strings.Repeat("[", 63) + strings.Repeat("]", 63) + `,"token":"abc"}`,
-			"abc", ""},
-		{"brackets in a string", "/token", `{"a":"` + strings.Repeat(`[\"`, 100) + `","token":"abc"}`, "abc", ""},
+		{
+			"64 deep beside the way", "/token", `{"a":` + strings.Repeat("[", 63) + strings.Repeat("]", 63) + `,"token":"abc"}`,
+			"abc", "",
+		},
+		{"brackets in a string", "/token", `{"a":"` + strings.Repeat(`[\"`, 200) + `","token":"abc"}`, "abc", ""},
 		{"the largest", "/token", `{"token":"abc"` + strings.Repeat(" ", 256<<10-15) + `}`, "abc", ""},
 
 		{"nothing", "/token", ``, "", noJSON},
@@ -101,8 +103,10 @@ func TestAnswersOfJSON(t *testing.T) {
 		{"65 deep", "/token", `{"a":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + `,"token":"abc"}`, "", tooDeep},
 		{"a hundred thousand deep", "/token", strings.Repeat("[", 100_000), "", tooDeep},
 		{"objects a hundred thousand deep", "/token", strings.Repeat(`{"a":`, 50_000), "", tooDeep},
-		{"one byte too large", "/token", `{"token":"abc"` + strings.Repeat(" ", 256<<10-14) + `}`, "",
-			"the answer has more than 262144 bytes"},
+		{
+			"one byte too large", "/token", `{"token":"abc"` + strings.Repeat(" ", 256<<10-14) + `}`, "",
+			"the answer has more than 262144 bytes",
+		},
 
 		{"no such name", "/token", `{"Token":"abc"}`, "", absent},
 		{"a path that ends", "/token/a", `{"token":"abc"}`, "", absent},
@@ -157,8 +161,12 @@ func TestAnswersOfOtherKinds(t *testing.T) {
 	}{
 		{"a header", "{header: x-token}", http.Header{"X-Token": {"abc"}}, "", "abc", ""},
 		{"no header", "{header: X-Token}", nil, `{"X-Token":"canary"}`, "", absent},
-		{"a header twice", "{header: X-Token}", http.Header{"X-Token": {"abc", "abc"}}, "", "",
-			"login.answer.token: is in the answer more than once"},
+		{
+			"a header twice", "{header: X-Token}",
+			http.Header{"X-Token": {"abc", "abc"}},
+			"", "",
+			"login.answer.token: is in the answer more than once",
+		},
 		{"an empty header", "{header: X-Token}", http.Header{"X-Token": {""}}, "", "", isEmpty},
 		{"a header outside ASCII", "{header: X-Token}", http.Header{"X-Token": {"canäry"}}, "", "", unsafe},
 
@@ -181,8 +189,10 @@ func TestAnswersOfOtherKinds(t *testing.T) {
 		{"an empty JSON string", "{body: true}", nil, `""`, "", isEmpty},
 		{"a page", "{body: true}", nil, "<html>\ncanary</html>", "", unsafe},
 		{"brackets", "{body: true}", nil, strings.Repeat("[", 10_000), "", tooLong},
-		{"a body of another size", "{body: true, max: 3}", nil, "abcd", "",
-			"login.answer.token: has more than 3 bytes in the answer; max can be up to 16384"},
+		{
+			"a body of another size", "{body: true, max: 3}", nil, "abcd", "",
+			"login.answer.token: has more than 3 bytes in the answer; max can be up to 16384",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -216,10 +226,14 @@ func TestRefusedLogins(t *testing.T) {
 		{"null that is no value", "{pointer: /error, is_not: '0'}", `{"error":null,"token":"abc"}`, refused},
 		{"an empty string", "{pointer: /error, is_not: ''}", `{"error":"canary","token":"abc"}`, refused},
 		{"a refusal without a token", "{pointer: /ok, is: 'false'}", `{"ok":false}`, refused},
-		{"an object", "{pointer: /ok, is: 'false'}", `{"ok":{},"token":"abc"}`,
-			"login.refused: is an object or a list in the answer"},
-		{"twice", "{pointer: /ok, is: 'false'}", `{"ok":true,"ok":false,"token":"abc"}`,
-			"login.refused: has a name on its way that the answer has twice"},
+		{
+			"an object", "{pointer: /ok, is: 'false'}", `{"ok":{},"token":"abc"}`,
+			"login.refused: is an object or a list in the answer",
+		},
+		{
+			"twice", "{pointer: /ok, is: 'false'}", `{"ok":true,"ok":false,"token":"abc"}`,
+			"login.refused: has a name on its way that the answer has twice",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -87,7 +87,8 @@ func TestRequestsOfLogins(t *testing.T) {
 		},
 		{
 			"a path with a query", "path: '\"/login?grant=x\"'\nquery: {b: any}",
-			"POST", "https://api.example/v1/login?grant=x&b=a%20b%26c", "", http.Header{"Accept": {accept}},
+			"POST", "https://api.example/v1/login?grant=x&b=a%20b%26c", "",
+			http.Header{"Accept": {accept}},
 		},
 		{
 			"a query of nothing", "path: path\nquery: {n: none}", "POST", "https://api.example/v1/login", "",
@@ -149,13 +150,19 @@ func TestValuesThatALoginCannotSend(t *testing.T) {
 		{"a path with dots", "path: '\"/a\" + path'", "path", "/../b", path + "has"},
 		{"a path with a space", "path: path", "path", "/a b", path + "contains a space"},
 		{"a path with a fragment", "path: path", "path", "/a#b", path + "contains # or \\"},
-		{"a path with a parameter twice", "path: path\nquery: {b: any}", "path", "/a?%62=c",
-			path + "has a parameter in its query that login.query appends: b"},
+		{
+			"a path with a parameter twice", "path: path\nquery: {b: any}", "path", "/a?%62=c",
+			path + "has a parameter in its query that login.query appends: b",
+		},
 		{"a path that is joined", "path: '\"/a\" + path'", "path", "//b", path + "has // in its path"},
-		{"a header with a line break", "path: path\nheaders: {X-Any: any}", "any", "aéb",
-			"login.headers.X-Any cannot be sent"},
-		{"a header that ends in a space", "path: path\nheaders: {X-Any: any}", "any", "a ",
-			"login.headers.X-Any cannot be sent"},
+		{
+			"a header with a line break", "path: path\nheaders: {X-Any: any}", "any", "aéb",
+			"login.headers.X-Any cannot be sent",
+		},
+		{
+			"a header that ends in a space", "path: path\nheaders: {X-Any: any}", "any", "a ",
+			"login.headers.X-Any cannot be sent",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -170,6 +177,7 @@ func TestValuesThatALoginCannotSend(t *testing.T) {
 func TestSecretsInHeadersOfLogins(t *testing.T) {
 	t.Parallel()
 	raw := sending("path: path\nheaders: {X-Key: '\"a \" + key'}")
+	quoted := sending("path: path\nheaders: {X-Key: json(key)}")
 	encoded := sending("path: path\nheaders: {X-Key: '\"a \" + base64(key)'}")
 	const wrong = "must be printable ASCII without a space at either end, because the login sends it in a header as it is"
 	for given, good := range map[secret.Text]bool{
@@ -178,16 +186,18 @@ func TestSecretsInHeadersOfLogins(t *testing.T) {
 		t.Run(given.Reveal(), func(t *testing.T) {
 			t.Parallel()
 			values := scheme.Values{Secrets: map[string]secret.Text{"key": given}, BaseURL: "https://api.example"}
-			_, err := parsed(t, raw).Signer(values)
-			checked := parsed(t, raw).CheckSecret("key", given)
-			if good {
-				require.NoError(t, err)
-				require.NoError(t, checked)
-			} else {
-				require.EqualError(t, err, "key "+wrong)
-				require.Error(t, checked)
+			for _, text := range []string{raw, quoted} {
+				_, err := parsed(t, text).Signer(values)
+				checked := parsed(t, text).CheckSecret("key", given)
+				if good {
+					require.NoError(t, err)
+					require.NoError(t, checked)
+				} else {
+					require.EqualError(t, err, "key "+wrong)
+					require.Error(t, checked)
+				}
 			}
-			_, err = parsed(t, encoded).Signer(values)
+			_, err := parsed(t, encoded).Signer(values)
 			require.NoError(t, err)
 		})
 	}

@@ -19,25 +19,35 @@ import (
 func echoed(t *testing.T) string {
 	t.Helper()
 	return fmt.Sprintf(`secrets:
-  {text: {}, raw: {encoding: base64}, digits: {encoding: hex}, short: {}, seed: {}, pair: {key: p256}}
+  {text: {}, raw: {encoding: base64}, digits: {encoding: hex}, short: {}, seed: {}, pair: {key: p256}, unsent: {}}
 fields: {client_id: {}}
-let: {key: 'derive_hmac_sha256(seed, client_id)', unused: 'derive_md5(seed)'}
+let:
+  key: derive_hmac_sha256(seed, client_id)
+  unused: derive_md5(seed)
+  inner: base64(percent_encode(text) + "!")
 login:
   path: '"/login"'
   query: {q: text, t: '"x"'}
-  headers: {X-Basic: '"Basic " + base64(client_id + ":" + raw)', X-Id: client_id}
+  headers:
+    X-Basic: '"Basic " + base64(client_id + ":" + raw)'
+    X-Id: client_id
+    X-Inner: inner
+    X-Outer: base64(percent_encode(raw))
   form: {id: client_id, digits: hex(digits), key: hex(key), sig: 'hex(ecdsa_sha256(pair, "login"))', s: short}
   answer: {token: {pointer: /token}, more: {header: X-More}}
   ttl: 1h
-headers: {X-Token: token + more}
+headers: {X-Token: token + more, X-Used: 'hex(hmac_sha384(unsent, uuid))'}
+ttl: 60s
 examples:
-  - secrets: {text: made-up-1, raw: bWFkZS11cC0y, digits: 6d6164652d75702d33, short: ab, seed: made-up-4, pair: %q}
+  - secrets:
+      {text: made-up-1, raw: bWFkZS11cC0y, digits: 6d6164652d75702d33, short: ab, seed: made-up-4, pair: %q, unsent: a}
+    uuid: u
     fields: {client_id: id}
     login:
-      want: {path: /login, query: x, headers: {X-Basic: x, X-Id: id}, form: x}
+      want: {path: /login, query: x, headers: {X-Basic: x, X-Id: id, X-Inner: x, X-Outer: x}, form: x}
       answer: x
       gives: {token: t, more: m}
-    want: {X-Token: tm}
+    want: {X-Token: tm, X-Used: x}
 `, testKey(t, "p256.pem"))
 }
 
@@ -51,7 +61,8 @@ func echoing(t *testing.T) scheme.LoginCall {
 		Secrets: map[string]secret.Text{
 			"text": "can ary/t\"ext+1é", "raw": secret.Text(base64.StdEncoding.EncodeToString([]byte("canary\x00raw\xff2"))),
 			"digits": secret.Text(hex.EncodeToString([]byte("canary-digits"))), "short": "pass12", "seed": "canary-seed",
-			"pair": secret.Text(testKey(t, "p256-sec1-other.pem")),
+			"unsent": "canary-unsent",
+			"pair":   secret.Text(testKey(t, "p256-sec1-other.pem")),
 		},
 		Fields:  map[string]string{"client_id": "client-identifier"},
 		BaseURL: "https://api.example",
@@ -140,7 +151,10 @@ func TestSecretsThatAreGivenBack(t *testing.T) {
 		"a secret":                        "can ary/t\"ext+1é",
 		"a decoded secret":                "canary\x00raw\xff2",
 		"a secret of hex":                 "canary-digits",
-		"a secret that is never sent":     "canary-seed",
+		"a secret that is derived from":   "canary-seed",
+		"a secret that is never sent":     "canary-unsent",
+		"a part of a let":                 "can%20ary%2Ft%22ext%2B1%C3%A9",
+		"a part of a header":              "canary%00raw%FF2",
 		"a derived key":                   string(key),
 		"a derived key in hex":            part("key"),
 		"what is joined":                  "client-identifier:canary\x00raw\xff2",
@@ -191,6 +205,42 @@ func TestShortSecretsThatAreGivenBack(t *testing.T) {
 				require.EqualError(t, err, givesBack)
 			}
 		})
+	}
+}
+
+// A text of the request that a short secret is in is not used either, and one without a secret is.
+func TestTextsThatAreGivenBack(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ sections, text string }{
+		"a query":  {"path: path\nmethod: GET\nquery: {a: any, b: KEY}", "a=a%20b%26c&b=pass12"},
+		"a header": {"path: path\nheaders: {X-Any: '\"a \" + KEY'}", "a pass12"},
+		"a form":   {"path: path\nform: {a: any, b: KEY}", "a=a%20b%26c&b=pass12"},
+		"JSON":     {"path: path\njson: {a: any, b: KEY}", `{"a":"a b&c","b":"pass12"}`},
+		"a body":   {"path: path\nbody: '\"a:\" + json(KEY)'\ncontent_type: '\"text/plain\"'", `a:"pass12"`},
+	} {
+		for _, of := range []string{"key", "path"} {
+			t.Run(name+" of "+of, func(t *testing.T) {
+				t.Parallel()
+				signer, err := parsed(t, sending(strings.ReplaceAll(test.sections, "KEY", of))).Signer(scheme.Values{
+					Secrets: map[string]secret.Text{"key": "pass12"}, BaseURL: "https://api.example",
+				})
+				require.NoError(t, err)
+				call, err := signer.Login(scheme.Moment{Now: asked})
+				require.NoError(t, err)
+				text := test.text
+				if of == "path" {
+					text = strings.NewReplacer("=pass12", "=%2Flogin", "pass12", "/login").Replace(text)
+				}
+				for _, body := range []string{text, "x" + text + "y", base64.StdEncoding.EncodeToString([]byte("a" + text))} {
+					_, err = call.Read(scheme.LoginAnswer{Body: []byte(body), At: asked})
+					if of == "key" {
+						require.EqualError(t, err, givesBack)
+					} else {
+						require.NoError(t, err)
+					}
+				}
+			})
+		}
 	}
 }
 

@@ -145,7 +145,8 @@ func textFunctions() []function {
 			"lower-case hex digits",
 		},
 		{
-			"base64", base, flowEncode(base64Size), func(x string) string { return base64.StdEncoding.EncodeToString([]byte(x)) },
+			"base64", base, flowEncode(base64Size),
+			func(x string) string { return base64.StdEncoding.EncodeToString([]byte(x)) },
 			"base64 with padding (RFC 4648, section 4)",
 		},
 		{

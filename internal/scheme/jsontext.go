@@ -99,7 +99,7 @@ func jsonDepth(text []byte) int {
 // find is the value at a pointer. is reports whether there is one; there is none in a text that is not JSON.
 func (j *jsonText) find(at *pointer) (found jsonValue, is bool, err error) {
 	if j.err != nil {
-		return jsonValue{}, false, nil
+		return jsonValue{}, false, nil //nolint:nilerr // a text that is not JSON has no values
 	}
 	value := bytes.TrimSpace(j.text)
 	for _, token := range at.tokens {
@@ -109,8 +109,8 @@ func (j *jsonText) find(at *pointer) (found jsonValue, is bool, err error) {
 	}
 	switch value[0] {
 	case '"':
-		err := json.Unmarshal(value, &found.text)
-		return found, err == nil, nil //nolint:nilerr // it is valid
+		_ = json.Unmarshal(value, &found.text) // which is valid
+		return found, true, nil
 	case '{', '[':
 		return jsonValue{kind: jsonComposite}, true, nil
 	case 't', 'f', 'n':

@@ -109,7 +109,7 @@ func (l layout) parse(text string) (time.Time, error) {
 	if read["6f"] != "" {
 		fraction = read["6f"]
 	}
-	if text != "" || strings.Trim(fraction, "0123456789") != "" {
+	if text != "" {
 		return time.Time{}, errLayout
 	}
 	if fraction != "" {

@@ -135,9 +135,6 @@ func (f life) read(
 		}
 		return times(count, unit), true, nil
 	}
-	if found.kind != jsonQuoted {
-		return 0, true, errWhen
-	}
 	var until time.Time
 	if f.as == rfc3339Life {
 		until, err = time.Parse(time.RFC3339, found.text)

@@ -83,11 +83,10 @@ func (d *document) readLogin(node *yaml.Node) {
 		body:        expression("body"),
 		contentType: expression("content_type"),
 	}
-	if path := expression("path"); path != nil {
-		l.path = path[0]
-	} else {
+	if sections["path"] == nil {
 		panic(refuseAt("login.path", "is required: an expression of literals and fields, such as '\"/oauth/token\"'"))
 	}
+	l.path = expression("path")[0]
 	l.checkRequest(d, sections)
 	for _, p := range pairs(sections["answer"], "login.answer") {
 		d.declare(p, "login.answer")

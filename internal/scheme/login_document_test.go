@@ -61,8 +61,10 @@ func TestWrongLogins(t *testing.T) {
 		// The address
 		{"an address that is text", with("address: login_address", "address: client_id"), "login.address" + isAddress},
 		{"an address that is a URL", with("address: login_address", "address: https://canary"), "login.address" + isAddress},
-		{"an address that is a secret", with("address: login_address", "address: client_secret"),
-			"login.address" + isAddress},
+		{
+			"an address that is a secret", with("address: login_address", "address: client_secret"),
+			"login.address" + isAddress,
+		},
 		{"an address of the answer", with("address: login_address", "address: access_token"), "login.address" + isAddress},
 		// Method and path
 		{"PUT", with("method: POST", "method: PUT"), "login.method: must be POST or GET"},
@@ -80,23 +82,29 @@ func TestWrongLogins(t *testing.T) {
 		{"a path of an example without a slash", with(`'"/oauth/token"'`, `client_id`), "examples[0]: login.path, with the " +
 			"config's fields, does not start with /"},
 		{"a path with dots", with(`'"/oauth/token"'`, `'"/a/../b"'`), "login.path, with the config's fields, has "},
-		{"a path with a comma", with(`'"/oauth/token"'`, `'"/a,b"'`),
-			"login.path, with the config's fields, contains a comma"},
+		{
+			"a path with a comma", with(`'"/oauth/token"'`, `'"/a,b"'`),
+			"login.path, with the config's fields, contains a comma",
+		},
 		{"an empty path", with(`'"/oauth/token"'`, `'""'`), "login.path, with the config's fields, is empty"},
 		{
 			"a parameter twice", with(`'"/oauth/token"'`, `'"/a?api-version=2"'`),
 			"has a parameter in its query that login.query appends: api-version",
 		},
 		// What is sent
-		{"form and json", with("  form: {", "  json: {a: scope}\n  form: {"),
-			"login.json: a login has one of form, json and body"},
+		{
+			"form and json", with("  form: {", "  json: {a: scope}\n  form: {"),
+			"login.json: a login has one of form, json and body",
+		},
 		{"body and form", with("  form: {", "  body: scope\n  form: {"), "login.body: a login has one of"},
 		{
 			"a body without a type", with("form: {grant_type: '\"client_credentials\"', scope: scope, at: now.unix()}",
 				"body: scope"), "login.content_type: is required with body",
 		},
-		{"a type without a body", with("  form: {", "  content_type: '\"a/b\"'\n  form: {"),
-			"login.content_type: is for body"},
+		{
+			"a type without a body", with("  form: {", "  content_type: '\"a/b\"'\n  form: {"),
+			"login.content_type: is for body",
+		},
 		{
 			"a type twice", strings.Replace(body("scope"), "headers: {", "headers: {content-type: '\"a/b\"', ", 1),
 			"login.content_type: is also among login.headers",
@@ -105,11 +113,15 @@ func TestWrongLogins(t *testing.T) {
 			"a secret in the type", strings.Replace(body("scope"), `"text/plain"`, `"text/" + client_secret`, 1),
 			"login.content_type: cannot have a secret in it",
 		},
-		{"Host", with("headers: {Authorization", "headers: {Host: scope, Authorization"),
-			"this header belongs to the connection"},
+		{
+			"Host", with("headers: {Authorization", "headers: {Host: scope, Authorization"),
+			"this header belongs to the connection",
+		},
 		{"a header of Vault's", with("headers: {Authorization", "headers: {X-Vault-Token: scope, Authorization"), "to Vault"},
-		{"a header twice", with("headers: {Authorization", "headers: {authorization: scope, Authorization"),
-			"is there twice"},
+		{
+			"a header twice", with("headers: {Authorization", "headers: {authorization: scope, Authorization"),
+			"is there twice",
+		},
 		{"bytes", header("sha256(scope)"), "login.headers.Authorization: is bytes"},
 		{"a timestamp", form("a: now"), "login.form.a: is a timestamp"},
 		{"a bool", form("a: scope == client_id"), "login.form.a: must be string or secret, and is bool"},
@@ -117,8 +129,10 @@ func TestWrongLogins(t *testing.T) {
 		{"a member without a name", json("'': scope"), "the name of a member is printable ASCII"},
 		// What it may use
 		{"a request field", request("user: {}"), ""},
-		{"a request field in a form", strings.Replace(request("user: {}"), "scope: scope", "user: user", 1),
-			"login.form.user: uses user, which callers give; a login is for all of them"},
+		{
+			"a request field in a form", strings.Replace(request("user: {}"), "scope: scope", "user: user", 1),
+			"login.form.user: uses user, which callers give; a login is for all of them",
+		},
 		{"a request field in a condition", strings.Replace(request("user: {}"), "scope: scope",
 			"a: 'choose(user == scope, scope, scope)'", 1), "login.form.a: uses user"},
 		{"a request field in a let", strings.Replace(strings.Replace(request("user: {}"), "scope: scope", "user: who", 1),
@@ -136,8 +150,10 @@ func TestWrongLogins(t *testing.T) {
 		{"an HMAC that is a secret in a header", header("\"a\" + derive_hmac_sha1(client_secret, \"a\") + \"b\""), decoded},
 		{"a decoded secret as JSON", strings.Replace(json("a: client_secret"), "{client_secret: {}}",
 			"{client_secret: {encoding: hex}}", 1), "login.json.a: takes secrets of the encoding text"},
-		{"a derived secret as JSON", json("a: derive_md5(client_secret)"),
-			"login.json.a: takes secrets of the encoding text"},
+		{
+			"a derived secret as JSON", json("a: derive_md5(client_secret)"),
+			"login.json.a: takes secrets of the encoding text",
+		},
 		{"a raw secret in a body", body("\"a=\" + client_secret"), asItIs},
 		{"a derived secret in a body", body("derive_sha256(client_secret)"), asItIs},
 		{"a secret raw and encoded in a body", body("json(client_secret) + client_secret"), asItIs},
@@ -148,21 +164,33 @@ func TestWrongLogins(t *testing.T) {
 		{"a private key that is encoded", strings.Replace(form("a: hex(signing_key)"), "{client_secret: {}}",
 			"{client_secret: {}, signing_key: {key: rsa}}", 1), "; a private key only signs"},
 		{"a secret that is compared", form("a: 'choose(client_secret == scope, scope, scope)'"), "cannot be compared"},
-		{"a digest that is compared", form("a: 'choose(hex(sha256(client_secret)).startsWith(scope), scope, scope)'"),
-			"cannot be compared"},
+		{
+			"a digest that is compared", form("a: 'choose(hex(sha256(client_secret)).startsWith(scope), scope, scope)'"),
+			"cannot be compared",
+		},
 		{"a length of a secret", form("a: length(client_secret)"), "length(x) takes (string)"},
-		{"an unused secret", secret("{}, more: {}"),
+		{
+			"an unused secret", secret("{}, more: {}"),
 			"secrets.more: is not used in any header, query parameter or value, or in " +
-				"the login"},
+				"the login",
+		},
 		// Sizes
-		{"a header that is too large", header("base64(base64(base64(base64(percent_encode(client_secret)))))"),
-			"login.headers.Authorization: can have more than 32768 bytes as it is sent"},
-		{"a form that is too large", form("a: percent_encode(client_secret), b: percent_encode(client_secret)"),
-			"login.form.at: makes a text that can have more than 65536 bytes"},
-		{"JSON that is too large", json("a: client_secret, b: client_secret, c: client_secret"),
-			"login.json.at: makes a text that can have more than 65536 bytes"},
-		{"a query that is too large", with("none: scope", "a: base64(percent_encode(percent_encode(client_secret)))"),
-			"login.query.a: can have more than 65536 bytes as it is sent"},
+		{
+			"a header that is too large", header("base64(base64(base64(base64(percent_encode(client_secret)))))"),
+			"login.headers.Authorization: can have more than 32768 bytes as it is sent",
+		},
+		{
+			"a form that is too large", form("a: percent_encode(client_secret), b: percent_encode(client_secret)"),
+			"login.form.at: makes a text that can have more than 65536 bytes",
+		},
+		{
+			"JSON that is too large", json("a: client_secret, b: client_secret, c: client_secret"),
+			"login.json.at: makes a text that can have more than 65536 bytes",
+		},
+		{
+			"a query that is too large", with("none: scope", "a: base64(percent_encode(percent_encode(client_secret)))"),
+			"login.query.a: can have more than 65536 bytes as it is sent",
+		},
 		// The answer
 		{"no answer", with("answer:\n    access_token: {pointer: /access_token}\n    site: {pointer: /sites/1/id, max: 16}",
 			"answer: {}"), "login.answer: declare at least one name"},
@@ -188,8 +216,10 @@ func TestWrongLogins(t *testing.T) {
 			"    a: {pointer: /a, max: 16384}", "    b: {pointer: /a, max: 16384}", "    c: {pointer: /a, max: 8193}",
 		}, "\n")), "login.answer: what the login gives can have more than 65536 bytes together"},
 		{"what is expected of a text", with("is: base_url}", "is: client_id}"), "login.expect.instance.is" + isAddress},
-		{"what is expected of nothing", with("/instance, is: base_url}", "/instance}"),
-			"login.expect.instance.is" + isAddress},
+		{
+			"what is expected of nothing", with("/instance, is: base_url}", "/instance}"),
+			"login.expect.instance.is" + isAddress,
+		},
 		{"nothing that is expected", with("{pointer: /instance, is", "{is"), "login.expect.instance.pointer: is required"},
 		{"an expectation without a name", with("{instance:", "{In stance:"), "login.expect, line "},
 		{"a refusal without a value", refused("{pointer: /a}"), "login.refused: must have one of is and is_not"},
@@ -202,8 +232,10 @@ func TestWrongLogins(t *testing.T) {
 		{"a layout without a month", life("{pointer: /a, as: '%Y-%d %H:%M:%S'}"), as},
 		{"a layout with another directive", life("{pointer: /a, as: '%Y-%m-%d %H:%M:%S %Z'}"), as},
 		{"a JWT that is not given", life("{jwt: client_id}"), "login.life.jwt: must be a name of login.answer"},
-		{"a JWT with a pointer", life("{jwt: access_token, pointer: /a}"),
-			"login.life: has a jwt, so it cannot have a pointer"},
+		{
+			"a JWT with a pointer", life("{jwt: access_token, pointer: /a}"),
+			"login.life: has a jwt, so it cannot have a pointer",
+		},
 		{"a life of nothing", life("{as: ms}"), "login.life.pointer: is required"},
 		{"nine lives", life("[" + strings.Repeat("{pointer: /a}, ", 9) + "]"), "login.life: has more than 8"},
 		{"a wrong one of two lives", life("[{pointer: /a}, {pointer: a}]"), "login.life[1].pointer: " + isPointer},
@@ -308,12 +340,19 @@ func TestSchemesWithoutTTL(t *testing.T) {
 		{`lower(hex(sha384(client_id)))`, needed},
 		{`hex(hmac_sha256(client_secret, uuid))`, needed},
 		{`digest`, needed},
+		{`site + hex(md5(site))`, needed},
+		{`choose(client_id == "a", site, hex(md5(site)))`, needed},
+		{`hex(ed25519(pair, uuid))`, needed},
 	} {
 		t.Run(test.output, func(t *testing.T) {
 			t.Parallel()
 			text := loginWith(t, "values: {site_id: site}", "values: {site_id: '"+test.output+"'}", "    now: 20",
 				"    uuid: u\n    now: 20", "headers:\n  Auth",
 				"let: {stamp: now.unix(), digest: hex(sha256(site))}\nheaders:\n  Auth")
+			if strings.Contains(test.output, "pair") {
+				text = strings.NewReplacer("{client_secret: {}}", "{client_secret: {}, pair: {key: ed25519}}",
+					"'made up/secret'}", fmt.Sprintf("'made up/secret', pair: %q}", testKey(t, "ed25519.pem"))).Replace(text)
+			}
 			_, err := scheme.Parse(text)
 			if test.want == "" {
 				require.NoError(t, err)
@@ -431,18 +470,22 @@ func TestLoginsHaveNoLints(t *testing.T) {
 // What percent-encoding and JSON leave as it is counts with its own size, so that large assertions fit.
 func TestSizesOfAssertions(t *testing.T) {
 	t.Parallel()
-	assertion := `base64url(client_secret + json(client_id) + json(client_id) + json(client_id) + json(client_id)) + "." + hex(` +
-		`client_secret)`
+	assertion := `base64url(client_secret + json(client_id) + json(client_id) + json(client_id) + json(client_id))` +
+		` + "." + hex(client_secret)`
 	for _, test := range []struct{ name, text, want string }{
 		{"in a form", loginWith(t, "scope: scope, at", "a: '"+assertion+"', at"), ""},
 		{"in a form, chosen", loginWith(t, "scope: scope, at",
 			"a: '"+assertion+" + choose(client_id == scope, \"a\", \"b\")', at"), ""},
 		{"in JSON", loginWith(t, "form: {grant_type", "json: {a: '"+assertion+"', grant_type", "        form: g",
 			"        json: g"), ""},
-		{"with a plus sign", loginWith(t, "scope: scope, at", "a: '"+assertion+" + \"+\"', at"),
-			"login.form.a: can have more"},
-		{"with a field", loginWith(t, "scope: scope, at", "a: '"+assertion+" + client_id', at"),
-			"login.form.a: can have more"},
+		{
+			"with a plus sign", loginWith(t, "scope: scope, at", "a: '"+assertion+" + \"+\"', at"),
+			"login.form.a: can have more",
+		},
+		{
+			"with a field", loginWith(t, "scope: scope, at", "a: '"+assertion+" + client_id', at"),
+			"login.form.a: can have more",
+		},
 		{"in base64", loginWith(t, "scope: scope, at", "a: 'base64("+assertion+")', at"), "login.form.a: can have more"},
 		{"a choice of a field", loginWith(t, "scope: scope, at",
 			"a: '"+assertion+" + choose(client_id == scope, \"a\", client_id)', at"), "login.form.a: can have more"},

@@ -95,7 +95,7 @@ func (s *Scheme) Warnings(v Values) []string {
 	}
 	e := &environment{values: made.values, keys: made.keys}
 	for _, let := range whole.checked.lets {
-		if let.compute != nil && !let.ofSecret { // what is decoded has no secret in it
+		if let.compute != nil {
 			let.compute(e)
 		}
 	}
