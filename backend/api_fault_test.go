@@ -164,7 +164,7 @@ func customFaults() map[string]vendorFault {
 	deep := strings.Repeat(`{"a":`, 1_000_000)
 	return map[string]vendorFault{
 		"201":                   accepted(http11("201 Created", `{"access_token":"a.b.c","expires_in":1800}`)),
-		"200, failure":          refuses(gives("a.b.c", `,"success":false,"m":"`+vendorText+`"`), "it rejects the credentials"),
+		"200, failure":          refuses(gives("a.b.c", `,"success":false,"m":"`+vendorText+`"`), "it rejects"),
 		"200, no token":         broken(answer(`{"token":"`+vendorText+`"}`), token+"is not in the answer"),
 		"200, a number":         accepted(answer(`{"access_token":42,"expires_in":1800}`)),
 		"200, a list":           broken(answer(`{"access_token":["`+vendorText+`"]}`), token+"must be a string"),

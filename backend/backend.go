@@ -208,8 +208,8 @@ func clockWarning(timing exchange.Timing) string {
 	return ""
 }
 
-// Setup is the framework's, with a view of Vault that does not ask it the same at every request. It reads the options of
-// the mount, which Vault passes here only.
+// Setup is the framework's, with a view of Vault that does not ask it the same at every request. It reads the options
+// of the mount, which Vault passes here only.
 func (b *backend) Setup(ctx context.Context, conf *logical.BackendConfig) error {
 	option := conf.Config[exchange.LoopbackOption]
 	if b.client.LoopbackLogins = false; option != "" {

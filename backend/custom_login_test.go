@@ -235,6 +235,7 @@ func TestInputsAreCheckedBeforeALogin(t *testing.T) {
 	t.Parallel()
 	m, v := newMount(t), newTokenVendor(t)
 	m.write("config/custom/cc", with(loginConfig(v.url), values{"scheme": signing(loginScheme), "verify": false}))
+	//nolint:paralleltest // the count of logins is compared after them
 	for name, test := range map[string]struct {
 		call values
 		want string
@@ -363,8 +364,9 @@ func TestDeclaredLoginInAnOutage(t *testing.T) {
 	require.Equal(t, http.StatusBadGateway, status)
 	v.status.Store(http.StatusUnauthorized)
 	m.advance(10 * time.Minute)
-	require.Equal(t, "config/custom/cc: "+strings.TrimPrefix(v.url, "http://")+" answered with status 401: it rejects the "+
-		"credentials; check client_id, client_secret, base_url, and this server's clock",
+	host := strings.TrimPrefix(v.url, "http://")
+	require.Equal(t, "config/custom/cc: "+host+" answered with status 401: it rejects the credentials; "+
+		"check client_id, client_secret, base_url, and this server's clock",
 		clockless(m.refused(logical.ReadOperation, "creds/custom/cc", nil)))
 	v.status.Store(0)
 	m.advance(10 * time.Minute)
@@ -583,8 +585,9 @@ func TestExclusiveLogin(t *testing.T) {
 func TestCheckOfADeclaredLoginTriesItsExamples(t *testing.T) {
 	t.Parallel()
 	m, v := newMount(t), newTokenVendor(t)
+	wrong := strings.Replace(loginScheme, "want: {Authorization: Bearer t}", "want: {Authorization: b}", 1)
 	m.put("config/custom/cc", []byte(`{
-		"scheme": `+quotedJSON(strings.Replace(loginScheme, "want: {Authorization: Bearer t}", "want: {Authorization: b}", 1))+`,
+		"scheme": `+quotedJSON(wrong)+`,
 		"base_url": `+quotedJSON(v.url)+`,
 		"secrets": {"client_secret": "canary-secret"},
 		"fields": {"client_id": "my-id"}
@@ -623,7 +626,8 @@ func TestValuesOfOneLoginStayTogether(t *testing.T) {
 		"answer: {access_token: {header: X-Subject-Token}, session: {cookie: session}}",
 		"  refused: {pointer: /success, is: 'false'}\n  life: {pointer: /expires_in}\n", "",
 		"headers: {Authorization: '\"Bearer \" + access_token'}", "headers: {Authorization: access_token, Cookie: session}",
-		`answer: '{"access_token": "t", "expires_in": 60}'`, "answer: {headers: {X-Subject-Token: t, Set-Cookie: session=s}, body: ''}",
+		`answer: '{"access_token": "t", "expires_in": 60}'`,
+		"answer: {headers: {X-Subject-Token: t, Set-Cookie: session=s}, body: ''}",
 		"gives: {access_token: t}\n      life: 60", "gives: {access_token: t, session: s}",
 		"want: {Authorization: Bearer t}", "want: {Authorization: t, Cookie: s}",
 	).Replace(loginScheme)

@@ -40,7 +40,8 @@ func (b *backend) pathCheck(s *store) *framework.Path {
 	p.HelpSynopsis, p.HelpDescription = "Check a config of "+a.Title+" with one real exchange.", checkHelp
 	description := "The vendor accepted the credentials."
 	if a.Document != nil {
-		p.HelpSynopsis = "Check a config of " + a.Title + " against its own examples and, with a login, with one real exchange."
+		p.HelpSynopsis = "Check a config of " + a.Title + " against its own examples and, with a login, with one real " +
+			"exchange."
 		p.HelpDescription += checkExamplesHelp
 		description = "The examples give what they want and, with a login, the vendor accepted the credentials."
 		fields["verified_at"].Description = "When the examples were signed or, with a login, when the vendor accepted the " +

@@ -94,8 +94,8 @@ func (b *backend) serveWith(
 	return resp, true, nil
 }
 
-// sharedToken is the token that a reader gets; the zero value for an account without tokens. With a failure, it is the one
-// from before, or none.
+// sharedToken is the token that a reader gets; the zero value for an account without tokens. With a failure, it is the
+// one from before, or none.
 func (e *entry) sharedToken(ctx context.Context, r *request, minTTL time.Duration) (token.Token, error) {
 	if e.token == nil {
 		return token.Token{}, nil

@@ -90,7 +90,9 @@ func (a *API) Apply(w Write) (Change, error) {
 	if err := w.checkDeclared(next, account); err != nil {
 		return Change{}, err
 	}
-	change := Change{Next: next, Account: account, Verify: account.Login != nil && w.verifies(next), Warnings: w.blanks(next)}
+	change := Change{
+		Next: next, Account: account, Verify: account.Login != nil && w.verifies(next), Warnings: w.blanks(next),
+	}
 	if warning != "" {
 		change.Warnings = append(change.Warnings, warning)
 	}

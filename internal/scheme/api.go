@@ -29,8 +29,8 @@ func API() *api.API {
 		{Name: "base_url", Help: "Address of the API."},
 		{
 			Name: "expires_at",
-			Help: "Until when the result is good, RFC 3339. That is by the scheme's ttl and, with a login, no longer than what " +
-				"that gave.",
+			Help: "Until when the result is good, RFC 3339. That is by the scheme's ttl and, with a login, no longer than " +
+				"what that gave.",
 		},
 	}
 	return &api.API{
@@ -113,8 +113,8 @@ var (
 )
 
 func baseURLField() api.Field {
-	f := api.BaseURL("Address of the API, " + api.AddressRule + ", and at most 512 bytes. Readers are told it. The engine " +
-		"itself calls it only to log in.")
+	f := api.BaseURL("Address of the API, " + api.AddressRule + ", and at most 512 bytes. Readers are told it. The " +
+		"engine itself calls it only to log in.")
 	f.Help += " Required, unless the scheme has one, which is the default."
 	return f
 }
