@@ -35,6 +35,7 @@ func TestSchemeIsRead(t *testing.T) {
 		"secrets":       []string{"api_secret"},
 		"fields":        []string{"api_key"},
 		"request":       []string{},
+		"login":         false,
 		"write": `printf %s "$SECRET" | vault write apisig/config/custom/podcasts scheme=podcast-index api_secret=- ` +
 			"api_key=EXAMPLEKEY",
 		"use": "vault read -field=header_lines apisig/creds/custom/podcasts",

@@ -36,6 +36,10 @@ func catalogue() *api.Catalogue {
 			names("secrets", "Names of the secrets, which are parameters of a config."),
 			names("fields", "Names of the fields, which are parameters of a config too, and public."),
 			names("request", "Names of the parameters of sign/<vendor>/<name>; none if a config serves creds/<vendor>/<name>."),
+			{
+				Name: "login", Kind: api.OutputFlag,
+				Help: "Whether the engine logs in to get a token or another value, which all readers of a config share.",
+			},
 			{Name: "write", Help: "A command that stores a config, with made-up values, for a mount at apisig/."},
 			{Name: "use", Help: "A command that signs a call or reads headers."},
 		},
@@ -59,6 +63,7 @@ func describe(name string) (map[string]any, error) {
 		"secrets":       s.Secrets(),
 		"fields":        s.Fields(),
 		"request":       s.Request(),
+		"login":         s.HasLogin(),
 		"write":         about.Write,
 		"use":           about.Use,
 	}

@@ -74,8 +74,11 @@ type checker struct {
 	keys keys
 	// signed are the messages that keys sign, by the function and the key's number.
 	signed map[string][]signedMessage
-	// keyOperations counts the calls that sign with a private key, and rsaOperations those with an RSA key.
-	keyOperations, rsaOperations int
+	// keyOperations are the calls that sign with a private key.
+	keyOperations []keyOperation
+	// secretParts are the values of type secret in the expressions, by their places. It is nil for a document without a
+	// login.
+	secretParts map[string][]evaluate
 	// total is the size of all nodes' largest values.
 	total int
 	// nodes are those of all expressions so far.
@@ -158,6 +161,9 @@ func (e *expression) compile(node ast.Expr, depth int) operand {
 	if compiled.max > maxValue {
 		panic(e.refuse(node, "can have more than %d bytes; declare a smaller max", maxValue))
 	}
+	if e.secretParts != nil && compiled.kind == kindSecret {
+		e.secretParts[e.place] = append(e.secretParts[e.place], compiled.value)
+	}
 	if e.total += compiled.max; e.total > maxTotal {
 		panic(e.refuse(node, "the values of all expressions together can have more than 4 MiB; declare a smaller max"))
 	}
@@ -209,7 +215,8 @@ func (e *expression) identifier(node *ast.Ident) operand {
 	case function != nil:
 		panic(e.refuse(node, "this is a function, and no value of this name is declared; write %s", function.usage()))
 	default:
-		panic(e.refuse(node, "this name is not declared; the names are those of secrets, fields, request and let, and %s; %s",
+		panic(e.refuse(node, "this name is not declared; the names are those of secrets, fields, request, "+
+			"login.answer and let, and %s; %s",
 			strings.Join(predeclared, ", "), inQuotes))
 	}
 	e.uses[node.Name] = true

@@ -15,8 +15,9 @@ import (
 const decodesSecret = "is not for what a secret flows into, hashed or not: how it fails, or how long it is, would " +
 	"tell something of the secret"
 
-// refuseSecret refuses what a secret flows into, hashed or not.
+// refuseSecret refuses what a secret or what a login gives flows into, hashed or not.
 func refuseSecret(at call, arg operand) {
+	refuseGiven(at, []operand{arg}, "cut, decoded or measured")
 	if arg.ofSecret {
 		panic(at.refuse(arg.node, "%s %s", at.function.name, decodesSecret))
 	}

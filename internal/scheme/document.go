@@ -32,7 +32,9 @@ type document struct {
 	ttl             time.Duration
 	allowStatic     bool
 	allowExtension  bool
+	allowSharedKey  bool
 	growing         bool
+	login           *login
 	examples        []example
 	// texts are the document, its scalars and its keys: where no secret may occur.
 	texts []string
@@ -66,6 +68,7 @@ func readDocument(text string, newer *newerRules) *document {
 	d.readSecrets(sections["secrets"])
 	d.fields = d.readFields(sections["fields"], "fields")
 	d.request = d.readFields(sections["request"], "request")
+	d.readLogin(sections["login"])
 	for _, p := range pairs(sections["let"], "let") {
 		d.declare(p, "let")
 		d.lets = append(d.lets, readSource(p, "let."+p.key))
@@ -75,9 +78,10 @@ func readDocument(text string, newer *newerRules) *document {
 	d.query = readOutputs(sections["query"], "query", queryFault)
 	d.values = readOutputs(sections["values"], "values", valueFault)
 	d.readBaseURL(sections["base_url"])
-	d.readTTL(sections["ttl"])
+	d.ttl = readDuration(sections["ttl"], "ttl", 24*time.Hour)
 	flag := func(name string) bool { return sections[name] != nil && boolean(sections[name].Value, name) }
 	d.allowStatic, d.allowExtension, d.growing = flag("allow_static"), flag("allow_extension"), flag("growing")
+	d.allowSharedKey = flag("allow_shared_key")
 	d.readExamples(sections["examples"])
 	d.checkComplete()
 	return d
@@ -98,7 +102,7 @@ func (d *document) checkComplete() {
 		panic(refuseAt("secrets", "declare at least one secret"))
 	case len(d.headers)+len(d.query) == 0:
 		panic(refuseAt("headers", "declare at least one header or query parameter"))
-	case d.ttl == 0:
+	case d.ttl == 0 && d.login == nil:
 		panic(refuseAt("ttl", "is required: how long the result can be used, such as 60s"))
 	case len(d.examples) == 0:
 		panic(refuseAt("examples", "give at least one example: the engine signs it and compares the result"))
@@ -141,7 +145,8 @@ func (d *document) declare(p pair, section string) {
 		panic(refuseAt(section+", "+p.line, "%s", fault))
 	}
 	if d.all[p.key] {
-		panic(refuseAt(section+"."+p.key, "this name is declared twice; secrets, fields, request and let share their names"))
+		panic(refuseAt(section+"."+p.key, "this name is declared twice; secrets, fields, request, let and login.answer share "+
+			"their names"))
 	}
 	if slices.Contains(newerParameters, p.key) {
 		d.newer.refuse(refuseAt(section+", "+p.line, "%s", parameterFault))
@@ -251,19 +256,20 @@ func readOutputs(node *yaml.Node, section string, nameFault func(string) string)
 
 func readSource(p pair, place string) source { return source{p.key, place, scalar(p.value, place)} }
 
-func (d *document) readTTL(node *yaml.Node) {
+// readDuration reads a duration; 0 if there is none.
+func readDuration(node *yaml.Node, place string, most time.Duration) time.Duration {
 	if node == nil {
-		return
+		return 0
 	}
-	text := scalar(node, "ttl")
+	text := scalar(node, place)
 	if _, err := strconv.ParseUint(text, 10, 32); err == nil {
 		text += "s" // as in Vault, a number without a unit means seconds
 	}
-	ttl, err := time.ParseDuration(text)
-	if err != nil || ttl < time.Second || ttl > 24*time.Hour || ttl%time.Second != 0 {
-		panic(refuseAt("ttl", "must be a duration in whole seconds from 1s to 24h, such as 60s, 5m or 60"))
+	read, err := time.ParseDuration(text)
+	if err != nil || read < time.Second || read > most || read%time.Second != 0 {
+		panic(refuseAt(place, "must be a duration in whole seconds from 1s to %dh, such as 60s, 5m or 60", int(most.Hours())))
 	}
-	d.ttl = ttl
+	return read
 }
 
 // printable reports whether a text is printable ASCII, spaces included.

@@ -25,6 +25,8 @@ type example struct {
 	request map[string]string
 	// want is by the names of headers, query parameters and values; "" is one that is left out because it is empty.
 	want map[string]string
+	// login is what the example says of the login; nil for nothing.
+	login *exampleLogin
 	// given are the keys that the example has.
 	given map[string]bool
 }
@@ -59,6 +61,8 @@ func readExample(node *yaml.Node, place string) example {
 			x.values.Fields = texts(p.value, at)
 		case "request":
 			x.request = texts(p.value, at)
+		case "login":
+			x.login = readExampleLogin(p.value, at)
 		case "want":
 			x.want = texts(p.value, at)
 		case "name":
@@ -83,6 +87,7 @@ func readExample(node *yaml.Node, place string) example {
 			x.moment.Nonce = readExampleID(p.value, at)
 		}
 	}
+	x.moment.Gives = x.login.given()
 	if len(x.want) == 0 {
 		panic(refuseAt(place, "has no want: the headers, query parameters or values that it must give"))
 	}
@@ -130,7 +135,9 @@ func (s *Scheme) checkExamples() {
 		if _, err := s.signer(x.values); err != nil {
 			panic(refuseAt(x.place, "%s", err))
 		}
+		s.checkExampleLogin(x)
 	}
+	s.checkLoginWanted()
 	for _, output := range outputs {
 		if output.ofSecret && !wanted[output.name] {
 			panic(refuseAt(output.place, "has a digest of a secret in it, so at least one example must have it in its want"))
@@ -149,6 +156,9 @@ func (s *Scheme) CheckExamples() error {
 		signer, err := s.signer(x.values)
 		if err != nil {
 			return refuseAt(x.place, "%s", err)
+		}
+		if err := whole.runLogin(x); err != nil {
+			return err
 		}
 		signed, err := s.inTurn(context.Background(), func() (Signed, error) { return signer.Sign(x.moment, x.request) })
 		if err != nil {

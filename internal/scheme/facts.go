@@ -21,6 +21,15 @@ type facts struct {
 	// utf8 says that a secret is UTF-8 text: it is declared so, or is joined of such secrets and strings.
 	utf8 bool
 
+	// raw are those of direct that stand in the value as they are, or escaped by json. unescaped says that one stands
+	// there as it is.
+	raw       []int
+	unescaped bool
+	// given says that what a login gives flows into the value, hashed or not.
+	given bool
+	// digest says that a digest or a signature flows into the value.
+	digest bool
+
 	// bare says that the value is an encoding, whose characters json leaves as they are.
 	bare bool
 	// zeros says that the value may have a byte 0 that is not a secret's.
@@ -75,6 +84,10 @@ func join(parts ...facts) facts {
 		joined.escapes = joined.escapes || part.escapes
 		joined.separates = joined.separates || part.separates
 		joined.direct = union(joined.direct, part.direct)
+		joined.raw = union(joined.raw, part.raw)
+		joined.unescaped = joined.unescaped || part.unescaped
+		joined.given = joined.given || part.given
+		joined.digest = joined.digest || part.digest
 	}
 	return joined
 }

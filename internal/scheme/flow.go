@@ -12,7 +12,8 @@ func flowKeep(_ *checker, _ call, args []operand) facts { return args[0].facts }
 
 // flowShorten is for what leaves a part of its argument, which may begin and end with what was inside: a request field,
 // if anything varies. (Requested does not tell: a cut inside may have cleared it.)
-func flowShorten(_ *checker, _ call, args []operand) facts {
+func flowShorten(_ *checker, at call, args []operand) facts {
+	refuseGiven(at, args, "cut")
 	part := args[0].facts
 	part.min = 0
 	if part.varies {
@@ -35,6 +36,7 @@ func flowEncode(size func(int) int) flow {
 		encoded := args[0].facts
 		encoded.max = size(encoded.max)
 		encoded.utf8, encoded.bare, encoded.zeros, encoded.lastRequest = true, true, false, false
+		encoded.raw, encoded.unescaped = nil, false
 		encoded.escapes, encoded.separates = false, false
 		encoded.begin, encoded.end = edge{}, edge{}
 		return encoded
@@ -69,7 +71,7 @@ func flowJSON(c *checker, at call, args []operand) facts {
 		escaped = 1
 	}
 	encoded := flowEncode(func(n int) int { return escaped*n + 2 })(c, at, args)
-	encoded.min, encoded.utf8, encoded.bare = 1, false, false
+	encoded.min, encoded.utf8, encoded.bare, encoded.raw = 1, false, false, args[0].raw
 	encoded.escapes, encoded.separates = args[0].escapes, args[0].separates
 	return encoded
 }
@@ -133,8 +135,19 @@ func flowChoose(_ *checker, _ call, args []operand) facts {
 const compared = "cannot be compared: a secret flows into it, hashed or not, and what can be compared can be guessed " +
 	"letter by letter"
 
-// refuseToCompare refuses what a secret flows into, hashed or not.
+// refuseGiven refuses what a login gives, hashed or not: callers need not see it, and what is compared, cut or measured
+// can be guessed.
+func refuseGiven(at call, args []operand, what string) {
+	for _, arg := range args {
+		if arg.given {
+			panic(at.refuse(arg.node, "cannot be %s: what the login gives flows into it, hashed or not", what))
+		}
+	}
+}
+
+// refuseToCompare refuses what a secret or what a login gives flows into, hashed or not.
 func refuseToCompare(at call, args []operand) {
+	refuseGiven(at, args, "compared or sorted")
 	for _, arg := range args {
 		if arg.ofSecret || arg.ofPublicKey {
 			panic(at.refuse(arg.node, compared))
@@ -172,6 +185,7 @@ func (h hashing) flowDigest(c *checker, at call, args []operand) facts {
 func (h hashing) public(digest facts) facts {
 	digest.direct, digest.min, digest.max, digest.zeros, digest.endsPublic = nil, 1, h.new().Size(), true, true
 	digest.escapes, digest.separates = false, false
+	digest.raw, digest.unescaped, digest.digest = nil, false, true
 	return digest
 }
 

@@ -76,7 +76,17 @@ func (k *keys) derived(at call, args []operand, by facts) facts {
 	}
 	number := k.number(fmt.Sprint(at.function.name, made))
 	k.made[number] = derivation{at.function.name, direct}
-	return facts{ofSecret: true, changes: true, fresh: by.fresh, requested: by.requested, min: 1, direct: []int{number}}
+	return facts{
+		ofSecret:  true,
+		changes:   true,
+		fresh:     by.fresh,
+		requested: by.requested,
+		min:       1,
+		direct:    []int{number},
+		raw:       []int{number},
+		unescaped: true,
+		given:     args[0].given || args[len(args)-1].given,
+	}
 }
 
 // unhashed replaces the keys among some that derive_<hash> made by what they are made of. HMAC hashes keys that are

@@ -1,6 +1,7 @@
 package scheme
 
 import (
+	"errors"
 	"strings"
 	"time"
 )
@@ -14,6 +15,8 @@ type layout struct {
 	fresh bool
 	// unit is that of its fractions of a second; 0 if it has none. If it has both, the longer one.
 	unit time.Duration
+	// instant says that it tells an instant: year, month and day too.
+	instant bool
 }
 
 // directive is what a % can be followed by, with the layout of package time and how many bytes it gives at most.
@@ -70,6 +73,7 @@ func newLayout(text string) (layout, bool) {
 		used[found.name], text = true, after
 	}
 	l.fresh = used["d"] && used["H"] && used["M"] && used["S"]
+	l.instant = l.fresh && (used["Y"] || used["y"]) && (used["m"] || used["b"])
 	switch {
 	case used["3f"]:
 		l.unit = time.Millisecond
@@ -77,6 +81,42 @@ func newLayout(text string) (layout, bool) {
 		l.unit = time.Microsecond
 	}
 	return l, true
+}
+
+var errLayout = errors.New("is not as the layout has it")
+
+// parse reads an instant in UTC, by a layout that tells one.
+func (l layout) parse(text string) (time.Time, error) {
+	read := map[string]string{}
+	for rest := l.text; rest != ""; {
+		before, found, after, _ := nextDirective(rest)
+		if found.name == percent.name {
+			before, found = before+percent.name, directive{}
+		}
+		given, is := strings.CutPrefix(text, before)
+		if !is || len(given) < found.max {
+			return time.Time{}, errLayout
+		}
+		read[found.name], text, rest = given[:found.max], given[found.max:], after
+	}
+	if month, err := time.Parse("Jan", read["b"]); err == nil {
+		read["m"] = month.Format("01")
+	}
+	if read["Y"] == "" {
+		read["Y"] = "20" + read["y"]
+	}
+	fraction := read["3f"]
+	if read["6f"] != "" {
+		fraction = read["6f"]
+	}
+	if text != "" || strings.Trim(fraction, "0123456789") != "" {
+		return time.Time{}, errLayout
+	}
+	if fraction != "" {
+		fraction = "." + fraction
+	}
+	return time.Parse(time.RFC3339, read["Y"]+"-"+read["m"]+"-"+read["d"]+"T"+read["H"]+":"+read["M"]+":"+read["S"]+
+		fraction+"Z")
 }
 
 // format writes an instant in UTC.

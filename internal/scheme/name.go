@@ -33,7 +33,7 @@ var (
 		"allow_static", "allow_extension", "secrets", "fields", "request",
 	}
 	// newerAnswers are answers that are as newerParameters are.
-	newerAnswers = []string{"values"}
+	newerAnswers = []string{"values", "allow_shared_key"}
 )
 
 // parameterFault is what is wrong with the name of a parameter.

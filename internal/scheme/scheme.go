@@ -48,6 +48,10 @@ type Scheme struct {
 	lets []func(*environment)
 	// conditions have the message for requests that do not meet them as their name.
 	conditions, headers, query, values []output
+	// login is that of the document; nil for none.
+	login *loginRequest
+	// pathLets compute the names that the path of the login needs.
+	pathLets []func(*environment)
 	// checked is what compiled it; nil if this is not the whole scheme.
 	checked *checker
 	// uses are the names in the document.
@@ -70,6 +74,10 @@ type output struct {
 	ofSecret bool
 	// uses are the names in the expression; nil if this is not of a whole scheme.
 	uses map[string]bool
+	// max is the size of the largest value of a login's output as it is sent.
+	max int
+	// given says that what a login gives is in it, and digest that a digest or a signature is.
+	given, digest bool
 }
 
 // outputs are the headers, query parameters and values.
@@ -108,6 +116,10 @@ func parse(text string, functions map[string]*function, newer *newerRules) (*Sch
 		ttl:            d.ttl,
 		allowStatic:    d.allowStatic,
 		allowExtension: d.allowExtension,
+		allowSharedKey: d.allowSharedKey,
+	}
+	if s.login != nil {
+		s.login.forget()
 	}
 	return s, nil
 }
@@ -131,33 +143,82 @@ func compile(text string, functions map[string]*function, newer *newerRules) (_ 
 	s.headers = c.outputs(d.headers, kindString, uses)
 	s.query = c.outputs(d.query, kindString, uses)
 	s.values = c.outputs(d.values, kindString, uses)
+	logsIn := map[string]bool{}
+	s.login = c.compileLogin(d, logsIn)
 	c.keys.checkApart(newer)
 	d.texts = append(d.texts, c.literals...)
 	s.uses = maps.Clone(uses)
+	maps.Copy(s.uses, logsIn)
 	for _, let := range c.lets {
 		maps.Copy(s.uses, let.uses)
 	}
 	c.addUses(uses)
 	for _, f := range d.secrets {
-		if !uses[f.name] {
-			panic(refuseAt("secrets."+f.name, "is not used in any header, query parameter or value"))
+		if !uses[f.name] && !logsIn[f.name] {
+			panic(refuseAt("secrets."+f.name, "is not used in any header, query parameter or value, or in the login"))
 		}
 	}
-	for _, let := range c.lets {
-		if uses[let.name] && let.compute != nil {
-			s.lets = append(s.lets, let.compute)
+	if s.login != nil {
+		s.checkTTL(uses)
+		if !d.allowSharedKey {
+			c.checkSharedKeys(logsIn, uses)
 		}
+		s.pathLets = c.letsOf(s.login.path.uses)
 	}
+	s.lets = c.letsOf(uses)
 	if d.growing {
 		if s.unit = c.unit; s.unit == 0 {
 			panic(refuseAt("growing", "needs now.unix_ms(), now.rfc3339_ms(), or %%3f or %%6f in now.format"))
 		}
 	}
-	s.keyOperations, s.rsaOperations = c.keyOperations, c.rsaOperations
+	for _, operation := range c.keyOperations {
+		if inLogin(operation.place, logsIn, uses) {
+			continue
+		}
+		s.keyOperations++
+		if operation.rsa {
+			s.rsaOperations++
+		}
+	}
 	s.lints = slices.Concat(c.lints, c.ambiguities, d.lints())
+	if s.login != nil {
+		s.lints = slices.DeleteFunc(s.lints, func(lint string) bool {
+			place, _, _ := strings.Cut(lint, ": ")
+			return inLogin(place, logsIn, uses) // which the vendor alone reads, and no caller chooses
+		})
+	}
 	s.checkExamples()
 	s.outdated = newer.broken
 	return s, nil
+}
+
+// inLogin reports whether an expression is of the login alone. logsIn and signs are the names that the login and the
+// outputs use.
+func inLogin(place string, logsIn, signs map[string]bool) bool {
+	let, isLet := strings.CutPrefix(place, "let.")
+	return strings.HasPrefix(place, "login.") || isLet && logsIn[let] && !signs[let]
+}
+
+// letsOf compute the lets among some names, each after those that it needs.
+func (c *checker) letsOf(names map[string]bool) []func(*environment) {
+	var lets []func(*environment)
+	for _, let := range c.lets {
+		if names[let.name] && let.compute != nil {
+			lets = append(lets, let.compute)
+		}
+	}
+	return lets
+}
+
+// checkTTL refuses a scheme without a ttl whose outputs do not stay the same. uses are the names in them.
+func (s *Scheme) checkTTL(uses map[string]bool) {
+	if s.document.ttl > 0 {
+		return
+	}
+	if uses["now"] || slices.ContainsFunc(s.outputs(), func(o output) bool { return o.digest }) {
+		panic(refuseAt("ttl", "is required, because a header, query parameter or value has a digest, a signature or a time "+
+			"in it: how long the result can be used, such as 60s"))
+	}
 }
 
 // The slots of predeclared names. Those of secrets, fields and request come next, in the order of the document.
@@ -203,13 +264,15 @@ func newChecker(d *document, functions map[string]*function) *checker {
 			continue
 		}
 		add(f.name, facts{
-			kind:     kindSecret,
-			max:      maxSecret,
-			min:      1,
-			ofSecret: true,
-			changes:  true,
-			utf8:     f.encoding == encodingText,
-			direct:   []int{c.keys.number(f.name)},
+			kind:      kindSecret,
+			max:       maxSecret,
+			min:       1,
+			ofSecret:  true,
+			changes:   true,
+			utf8:      f.encoding == encodingText,
+			direct:    []int{c.keys.number(f.name)},
+			raw:       []int{c.keys.number(f.name)},
+			unescaped: true,
 		})
 	}
 	for _, f := range d.fields {
@@ -236,6 +299,12 @@ func newChecker(d *document, functions map[string]*function) *checker {
 			end:          itself,
 		})
 	}
+	if d.login != nil {
+		c.secretParts = map[string][]evaluate{}
+		for _, a := range d.login.answers {
+			add(a.name, facts{kind: kindString, max: a.max, min: 1, given: true, endsPublic: true})
+		}
+	}
 	for i := range d.lets {
 		let := add(d.lets[i].name, facts{})
 		let.let, let.uses = &d.lets[i], map[string]bool{}
@@ -257,7 +326,15 @@ func (c *checker) outputs(sources []source, accepted kind, uses map[string]bool)
 				"what is hashed, or, for an hmac_, a request field that cannot be empty and has more than one value; or set "+
 				"allow_static: true if the API wants it so"))
 		}
-		outputs[i] = output{source.name, source.place, compiled.value, compiled.ofSecret, own}
+		outputs[i] = output{
+			name:     source.name,
+			place:    source.place,
+			value:    compiled.value,
+			ofSecret: compiled.ofSecret,
+			given:    compiled.given,
+			digest:   compiled.digest,
+			uses:     own,
+		}
 	}
 	return outputs
 }
@@ -297,7 +374,8 @@ func (s *Scheme) Lints() []string {
 // refuses it.
 func (s *Scheme) Outdated() error { return s.outdated }
 
-// TTL is how long a signature can be used, in whole seconds.
+// TTL is how long a signature can be used, in whole seconds. It is 0 if the document has none: what a scheme with a
+// login gives is then good for as long as what the login gave.
 func (s *Scheme) TTL() time.Duration { return s.document.ttl }
 
 // AllowStatic reports whether the document allows signatures that stay the same.
@@ -305,6 +383,9 @@ func (s *Scheme) AllowStatic() bool { return s.document.allowStatic }
 
 // AllowExtension reports whether the document lets the hash of a secret end in a request field.
 func (s *Scheme) AllowExtension() bool { return s.document.allowExtension }
+
+// AllowSharedKey reports whether the document lets a key of the login sign what callers choose too.
+func (s *Scheme) AllowSharedKey() bool { return s.document.allowSharedKey }
 
 // Unit is how much later each moment must be than the one before it, so that now never gives the same text twice: a
 // millisecond or a microsecond. It is 0 if the document does not say growing.

@@ -32,6 +32,8 @@ type secretField struct {
 	encoding encoding
 	// key is what kind of key pair the secret is the private key of; "" for other secrets, which have an encoding.
 	key keyKind
+	// inHeader says that the secret, which is text, stands in a header of the login as it is.
+	inHeader bool
 }
 
 // The faults of a secret. They never quote it: errors of package base64 and hex do.
@@ -41,6 +43,8 @@ var (
 	errNotBase64 = errors.New("is not base64")
 	errNotHex    = errors.New("is not hex")
 	errLength    = errors.New("must have 1 to 4096 bytes")
+	errInHeader  = errors.New("must be printable ASCII without a space at either end, because the login sends it in a " +
+		"header as it is")
 )
 
 // check returns what is wrong with a secret that is written, worded to follow its name. One that is stored is only
@@ -81,6 +85,9 @@ func (f secretField) decode(given secret.Text) (secret.Text, error) {
 	case encodingText:
 		if !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
 			return "", errNotText
+		}
+		if f.inHeader && !sendable(text) {
+			return "", errInHeader
 		}
 	}
 	if len(decoded) == 0 || len(decoded) > maxSecret {

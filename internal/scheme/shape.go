@@ -9,10 +9,14 @@ type shape struct {
 	// each is what a mapping has for names of the author's choice, beside its keys, and names is the pattern of those.
 	each  *shape
 	names string
+	// oneRequired are keys of which a mapping has at least one.
+	oneRequired []string
 	// items are those of a list.
 	items *shape
 	// oneOf are the texts that it can be.
 	oneOf []string
+	// either are the forms that it can have.
+	either []shape
 	// least and most bound how many entries a mapping or a list has; 0 is no bound.
 	least, most int
 }
@@ -73,6 +77,105 @@ var (
 			[]key{flagKey("commas", "true: it can contain commas, by which a policy cannot restrict.")}, requestKeys...),
 	}
 
+	pointerKey = textKey("pointer", "Where the answer has it: a JSON pointer (RFC 6901), such as /data/token.")
+
+	answerShape = shape{
+		help: "What the login gives, and where the answer has it: one of pointer, header, cookie and body.",
+		keys: []key{
+			pointerKey,
+			textKey("header", "A header of the answer."),
+			textKey("cookie", "A cookie of the answer; the last one of that name counts."),
+			{name: "body", shape: shape{help: "true: the whole body, trimmed.", oneOf: flagTexts}},
+			textKey("max", "Largest size in bytes: 8192 by default, at most 16384."),
+		},
+	}
+	expectShape = shape{
+		help: "An address in the answer that must have the host of another one.",
+		keys: []key{
+			required(pointerKey),
+			required(textKey("is", "base_url, or a field that is an address.")),
+		},
+	}
+	refusedShape = shape{
+		help: "An answer of 2xx that is a refusal: one of is and is_not.",
+		keys: []key{
+			required(pointerKey),
+			textKey("is", "The value of a refusal."),
+			textKey("is_not", "The value of an answer that is no refusal."),
+		},
+	}
+	lifeShape = shape{
+		help: "Where the answer tells how long what it gives is good for.",
+		keys: []key{
+			pointerKey,
+			textKey("as", "seconds (default), minutes, ms, unix, unix_ms, rfc3339, or a layout of now.format, in UTC."),
+			textKey("jwt", "A name of answer, which is a JWT with an exp; in place of pointer."),
+		},
+	}
+	loginShape = shape{
+		help: "A request that gets a token or another value, and what its answer gives.",
+		keys: []key{
+			textKey("address", "base_url (default), or a field that is an address."),
+			{name: "method", shape: shape{help: "POST (default) or GET.", oneOf: []string{"POST", "GET"}}},
+			{name: "path", required: true, shape: shape{help: "An expression of literals and fields."}},
+			expressionsKey("query", "Query parameters.", queryPattern.String(), maxHeaders),
+			expressionsKey("headers", "Headers; Accept is application/json by default.", headerPattern.String(), maxHeaders),
+			expressionsKey("form", "Parameters of a form, in this order.", queryPattern.String(), maxHeaders),
+			expressionsKey("json", "Members of a JSON object, which are strings.", "", maxHeaders),
+			{name: "body", shape: expressionShape},
+			{name: "content_type", shape: shape{help: "The media type of body, as an expression."}},
+			{name: "answer", required: true, shape: shape{
+				help:  "Names for what the answer has.",
+				each:  &answerShape,
+				names: namePattern.String(),
+				least: 1,
+			}},
+			{name: "expect", shape: shape{
+				help:  "Addresses in the answer that must be those of the config.",
+				each:  &expectShape,
+				names: namePattern.String(),
+			}},
+			{name: "refused", shape: refusedShape},
+			{name: "life", shape: shape{
+				help:   "Where the answer tells how long what it gives is good for; the first that is there counts.",
+				either: []shape{lifeShape, {help: "A list of such.", items: &lifeShape, most: maxLives}},
+			}},
+			required(textKey("ttl", "How long what the login gives is good for if the answer does not tell.")),
+			textKey("max", "The longest life that is believed: 24h by default, at most 768h."),
+			flagKey("exclusive", "true: a login ends what the one before it gave."),
+		},
+	}
+	exampleWantShape = shape{
+		help: "What the login must send, as text.",
+		keys: []key{
+			textKey("path", "The path."),
+			textKey("query", "The query parameters, encoded."),
+			{name: "headers", shape: shape{help: "The declared headers.", each: &shape{}}},
+			textKey("form", "The form, encoded."),
+			textKey("json", "The JSON."),
+			textKey("body", "The body."),
+		},
+	}
+	exampleAnswerShape = shape{
+		help: "An answer with headers.",
+		keys: []key{
+			{name: "headers", shape: shape{help: "Headers of the answer.", each: &shape{}}},
+			textKey("body", "The body of the answer."),
+		},
+	}
+	exampleLoginShape = shape{
+		help: "The login of the example.",
+		keys: []key{
+			{name: "want", shape: exampleWantShape},
+			{name: "answer", shape: shape{
+				help:   "The answer: its body, or headers and body.",
+				either: []shape{{}, exampleAnswerShape},
+			}},
+			textsKey("gives", "What the login gives, by name."),
+			textKey("life", "How long it is good for, in seconds."),
+		},
+	}
+
 	exampleShape = shape{
 		help: "A call with made-up values, and what it must give.",
 		keys: []key{
@@ -84,6 +187,7 @@ var (
 			textKey("now", "The time, RFC 3339. Required if the scheme uses it."),
 			textKey("uuid", "Required if the scheme uses it; at most 64 bytes."),
 			textKey("nonce", "Required if the scheme uses it; at most 64 bytes."),
+			{name: "login", shape: exampleLoginShape},
 			{name: "want", required: true, shape: shape{
 				help: "Headers, query parameters and values that the call must have; an empty one is left out.",
 				each: &shape{},
@@ -92,7 +196,8 @@ var (
 	}
 
 	documentShape = shape{
-		help: "How an API signs its calls: a scheme of vault-plugin-apisig.",
+		help:        "How an API signs its calls: a scheme of vault-plugin-apisig.",
+		oneRequired: []string{"ttl", "login"},
 		keys: []key{
 			{name: "secrets", required: true, shape: shape{
 				help:  "The secrets of the config.",
@@ -111,17 +216,18 @@ var (
 				each:  &requestShape,
 				names: namePattern.String(),
 			}},
+			{name: "login", shape: loginShape},
 			expressionsKey("let", "Names for expressions, in any order.", namePattern.String(), 0),
 			expressionsKey("require", "Conditions, by the message that a caller gets if one does not hold.", "", maxRequire),
 			expressionsKey("headers", "Headers of the signed call.", headerPattern.String(), maxHeaders),
 			expressionsKey("query", "Query parameters that are appended to url.", queryPattern.String(), maxHeaders),
 			expressionsKey("values", "Values of the answer that are not sent with the call.", namePattern.String(), maxHeaders),
-			{name: "ttl", required: true, shape: shape{
-				help: "How long a result is good for: 1s to 24h, or a number of seconds.",
-			}},
+			textKey("ttl", "How long a result is good for: 1s to 24h, or a number of seconds. Required, unless there is a "+
+				"login and no output has a digest or a time in it."),
 			textKey("base_url", "Default of the config's base_url, where the API has one address for everyone."),
 			flagKey("allow_static", "true: a signature can stay the same."),
 			flagKey("allow_extension", "true: the hash of a secret can be extended by callers."),
+			flagKey("allow_shared_key", "true: a key of the login can sign what callers choose too."),
 			flagKey("growing", "true: now never gives the same text twice on a node."),
 			{name: "examples", required: true, shape: shape{
 				help:  "Calls that the engine signs and compares, at every write.",
@@ -135,6 +241,12 @@ var (
 
 // textKey is a key with a text.
 func textKey(name, help string) key { return key{name: name, shape: shape{help: help}} }
+
+// required is a key that must be there.
+func required(k key) key {
+	k.required = true
+	return k
+}
 
 // flagKey is a key with true or false.
 func flagKey(name, help string) key {

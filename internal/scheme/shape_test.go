@@ -34,11 +34,16 @@ type jsonSchema struct {
 	Items         *jsonSchema            `json:"items,omitempty"`
 	LeastItems    int                    `json:"minItems,omitempty"`
 	MostItems     int                    `json:"maxItems,omitempty"`
+	AnyOf         []*jsonSchema          `json:"anyOf,omitempty"`
 }
 
 func schemaOf(s shape) *jsonSchema {
 	schema := &jsonSchema{Description: s.help}
 	switch {
+	case s.either != nil:
+		for _, form := range s.either {
+			schema.AnyOf = append(schema.AnyOf, schemaOf(form))
+		}
 	case s.items != nil:
 		schema.Type, schema.Items, schema.LeastItems, schema.MostItems = "array", schemaOf(*s.items), s.least, s.most
 	case s.keys != nil || s.each != nil:
@@ -51,6 +56,9 @@ func schemaOf(s shape) *jsonSchema {
 			schema.PropertyNames = &jsonSchema{Pattern: s.names}
 		}
 		schema.Properties = map[string]*jsonSchema{}
+		for _, name := range s.oneRequired {
+			schema.AnyOf = append(schema.AnyOf, &jsonSchema{Required: []string{name}})
+		}
 		for _, k := range s.keys {
 			schema.Properties[k.name] = schemaOf(k.shape)
 			if k.required {
@@ -100,6 +108,14 @@ func (j *jsonSchema) fault(node *yaml.Node, place string) string {
 	if j.Enum != nil && !slices.Contains(j.Enum, value) {
 		return place + ": is none of those"
 	}
+	if j.AnyOf != nil && !slices.ContainsFunc(j.AnyOf, func(form *jsonSchema) bool {
+		return form.fault(node, place) == ""
+	}) {
+		return place + ": has none of the forms"
+	}
+	if j.Type == nil && j.Required == nil {
+		return ""
+	}
 	switch node.Kind {
 	case yaml.ScalarNode:
 		if j.Type == "object" || j.Type == "array" {
@@ -122,7 +138,7 @@ func (j *jsonSchema) fault(node *yaml.Node, place string) string {
 
 func (j *jsonSchema) mappingFault(node *yaml.Node, place string) string {
 	count := len(node.Content) / 2
-	if j.Type != "object" || count < j.Least || (j.Most > 0 && count > j.Most) {
+	if j.Type != nil && j.Type != "object" || count < j.Least || (j.Most > 0 && count > j.Most) {
 		return place + ": a mapping, or of a wrong size"
 	}
 	given := map[string]bool{}
@@ -132,6 +148,9 @@ func (j *jsonSchema) mappingFault(node *yaml.Node, place string) string {
 		part := j.Properties[name]
 		if part == nil {
 			part, _ = j.Additional.(*jsonSchema)
+		}
+		if j.Type == nil { // it says nothing of other keys
+			continue
 		}
 		if part == nil || (j.PropertyNames != nil && !regexp.MustCompile(j.PropertyNames.Pattern).MatchString(name)) {
 			return place + ": unknown key " + name

@@ -8,8 +8,12 @@ import (
 	"encoding/asn1"
 	"errors"
 	"fmt"
+	"go/ast"
 	"io"
+	"maps"
 	"math/big"
+	"slices"
+	"strings"
 )
 
 // signing is a way to sign with a private key.
@@ -85,19 +89,17 @@ func (s signing) flow(c *checker, at call, args []operand) facts {
 		panic(at.refuse(key.node, "%s takes a key that is declared %s, and this one is declared %s",
 			s.name, s.key, key.pair))
 	}
-	if c.keyOperations++; c.keyOperations > maxKeyOperations {
+	c.keyOperations = append(c.keyOperations, keyOperation{at.place, s.key == keyRSA})
+	if len(c.keyOperations) > maxKeyOperations {
 		panic(at.refuse(key.node, "a scheme signs at most %d times with private keys; name a signature in let to use it "+
 			"again", maxKeyOperations))
-	}
-	if s.key == keyRSA {
-		c.rsaOperations++
 	}
 	c.signs(at, key, message)
 	signed := join(message.facts)
 	signed.ofSecret, signed.changes, signed.zeros, signed.endsPublic = true, true, true, true
 	signed.varies = signed.varies || s.pss
 	signed.stale = !message.fresh && !message.requested
-	signed.direct, signed.min, signed.max = nil, 1, s.size
+	signed.direct, signed.min, signed.max, signed.digest = nil, 1, s.size, true
 	return signed
 }
 
@@ -164,18 +166,28 @@ func sideBySide(signature []byte, size int) (string, error) {
 	return string(both), nil
 }
 
+// keyOperation is a signature with a private key, in an expression at a place.
+type keyOperation struct {
+	place string
+	rsa   bool
+}
+
 // signedMessage is a message that a key signs, as its expression.
 type signedMessage struct {
 	text string
 	// chosen says that a request field is the message, or begins it.
 	chosen bool
+	key    int
+	at     call
+	node   ast.Expr
 }
 
 // signs notes that a key signs a message. It warns if the key signs another one too, and a caller could choose one of
 // the two to be the other.
 func (c *checker) signs(at call, key, message operand) {
-	is := signedMessage{at.text[message.node.Pos()-1 : message.node.End()-1], message.firstRequest}
+	text := at.text[message.node.Pos()-1 : message.node.End()-1]
 	for _, number := range key.direct {
+		is := signedMessage{text, message.firstRequest, number, at, message.node}
 		by := fmt.Sprint(at.function.name, number)
 		for _, other := range c.signed[by] {
 			if other.text != is.text && (other.chosen || is.chosen) {
@@ -184,5 +196,32 @@ func (c *checker) signs(at call, key, message operand) {
 			}
 		}
 		c.signed[by] = append(c.signed[by], is)
+	}
+}
+
+// checkSharedKeys refuses a key that signs in a login, and outside of it a message that a caller could choose to be
+// that of the login. logsIn and signs are the names that the login and the outputs use.
+func (c *checker) checkSharedKeys(logsIn, signs map[string]bool) {
+	used := func(place string, names map[string]bool) bool {
+		let, is := strings.CutPrefix(place, "let.")
+		return is && names[let]
+	}
+	inLogin := map[int]bool{}
+	for _, messages := range c.signed {
+		for _, message := range messages {
+			if strings.HasPrefix(message.at.place, "login.") || used(message.at.place, logsIn) {
+				inLogin[message.key] = true
+			}
+		}
+	}
+	for _, by := range slices.Sorted(maps.Keys(c.signed)) {
+		for _, message := range c.signed[by] {
+			isLet := strings.HasPrefix(message.at.place, "let.")
+			if message.chosen && inLogin[message.key] && (!isLet || used(message.at.place, signs)) {
+				panic(message.at.refuse(message.node, "is or begins with a request field, and its key signs in the login too, so "+
+					"a caller could have a login signed; use two keys, or put a text before the field, or set allow_shared_key: "+
+					"true"))
+			}
+		}
 	}
 }

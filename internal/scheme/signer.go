@@ -26,6 +26,8 @@ type Moment struct {
 	Now time.Time
 	// UUID is a version 4 UUID, and Nonce 32 random hex digits.
 	UUID, Nonce string
+	// Gives are what the last login gave, by their names; nil for a scheme without a login.
+	Gives map[string]secret.Text
 }
 
 // Signed is a signed request.
@@ -87,9 +89,9 @@ func (s *Scheme) Warnings(v Values) []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
-	e := &environment{values: made.values}
+	e := &environment{values: made.values, keys: made.keys}
 	for _, let := range whole.checked.lets {
-		if let.compute != nil {
+		if let.compute != nil && !let.ofSecret { // what is decoded has no secret in it
 			let.compute(e)
 		}
 	}
@@ -137,7 +139,8 @@ func (s *Scheme) signer(v Values) (*Signer, error) {
 		}
 		values = append(values, value)
 	}
-	return &Signer{scheme: s, values: values[:s.slots], keys: keys}, nil
+	made := &Signer{scheme: s, values: values[:s.slots], keys: keys}
+	return made, made.checkLogin()
 }
 
 // CheckField returns what is wrong with a value of one of the config's fields, worded to follow its name.
@@ -165,12 +168,31 @@ type RequestError struct{ text string }
 
 func (e *RequestError) Error() string { return e.text }
 
+func requestFault(format string, args ...any) *RequestError {
+	return &RequestError{fmt.Sprintf(format, args...)}
+}
+
+// CheckRequest returns what Sign would find wrong with a request, before there is anything that a login gave. It does
+// as much work as Sign. The error is a *RequestError.
+func (s *Signer) CheckRequest(m Moment, request map[string]string) error {
+	m.Gives = map[string]secret.Text{}
+	for _, name := range s.scheme.Gives() {
+		m.Gives[name] = "x"
+	}
+	_, err := s.Sign(m, request)
+	return err
+}
+
 // maxOutput is the size of the largest header or query parameter, in bytes.
 const maxOutput = 8 << 10
 
 // Sign signs a request, which has the values of the request fields by name; an optional one that is missing counts as
-// "". The error is a *RequestError, unless a private key did not sign, and quotes no value.
+// "". The moment must have what the login gave, if the scheme has one. The error is a *RequestError, unless a private
+// key did not sign, and quotes no value.
 func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
+	if s.scheme.login != nil && m.Gives == nil {
+		return Signed{}, errNoGives
+	}
 	e, err := s.environment(m, request)
 	if err != nil {
 		return Signed{}, err
@@ -189,9 +211,9 @@ func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
 		if e.failure != nil {
 			return Signed{}, e.failure
 		}
-		if !sendable(value) {
-			return Signed{}, &RequestError{header.place + " cannot be sent: a header is printable ASCII of at most 8192 " +
-				"bytes, without a space at either end"}
+		if !header.sends(value) {
+			return Signed{}, requestFault("%s cannot be sent: a header is printable ASCII of at most %d bytes, without a space "+
+				"at either end", header.place, header.limit())
 		}
 		if value != "" {
 			signed.Headers[header.name] = value
@@ -202,9 +224,9 @@ func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
 		if e.failure != nil {
 			return Signed{}, e.failure
 		}
-		if !sendable(value) {
-			return Signed{}, &RequestError{output.place + " cannot be answered: a value is printable ASCII of at most 8192 " +
-				"bytes, without a space at either end"}
+		if !output.sends(value) {
+			return Signed{}, requestFault("%s cannot be answered: a value is printable ASCII of at most %d bytes, without a "+
+				"space at either end", output.place, output.limit())
 		}
 		if value == "" {
 			continue
@@ -217,10 +239,19 @@ func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
 	return s.withQuery(signed, e, request)
 }
 
-// sendable reports whether a text can be a header.
-func sendable(value string) bool {
-	return len(value) <= maxOutput && printable(value) && strings.TrimSpace(value) == value
+// limit is the size of the largest value that can be sent. What a login gives may be larger than a header of others.
+func (o output) limit() int {
+	if o.given {
+		return maxOutput + maxGiven
+	}
+	return maxOutput
 }
+
+// sends reports whether a value can be sent in a header.
+func (o output) sends(value string) bool { return len(value) <= o.limit() && sendable(value) }
+
+// sendable reports whether a text has only what a header can have.
+func sendable(value string) bool { return printable(value) && strings.TrimSpace(value) == value }
 
 // environment has what a request's expressions are computed from, but no lets yet. The error is a *RequestError.
 func (s *Signer) environment(m Moment, request map[string]string) (*environment, error) {
@@ -233,6 +264,12 @@ func (s *Signer) environment(m Moment, request map[string]string) (*environment,
 			return nil, &RequestError{err.Error()}
 		}
 		e.values[firstSlot+len(d.secrets)+len(d.fields)+i] = value
+	}
+	if login := s.scheme.login; login != nil {
+		first := firstSlot + len(d.secrets) + len(d.fields) + len(d.request)
+		for i, a := range login.answers {
+			e.values[first+i] = m.Gives[a.name].Reveal()
+		}
 	}
 	return e, nil
 }
@@ -255,8 +292,9 @@ func (s *Signer) withQuery(signed Signed, e *environment, request map[string]str
 		if e.failure != nil {
 			return Signed{}, e.failure
 		}
-		if len(value) > maxOutput {
-			return Signed{}, &RequestError{parameter.place + " cannot be sent: a query parameter has at most 8192 bytes"}
+		if len(value) > parameter.limit() {
+			return Signed{}, requestFault("%s cannot be sent: a query parameter has at most %d bytes", parameter.place,
+				parameter.limit())
 		}
 		if value == "" {
 			continue

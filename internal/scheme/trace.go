@@ -34,9 +34,9 @@ func (f *function) traced(args []evaluate, value evaluate) evaluate {
 	}
 }
 
-// hashedFor returns what an example hashes and signs for an output, in words: "" for nothing. It is called for whole
+// hashedFor returns what an example hashes and signs for some outputs, in words: "" for nothing. It is called for whole
 // schemes.
-func (s *Scheme) hashedFor(x example, of output) string {
+func (s *Scheme) hashedFor(x example, of ...output) string {
 	signer, err := s.signer(x.values)
 	if err != nil {
 		return ""
@@ -45,7 +45,10 @@ func (s *Scheme) hashedFor(x example, of output) string {
 	if err != nil {
 		return ""
 	}
-	used := maps.Clone(of.uses)
+	used := map[string]bool{}
+	for _, output := range of {
+		maps.Copy(used, output.uses)
+	}
 	s.checked.addUses(used)
 	var texts []hashedText
 	for _, let := range s.checked.lets {
@@ -58,7 +61,9 @@ func (s *Scheme) hashedFor(x example, of output) string {
 		let.compute(e)
 	}
 	e.trace = &texts
-	of.value(e)
+	for _, output := range of {
+		output.value(e)
+	}
 	if len(texts) == 0 {
 		return ""
 	}
