@@ -22,6 +22,10 @@ func (c *LoginCall) keepSecrets(made *loginRequest, e *environment) {
 			keep(e.values[firstSlot+i])
 		}
 	}
+	for _, text := range c.signer.keyTexts {
+		keep(text)
+		keep(pemBody(text))
+	}
 	for _, value := range made.secrets {
 		keep(value(e))
 	}
@@ -35,6 +39,12 @@ func (c *LoginCall) keepSecrets(made *loginRequest, e *environment) {
 	}
 	whole(made.query, c.sent.query)
 	whole(slices.Concat(made.form, made.json, made.body), c.sent.body)
+}
+
+// pemBody is what stands between the first and the last line of PEM, without line breaks.
+func pemBody(text string) string {
+	lines := strings.Split(text, "\n")
+	return strings.Join(lines[min(1, len(lines)-1):max(1, len(lines)-1)], "")
 }
 
 // givesBack reports whether values, or all of them joined, have in them what an answer may not give back: as it is, in

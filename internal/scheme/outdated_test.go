@@ -74,6 +74,10 @@ func TestNewerRules(t *testing.T) {
 		"values": {
 			section("let: {values: body}"), section("fields: {values: {default: a}}"), "fields, line 4: this name is part",
 		},
+		"allow_shared_key": {
+			section("let: {allow_shared_key: body}"), section("fields: {allow_shared_key: {default: a}}"),
+			"fields, line 4: this name is part",
+		},
 		"min_ttl": {replaced(t, "key", "min"), replaced(t, "key", "min_ttl"), "secrets, line 1" + reserved},
 	} {
 		t.Run(name, func(t *testing.T) {

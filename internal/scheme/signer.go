@@ -49,6 +49,8 @@ type Signer struct {
 	values []string
 	// keys are the key pairs by the names of the secrets. They are read once, which takes about as long as signing.
 	keys map[string]*keyPair
+	// keyTexts are the private keys as they were given, which a login's answer may not give back; nil without a login.
+	keyTexts []string
 }
 
 // Signer checks each value by itself and makes a signer. (CheckHidden compares them with the document.) An error is
@@ -110,6 +112,7 @@ func (s *Scheme) Warnings(v Values) []string {
 func (s *Scheme) signer(v Values) (*Signer, error) {
 	values := append(make([]string, 0, s.slots), "", "", strings.TrimRight(v.BaseURL, "/")) // see slotBaseURL
 	var keys map[string]*keyPair
+	var keyTexts []string
 	for _, f := range s.document.secrets {
 		if f.key != "" {
 			key, err := readKeyPair(v.Secrets[f.name], f.key)
@@ -120,6 +123,9 @@ func (s *Scheme) signer(v Values) (*Signer, error) {
 				keys = map[string]*keyPair{}
 			}
 			keys[f.name] = key
+			if s.login != nil {
+				keyTexts = append(keyTexts, plainKey(v.Secrets[f.name].Reveal()))
+			}
 			values = append(values, f.name)
 			continue
 		}
@@ -139,7 +145,7 @@ func (s *Scheme) signer(v Values) (*Signer, error) {
 		}
 		values = append(values, value)
 	}
-	made := &Signer{scheme: s, values: values[:s.slots], keys: keys}
+	made := &Signer{scheme: s, values: values[:s.slots], keys: keys, keyTexts: keyTexts}
 	return made, made.checkLogin()
 }
 

@@ -1,0 +1,223 @@
+package scheme_test
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/scheme"
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
+)
+
+// echoed is a scheme whose login is made of secrets in every way.
+func echoed(t *testing.T) string {
+	t.Helper()
+	return fmt.Sprintf(`secrets: {text: {}, raw: {encoding: base64}, digits: {encoding: hex}, short: {}, seed: {}, pair: {key: p256}}
+fields: {client_id: {}}
+let: {key: 'derive_hmac_sha256(seed, client_id)', unused: 'derive_md5(seed)'}
+login:
+  path: '"/login"'
+  query: {q: text, t: '"x"'}
+  headers: {X-Basic: '"Basic " + base64(client_id + ":" + raw)', X-Id: client_id}
+  form: {id: client_id, digits: hex(digits), key: hex(key), sig: 'hex(ecdsa_sha256(pair, "login"))', s: short}
+  answer: {token: {pointer: /token}, more: {header: X-More}}
+  ttl: 1h
+headers: {X-Token: token + more}
+examples:
+  - secrets: {text: made-up-1, raw: bWFkZS11cC0y, digits: 6d6164652d75702d33, short: ab, seed: made-up-4, pair: %q}
+    fields: {client_id: id}
+    login: {want: {path: /login, query: x, headers: {X-Basic: x, X-Id: id}, form: x}, answer: x, gives: {token: t, more: m}}
+    want: {X-Token: tm}
+`, testKey(t, "p256.pem"))
+}
+
+const givesBack = "what login.answer takes has a secret of the config in it, or a part of the request that was made " +
+	"with one; nothing of it is used"
+
+// echoing is the login of echoed, with what it is made of.
+func echoing(t *testing.T) scheme.LoginCall {
+	t.Helper()
+	signer, err := parsed(t, echoed(t)).Signer(scheme.Values{
+		Secrets: map[string]secret.Text{
+			"text": "can ary/t\"ext+1é", "raw": secret.Text(base64.StdEncoding.EncodeToString([]byte("canary\x00raw\xff2"))),
+			"digits": secret.Text(hex.EncodeToString([]byte("canary-digits"))), "short": "pass12", "seed": "canary-seed",
+			"pair": secret.Text(testKey(t, "p256-sec1-other.pem")),
+		},
+		Fields:  map[string]string{"client_id": "client-identifier"},
+		BaseURL: "https://api.example",
+	})
+	require.NoError(t, err)
+	call, err := signer.Login(scheme.Moment{Now: asked})
+	require.NoError(t, err)
+	return call
+}
+
+// echo reads an answer with a token, and a header.
+func echo(t *testing.T, call scheme.LoginCall, token, more string) (scheme.Gives, error) {
+	t.Helper()
+	quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(token)
+	return call.Read(scheme.LoginAnswer{
+		Header: http.Header{"X-More": {more}}, Body: []byte(`{"token":"` + quoted + `"}`), At: asked,
+	})
+}
+
+// everyByte writes each byte of a text by a format.
+func everyByte(text, format string) string {
+	written := ""
+	for i := range len(text) {
+		written += fmt.Sprintf(format, text[i])
+	}
+	return written
+}
+
+// spelledOut are the spellings of a text in which an answer may not have it.
+func spelledOut(text string) map[string]string {
+	spelled := map[string]string{
+		"hex":                                 hex.EncodeToString([]byte(text)),
+		"hex in upper case":                   strings.ToUpper(hex.EncodeToString([]byte(text))),
+		"percent-encoded":                     everyByte(text, "%%%02X"),
+		"percent-encoded in lower case":       everyByte(text, "%%%02x"),
+		"percent-encoded, where it must be":   url.PathEscape(text),
+		"form-encoded":                        url.QueryEscape(text),
+		"hex between others":                  "f" + hex.EncodeToString([]byte(text)) + "0",
+		"percent-encoded between others":      "%41+" + everyByte(text, "%%%02X") + "%zz%",
+		"percent-encoded, with a plus itself": strings.ReplaceAll(url.PathEscape(text), "%2B", "+"),
+	}
+	for before := range 3 {
+		for after := range 3 {
+			around := strings.Repeat("x", before) + text + strings.Repeat("y", after)
+			at := fmt.Sprintf(" after %d and before %d", before, after)
+			spelled["base64"+at] = base64.StdEncoding.EncodeToString([]byte(around))
+			spelled["base64url"+at] = base64.RawURLEncoding.EncodeToString([]byte(around))
+		}
+	}
+	printable := true
+	for _, r := range text {
+		printable = printable && ' ' <= r && r <= '~'
+	}
+	if printable {
+		spelled["as it is"] = text
+		spelled["as it is, between others"] = "a" + text + "b"
+		spelled["JSON-escaped"] = strings.NewReplacer(`\`, `\\`, `"`, `\"`, `/`, `\/`).Replace(text) + `\n`
+		spelled["escaped in full"] = everyByte(text, `\u%04x`)
+	}
+	return spelled
+}
+
+// An answer that gives a secret back, or what the login makes of one, is not used.
+func TestSecretsThatAreGivenBack(t *testing.T) {
+	t.Parallel()
+	call := echoing(t)
+	gives, err := echo(t, call, "tok+en%zz\\", "more")
+	require.NoError(t, err)
+	require.Equal(t, map[string]secret.Text{"token": `tok+en%zz\`, "more": "more"}, gives.Values)
+	// What is public may be given back.
+	_, err = echo(t, call, "client-identifier", "/login")
+	require.NoError(t, err)
+
+	form := string(call.Body)
+	part := func(name string) string {
+		values, err := url.ParseQuery(form)
+		require.NoError(t, err)
+		require.NotEmpty(t, values.Get(name))
+		return values.Get(name)
+	}
+	key, err := hex.DecodeString(part("key"))
+	require.NoError(t, err)
+	_, query, _ := strings.Cut(call.URL, "?")
+	basic := call.Header["X-Basic"][0]
+	for name, text := range map[string]string{
+		"a secret":                        "can ary/t\"ext+1é",
+		"a decoded secret":                "canary\x00raw\xff2",
+		"a secret of hex":                 "canary-digits",
+		"a secret that is never sent":     "canary-seed",
+		"a derived key":                   string(key),
+		"a derived key in hex":            part("key"),
+		"what is joined":                  "client-identifier:canary\x00raw\xff2",
+		"a header":                        basic,
+		"the query":                       query,
+		"the form":                        form,
+		"a signature that was made of it": part("sig"),
+	} {
+		for spelling, written := range spelledOut(text) {
+			t.Run(name+", "+spelling, func(t *testing.T) {
+				t.Parallel()
+				gives, err := echo(t, call, written, "more")
+				require.EqualError(t, err, givesBack)
+				require.Empty(t, gives)
+				_, err = echo(t, call, "token", written)
+				require.EqualError(t, err, givesBack, "in a header")
+				if half := len(written) / 2; written[half] != ' ' && written[half-1] != ' ' {
+					_, err = echo(t, call, written[:half], written[half:])
+					require.EqualError(t, err, givesBack, "in two values")
+				}
+			})
+		}
+	}
+}
+
+// A secret that is too short to be searched for must not be the whole value.
+func TestShortSecretsThatAreGivenBack(t *testing.T) {
+	t.Parallel()
+	call := echoing(t)
+	for name, test := range map[string]struct {
+		token, more string
+		good        bool
+	}{
+		"the whole value":             {"pass12", "more", false},
+		"the other value":             {"token", "pass12", false},
+		"both values":                 {"pas", "s12", false},
+		"percent-encoded":             {"p%61ss12", "more", false},
+		"escaped":                     {`p\u0061ss12`, "more", false},
+		"a part of a value":           {"xpass12", "more", true},
+		"a value that begins with it": {"pass12x", "more", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := echo(t, call, test.token, test.more)
+			if test.good {
+				require.NoError(t, err)
+			} else {
+				require.EqualError(t, err, givesBack)
+			}
+		})
+	}
+}
+
+// A private key that is given back, in any form, is not used.
+func TestPrivateKeysThatAreGivenBack(t *testing.T) {
+	t.Parallel()
+	call := echoing(t)
+	pem := strings.Split(strings.TrimSpace(testKey(t, "p256-sec1-other.pem")), "\n")
+	body := strings.Join(pem[1:len(pem)-1], "")
+	for name, token := range map[string]string{
+		"its body":             body,
+		"its body with blanks": strings.Join(pem[1:len(pem)-1], " "),
+		"its lines as JSON":    strings.Join(pem, `\n`),
+		"its body as base64":   base64.StdEncoding.EncodeToString([]byte(body)),
+		"its file as base64":   base64.StdEncoding.EncodeToString([]byte(testKey(t, "p256-sec1-other.pem"))),
+		"its file in hex":      hex.EncodeToString([]byte(testKey(t, "p256-sec1-other.pem"))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := echo(t, call, token, "more")
+			require.EqualError(t, err, givesBack)
+		})
+	}
+}
+
+// A call prints nothing of itself.
+func TestLoginCallsAreNotPrinted(t *testing.T) {
+	t.Parallel()
+	call := echoing(t)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+		require.Equal(t, "the request of a login", fmt.Sprintf(verb, call))
+		require.NotContains(t, fmt.Sprintf(verb, []any{call, &call}), "api.example")
+	}
+}
