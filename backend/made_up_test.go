@@ -95,20 +95,17 @@ func (a madeUpAccount) Login(ctx context.Context, by api.Caller, _ string) (api.
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	answer, err := by.Do(ctx, exchange.Request{
-		Method: http.MethodPost,
-		URL:    a.baseURL + "/login",
 		CACert: a.caCert,
-		Header: func(time.Time) (http.Header, error) {
-			return http.Header{"User": {a.user}, "Password": {a.password.Reveal()}}, nil
+		Make: func(time.Time) (exchange.Attempt, error) {
+			header := http.Header{"User": {a.user}, "Password": {a.password.Reveal()}}
+			return exchange.Attempt{Method: http.MethodPost, URL: a.baseURL + "/login", Header: header}, nil
 		},
 	})
 	if err != nil {
 		return api.Report{}, err
 	}
 	if string(answer.Body) == "wrong password" { // a refusal with status 200
-		refusal := answer.Nonsense("it rejects the password")
-		refusal.Kind = exchange.Refused
-		return api.Report{}, refusal
+		return api.Report{}, answer.Refused()
 	}
 	if !token.IsText(string(answer.Body)) {
 		return api.Report{}, answer.Nonsense("the body is not a token")

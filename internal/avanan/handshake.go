@@ -55,18 +55,16 @@ func (a Account) Refused() string {
 // handshake does one handshake in the account's date format. It does not retry after the statuses in noRetry.
 func (a Account) handshake(ctx context.Context, by api.Caller, noRetry ...int) (api.Report, error) {
 	answer, err := by.Do(ctx, exchange.Request{
-		Method: http.MethodGet,
-		URL:    a.BaseURL + authPath,
-		Header: func(at time.Time) (http.Header, error) {
+		Make: func(at time.Time) (exchange.Attempt, error) {
 			id, err := by.NewID()
 			if err != nil {
-				return nil, fmt.Errorf("making a request id: %w", err)
+				return exchange.Attempt{}, fmt.Errorf("making a request id: %w", err)
 			}
 			header := http.Header{"Accept": {"*/*"}} // all clients that are known to work send one
 			for name, value := range a.Headers(Call{ReqID: id, Date: a.DateFormat.Date(at)}) {
 				header.Set(name, value)
 			}
-			return header, nil
+			return exchange.Attempt{Method: http.MethodGet, URL: a.BaseURL + authPath, Header: header}, nil
 		},
 		CACert:  a.CACert,
 		NoRetry: noRetry,

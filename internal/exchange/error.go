@@ -86,6 +86,9 @@ func dateOf(response *http.Response) time.Time {
 	return date
 }
 
+// rejected is the reason of a refusal.
+const rejected = "it rejects the credentials"
+
 // noCause is the reason for every failure to get an answer from a loopback address. With causes, anyone who can write a
 // base URL could find out which ports are open there.
 const noCause = "on loopback no cause is given; check the port, http or https, ca_cert and request_timeout"
@@ -93,6 +96,9 @@ const noCause = "on loopback no cause is given; check the port, http or https, c
 // explain words an error of the transport by its type, and reports whether another attempt may succeed. It never quotes
 // the error: some repeat what the other side sent.
 func explain(err error) (reason string, again bool) {
+	if refused, is := errors.AsType[*refusedAddressError](err); is {
+		return "its name leads to an address that " + refused.fault, false
+	}
 	if _, is := errors.AsType[*tls.CertificateVerificationError](err); is {
 		return "TLS: its certificate is not trusted, has expired or is for another name (ca_cert adds a root)", false
 	}

@@ -8,15 +8,20 @@
 //   - It follows no redirect: the credentials are for this host.
 //   - It speaks TLS 1.2 or later, trusts the system's roots and those of [Request.CACert], and uses the proxy that the
 //     environment names.
+//   - It makes each attempt anew, so that a retry is not taken for a replay.
 //   - It reads a limited part of an answer.
-//   - Its errors say what happened and quote nothing that the vendor sent, nor any text of a lower layer that might.
+//   - Its errors say what happened and quote nothing that the vendor sent, nor any text of a lower layer, which might,
+//     or might have the URL: a query can have secrets in it.
 //   - On loopback they do not say why there was no answer, so that a port that is closed, one that is silent and one
 //     without TLS are the same to someone who can choose the address.
+//   - Where someone can choose more than the address, [Request.Guarded], it does not go to what listens beside it.
 //
 // It knows no vendor. What an answer with status 200 means is for the caller to say.
 package exchange
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -36,7 +41,7 @@ import (
 )
 
 const (
-	// maxAnswer is how much of an answer is read, its headers and its body each, in bytes.
+	// maxAnswer is how much of an answer is read, its headers and its body each, in bytes, if the request says no more.
 	maxAnswer  = 64 << 10
 	maxRetries = 2
 	firstPause = 250 * time.Millisecond
@@ -48,37 +53,55 @@ type Client struct {
 	Now func() time.Time
 	// Pause is the pause before the first retry; it doubles before the second. The zero value is 250 ms.
 	Pause time.Duration
+	// LoopbackLogins reports whether guarded requests may go to loopback, if their URL names it.
+	LoopbackLogins bool
 	// remote makes loopback count as any other address. Only tests set it: their servers are on loopback.
 	remote bool
+	// own lists the addresses of this machine, and resolver resolves names; nil for the system's. Only tests set them.
+	own      func() ([]net.Addr, error)
+	resolver *net.Resolver
 }
 
-// Request is what an exchange sends.
+// Request is what an exchange sends, and what it takes for an answer.
 type Request struct {
-	Method string
-	// URL is where it goes: https, or http on loopback.
-	URL string
-	// Header makes the headers of one attempt, sent at an instant. Each attempt has its own, so that a retry is not taken
-	// for a replay.
-	Header func(at time.Time) (http.Header, error)
-	// Body is sent with each attempt; nil for none.
-	Body []byte
+	// Make makes one attempt, which is sent at an instant. All attempts go to one host. The error ends the exchange.
+	Make func(at time.Time) (Attempt, error)
 	// CACert is PEM: certificates to trust beside the system's roots; "" for none.
 	CACert string
 	// NoRetry lists statuses that are not worth another attempt although others of their kind are.
 	NoRetry []int
+	// Any2xx reports whether every status of 2xx is an answer, not 200 alone.
+	Any2xx bool
 	// Probe says that only the status matters: every 2xx is an answer, its body is dropped unread, and nothing is tried
 	// again.
 	Probe bool
+	// MaxBody is how many bytes the body of an answer may have; 0 for 64 KiB.
+	MaxBody int
+	// Guarded reports whether the exchange must not go to addresses of this machine, or to those that are nobody's in
+	// particular: see Client.CheckAddress.
+	Guarded bool
 }
 
-// Answer is an answer with status 200; to a probe, with one of 2xx.
+// Attempt is one request. Nothing in it is printed.
+type Attempt struct {
+	Method string
+	// URL is https, or http on loopback.
+	URL    string
+	Header http.Header
+	// Body is nil for none.
+	Body []byte
+}
+
+// Answer is an answer with status 200 or, if the request wants that, one of 2xx.
 type Answer struct {
 	Timing
 	// Status is the HTTP status.
 	Status int
 	// Host is the host and port that answered.
 	Host string
-	// Body is the whole body, at most 64 KiB; nil for a probe.
+	// Header has the headers, at most 64 KiB.
+	Header http.Header
+	// Body is the whole body; nil for a probe.
 	Body []byte
 	// ContentType is the media type, if it is one of a few that may be quoted; else "other" or "unknown".
 	ContentType string
@@ -120,24 +143,33 @@ func (a Answer) Nonsense(reason string) *Error {
 	}
 }
 
-// Do sends a request and returns the answer, if that has status 200. The context must have a deadline.
+// Refused is the error of an answer that says that the vendor rejects the credentials.
+func (a Answer) Refused() *Error {
+	return &Error{Timing: a.Timing, Kind: Refused, Status: a.Status, Host: a.Host, Reason: rejected}
+}
+
+// Do sends a request and returns the answer. The context must have a deadline.
 //
-// A vendor that gives none returns an *Error. Any other error is a fault on this side: an unusable URL or CACert, or
-// headers that could not be made.
+// A vendor that gives none returns an *Error. Any other error is a fault on this side: an unusable URL or CACert, or an
+// attempt that could not be made.
 func (c Client) Do(ctx context.Context, request Request) (Answer, error) {
-	sent, err := retryablehttp.NewRequestWithContext(ctx, request.Method, request.URL, request.Body)
+	// The body is set by prepare: retryablehttp would send one that it knows again.
+	sent, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, "", nil)
 	if err != nil {
-		return Answer{}, errors.New("the base URL cannot be used")
+		return Answer{}, errNotSent
 	}
-	e := &exchange{client: c, request: request, host: sent.URL.Host}
+	e := &exchange{client: c, request: request}
+	if err := e.prepare(sent.Request); err != nil {
+		return Answer{}, err
+	}
+	if fault := c.CheckAddress(sent.URL.String()); fault != "" && request.Guarded {
+		return Answer{}, e.unreachable("its address " + fault)
+	}
 	transport, err := newTransport(request.CACert, e.dialer(sent.Request))
 	if err != nil {
 		return Answer{}, err
 	}
 	defer transport.CloseIdleConnections()
-	if err := e.prepare(sent.Request); err != nil {
-		return Answer{}, err
-	}
 	client := retryablehttp.Client{
 		HTTPClient: &http.Client{
 			Transport:     transport,
@@ -154,13 +186,21 @@ func (c Client) Do(ctx context.Context, request Request) (Answer, error) {
 		defer response.Body.Close()
 	}
 	switch {
+	case e.fault != nil:
+		return Answer{}, e.fault
 	case e.failure != nil:
 		return Answer{}, e.failure
 	case err != nil:
-		return Answer{}, fmt.Errorf("the request could not be sent: %w", err)
+		return Answer{}, errNotSent // not with err, which has the URL
 	}
 	return e.answer, nil
 }
+
+// The errors of what cannot be sent.
+var (
+	errNotSent = errors.New("the request could not be sent")
+	errURL     = errors.New("the URL cannot be used")
+)
 
 // newTransport makes the connection of one exchange. The next comes much later, so it is not kept.
 func newTransport(caCert string, dialer *net.Dialer) (*http.Transport, error) {
@@ -197,33 +237,49 @@ type exchange struct {
 	timing   Timing
 	answer   Answer
 	failure  *Error // nil after an attempt that succeeded
+	fault    error  // why an attempt could not be made
 }
 
-// dialer notes whether it dials a loopback address: only after names are resolved is that known. The address of a proxy
-// does not count.
+// dialer looks at the addresses that it dials: only after names are resolved are they known. It notes whether one is
+// loopback and, if the exchange is guarded, refuses some. The address of a proxy does not count.
 func (e *exchange) dialer(sent *http.Request) *net.Dialer {
-	if proxy, err := http.ProxyFromEnvironment(sent); e.client.remote || proxy != nil || err != nil {
+	if proxy, err := http.ProxyFromEnvironment(sent); proxy != nil || err != nil {
 		return &net.Dialer{}
 	}
-	return &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
+	named := namesLoopback(sent.URL.Hostname())
+	return &net.Dialer{Resolver: e.client.resolver, Control: func(_, address string, _ syscall.RawConn) error {
 		dialed, err := netip.ParseAddrPort(address)
+		if e.request.Guarded {
+			if fault := e.client.refuses(dialed.Addr(), named); fault != "" {
+				return &refusedAddressError{fault}
+			}
+		}
 		// An unspecified address, 0.0.0.0 or ::, reaches loopback too.
-		if addr := dialed.Addr(); err == nil && (addr.IsLoopback() || addr.IsUnspecified()) {
+		if addr := dialed.Addr(); err == nil && (addr.IsLoopback() || addr.IsUnspecified()) && !e.client.remote {
 			e.loopback.Store(true)
 		}
 		return nil
 	}}
 }
 
-// prepare gives an attempt its headers.
+// prepare makes an attempt of what is sent.
 func (e *exchange) prepare(sent *http.Request) error {
 	e.timing = Timing{Asked: e.client.Now()}
-	header, err := e.request.Header(e.timing.Asked)
+	made, err := e.request.Make(e.timing.Asked)
 	if err != nil {
-		e.failure = nil
+		e.fault = err
 		return err
 	}
-	sent.Header = header // a new map: the transport may still be sending the last attempt's
+	attempt, err := http.NewRequestWithContext(sent.Context(), made.Method, made.URL, bytes.NewReader(made.Body))
+	if err != nil || attempt.URL.Host == "" || (e.host != "" && attempt.URL.Host != e.host) {
+		e.fault = errURL // not with err, which has the URL
+		return errURL
+	}
+	e.host = attempt.URL.Host
+	if made.Header != nil {
+		attempt.Header = made.Header
+	}
+	*sent = *attempt
 	return nil
 }
 
@@ -241,10 +297,11 @@ func (e *exchange) checkRetry(ctx context.Context, response *http.Response, err 
 	}
 	if err != nil {
 		reason, again := explain(err)
-		if e.loopback.Load() && !errors.Is(err, context.Canceled) {
+		_, refused := errors.AsType[*refusedAddressError](err)
+		if e.loopback.Load() && !refused && !errors.Is(err, context.Canceled) {
 			reason, again = noCause, true
 		}
-		e.failure = &Error{Timing: e.timing, Kind: Unavailable, Host: e.host, Reason: reason}
+		e.failure = e.unreachable(reason)
 		return again && !e.request.Probe && e.timeFor(ctx), nil
 	}
 	e.failure = e.judge(response)
@@ -253,23 +310,33 @@ func (e *exchange) checkRetry(ctx context.Context, response *http.Response, err 
 
 // accepts says which statuses are an answer.
 func (e *exchange) accepts(status int) bool {
-	return status == http.StatusOK || (e.request.Probe && status >= http.StatusOK && status < http.StatusMultipleChoices)
+	any2xx := e.request.Probe || e.request.Any2xx
+	return status == http.StatusOK || (any2xx && status >= http.StatusOK && status < http.StatusMultipleChoices)
+}
+
+// unreachable is the error of an exchange without an answer.
+func (e *exchange) unreachable(reason string) *Error {
+	return &Error{Timing: e.timing, Kind: Unavailable, Host: e.host, Reason: reason}
 }
 
 // read takes the body from an answer. Its error is the network's.
 func (e *exchange) read(response *http.Response) error {
-	e.answer = Answer{Timing: e.timing, Status: response.StatusCode, Host: e.host, ContentType: contentType(response)}
+	e.answer = Answer{
+		Timing: e.timing, Status: response.StatusCode, Host: e.host, Header: response.Header,
+		ContentType: contentType(response),
+	}
 	e.failure = nil
 	if e.request.Probe {
 		return nil
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	limit := cmp.Or(e.request.MaxBody, maxAnswer)
+	body, err := io.ReadAll(io.LimitReader(response.Body, int64(limit)+1))
 	if err != nil {
 		return err
 	}
 	e.answer.Body = body
-	if len(body) > maxAnswer {
-		e.failure = e.answer.Nonsense(fmt.Sprintf("the body has more than %d KiB", maxAnswer>>10))
+	if len(body) > limit {
+		e.failure = e.answer.Nonsense(fmt.Sprintf("the body has more than %d KiB", limit>>10))
 	}
 	return nil
 }
@@ -284,7 +351,7 @@ func (e *exchange) judge(response *http.Response) *Error {
 	}
 	switch status := response.StatusCode; {
 	case status == http.StatusBadRequest, status == http.StatusUnauthorized, status == http.StatusForbidden:
-		failure.Kind, failure.Reason = Refused, "it rejects the credentials"
+		failure.Kind, failure.Reason = Refused, rejected
 	case status == http.StatusTooManyRequests:
 		failure.Kind, failure.Reason = Limited, "too many requests"
 	case status >= http.StatusInternalServerError:

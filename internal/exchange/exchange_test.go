@@ -41,10 +41,19 @@ func paused(pause time.Duration) exchange.Client {
 
 // request is a call of a server, with a secret in its headers.
 func request(url string) exchange.Request {
-	return exchange.Request{
-		Method: http.MethodGet, URL: url + "/login",
-		Header: func(time.Time) (http.Header, error) { return http.Header{"X-Key": {secretKey}}, nil },
+	return exchange.Request{Make: func(time.Time) (exchange.Attempt, error) {
+		return exchange.Attempt{Method: http.MethodGet, URL: url + "/login", Header: http.Header{"X-Key": {secretKey}}}, nil
+	}}
+}
+
+// counted is a request that counts its attempts.
+func counted(request exchange.Request, attempts *int) exchange.Request {
+	uncounted := request.Make
+	request.Make = func(at time.Time) (exchange.Attempt, error) {
+		*attempts++
+		return uncounted(at)
 	}
+	return request
 }
 
 // do gives an exchange the time of a patient reader.
@@ -71,7 +80,11 @@ func endless(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+// hang reads the request, so that it learns when the client hangs up, and never answers.
+func hang(_ http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	<-r.Context().Done()
+}
 
 // Each row is what a server answers, in turn, and what the exchange makes of it.
 func TestAnswers(t *testing.T) {
@@ -206,41 +219,61 @@ func TestContentTypesOfTheVendorAreNotQuoted(t *testing.T) {
 	}
 }
 
-// The attempts of one exchange have headers of their own and the same body, and the answer says when the last was sent.
-func TestEachAttemptHasItsOwnHeaders(t *testing.T) {
+// Each attempt of one exchange is made anew, and the answer says when the last was sent.
+func TestEachAttemptIsMadeAnew(t *testing.T) {
 	t.Parallel()
-	var bodies []string
+	var sent []string
 	note := func(next http.HandlerFunc) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
-			sent, _ := io.ReadAll(r.Body)
-			bodies = append(bodies, r.Method+" "+string(sent))
+			body, _ := io.ReadAll(r.Body)
+			sent = append(sent,
+				fmt.Sprintf("%s %s %s %d %s", r.Method, r.URL, r.Header.Get("X-Attempt"), r.ContentLength, body))
 			next(w, r)
 		}
 	}
 	server := upstreamtest.New(t,
 		note(upstreamtest.Status(500)), note(upstreamtest.Status(500)), note(upstreamtest.Body("a.b.c")))
 	server.Start()
-	posted := request(server.URL)
-	posted.Method, posted.Body = http.MethodPost, []byte("the body")
 	attempts := 0
 	var last time.Time
-	posted.Header = func(at time.Time) (http.Header, error) {
-		attempts++
+	answer, err := do(t, exchange.Request{Make: func(at time.Time) (exchange.Attempt, error) {
 		last = at
-		return http.Header{"X-Attempt": {strconv.Itoa(attempts)}}, nil
-	}
-	answer, err := do(t, posted)
+		attempts++
+		number := strings.Repeat("I", attempts)
+		return exchange.Attempt{
+			Method: []string{http.MethodPost, http.MethodPut, http.MethodPost}[attempts-1],
+			URL:    server.URL + "/login?attempt=" + number,
+			Header: http.Header{"X-Attempt": {number}},
+			Body:   []byte([]string{"body " + number, "another body", ""}[attempts-1]),
+		}, nil
+	}})
 	require.NoError(t, err)
 	require.Equal(t, last, answer.Asked)
 	require.False(t, answer.Answered.Before(answer.Asked))
-	require.Equal(t, []string{"POST the body", "POST the body", "POST the body"}, bodies)
-	for i, header := range server.Headers() {
-		require.Equal(t, strconv.Itoa(i+1), header.Get("X-Attempt"))
-	}
+	require.Equal(t, []string{
+		"POST /login?attempt=I I 6 body I", "PUT /login?attempt=II II 12 another body", "POST /login?attempt=III III 0 ",
+	}, sent)
 }
 
-// Headers that cannot be made end the exchange, at the first attempt and at a later one.
-func TestHeadersThatCannotBeMade(t *testing.T) {
+// All attempts of an exchange go to one host: it was checked for the first.
+func TestAttemptAtAnotherHostIsNotSent(t *testing.T) {
+	t.Parallel()
+	server, other := upstreamtest.New(t, upstreamtest.Status(500)), upstreamtest.New(t, upstreamtest.Status(500))
+	server.Start()
+	other.Start()
+	hosts := []string{server.URL, other.URL}
+	_, err := do(t, exchange.Request{Make: func(time.Time) (exchange.Attempt, error) {
+		url := hosts[0]
+		hosts = hosts[1:]
+		return exchange.Attempt{Method: http.MethodGet, URL: url}, nil
+	}})
+	require.EqualError(t, err, "the URL cannot be used")
+	require.Len(t, server.Headers(), 1)
+	require.Empty(t, other.Headers())
+}
+
+// An attempt that cannot be made ends the exchange, the first or a later one.
+func TestAttemptsThatCannotBeMade(t *testing.T) {
 	t.Parallel()
 	for name, good := range map[string]int{"of the first attempt": 0, "of the second attempt": 1} {
 		t.Run(name, func(t *testing.T) {
@@ -248,12 +281,12 @@ func TestHeadersThatCannotBeMade(t *testing.T) {
 			server := upstreamtest.New(t, upstreamtest.Status(500))
 			server.Start()
 			failing := request(server.URL)
-			attempts := 0
-			failing.Header = func(time.Time) (http.Header, error) {
+			attempts, made := 0, failing.Make
+			failing.Make = func(at time.Time) (exchange.Attempt, error) {
 				if attempts++; attempts > good {
-					return nil, io.ErrUnexpectedEOF
+					return exchange.Attempt{}, io.ErrUnexpectedEOF
 				}
-				return http.Header{}, nil
+				return made(at)
 			}
 			_, err := do(t, failing)
 			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
@@ -341,13 +374,9 @@ func TestPausesDouble(t *testing.T) {
 	t.Parallel()
 	const pause = 40 * time.Millisecond
 	attempts := 0
-	refused := request("http://127.0.0.1:1") // nobody listens on port 1
-	refused.Header = func(time.Time) (http.Header, error) {
-		attempts++
-		return http.Header{}, nil
-	}
 	before := time.Now()
-	_, err := paused(pause).Do(t.Context(), refused)
+	// Nobody listens on port 1.
+	_, err := paused(pause).Do(t.Context(), counted(request("http://127.0.0.1:1"), &attempts))
 	requireFailure(t, err, exchange.Unavailable, 0, "could not connect")
 	require.Equal(t, 3, attempts)
 	require.GreaterOrEqual(t, time.Since(before), 3*pause)
@@ -412,6 +441,7 @@ func kindOf(status int) exchange.Kind {
 
 // slowly sends the beginning of a body and then nothing.
 func slowly(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
 	_, _ = io.WriteString(w, "a.b.c")
 	_ = http.NewResponseController(w).Flush()
 	<-r.Context().Done()
@@ -438,7 +468,7 @@ func TestTLS(t *testing.T) {
 
 	// The certificate of httptest is for 127.0.0.1 and example.com, not for localhost.
 	misnamed := trusting
-	misnamed.URL = strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
+	misnamed.Make = request(strings.Replace(server.URL, "127.0.0.1", "localhost", 1)).Make
 	_, err = do(t, misnamed)
 	requireFailure(t, err, exchange.Unavailable, 0, "for another name")
 
@@ -451,7 +481,7 @@ func TestTLS(t *testing.T) {
 	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
 	old.StartTLS()
 	outdated := trusting
-	outdated.URL = old.URL
+	outdated.Make = request(old.URL).Make
 	_, err = do(t, outdated)
 	requireFailure(t, err, exchange.Unavailable, 0, "TLS: handshake failed")
 
@@ -467,7 +497,7 @@ func TestWithoutAServer(t *testing.T) {
 	requireFailure(t, err, exchange.Unavailable, 0, "DNS")
 
 	_, err = do(t, request("http://[::1"))
-	require.ErrorContains(t, err, "base URL")
+	require.EqualError(t, err, "the URL cannot be used")
 }
 
 // Some of what the transport says about a bad answer quotes it.

@@ -87,12 +87,8 @@ func TestLoopbackAttemptsAreTheSame(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			attempts := 0
-			counted := request(url)
-			counted.Header = func(time.Time) (http.Header, error) {
-				attempts++
-				return http.Header{}, nil
-			}
-			_, err := exchange.Client{Now: time.Now, Pause: time.Millisecond}.Do(t.Context(), counted)
+			client := exchange.Client{Now: time.Now, Pause: time.Millisecond}
+			_, err := client.Do(t.Context(), counted(request(url), &attempts))
 			requireFailure(t, err, exchange.Unavailable, 0, "no cause is given")
 			require.Equal(t, 3, attempts)
 		})

@@ -40,15 +40,8 @@ func retriesInAChild(t *testing.T, url string, environ ...string) string {
 			}}
 		}
 		attempts := 0
-		var first time.Time
-		counted := request(called)
-		counted.Header = func(at time.Time) (http.Header, error) {
-			if attempts++; attempts == 1 {
-				first = at
-			}
-			return http.Header{}, nil
-		}
-		_, err := exchange.Client{Now: time.Now, Pause: pause}.Do(t.Context(), counted)
+		first := time.Now()
+		_, err := exchange.Client{Now: time.Now, Pause: pause}.Do(t.Context(), counted(request(called), &attempts))
 		fmt.Printf("child: attempts %d, paused %t, %v\n", attempts, time.Since(first) >= 3*pause, err)
 		os.Exit(0)
 	}
@@ -177,16 +170,12 @@ func TestTLSFailuresAreNotRetried(t *testing.T) {
 		t.Run(reason, func(t *testing.T) {
 			t.Parallel()
 			attempts := 0
-			counted := request(url)
-			counted.CACert = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: old.Certificate().Raw}))
+			called := request(url)
+			called.CACert = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: old.Certificate().Raw}))
 			if url == untrusted.URL {
-				counted.CACert = ""
+				called.CACert = ""
 			}
-			counted.Header = func(time.Time) (http.Header, error) {
-				attempts++
-				return http.Header{}, nil
-			}
-			_, err := do(t, counted)
+			_, err := do(t, counted(called, &attempts))
 			requireFailure(t, err, exchange.Unavailable, 0, reason)
 			require.Equal(t, 1, attempts)
 		})

@@ -25,9 +25,10 @@ func (a Account) Login(ctx context.Context, by api.Caller, _ string) (api.Report
 		return api.Report{}, fmt.Errorf("encoding the login: %w", err)
 	}
 	answer, err := by.Do(ctx, exchange.Request{
-		Method: http.MethodPost, URL: a.Gateway + loginPath, Body: body, CACert: a.CACert,
-		Header: func(time.Time) (http.Header, error) {
-			return http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}}, nil
+		CACert: a.CACert,
+		Make: func(time.Time) (exchange.Attempt, error) {
+			header := http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}}
+			return exchange.Attempt{Method: http.MethodPost, URL: a.Gateway + loginPath, Header: header, Body: body}, nil
 		},
 	})
 	if err != nil {
@@ -37,9 +38,7 @@ func (a Account) Login(ctx context.Context, by api.Caller, _ string) (api.Report
 	switch fault {
 	case "":
 	case rejected:
-		refusal := answer.Nonsense(rejected)
-		refusal.Kind, refusal.Reason = exchange.Refused, rejected
-		return api.Report{}, refusal
+		return api.Report{}, answer.Refused()
 	default:
 		return api.Report{}, answer.Nonsense(fault)
 	}

@@ -73,21 +73,20 @@ func (a Account) call(ctx context.Context, client exchange.Client, format Timest
 	ctx, cancel := context.WithTimeout(ctx, a.Timeout)
 	defer cancel()
 	return client.Do(ctx, exchange.Request{
-		Method: http.MethodGet,
-		URL:    a.BaseURL + checkPath,
 		CACert: a.CACert,
 		Probe:  true,
-		Header: func(at time.Time) (http.Header, error) {
+		Make: func(at time.Time) (exchange.Attempt, error) {
 			headers, err := a.Sign(at, format)
 			if err != nil {
-				return nil, err
+				return exchange.Attempt{}, err
 			}
 			// The names as PAVE's pages spell them: Set would change API-Key to Api-Key.
-			return http.Header{
+			header := http.Header{
 				HeaderAPIKey:       {headers.APIKey},
 				HeaderAPIToken:     {headers.APIToken},
 				HeaderAPITimestamp: {headers.APITimestamp},
-			}, nil
+			}
+			return exchange.Attempt{Method: http.MethodGet, URL: a.BaseURL + checkPath, Header: header}, nil
 		},
 	})
 }
