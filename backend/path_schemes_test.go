@@ -350,7 +350,7 @@ func TestSchemeNamesThatAreWrong(t *testing.T) {
 		"aws":                           nearest("aws-s3, aws-sigv4, "),
 		"gate-io":                       nearest("gate, "),
 		"tencent-tc3":                   nearest("tencent-cloud, "),
-		"github":                        nearest("github-webhook, "),
+		"github":                        nearest("github-app, github-webhook, "),
 		"alibaba-o":                     nearest("alibaba-cloud-rpc, alibaba-cloud-acs3, "),
 		"ovh\n":                         nearest("ovhcloud, "),
 		"canary-5f0c":                   nearest(""),
