@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -106,11 +107,8 @@ func (b *backend) paths() []*framework.Path {
 		if s.api.Creds != nil {
 			reads = append(reads, b.pathCreds(s))
 		}
-		switch {
-		case s.api.Calls:
+		if s.api.Calls {
 			writes = append(writes, b.pathCheck(s))
-		case s.api.Document != nil:
-			writes = append(writes, b.pathCheckExamples(s))
 		}
 		writes = append(writes, b.pathStatus(s), b.pathStatusList(s), b.pathConfig(s), b.pathConfigList(s))
 		if s.api.Document != nil {
@@ -133,7 +131,7 @@ func (b *backend) open(s *store, name string, c opened, before *entry) *entry {
 	if same {
 		e.history = before.history
 	}
-	if s.api.Lease == nil {
+	if s.api.Lease == nil || c.account.Login == nil {
 		return e
 	}
 	if e.token = token.New(b.ctx, b.now); same {
@@ -147,7 +145,7 @@ func (b *backend) open(s *store, name string, c opened, before *entry) *entry {
 			if learned == "" {
 				learned = c.values.Detected()
 			}
-			report, err := b.login(ctx, s, c.account, learned)
+			report, err := b.login(ctx, s, name, c.account, learned)
 			e.loggedIn(b.now(), report, err)
 			if err != nil {
 				// One line for each login, however many readers wait for it.
@@ -169,13 +167,19 @@ func (b *backend) recovered(when, line string, s *store, err *error) {
 	}
 }
 
-// login calls the API with an account's credentials. Its error says what to check if the API refuses them.
+// login calls the API with the credentials of a config's account. Its error says what to check if the API refuses them.
 func (b *backend) login(
-	ctx context.Context, s *store, account *api.Account, learned string,
+	ctx context.Context, s *store, name string, account *api.Account, learned string,
 ) (report api.Report, err error) {
 	defer b.recovered("during the exchange with "+s.api.Title, "an exchange panicked", s, &err)
 	began := b.now()
-	report, err = account.Login.Login(ctx, api.Caller{Client: b.client, NewID: b.newID}, learned)
+	report, err = account.Login.Login(ctx, api.Caller{
+		Client: b.client,
+		Later: func(now time.Time, unit time.Duration) (time.Time, error) {
+			return s.entries.growing.next(name, now, unit)
+		},
+		NewID: b.newID,
+	}, learned)
 	b.metrics.login(s, b.now().Sub(began))
 	if failure, is := errors.AsType[*exchange.Error](err); is && failure.Kind == exchange.Refused {
 		err = fmt.Errorf("%w; %s", err, account.Login.Refused())
@@ -204,8 +208,15 @@ func clockWarning(timing exchange.Timing) string {
 	return ""
 }
 
-// Setup is the framework's, with a view of Vault that does not ask it the same at every request.
+// Setup is the framework's, with a view of Vault that does not ask it the same at every request. It reads the options of
+// the mount, which Vault passes here only.
 func (b *backend) Setup(ctx context.Context, conf *logical.BackendConfig) error {
+	if option := conf.Config[exchange.LoopbackOption]; option != "" {
+		var err error
+		if b.client.LoopbackLogins, err = strconv.ParseBool(option); err != nil && conf.Logger != nil {
+			conf.Logger.Warn("the mount's option counts as false: it must be true or false", "option", exchange.LoopbackOption)
+		}
+	}
 	remembering := *conf
 	if conf.System != nil {
 		remembering.System = &systemView{SystemView: conf.System, now: b.now}

@@ -21,7 +21,7 @@ type entry struct {
 	opened
 	// detected is the format that a login found, "" for none.
 	detected string
-	// token is nil for an API without tokens.
+	// token is nil for an account without tokens.
 	token *token.Shared
 	// use is how readers get the token.
 	use token.Use

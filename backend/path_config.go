@@ -13,6 +13,7 @@ import (
 
 	"github.com/apisig/vault-plugin-apisig/internal/api"
 	"github.com/apisig/vault-plugin-apisig/internal/exchange"
+	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
 // pathConfig is config/<vendor>/:name.
@@ -221,6 +222,7 @@ func (b *backend) apply(r *request, found stored) (api.Change, error) {
 		Now:        b.now(),
 		Old:        found.values,
 		Parameters: parameters{r, r.store.api.Document != nil},
+		Addresses:  b.client,
 	})
 }
 
@@ -239,7 +241,12 @@ func (b *backend) try(ctx context.Context, r *request, change api.Change, last *
 	if last != nil && change.Next.SameAccount(last.values) {
 		return last, nil
 	}
-	report, err := b.login(ctx, r.store, change.Account, change.Next.Detected())
+	if change.Account.Exclusive {
+		if living, err := r.livingToken(ctx, change.Next); err != nil || !living.Absent() {
+			return nil, err
+		}
+	}
+	report, err := b.login(ctx, r.store, r.name, change.Account, change.Next.Detected())
 	if err != nil {
 		err = notStored(r.key(), err)
 		// Vault drops warnings from errors.
@@ -249,6 +256,19 @@ func (b *backend) try(ctx context.Context, r *request, change api.Change, last *
 		return nil, err
 	}
 	return &trial{change.Next, report}, nil
+}
+
+// livingToken is the token that readers share, if it lives and is of the same account as some values; else none. It
+// waits for a login under way. A login of an exclusive account would end that token for everyone.
+func (r *request) livingToken(ctx context.Context, values api.Values) (token.Token, error) {
+	current, found := r.store.entries.get(r.name)
+	if !found || current.token == nil || !values.SameAccount(current.values) {
+		return token.Token{}, nil
+	}
+	if err := current.token.Wait(ctx); err != nil {
+		return token.Token{}, err
+	}
+	return current.token.Living(), nil
 }
 
 // written is the answer to a write that was done: nothing, or warnings.

@@ -39,12 +39,13 @@ func (b *backend) pathCreds(s *store) *framework.Path {
 	a, p := s.api, s.path("creds", "generate", "credentials")
 	p.Fields[unauthorizedField] = unauthorizedSchema(a)
 	description := "Freshly made credentials. There is no lease."
-	switch {
-	case a.Lease != nil:
+	if a.Lease != nil {
 		description = "A token. Its lease ends shortly before it does, and cannot be renewed."
 		p.Fields[api.MinTTL.Name] = minTTLSchema()
-	case a.Document != nil:
-		description = "Signed headers. There is no lease."
+	}
+	if a.Document != nil {
+		description = "Headers, signed now, without a lease; with a login in the scheme, with what that gave, and a lease " +
+			"that ends shortly before it does and cannot be renewed."
 	}
 	p.HelpSynopsis, p.HelpDescription = a.Creds.Synopsis, a.Creds.Help
 	p.TakesArbitraryInput = a.Document != nil // a config whose document has inputs answers that it serves sign/
@@ -52,25 +53,35 @@ func (b *backend) pathCreds(s *store) *framework.Path {
 		Callback:                  s.named(b.credsRead),
 		Summary:                   a.Creds.Synopsis,
 		Responses:                 answers(description, answerFields(a, a.Creds)),
-		ForwardPerformanceStandby: a.Lease != nil, // a lease needs a write
+		ForwardPerformanceStandby: a.Lease != nil && a.Document == nil, // a lease needs a write
 	})
 	return p
 }
 
 func (b *backend) credsRead(ctx context.Context, r *request) (*logical.Response, error) {
-	wanted, _ := r.data.GetOk(api.MinTTL.Name) // nil for an API without tokens
+	wanted, wants := r.data.GetOk(api.MinTTL.Name) // nil for an API without tokens
 	seconds, _ := wanted.(int)
+	if r.store.api.Document != nil && b.isStandby() {
+		if current, err := r.usable(ctx); err == nil && current.token != nil {
+			return nil, logical.ErrReadOnly // a lease needs a write: Vault sends the request to the active node
+		}
+	}
+	leased := false
 	signed := 0
 	if r.store.api.Document != nil {
 		signed = 1
 	}
-	return b.serve(ctx, r, reading{
+	resp, err := b.serve(ctx, r, reading{
 		path: readCreds, calls: signed, minTTL: time.Duration(min(seconds, api.MaxMinTTL)) * time.Second,
 		begin: func(account *api.Account) (answering, error) {
 			if account.Creds == nil {
 				return nil, r.servesOnly("sign")
 			}
-			if seconds > api.MaxMinTTL {
+			leased = r.store.api.Lease != nil && account.Login != nil
+			if wants && !leased && r.Operation != logical.ReadOperation {
+				return nil, api.Invalidf("unknown parameter %q; the config %s has no token", api.MinTTL.Name, r.key())
+			}
+			if leased && seconds > api.MaxMinTTL {
 				return nil, api.Invalidf("%s must be from 0s to %ds", api.MinTTL.Name, api.MaxMinTTL)
 			}
 			if _, err := r.inputs(nil); err != nil {
@@ -88,18 +99,27 @@ func (b *backend) credsRead(ctx context.Context, r *request) (*logical.Response,
 						data[perCallField] = answer.PerCall
 					}
 				}
-				if r.store.api.Lease == nil {
+				if !leased {
 					return &logical.Response{Data: data}, nil
 				}
-				return b.leased(r, data, m, seconds)
+				return b.leased(r, data, m, answer.MaxLease, seconds)
 			}, nil
 		},
 	})
+	if err == nil && wants && !leased {
+		resp.AddWarning("ignored " + api.MinTTL.Name + ": the config has no token")
+	}
+	return resp, err
 }
 
 // leased is an answer with a lease of the token.
-func (b *backend) leased(r *request, data map[string]any, m api.Moment, minTTL int) (*logical.Response, error) {
+func (b *backend) leased(
+	r *request, data map[string]any, m api.Moment, most time.Duration, minTTL int,
+) (*logical.Response, error) {
 	ttl := m.Token.TTL(m.Now)
+	if most > 0 {
+		ttl = min(ttl, most)
+	}
 	if ttl <= 0 { // Vault would make it its default of 32 days (sdk/framework/lease.go, CalculateTTL)
 		return nil, fmt.Errorf("%s: %w", r.key(), token.ErrTooShort)
 	}

@@ -96,7 +96,7 @@ func (b *backend) statusRead(ctx context.Context, r *request) (*logical.Response
 	put("since", current.stats.since)
 	reads, stale, exchanges := current.stats.totals()
 	status["reads"] = reads
-	if r.store.api.Calls {
+	if current.account.Login != nil {
 		status["stale_reads"], status["exchanges"] = stale, exchanges
 		current.history.events().put(status, put)
 	}

@@ -16,10 +16,15 @@ const renewalsAtOnce = 100
 // periodic is called every minute, by Vault on the active node, and on every node where standbys serve reads. Vault
 // steps down or seals only when it is done.
 func (b *backend) periodic(ctx context.Context, req *logical.Request) error {
-	if b.System().ReplicationState().HasState(consts.ReplicationPerformanceStandby) {
+	if b.isStandby() {
 		b.doubtConfigs()
 	}
 	return b.renewTokens(ctx, req)
+}
+
+// isStandby reports whether this node is one that serves reads and cannot write.
+func (b *backend) isStandby() bool {
+	return b.System().ReplicationState().HasState(consts.ReplicationPerformanceStandby)
 }
 
 // doubtConfigs makes readers read every config from storage again. A token stays if its account is the same.
@@ -31,6 +36,9 @@ func (b *backend) doubtConfigs() {
 		s.entries.doubtAll()
 	}
 }
+
+// renews reports whether a config's token is renewed ahead.
+func (e *entry) renews() bool { return e.token != nil && !e.account.Exclusive }
 
 // renewTokens begins logins for tokens that are in use and soon stop being shared, so that no reader waits for one. It
 // waits for no login; readers get the current token meanwhile.
@@ -48,7 +56,7 @@ func (b *backend) renewTokens(ctx context.Context, req *logical.Request) error {
 			if _, gone := errors.AsType[*api.Invalid](err); gone {
 				s.entries.drop(name) // deleted on another node
 			}
-			if err == nil && current.token.RenewAhead(current.use) {
+			if err == nil && current.renews() && current.token.RenewAhead(current.use) {
 				begun++
 			}
 		}

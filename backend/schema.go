@@ -97,20 +97,23 @@ func answerFields(a *api.API, p *api.Path) map[string]*framework.FieldSchema {
 		}
 	}
 	if p.Refresh != "" {
-		maps.Copy(fields, refreshFields(p.Refresh))
+		maps.Copy(fields, refreshFields(p.Refresh, a.Lease == nil))
 	}
 	return fields
 }
 
 // refreshFields declare by which fields of an answer without a lease Vault Agent and the Secrets Operator read again.
-// ttl says in words what the seconds are.
-func refreshFields(ttl string) map[string]*framework.FieldSchema {
+// ttl says in words what the seconds are, and required reports whether the answer always has them.
+func refreshFields(ttl string, required bool) map[string]*framework.FieldSchema {
+	field := func(of framework.FieldType, description string) *framework.FieldSchema {
+		return &framework.FieldSchema{Type: of, Description: description, Required: required}
+	}
 	return map[string]*framework.FieldSchema{
-		"ttl": always(framework.TypeInt, "Seconds after which to read again, "+ttl+". Vault Agent and the Secrets Operator "+
+		"ttl": field(framework.TypeInt, "Seconds after which to read again, "+ttl+". Vault Agent and the Secrets Operator "+
 			"refresh by it."),
-		"rotation_period": always(framework.TypeInt, "The same as ttl. Vault Agent and the Secrets Operator need it to "+
+		"rotation_period": field(framework.TypeInt, "The same as ttl. Vault Agent and the Secrets Operator need it to "+
 			"refresh without a lease."),
-		"last_vault_rotation": always(framework.TypeString, "When the headers were signed, RFC 3339 with nanoseconds, for "+
+		"last_vault_rotation": field(framework.TypeString, "When the headers were signed, RFC 3339 with nanoseconds, for "+
 			"the Secrets Operator."),
 	}
 }

@@ -75,7 +75,7 @@ func (b *backend) serveWith(
 		return nil, false, err
 	}
 	shared, failure := current.sharedToken(ctx, r, do.minTTL)
-	if failure != nil && shared.Value == "" {
+	if failure != nil && shared.Absent() {
 		return nil, false, failure
 	}
 	now := b.now()
@@ -94,7 +94,7 @@ func (b *backend) serveWith(
 	return resp, true, nil
 }
 
-// sharedToken is the token that a reader gets; the zero value for an API without tokens. With a failure, it is the one
+// sharedToken is the token that a reader gets; the zero value for an account without tokens. With a failure, it is the one
 // from before, or none.
 func (e *entry) sharedToken(ctx context.Context, r *request, minTTL time.Duration) (token.Token, error) {
 	if e.token == nil {

@@ -16,6 +16,10 @@ type Account struct {
 	Signer Signer
 	// Login calls the API with the credentials; nil if the engine does not call it.
 	Login Login
+	// LoginAddress is where that goes, if the engine must not go where anyone writes; else the zero value.
+	LoginAddress Address
+	// Exclusive reports whether a login ends the token of the one before it, so that none is made without need.
+	Exclusive bool
 	// SendsSecret reports whether a login sends the secret itself and not a signature, so that a write of the secret must
 	// not rely on a stored address.
 	SendsSecret bool
@@ -24,6 +28,9 @@ type Account struct {
 	// MaxBatch is how many calls may be signed together, if that is fewer than for every account; else 0.
 	MaxBatch int
 }
+
+// Address is a URL, and the name of the field that has it.
+type Address struct{ Field, URL string }
 
 // Creds gives readers credentials.
 type Creds interface {
@@ -63,6 +70,8 @@ type Declared interface {
 // Caller is what a login makes its exchanges with.
 type Caller struct {
 	exchange.Client
+	// Later is as in Moment.
+	Later func(now time.Time, unit time.Duration) (time.Time, error)
 	// NewID makes a UUID.
 	NewID func() (string, error)
 }
@@ -112,6 +121,8 @@ type Answer struct {
 	Fields map[string]any
 	// ExpiresAt is until when the answer is good.
 	ExpiresAt time.Time
+	// MaxLease is how long a lease of the answer lasts at most; 0 for as long as the token allows.
+	MaxLease time.Duration
 	// Refresh is after how many seconds a reader without a lease should read again; 0 if it is not told.
 	Refresh int
 }

@@ -22,10 +22,11 @@ type API struct {
 	Document *Document
 	// Creds and Sign describe creds/<vendor>/:name and sign/<vendor>/:name; nil for a path that no config serves.
 	Creds, Sign *Path
-	// Calls reports whether the engine calls the API. Then each account has a Login, and the fields are among those of
-	// Called.
+	// Calls reports whether the engine calls the API. Then each account has a Login or, with a Document, each whose
+	// document wants one.
 	Calls bool
-	// Lease is how tokens are leased; nil for an API whose login gives none. The fields have MinTTL.
+	// Lease is how tokens are leased; nil for an API whose login gives none. The fields of a config with a Login have
+	// MinTTL.
 	Lease *Lease
 	// Format is a choice among formats that a login can make; nil if there is none.
 	Format *Format
@@ -59,6 +60,8 @@ type Document struct {
 	Field Field
 	// Read makes a form of a text: of the fields that it declares, each in a group. The error says what is wrong with it.
 	Read func(text string) (Form, error)
+	// Login are the fields that the engine adds to a form whose configs log in. They are not of a document.
+	Login []Field
 	// Readable declares what Form.Readable has.
 	Readable []Output
 	// Catalogue has documents that a write can name.

@@ -41,10 +41,15 @@ func notEmpty(value string) string {
 type plainAPI struct {
 	*api.API
 	opens int
+	// login is that of its accounts.
+	login api.Login
 }
 
+// noLogin is a login that is not used.
+type noLogin struct{ api.Login }
+
 func newPlain() *plainAPI {
-	p := &plainAPI{}
+	p := &plainAPI{login: noLogin{}}
 	p.API = &api.API{
 		Name:    "plain",
 		Title:   "Plain",
@@ -58,7 +63,7 @@ func newPlain() *plainAPI {
 			},
 			Open: func(api.Values) (*api.Account, error) {
 				p.opens++
-				return &api.Account{}, nil
+				return &api.Account{Login: p.login}, nil
 			},
 		},
 	}

@@ -42,9 +42,12 @@ func (a *API) Decode(entry []byte, known *Values) (Values, error) {
 	}
 	v := a.newValues(form)
 	for at := range v.of {
-		if at.group == "" {
-			v.of[at] = common.of[at]
+		if value, has := common.of[at]; has {
+			v.of[at] = value
 		}
+	}
+	if err := v.decodeLogin(stored); err != nil {
+		return Values{}, err
 	}
 	for _, group := range []string{GroupSecrets, GroupFields} {
 		if stored[group] == nil {
@@ -54,7 +57,7 @@ func (a *API) Decode(entry []byte, known *Values) (Values, error) {
 		if err := json.Unmarshal(stored[group], &values); err != nil {
 			return Values{}, ErrDamaged
 		}
-		if err := v.decode(values, group); err != nil {
+		if err := v.decode(form.Fields, values, group); err != nil {
 			return Values{}, err
 		}
 	}
@@ -77,12 +80,18 @@ func (a *API) decodeCommon(entry []byte) (Values, map[string]json.RawMessage, er
 		return Values{}, nil, ErrDamaged
 	}
 	v := a.New()
-	return v, stored, v.decode(stored, "")
+	return v, stored, v.decode(v.form.Fields, stored, "")
 }
 
-// decode reads the fields of one group.
-func (v Values) decode(stored map[string]json.RawMessage, group string) error {
-	for _, f := range v.form.Fields {
+// decodeLogin reads those fields of a login that the config has.
+func (v Values) decodeLogin(stored map[string]json.RawMessage) error {
+	fields := slices.DeleteFunc(slices.Clone(v.api.Document.Login), func(f Field) bool { return !v.Has(f) })
+	return v.decode(fields, stored, "")
+}
+
+// decode reads those of some fields that are of one group.
+func (v Values) decode(fields []Field, stored map[string]json.RawMessage, group string) error {
+	for _, f := range fields {
 		raw, has := stored[f.Name]
 		switch {
 		case f.Unstored || f.Group != group:
@@ -129,7 +138,7 @@ func (a *API) formOf(document string) *Form {
 }
 
 // Encode writes the config as a storage entry. Fields of the entry before that this version does not know are kept: a
-// later version stored them. The groups of a document are written anew, so that nothing of an old document's stays.
+// later version stored them. What is a document's is written anew, so that nothing of an old document's stays.
 func (v Values) Encode(before []byte) ([]byte, error) {
 	stored := map[string]json.RawMessage{}
 	if before != nil {
@@ -158,6 +167,13 @@ func (v Values) Encode(before []byte) ([]byte, error) {
 			return nil, fmt.Errorf("encoding a config: %w", err)
 		}
 		groups[f.Group][f.Name] = raw
+	}
+	if v.api.Document != nil {
+		for _, f := range v.api.Document.Login {
+			if !v.Has(f) {
+				delete(stored, f.Name)
+			}
+		}
 	}
 	delete(groups, "")
 	for group, values := range groups {

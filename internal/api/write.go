@@ -19,6 +19,14 @@ type Write struct {
 	// Old is the config as it is stored, or New.
 	Old        Values
 	Parameters Parameters
+	// Addresses are those that logins may go to.
+	Addresses Addresses
+}
+
+// Addresses are those that a login may go to which must not go where anyone writes.
+type Addresses interface {
+	// CheckAddress says why it must not go to a URL, worded to follow the name of its field; "" if it may.
+	CheckAddress(url string) (fault string)
 }
 
 // Parameters are what a write names.
@@ -76,10 +84,13 @@ func (a *API) Apply(w Write) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
+	if err := w.checkAddress(next, account); err != nil {
+		return Change{}, err
+	}
 	if err := w.checkDeclared(next, account); err != nil {
 		return Change{}, err
 	}
-	change := Change{Next: next, Account: account, Verify: w.verifies(next), Warnings: w.blanks(next)}
+	change := Change{Next: next, Account: account, Verify: account.Login != nil && w.verifies(next), Warnings: w.blanks(next)}
 	if warning != "" {
 		change.Warnings = append(change.Warnings, warning)
 	}
@@ -134,7 +145,8 @@ func (a *API) begin(w Write) (begun Values, restarted bool, warning string, err 
 		common := a.New()
 		for at, value := range w.Old.of {
 			// A default of the document's own starts over too.
-			if initial, has := begun.of[at]; has && at.group == "" && initial == common.of[at] {
+			before, isCommon := common.of[at]
+			if initial, has := begun.of[at]; has && isCommon && initial == before {
 				begun.of[at] = value
 			}
 		}
@@ -198,6 +210,22 @@ func (w Write) checkBound(next Values) error {
 	return nil
 }
 
+// checkAddress refuses a login that must not go where it would, if the write decides that. What is stored is for the
+// login itself to check: the same rules hold there.
+func (w Write) checkAddress(next Values, account *Account) error {
+	i := slices.IndexFunc(next.Fields(), func(f Field) bool { return f.Name == account.LoginAddress.Field })
+	if i < 0 {
+		return nil
+	}
+	if f := next.Fields()[i]; !w.names(f) && w.Old.text(f) == next.text(f) {
+		return nil
+	}
+	if fault := w.Addresses.CheckAddress(account.LoginAddress.URL); fault != "" {
+		return Invalidf("%s %s", account.LoginAddress.Field, fault)
+	}
+	return nil
+}
+
 // checkDeclared makes sure that a document does what it says, and that a read returns no secret. The second is for
 // writes that bring a value which a read returns, or a secret: a stored config was held to the rule of its time.
 func (w Write) checkDeclared(next Values, account *Account) error {
@@ -214,9 +242,6 @@ func (w Write) checkDeclared(next Values, account *Account) error {
 
 // verifies reports whether the write tries the credentials first: if it wants that, or changes what a login uses.
 func (w Write) verifies(next Values) bool {
-	if !next.api.Calls {
-		return false
-	}
 	i := slices.IndexFunc(next.Fields(), func(f Field) bool { return f.Name == verifyName && f.Unstored })
 	if i < 0 {
 		return false

@@ -149,8 +149,8 @@ func TestApplyVerifies(t *testing.T) {
 			p, old := newStored(t, nil)
 			require.True(t, write(t, p.API, p.New(), whole()).Verify, "a new config")
 			require.Equal(t, test.want, write(t, p.API, old, test.write).Verify)
-			p.Calls = false
-			require.False(t, write(t, p.API, old, test.write).Verify, "an API that is not called")
+			p.login = nil
+			require.False(t, write(t, p.API, old, test.write).Verify, "an account without a login")
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/apisig/vault-plugin-apisig/internal/api"
 	"github.com/apisig/vault-plugin-apisig/internal/secret"
@@ -22,7 +23,10 @@ func API() *api.API {
 			Help: "The values by name, which are not sent with a call; absent if the scheme declares none.",
 		},
 		{Name: "base_url", Help: "Address of the API."},
-		{Name: "expires_at", Help: "Until when the result is good, by the scheme's ttl, RFC 3339."},
+		{
+			Name: "expires_at",
+			Help: "Until when the result is good, RFC 3339: by the scheme's ttl and, with a login, no longer than what that gave.",
+		},
 	}
 	return &api.API{
 		Name:  "custom",
@@ -55,14 +59,21 @@ func API() *api.API {
 					Name: "allow_extension", Kind: api.OutputFlag, Optional: true,
 					Help: "True if the scheme lets a hash be extended by callers; else absent.",
 				},
+				{
+					Name: "allow_shared_key", Kind: api.OutputFlag, Optional: true,
+					Help: "True if the scheme lets a key of its login sign what callers choose too; else absent.",
+				},
 			},
+			Login: loginFields,
 		},
+		Calls: true,
+		Lease: &api.Lease{Type: "custom_token"},
 		Creds: &api.Path{
-			Synopsis: "Get freshly signed headers of a declared API.",
+			Synopsis: "Get headers of a declared API, signed now or with a shared token.",
 			Help:     credsHelp,
 			Headers:  headers,
 			Outputs:  outputs,
-			Refresh:  "half of the scheme's ttl",
+			Refresh:  "half of the scheme's ttl; absent with a lease",
 		},
 		Sign: &api.Path{
 			Synopsis: "Sign one call to a declared API.",
@@ -86,11 +97,19 @@ var (
 			"fields. A write that changes the scheme starts over: what was stored under the old one is erased.",
 	}
 	baseURL = baseURLField()
+
+	requestTimeout = api.RequestTimeout("Limit for one login, retries included.")
+	// loginFields are those of configs whose scheme has a login.
+	loginFields = []api.Field{
+		api.MinTTL, requestTimeout, api.CACert,
+		api.Verify(true, "Whether a write that changes what a login uses does one first. If it fails, nothing is stored. If "+
+			"given as true, any write does one. It is not stored itself."),
+	}
 )
 
 func baseURLField() api.Field {
-	f := api.BaseURL("Address of the API, " + api.AddressRule + ", and at most 512 bytes. Readers are told it; the " +
-		"engine itself calls nobody.")
+	f := api.BaseURL("Address of the API, " + api.AddressRule + ", and at most 512 bytes. Readers are told it. The engine " +
+		"itself calls it only to log in.")
 	f.Help += " Required, unless the scheme has one, which is the default."
 	return f
 }
@@ -112,6 +131,9 @@ func form(text string) (api.Form, error) {
 	}
 	if s.AllowExtension() {
 		f.Readable["allow_extension"] = true
+	}
+	if s.AllowSharedKey() {
+		f.Readable["allow_shared_key"] = true
 	}
 	address := baseURL
 	if fallback := s.BaseURL(); fallback != "" {
@@ -149,6 +171,9 @@ func form(text string) (api.Form, error) {
 		}
 		f.Fields = append(f.Fields, own)
 	}
+	if s.HasLogin() {
+		f.Fields = append(f.Fields, loginFields...)
+	}
 	return f, nil
 }
 
@@ -171,6 +196,10 @@ func (s *Scheme) warnings() []string {
 		warnings = append(warnings, "allow_extension: anyone who sees a signature of this scheme may be able to compute "+
 			"that of a longer request")
 	}
+	if s.AllowSharedKey() {
+		warnings = append(warnings, "allow_shared_key: a key of the login signs what callers choose too, so a caller may be "+
+			"able to have a login signed")
+	}
 	return warnings
 }
 
@@ -180,6 +209,9 @@ type account struct {
 	signer *Signer
 	values Values
 	inputs []api.Input
+	// caCert and timeout are for the login.
+	caCert  string
+	timeout time.Duration
 }
 
 func open(s *Scheme, v api.Values) (*api.Account, error) {
@@ -202,6 +234,11 @@ func open(s *Scheme, v api.Values) (*api.Account, error) {
 		a.inputs = append(a.inputs, api.Input{Name: name})
 	}
 	opened := &api.Account{Declared: a, MaxBatch: s.MaxBatch()}
+	if s.HasLogin() {
+		a.caCert, a.timeout = v.Text(api.CACert), v.Seconds(requestTimeout)
+		opened.Login, opened.SendsSecret, opened.Exclusive = a, s.SendsSecret(), s.Exclusive()
+		opened.LoginAddress = api.Address{Field: s.login.address, URL: a.signer.LoginAddress()}
+	}
 	if len(a.inputs) == 0 {
 		opened.Creds = a
 	} else {
@@ -239,7 +276,7 @@ func invalid(err error) error {
 // Inputs are the scheme's request.
 func (a *account) Inputs() []api.Input { return a.inputs }
 
-// Check refuses a text that is not what the reader has. Sign checks the rest.
+// Check refuses a text that is not what the reader has. Sign checks the rest, unless a login comes before.
 func (a *account) Check(given api.Inputs) error {
 	for _, input := range a.inputs {
 		if secret.NotUTF8(given[input.Name]) {
@@ -248,14 +285,33 @@ func (a *account) Check(given api.Inputs) error {
 				"such bytes, give that"}
 		}
 	}
+	if !a.scheme.HasLogin() {
+		return nil
+	}
+	if err := a.signer.CheckRequest(anyMoment, given); err != nil {
+		return a.explain(err)
+	}
 	return nil
+}
+
+// anyMoment has texts as long as those of another moment.
+var anyMoment = Moment{
+	Now:   time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+	UUID:  "00000000-0000-4000-8000-000000000000",
+	Nonce: "00000000000000000000000000000000",
 }
 
 // Creds signs a call that nobody describes.
 func (a *account) Creds(m api.Moment) (api.Answer, error) {
 	answer, err := a.Sign(m, nil)
-	// Agent and the Secrets Operator read again about a second after ttl, so what they have must be good for longer.
-	answer.Refresh = max(1, int(a.scheme.TTL().Seconds())/2)
+	half := max(1, int(a.scheme.TTL().Seconds())/2)
+	switch {
+	case !a.scheme.HasLogin():
+		// Agent and the Secrets Operator read again about a second after ttl, so what they have must be good for longer.
+		answer.Refresh = half
+	case a.scheme.TTL() > 0:
+		answer.MaxLease = time.Duration(half) * time.Second
+	}
 	return answer, err
 }
 
@@ -277,7 +333,7 @@ func (a *account) Sign(m api.Moment, given api.Inputs) (api.Answer, error) {
 		Query:     signed.Query,
 		Values:    signed.Values,
 		Fields:    map[string]any{"base_url": a.values.BaseURL},
-		ExpiresAt: m.Now.Add(a.scheme.TTL()),
+		ExpiresAt: a.expires(m),
 	}
 	if signed.URL != "" {
 		answer.Fields["url"] = signed.URL
@@ -288,9 +344,18 @@ func (a *account) Sign(m api.Moment, given api.Inputs) (api.Answer, error) {
 	return answer, nil
 }
 
+// expires is until when what is signed now is good.
+func (a *account) expires(m api.Moment) time.Time {
+	at := m.Now.Add(a.scheme.TTL())
+	if a.scheme.HasLogin() && (a.scheme.TTL() == 0 || m.Token.ExpiresAt.Before(at)) {
+		return m.Token.ExpiresAt
+	}
+	return at
+}
+
 // moment makes what the scheme uses.
 func (a *account) moment(m api.Moment) (Moment, error) {
-	moment := Moment{Now: m.Now}
+	moment := Moment{Now: m.Now, Gives: m.Token.Values}
 	var err error
 	if unit := a.scheme.Unit(); unit > 0 {
 		if moment.Now, err = m.Later(unit); err != nil {
@@ -325,8 +390,9 @@ func (a *account) explain(err error) error {
 }
 
 const configHelp = `
-Stores a scheme, which declares how an API signs its calls, together with the API's secrets. The scheme's secrets and
-fields are parameters of their own. Read the config to see which they are.
+Stores a scheme, which declares how an API signs its calls or logs in, together with the API's secrets. The scheme's
+secrets and fields are parameters of their own, and with a login so are min_ttl, request_timeout, ca_cert and verify.
+Read the config to see which they are.
 
     vault write apisig/config/custom/ovh scheme=ovhcloud base_url=https://eu.api.ovh.com \
         application_key=... consumer_key=... application_secret=-
@@ -334,14 +400,18 @@ fields are parameters of their own. Read the config to see which they are.
 A scheme is the name of one in the catalogue, which apisig/schemes lists, or a file (scheme=@scheme.yml). Read
 apisig/schemes/<name> for the command to write.
 
-A scheme that could give a secret away is refused, and so is one that does not reproduce its own examples.
+A scheme that could give a secret away is refused, and so is one that does not reproduce its own examples. A write that
+changes what a login uses does one first, and stores nothing if the API rejects it.
 `
 
 const credsHelp = `
-Returns headers, signed now, for a config whose scheme has no request. There is no lease. Read again after ttl
-seconds; Vault Agent and the Secrets Operator do so by themselves:
+Returns headers for a config whose scheme has no request:
 
     vault read apisig/creds/custom/<name>
+
+Where the scheme has no login they are signed now, without a lease. Read again after ttl seconds; Vault Agent and the
+Secrets Operator do so by themselves. Where it has one they are leased: readers share what the login gave while enough
+of its life remains. The lease ends before that does, and cannot be renewed or revoked at the API.
 `
 
 const signHelp = `

@@ -31,6 +31,8 @@ type environment struct {
 	keys map[string]*keyPair
 	// failure is why a private key did not sign; nil if all did.
 	failure error
+	// unsigned reports whether private keys do not sign: a request is only checked.
+	unsigned bool
 	// trace gets the texts that are hashed or signed, for an example that fails; nil for a signing.
 	trace *[]hashedText
 }

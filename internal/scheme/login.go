@@ -287,6 +287,7 @@ func (c *checker) loginOutput(d *document, s source, limit int) output {
 	}
 	return output{
 		name: s.name, place: s.place, value: compiled.value, ofSecret: compiled.ofSecret, uses: own, max: size,
+		isSecret: compiled.kind == kindSecret,
 	}
 }
 
@@ -340,6 +341,11 @@ func (s *Signer) checkLogin() error {
 
 // HasLogin reports whether the scheme has a login.
 func (s *Scheme) HasLogin() bool { return s.login != nil }
+
+// SendsSecret reports whether the login sends a secret, in whatever encoding, and not only digests or signatures.
+func (s *Scheme) SendsSecret() bool {
+	return s.login != nil && slices.ContainsFunc(s.login.outputs(), func(o output) bool { return o.isSecret })
+}
 
 // Exclusive reports whether a login ends what the one before it gave.
 func (s *Scheme) Exclusive() bool { return s.login != nil && s.login.exclusive }

@@ -74,8 +74,10 @@ type output struct {
 	ofSecret bool
 	// uses are the names in the expression; nil if this is not of a whole scheme.
 	uses map[string]bool
-	// max is the size of the largest value of a login's output as it is sent.
-	max int
+	// max is the size of the largest value of a login's output as it is sent, and isSecret reports whether a secret is in
+	// it that was not hashed.
+	max      int
+	isSecret bool
 	// given says that what a login gives is in it, and digest that a digest or a signature is.
 	given, digest bool
 }

@@ -28,6 +28,8 @@ type Moment struct {
 	UUID, Nonce string
 	// Gives are what the last login gave, by their names; nil for a scheme without a login.
 	Gives map[string]secret.Text
+	// unsigned is as in environment.
+	unsigned bool
 }
 
 // Signed is a signed request.
@@ -178,10 +180,10 @@ func requestFault(format string, args ...any) *RequestError {
 	return &RequestError{fmt.Sprintf(format, args...)}
 }
 
-// CheckRequest returns what Sign would find wrong with a request, before there is anything that a login gave. It does
-// as much work as Sign. The error is a *RequestError.
+// CheckRequest returns what Sign would find wrong with a request, before there is anything that a login gave. Private
+// keys do not sign for it. The error is a *RequestError.
 func (s *Signer) CheckRequest(m Moment, request map[string]string) error {
-	m.Gives = map[string]secret.Text{}
+	m.Gives, m.unsigned = map[string]secret.Text{}, true
 	for _, name := range s.scheme.Gives() {
 		m.Gives[name] = "x"
 	}
@@ -262,7 +264,7 @@ func sendable(value string) bool { return printable(value) && strings.TrimSpace(
 // environment has what a request's expressions are computed from, but no lets yet. The error is a *RequestError.
 func (s *Signer) environment(m Moment, request map[string]string) (*environment, error) {
 	d := s.scheme.document
-	e := &environment{now: m.Now.UTC(), values: slices.Clone(s.values), keys: s.keys}
+	e := &environment{now: m.Now.UTC(), values: slices.Clone(s.values), keys: s.keys, unsigned: m.unsigned}
 	e.values[slotUUID], e.values[slotNonce] = m.UUID, m.Nonce
 	for i, f := range d.request {
 		value, err := f.value(request)

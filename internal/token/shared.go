@@ -86,6 +86,7 @@ type Shared struct {
 
 	mu       sync.Mutex    // never held during a login
 	token    Token         // the zero value: none yet
+	changes  int           // counts the tokens that became the shared one
 	readAt   time.Time     // when a reader last asked; zero: none did
 	minTTL   time.Duration // the largest MinTTL that a reader had since token became the shared one
 	flight   *flight       // the login under way; nil: none
@@ -96,10 +97,10 @@ type Shared struct {
 
 // flight is a login under way, which readers wait for.
 type flight struct {
-	done     chan struct{} // closed when token and err are set
-	token    Token
-	err      error
-	replaces Token // what was shared when it began
+	done    chan struct{} // closed when token and err are set
+	token   Token
+	err     error
+	changes int // of the Shared, when it began
 }
 
 // New returns a Shared without a token. Its logins end when ctx does.
@@ -117,7 +118,7 @@ func (s *Shared) Get(ctx context.Context, use Use) (Token, error) {
 		return Token{}, err
 	}
 	if flight.err != nil {
-		return s.living(), flight.err
+		return s.Living(), flight.err
 	}
 	return flight.token, nil
 }
@@ -148,7 +149,7 @@ func (s *Shared) decide(use Use) (Token, *flight, error) {
 	}
 	failure := s.recentFailure(now)
 	flight := s.begin(use.Mint)
-	if living.Value != "" && failure != nil {
+	if !living.Absent() && failure != nil {
 		return living, nil, failure
 	}
 	return Token{}, flight, nil
@@ -161,7 +162,7 @@ func (s *Shared) RenewAhead(use Use) bool {
 	defer s.mu.Unlock()
 	now := s.now()
 	switch {
-	case s.livingAt(now).Value == "", s.token.Life() < longLife, s.flight != nil, s.heldAt(now) != nil:
+	case s.livingAt(now).Absent(), s.token.Life() < longLife, s.flight != nil, s.heldAt(now) != nil:
 		return false
 	case s.readAt.IsZero(), now.Sub(s.readAt) >= inUse:
 		return false
@@ -186,7 +187,7 @@ func (s *Shared) Format() string { return s.State().Token.Format }
 // begin begins a login, or joins the one under way.
 func (s *Shared) begin(mint Mint) *flight {
 	if s.flight == nil {
-		s.flight = &flight{done: make(chan struct{}), replaces: s.token}
+		s.flight = &flight{done: make(chan struct{}), changes: s.changes}
 		go s.fly(s.flight, mint)
 	}
 	return s.flight
@@ -205,7 +206,7 @@ func (s *Shared) fly(flight *flight, mint Mint) {
 	switch {
 	case err != nil:
 		s.fail(now, err)
-	case s.token == flight.replaces || token.Left(now) > s.token.Left(now):
+	case s.changes == flight.changes || token.Left(now) > s.token.Left(now):
 		s.succeed(token)
 	default: // another token came meanwhile, and lives longer
 		s.succeed(s.token)
@@ -215,6 +216,7 @@ func (s *Shared) fly(flight *flight, mint Mint) {
 
 func (s *Shared) succeed(token Token) {
 	s.token, s.minTTL = token, 0
+	s.changes++
 	s.failures, s.failure, s.heldTo = 0, nil, time.Time{}
 }
 
@@ -222,7 +224,7 @@ func (s *Shared) fail(now time.Time, err error) {
 	s.failures++
 	s.failure = err
 	allowed, pause := holdOffAfter, time.Duration(0)
-	if s.livingAt(now).Value != "" {
+	if !s.livingAt(now).Absent() {
 		allowed = 1
 	}
 	if doublings := s.failures - allowed; doublings >= 0 {
@@ -257,18 +259,19 @@ func (s *Shared) recentFailure(now time.Time) error {
 
 // sharedAt reports whether the token may be handed out as it is.
 func (s *Shared) sharedAt(now time.Time, minTTL time.Duration) bool {
-	return s.livingAt(now).Value != "" && s.token.Left(now) >= s.token.keep(minTTL)
+	return !s.livingAt(now).Absent() && s.token.Left(now) >= s.token.keep(minTTL)
 }
 
 // livingAt returns the token if it can be used for a second at least, else none.
 func (s *Shared) livingAt(now time.Time) Token {
-	if s.token.Value == "" || s.token.TTL(now) <= 0 {
+	if s.token.Absent() || s.token.TTL(now) <= 0 {
 		return Token{}
 	}
 	return s.token
 }
 
-func (s *Shared) living() Token {
+// Living returns the shared token if it can still be used, else none. It gets no new one.
+func (s *Shared) Living() Token {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.livingAt(s.now())

@@ -9,8 +9,10 @@ import (
 
 // Token is a vendor's token, and what is known of it.
 type Token struct {
-	// Value is the token as it is sent to the vendor.
+	// Value is the token as it is sent to the vendor; "" where the login gave Values.
 	Value secret.Text
+	// Values are what the login gave by names, and are used together; nil where it gave a Value.
+	Values map[string]secret.Text
 	// AskedAt is when the request for it was sent, by this machine's clock.
 	AskedAt time.Time
 	// ExpiresAt is when the vendor stops accepting it.
@@ -19,6 +21,9 @@ type Token struct {
 	// for nothing. The next login can begin with it.
 	Format string
 }
+
+// Absent reports whether there is no token.
+func (t Token) Absent() bool { return t.Value == "" && t.Values == nil }
 
 // Life is the token's lifetime when it was new.
 func (t Token) Life() time.Duration { return t.ExpiresAt.Sub(t.AskedAt) }
