@@ -4,10 +4,14 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
+	"io"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/stretchr/testify/require"
@@ -52,7 +56,52 @@ func TestSchemeIsRead(t *testing.T) {
 // catalogued is what these tests need of a scheme.
 type catalogued struct {
 	Secrets  map[string]struct{ Encoding, Key string }
-	Examples []struct{ Fields, Request map[string]string }
+	Fields   map[string]struct{ Address bool }
+	Login    *struct{}
+	Examples []struct {
+		Fields, Request map[string]string
+		BaseURL         string `yaml:"base_url"`
+		Now             time.Time
+		Login           struct{ Answer yaml.Node }
+	}
+}
+
+// vendorOf is a vendor that answers each login as the first example of a scheme has it, and is at the config's addresses.
+// It returns its parameters, and turns the mount's clock to the example's.
+func (m *mount) vendorOf(declared catalogued) values {
+	m.t.Helper()
+	example := declared.Examples[0]
+	var body string
+	var answer struct {
+		Headers map[string]string
+		Body    string
+	}
+	if example.Login.Answer.Decode(&body) != nil {
+		require.NoError(m.t, example.Login.Answer.Decode(&answer))
+		body = answer.Body
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range answer.Headers {
+			w.Header().Set(name, value)
+		}
+		here := body
+		if example.BaseURL != "" { // which expect compares
+			here = strings.ReplaceAll(body, example.BaseURL, "http://"+r.Host)
+		}
+		_, _ = io.WriteString(w, here)
+	}))
+	m.t.Cleanup(server.Close)
+	if !example.Now.IsZero() {
+		m.advance(example.Now.Sub(m.time()))
+	}
+	m.client.LoopbackLogins = true
+	addresses := values{"base_url": server.URL}
+	for name, field := range declared.Fields {
+		if field.Address {
+			addresses[name] = server.URL
+		}
+	}
+	return addresses
 }
 
 // secretFor is a secret of a kind: its encoding, or its kind of key.
@@ -99,6 +148,9 @@ func TestCommandsOfSchemesSucceed(t *testing.T) {
 			}
 			path, parameters := vaultCommand(t, read["write"].(string), value)
 			require.Equal(t, name, parameters["scheme"])
+			if declared.Login != nil {
+				maps.Copy(parameters, m.vendorOf(declared))
+			}
 			m.write(path, parameters)
 			config := m.read(path)
 			require.Equal(t, read["scheme"], config["scheme"])
