@@ -4,10 +4,8 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
-	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/apisig/vault-plugin-apisig/internal/upstreamtest"
 	"github.com/apisig/vault-plugin-apisig/schemes"
 )
 
@@ -57,48 +56,27 @@ func TestSchemeIsRead(t *testing.T) {
 type catalogued struct {
 	Secrets  map[string]struct{ Encoding, Key string }
 	Fields   map[string]struct{ Address bool }
-	Login    *struct{}
+	Login    map[string]any
 	Examples []struct {
 		Fields, Request map[string]string
 		BaseURL         string `yaml:"base_url"`
 		Now             time.Time
-		Login           struct{ Answer yaml.Node }
+		Login           upstreamtest.ExampleLogin
 	}
 }
 
-// vendorOf is a vendor that answers each login as the first example of a scheme has it, and is at the config's addresses.
-// It returns its parameters, and turns the mount's clock to the example's.
+// vendorOf is a vendor that answers each login as the first example of a scheme has it. It returns the parameters of a
+// config that are addresses.
 func (m *mount) vendorOf(declared catalogued) values {
 	m.t.Helper()
 	example := declared.Examples[0]
-	var body string
-	var answer struct {
-		Headers map[string]string
-		Body    string
-	}
-	if example.Login.Answer.Decode(&body) != nil {
-		require.NoError(m.t, example.Login.Answer.Decode(&answer))
-		body = answer.Body
-	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for name, value := range answer.Headers {
-			w.Header().Set(name, value)
-		}
-		here := body
-		if example.BaseURL != "" { // which expect compares
-			here = strings.ReplaceAll(body, example.BaseURL, "http://"+r.Host)
-		}
-		_, _ = io.WriteString(w, here)
-	}))
-	m.t.Cleanup(server.Close)
-	if !example.Now.IsZero() {
-		m.advance(example.Now.Sub(m.time()))
-	}
+	vendor := upstreamtest.New(m.t, example.Login.Answer.Handler(example.BaseURL, m.time().Sub(example.Now)))
+	vendor.Start()
 	m.client.LoopbackLogins = true
-	addresses := values{"base_url": server.URL}
+	addresses := values{"base_url": vendor.URL}
 	for name, field := range declared.Fields {
 		if field.Address {
-			addresses[name] = server.URL
+			addresses[name] = vendor.URL
 		}
 	}
 	return addresses

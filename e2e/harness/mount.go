@@ -98,11 +98,13 @@ func (v *Server) Unmounted(t *testing.T, path string) *Mount {
 	return m
 }
 
-// Enable enables a version of a plugin at the mount's path.
+// Enable enables a version of a plugin at the mount's path. Declared logins may go to stand-ins, which are on loopback.
 func (m *Mount) Enable(plugin, version string) {
 	m.T.Helper()
 	require.NoError(m.T, m.Client.Sys().MountWithContext(m.T.Context(), m.Path, &api.MountInput{
-		Type: plugin, Config: api.MountConfigInput{PluginVersion: version},
+		Type:    plugin,
+		Config:  api.MountConfigInput{PluginVersion: version},
+		Options: map[string]string{"loopback_logins": "true"},
 	}))
 }
 
