@@ -152,8 +152,10 @@ func TestValuesThatALoginCannotSend(t *testing.T) {
 		{"a path with a parameter twice", "path: path\nquery: {b: any}", "path", "/a?%62=c",
 			path + "has a parameter in its query that login.query appends: b"},
 		{"a path that is joined", "path: '\"/a\" + path'", "path", "//b", path + "has // in its path"},
-		{"a header with a line break", "path: path\nheaders: {X-Any: any}", "any", "aéb", "login.headers.X-Any cannot be sent"},
-		{"a header that ends in a space", "path: path\nheaders: {X-Any: any}", "any", "a ", "login.headers.X-Any cannot be sent"},
+		{"a header with a line break", "path: path\nheaders: {X-Any: any}", "any", "aéb",
+			"login.headers.X-Any cannot be sent"},
+		{"a header that ends in a space", "path: path\nheaders: {X-Any: any}", "any", "a ",
+			"login.headers.X-Any cannot be sent"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -225,7 +227,8 @@ func TestSigningWithALogin(t *testing.T) {
 require: {"body must not be x": body != "x"}
 ttl: 60s
 login:
-  address`, "values: {", "query: {b: body}\nvalues: {sig: 'hex(hmac_sha256(client_secret, body + uuid + access_token))', ",
+  address`, "values: {",
+		"query: {b: body}\nvalues: {sig: 'hex(hmac_sha256(client_secret, body + uuid + access_token))', ",
 		"    now: 20", "    request: {body: b}\n    uuid: u\n    now: 20", "site_id: 42}", "site_id: 42, sig: x}")
 	signer := newSigner(t, text)
 	moment := scheme.Moment{Now: asked, UUID: "u"}

@@ -205,6 +205,7 @@ func (e *expression) literal(node *ast.BasicLit) operand {
 		known.begin.literals = []string{text}
 		known.end = known.begin
 	}
+	known.unreserved = percentEncode(text) == text
 	return operand{facts: known, value: func(*environment) string { return text }}
 }
 

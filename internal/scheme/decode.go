@@ -48,7 +48,7 @@ func flowDecode(size func(n int, literals []string) int) flow {
 
 // decodedFacts are for a text that is made of the bytes that another one encodes.
 func decodedFacts(of facts) facts {
-	of.min, of.bare, of.zeros, of.endsPublic = 0, false, true, true
+	of.min, of.bare, of.unreserved, of.zeros, of.endsPublic = 0, false, false, true, true
 	of.begin, of.end, of.lastRequest = edge{}, edge{}, of.varies
 	if of.varies {
 		of.begin, of.end = inside, inside

@@ -145,8 +145,8 @@ func (d *document) declare(p pair, section string) {
 		panic(refuseAt(section+", "+p.line, "%s", fault))
 	}
 	if d.all[p.key] {
-		panic(refuseAt(section+"."+p.key, "this name is declared twice; secrets, fields, request, let and login.answer share "+
-			"their names"))
+		panic(refuseAt(section+"."+p.key, "this name is declared twice; secrets, fields, request, let and login.answer "+
+			"share their names"))
 	}
 	if slices.Contains(newerParameters, p.key) {
 		d.newer.refuse(refuseAt(section+", "+p.line, "%s", parameterFault))

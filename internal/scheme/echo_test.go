@@ -18,7 +18,8 @@ import (
 // echoed is a scheme whose login is made of secrets in every way.
 func echoed(t *testing.T) string {
 	t.Helper()
-	return fmt.Sprintf(`secrets: {text: {}, raw: {encoding: base64}, digits: {encoding: hex}, short: {}, seed: {}, pair: {key: p256}}
+	return fmt.Sprintf(`secrets:
+  {text: {}, raw: {encoding: base64}, digits: {encoding: hex}, short: {}, seed: {}, pair: {key: p256}}
 fields: {client_id: {}}
 let: {key: 'derive_hmac_sha256(seed, client_id)', unused: 'derive_md5(seed)'}
 login:
@@ -32,7 +33,10 @@ headers: {X-Token: token + more}
 examples:
   - secrets: {text: made-up-1, raw: bWFkZS11cC0y, digits: 6d6164652d75702d33, short: ab, seed: made-up-4, pair: %q}
     fields: {client_id: id}
-    login: {want: {path: /login, query: x, headers: {X-Basic: x, X-Id: id}, form: x}, answer: x, gives: {token: t, more: m}}
+    login:
+      want: {path: /login, query: x, headers: {X-Basic: x, X-Id: id}, form: x}
+      answer: x
+      gives: {token: t, more: m}
     want: {X-Token: tm}
 `, testKey(t, "p256.pem"))
 }

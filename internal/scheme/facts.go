@@ -32,6 +32,8 @@ type facts struct {
 
 	// bare says that the value is an encoding, whose characters json leaves as they are.
 	bare bool
+	// unreserved says that percent_encode leaves the value as it is.
+	unreserved bool
 	// zeros says that the value may have a byte 0 that is not a secret's.
 	zeros bool
 
@@ -100,6 +102,7 @@ func concatenate(left, right facts) facts {
 	joined.endsPublic = right.endsPublic || right.min == 0 && left.endsPublic
 	joined.lastRequest = right.lastRequest || (!right.changes || right.min == 0) && left.lastRequest
 	joined.firstRequest = left.firstRequest || left.min == 0 && right.firstRequest
+	joined.unreserved = left.unreserved && right.unreserved
 	joined.begin, joined.end = left.begin, right.end
 	if left.min == 0 {
 		joined.begin = joined.begin.or(right.begin)
@@ -116,6 +119,7 @@ func either(a, b facts) facts {
 	both.max, both.min = max(a.max, b.max), min(a.min, b.min)
 	both.fresh, both.requested = a.fresh && b.fresh, a.requested && b.requested
 	both.distinct = a.distinct && b.distinct
+	both.unreserved = a.unreserved && b.unreserved
 	both.endsPublic = a.endsPublic || b.endsPublic
 	both.lastRequest = a.lastRequest || b.lastRequest
 	both.firstRequest = a.firstRequest || b.firstRequest

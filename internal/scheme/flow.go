@@ -36,9 +36,18 @@ func flowEncode(size func(int) int) flow {
 		encoded := args[0].facts
 		encoded.max = size(encoded.max)
 		encoded.utf8, encoded.bare, encoded.zeros, encoded.lastRequest = true, true, false, false
-		encoded.raw, encoded.unescaped = nil, false
+		encoded.raw, encoded.unescaped, encoded.unreserved = nil, false, false
 		encoded.escapes, encoded.separates = false, false
 		encoded.begin, encoded.end = edge{}, edge{}
+		return encoded
+	}
+}
+
+// flowUnreserved is flowEncode for what gives only characters that percent_encode leaves as they are.
+func flowUnreserved(size func(int) int) flow {
+	return func(c *checker, at call, args []operand) facts {
+		encoded := flowEncode(size)(c, at, args)
+		encoded.unreserved = true
 		return encoded
 	}
 }

@@ -126,9 +126,9 @@ func textFunctions() []function {
 	noSecret := "; not of what a secret flows into"
 	hexadecimal := []signature{one(kindBytes, kindString), one(kindSecret, kindSecret)}
 	base := []signature{one(kindBytes, kindString), one(kindString, kindString), one(kindSecret, kindSecret)}
-	twofold := flowEncode(func(n int) int { return 2 * n })
+	twofold := flowUnreserved(func(n int) int { return 2 * n })
 	threefold := flowPercent(func(n int) int { return 3 * n })
-	fourThirds := flowEncode(func(n int) int { return 4 * ((n + 2) / 3) })
+	base64Size := func(n int) int { return 4 * ((n + 2) / 3) }
 	list := []struct {
 		name       string
 		signatures []signature
@@ -145,11 +145,12 @@ func textFunctions() []function {
 			"lower-case hex digits",
 		},
 		{
-			"base64", base, fourThirds, func(x string) string { return base64.StdEncoding.EncodeToString([]byte(x)) },
+			"base64", base, flowEncode(base64Size), func(x string) string { return base64.StdEncoding.EncodeToString([]byte(x)) },
 			"base64 with padding (RFC 4648, section 4)",
 		},
 		{
-			"base64url", base, fourThirds, func(x string) string { return base64.RawURLEncoding.EncodeToString([]byte(x)) },
+			"base64url", base, flowUnreserved(base64Size),
+			func(x string) string { return base64.RawURLEncoding.EncodeToString([]byte(x)) },
 			"base64url without padding (RFC 4648, section 5)",
 		},
 		{

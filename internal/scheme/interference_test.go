@@ -1,9 +1,16 @@
 package scheme
 
 import (
+	"cmp"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -54,15 +61,18 @@ type generator struct {
 	*rand.Rand
 	functions map[string]*function
 	names     map[kind][]string
+	// logsIn says that the document has a login.
+	logsIn bool
 }
 
 func newGenerator(seed uint64, functions map[string]*function) *generator {
-	g := &generator{rand.New(rand.NewPCG(seed, 0)), functions, map[kind][]string{
+	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0)), functions: functions, names: map[kind][]string{
 		kindString:     {"field", "method", "body", "uuid", "nonce", "base_url"},
 		kindSecret:     {"text", "raw"},
 		kindTimestamp:  {"now"},
 		kindPrivateKey: {"p256", "ed"},
 	}}
+	g.logsIn = g.IntN(2) == 0
 	for name, share := range map[string]int{"p384": 4, "rsa": 16} { // to read these takes long
 		if seed%uint64(share) == 0 {
 			g.names[kindPrivateKey] = append(g.names[kindPrivateKey], name)
@@ -216,7 +226,16 @@ func (g *generator) document() string {
 	names := maps.Clone(g.names)
 	defer func() { g.names = names }()
 	g.names = maps.Clone(names)
-	for i := range g.IntN(4) {
+	login, wantsLogin := g.login()
+	given := ""
+	if g.logsIn {
+		given = "  X-Given: token + sid\n"
+	}
+	most, depth := 3, 5
+	if g.logsIn { // so that many are accepted too
+		most, depth = 1, 3
+	}
+	for i := range g.IntN(1 + most) {
 		k := []kind{kindString, kindBytes, kindSecret, kindBool, kindPrivateKey}[g.IntN(5)]
 		name := fmt.Sprintf("let%d", i)
 		fmt.Fprintf(&lets, "  %s: %q\n", name, g.expression(k, 3))
@@ -225,12 +244,12 @@ func (g *generator) document() string {
 	for i := range g.IntN(2) {
 		fmt.Fprintf(&conditions, "  message %d: %q\n", i, g.expression(kindBool, 3))
 	}
-	for i := range 1 + g.IntN(3) {
-		fmt.Fprintf(&outputs, "  X-%d: %q\n", i, g.expression(kindString, 5))
+	for i := range 1 + g.IntN(most) {
+		fmt.Fprintf(&outputs, "  X-%d: %q\n", i, g.expression(kindString, depth))
 		fmt.Fprintf(&want, "X-%d: x, ", i)
 	}
 	for i := range g.IntN(2) {
-		fmt.Fprintf(&values, "  v%d: %q\n", i, g.expression(kindString, 5))
+		fmt.Fprintf(&values, "  v%d: %q\n", i, g.expression(kindString, depth))
 		fmt.Fprintf(&want, "v%d: x, ", i)
 	}
 	optional := func(section, content string) string {
@@ -243,43 +262,170 @@ func (g *generator) document() string {
 	declared := ofEach(of, ", ", func(name string) string { return name + ": {key: " + string(pairKinds[name]) + "}" })
 	made := ofEach(of, ", ", func(name string) string { return fmt.Sprintf("%s: %q", name, pairSets[0][name].Reveal()) })
 	used := ofEach(of, " + ", func(name string) string { return "public_key(" + name + ")" })
-	return "secrets: {text: {}, raw: {encoding: base64}, seed: {}, " + declared + "}\nfields: {field: {}, login: {address: true, default: 'https://Login.example:443'}}\n" +
-		"request: {method: {pattern: '[A-Z]{3,7}'}, body: {pattern: '(?s).*', optional: true, max: 64}}\n" +
+	return "secrets: {text: {}, raw: {encoding: base64}, seed: {}, " + declared + "}\n" +
+		"fields: {field: {}, login: {address: true, default: 'https://Login.example:443'}}\n" +
+		"request: {method: {pattern: '[A-Z]{3,7}'}, body: {pattern: '(?s).*', optional: true, max: 64}}\n" + login +
 		optional("let", lets.String()) + optional("require", conditions.String()) +
 		optional("values", values.String()) + "headers:\n" + outputs.String() +
 		"  X-Used: hex(hmac_sha256(text + raw, uuid)) + hex(hmac_sha256(derive_md5(seed), uuid))\n" +
-		"  X-Keys: hex(" + used + ")\nttl: 1m\n" +
-		g.pick("", "allow_static: true\n", "allow_extension: true\n") +
+		"  X-Keys: hex(" + used + ")\n" + given + "ttl: 1m\n" +
+		g.pick("", "allow_static: true\n", "allow_extension: true\n") + g.pick("", "allow_shared_key: true\n") +
 		"examples: [{secrets: {text: a, raw: YQ==, seed: b, " + made + "}, fields: {field: f}, " +
-		"request: {method: GET}, base_url: 'https://a.example', now: '2026-01-02T03:04:05Z', uuid: u, nonce: n, want: {" +
-		want.String() + "X-Used: x}}]\n"
+		"request: {method: GET}, base_url: 'https://a.example', now: '2026-01-02T03:04:05Z', uuid: u, nonce: n, " +
+		wantsLogin + "want: {" + want.String() + "X-Used: x}}]\n"
+}
+
+// login is the login of a document, and that of its example. What it gives can then be used by name.
+func (g *generator) login() (section, example string) {
+	if !g.logsIn {
+		return "", ""
+	}
+	names := g.names
+	g.names = maps.Clone(names)
+	g.names[kindString] = []string{"field", "uuid", "nonce", "base_url"}
+	own := strings.NewReplacer("method", "field", "body", "field") // what callers give is refused
+	either := func() string {
+		switch g.IntN(8) {
+		case 0:
+			return g.expression(kindSecret, 2)
+		case 1, 2:
+			return own.Replace(g.expression(kindString, 2))
+		default:
+			encode := g.pick("hex", "base64", "base64url", "percent_encode", "base64")
+			return encode + "(" + g.pick("text", "raw", "text + field", "field + raw", "percent_encode(text)", "raw + text",
+				"json(text)", "derive_sha256(seed)", "derive_hmac_sha1(seed, field)", "base64(raw)") + ")"
+		}
+	}
+	wants := "path: x, "
+	section = "login:\n  path: '\"/login\"'\n"
+	if g.IntN(2) == 0 {
+		section += fmt.Sprintf("  query: {q: %q}\n", either())
+		wants += "query: x, "
+	}
+	section += fmt.Sprintf("  headers: {X-L: %q, X-M: %q}\n", either(), either())
+	switch g.IntN(3) {
+	case 0:
+		section += fmt.Sprintf("  form: {a: %q, b: %q}\n", either(), either())
+		wants += "form: x, "
+	case 1:
+		section += fmt.Sprintf("  json: {a: %q, b: %q}\n", either(), either())
+		wants += "json: x, "
+	case 2:
+		section += fmt.Sprintf("  body: %q\n  content_type: '\"a/b\"'\n", either())
+		wants += "body: x, "
+	}
+	section += "  answer: {token: {pointer: /token}, sid: {header: X-Sid}}\n  life: {pointer: /life}\n  ttl: 1h\n"
+	g.names = names
+	g.names[kindString] = append(slices.Clone(names[kindString]), "sid")
+	return section, "login: {want: {" + wants + "headers: {X-L: x, X-M: x}}, answer: x, gives: {token: t, sid: s}}, "
+}
+
+// readsLogin is LoginCall.Read, or one with a hole.
+type readsLogin func(LoginCall, LoginAnswer) (Gives, error)
+
+// longSecrets are those that a vendor could give back. A shorter one is found only if it is the whole value.
+var longSecrets = []map[string]secret.Text{
+	{"text": "aaaaaaaa", "raw": "YWFhYWFhYWE=", "seed": "aaaaaaaa"},
+	{"text": "a?b&c d=e%", "raw": "/////////////w==", "seed": "abcdefgh"},
+	{"text": "\"GET GET\"/\\GET", "raw": "AAECAwQFBgcICQ==", "seed": "GETGETGET"},
+}
+
+// echoes are texts that a vendor can make of a login: parts of it, as they are or decoded, in one of some spellings.
+func echoes(g *generator, call LoginCall) string {
+	_, query, _ := strings.Cut(call.URL, "?")
+	parts := []string{query, string(call.Body), call.Header.Get("X-L"), call.Header.Get("X-M")}
+	for _, pairs := range parts[:2] {
+		if values, err := url.ParseQuery(pairs); err == nil {
+			parts = append(parts, values.Get("a"), values.Get("b"), values.Get("q"))
+		}
+	}
+	var members map[string]string
+	if json.Unmarshal(call.Body, &members) == nil {
+		parts = append(parts, members["a"], members["b"])
+	}
+	part := parts[g.IntN(len(parts))]
+	around := strings.Repeat("x", g.IntN(3)) + part + strings.Repeat("y", g.IntN(3))
+	switch g.IntN(7) {
+	case 0:
+		return around
+	case 1:
+		return hex.EncodeToString([]byte(around))
+	case 2:
+		return strings.ToUpper(hex.EncodeToString([]byte(around)))
+	case 3:
+		return base64.StdEncoding.EncodeToString([]byte(around))
+	case 4:
+		return base64.RawURLEncoding.EncodeToString([]byte(around))
+	case 5:
+		return url.QueryEscape(around)
+	default:
+		return jsonString(around)
+	}
+}
+
+// loggedIn is what the login of a scheme gives for secrets, from a vendor that either knows nothing of them or gives
+// back what it got. Its error is the same text for whatever cannot be used.
+func loggedIn(signer *Signer, m Moment, g *generator, echoing bool, read readsLogin) (Gives, error) {
+	call, err := signer.Login(m)
+	if err != nil {
+		return Gives{}, err
+	}
+	answer := LoginAnswer{Header: http.Header{"X-Sid": {"s"}}, Body: []byte(`{"token": "a token", "life": 60}`), At: m.Now}
+	if echoing {
+		given := echoes(g, call)
+		answer.Header = http.Header{"X-Sid": {cmp.Or(given, "s")}}
+	}
+	gives, err := read(call, answer)
+	if err != nil {
+		return Gives{}, errors.New("the answer cannot be used")
+	}
+	return gives, nil
 }
 
 // blindedResults are what a scheme gives for secrets of many kinds, with digests that are constant. They must all be
 // the same.
-func blindedResults(t *testing.T, s *Scheme, g *generator) map[string]bool {
+func blindedResults(t *testing.T, s *Scheme, g *generator, read readsLogin) map[string]bool {
 	t.Helper()
+	echoing := s.HasLogin() && g.IntN(2) == 0
+	echoSeed := g.Uint64()
 	field := g.pick("f", "GET", "longer-field")
 	request := map[string]string{"method": g.pick("GET", "POST"), "body": g.pick("", "a", "a=b&a=%zz?", "\xff\n")}
 	results := map[string]bool{}
-	for i, secrets := range []map[string]secret.Text{
+	sets := []map[string]secret.Text{
 		{"text": "a", "raw": "YQ==", "seed": "a"},
 		{"text": "b", "raw": "YQ==", "seed": "a"},
 		{"text": "a", "raw": "/////w==", "seed": "abc"},
 		{"text": " ?=&\"ü GET", "raw": "AA==", "seed": "GET"},
 		{"text": secret.Text(strings.Repeat("GET", 900)), "raw": "R0VU", "seed": "?"},
-	} {
+	}
+	if echoing {
+		sets = longSecrets
+	}
+	for i, secrets := range sets {
+		secrets = maps.Clone(secrets)
 		maps.Copy(secrets, pairSets[i%2])
 		signer, err := s.signer(Values{
 			Secrets: secrets,
 			Fields:  map[string]string{"field": field},
 			BaseURL: "https://a.example",
 		})
+		if s.HasLogin() && !sendable(secrets["text"].Reveal()) && err != nil {
+			require.EqualError(t, err, "text "+errInHeader.Error())
+			continue
+		}
 		require.NoError(t, err)
 		moment := Moment{
 			Now:   time.Unix(1767323045, 0),
 			UUID:  strings.Repeat("u", maxUUID),
 			Nonce: strings.Repeat("n", maxNonce),
+		}
+		if s.HasLogin() {
+			gives, err := loggedIn(signer, moment, &generator{Rand: rand.New(rand.NewPCG(echoSeed, 0))}, echoing, read)
+			if err != nil {
+				results[err.Error()] = true
+				continue
+			}
+			moment.Gives = gives.Values
 		}
 		signed, err := signer.Sign(moment, request)
 		results[fmt.Sprint(signed, err)] = true
@@ -289,31 +435,37 @@ func blindedResults(t *testing.T, s *Scheme, g *generator) map[string]bool {
 
 // checkInterference generates a document and signs with it, if it is accepted. It reports whether it was, and whether
 // the result depended on a secret.
-func checkInterference(t *testing.T, seed uint64, functions map[string]*function) (accepted, depends bool) {
+func checkInterference(
+	t *testing.T, seed uint64, functions map[string]*function, read readsLogin,
+) (accepted, depends bool) {
 	t.Helper()
 	g := newGenerator(seed, functions)
 	s, err := parse(g.document(), functions, &newerRules{})
 	if err != nil {
 		return false, false
 	}
-	return true, len(blindedResults(t, s, g)) > 1
+	return true, len(blindedResults(t, s, g, read)) > 1
 }
 
 // With every digest replaced by a constant, no accepted scheme gives other headers for other secrets.
 func TestSecretsDoNotInterfere(t *testing.T) {
 	t.Parallel()
 	blind := blinded()
-	accepted := 0
+	accepted, logins := 0, 0
 	const programs = 4_000
 	for seed := range uint64(programs) {
-		is, depends := checkInterference(t, seed, blind)
+		is, depends := checkInterference(t, seed, blind, LoginCall.Read)
 		if depends {
 			t.Fatalf("depends on a secret: %s", newGenerator(seed, blind).document())
 		}
 		if is {
 			accepted++
 		}
+		if is && newGenerator(seed, blind).logsIn {
+			logins++
+		}
 	}
+	require.Greater(t, logins, programs/20, "too few of those have a login")
 	require.Greater(t, accepted, programs/5, "too few of the random schemes are accepted to show anything")
 }
 
@@ -322,7 +474,7 @@ func FuzzInterference(f *testing.F) {
 	f.Add(uint64(0))
 	blind := blinded()
 	f.Fuzz(func(t *testing.T, seed uint64) {
-		if _, depends := checkInterference(t, seed, blind); depends {
+		if _, depends := checkInterference(t, seed, blind, LoginCall.Read); depends {
 			t.Fatalf("depends on a secret: %s", newGenerator(seed, blind).document())
 		}
 	})
@@ -400,7 +552,67 @@ func TestInterferenceIsFound(t *testing.T) {
 			plant(table)
 			found := false
 			for seed := uint64(0); seed < 20_000 && !found; seed++ {
-				_, found = checkInterference(t, seed, table)
+				_, found = checkInterference(t, seed, table, LoginCall.Read)
+			}
+			require.True(t, found)
+		})
+	}
+}
+
+// The test would also find a hole in how an answer is held against the secrets.
+func TestInterferenceOfVendorsIsFound(t *testing.T) {
+	t.Parallel()
+	onlySecrets := func(c LoginCall, kept int) LoginCall {
+		c.secrets = c.secrets[:kept]
+		return c
+	}
+	searched := func(texts func(value string) []string) readsLogin {
+		return func(c LoginCall, a LoginAnswer) (Gives, error) {
+			gives, taken, err := c.take(a)
+			for _, text := range c.secrets {
+				for _, spelling := range texts(text) {
+					for _, value := range taken {
+						if strings.Contains(strings.ToLower(value), strings.ToLower(spelling)) {
+							return Gives{}, errGivesBack
+						}
+					}
+				}
+			}
+			return gives, err
+		}
+	}
+	inHex := func(text string) string { return hex.EncodeToString([]byte(text)) }
+	encoded := func(text string) []string {
+		return []string{percentEncode(text), url.QueryEscape(text), jsonString(text)}
+	}
+	for name, read := range map[string]readsLogin{
+		"an answer that is not searched": func(c LoginCall, a LoginAnswer) (Gives, error) {
+			gives, _, err := c.take(a)
+			return gives, err
+		},
+		"a search for the secrets only": func(c LoginCall, a LoginAnswer) (Gives, error) {
+			return onlySecrets(c, 3).Read(a)
+		},
+		"a search without base64": searched(func(text string) []string { return append(encoded(text), text, inHex(text)) }),
+		"a search of one alignment of base64": searched(func(text string) []string {
+			return append(encoded(text), text, inHex(text), inBase64(text)[0], inBase64(text)[3])
+		}),
+		"a search without base64url": searched(func(text string) []string {
+			return append(encoded(text), slices.Concat([]string{text, inHex(text)}, inBase64(text)[:3])...)
+		}),
+		"a search without hex": searched(func(text string) []string {
+			return append(encoded(text), append(inBase64(text), text)...)
+		}),
+		"a search without percent-encoding": searched(func(text string) []string {
+			return append(inBase64(text), text, inHex(text), jsonString(text))
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			blind := blinded()
+			found := false
+			for seed := uint64(0); seed < 20_000 && !found; seed++ {
+				_, found = checkInterference(t, seed, blind, read)
 			}
 			require.True(t, found)
 		})

@@ -261,13 +261,15 @@ func (c *checker) loginOutput(d *document, s source, limit int) output {
 	section, _, _ := strings.Cut(strings.TrimPrefix(s.place, "login."), ".")
 	switch section {
 	case "query", "form":
-		size *= 3 // percent_encode
+		if !compiled.unreserved {
+			size *= 3 // percent_encode
+		}
 	case "json":
 		if compiled.kind == kindSecret && !compiled.utf8 {
 			panic(refuseAt(s.place, "takes secrets of the encoding text, or joined of such and strings; use base64, base64url, "+
 				"hex or percent_encode for this one"))
 		}
-		if !compiled.bare {
+		if !compiled.bare && !compiled.unreserved {
 			size *= 6
 		}
 	case "body":

@@ -61,7 +61,8 @@ func TestWrongLogins(t *testing.T) {
 		// The address
 		{"an address that is text", with("address: login_address", "address: client_id"), "login.address" + isAddress},
 		{"an address that is a URL", with("address: login_address", "address: https://canary"), "login.address" + isAddress},
-		{"an address that is a secret", with("address: login_address", "address: client_secret"), "login.address" + isAddress},
+		{"an address that is a secret", with("address: login_address", "address: client_secret"),
+			"login.address" + isAddress},
 		{"an address of the answer", with("address: login_address", "address: access_token"), "login.address" + isAddress},
 		// Method and path
 		{"PUT", with("method: POST", "method: PUT"), "login.method: must be POST or GET"},
@@ -79,20 +80,23 @@ func TestWrongLogins(t *testing.T) {
 		{"a path of an example without a slash", with(`'"/oauth/token"'`, `client_id`), "examples[0]: login.path, with the " +
 			"config's fields, does not start with /"},
 		{"a path with dots", with(`'"/oauth/token"'`, `'"/a/../b"'`), "login.path, with the config's fields, has "},
-		{"a path with a comma", with(`'"/oauth/token"'`, `'"/a,b"'`), "login.path, with the config's fields, contains a comma"},
+		{"a path with a comma", with(`'"/oauth/token"'`, `'"/a,b"'`),
+			"login.path, with the config's fields, contains a comma"},
 		{"an empty path", with(`'"/oauth/token"'`, `'""'`), "login.path, with the config's fields, is empty"},
 		{
 			"a parameter twice", with(`'"/oauth/token"'`, `'"/a?api-version=2"'`),
 			"has a parameter in its query that login.query appends: api-version",
 		},
 		// What is sent
-		{"form and json", with("  form: {", "  json: {a: scope}\n  form: {"), "login.json: a login has one of form, json and body"},
+		{"form and json", with("  form: {", "  json: {a: scope}\n  form: {"),
+			"login.json: a login has one of form, json and body"},
 		{"body and form", with("  form: {", "  body: scope\n  form: {"), "login.body: a login has one of"},
 		{
 			"a body without a type", with("form: {grant_type: '\"client_credentials\"', scope: scope, at: now.unix()}",
 				"body: scope"), "login.content_type: is required with body",
 		},
-		{"a type without a body", with("  form: {", "  content_type: '\"a/b\"'\n  form: {"), "login.content_type: is for body"},
+		{"a type without a body", with("  form: {", "  content_type: '\"a/b\"'\n  form: {"),
+			"login.content_type: is for body"},
 		{
 			"a type twice", strings.Replace(body("scope"), "headers: {", "headers: {content-type: '\"a/b\"', ", 1),
 			"login.content_type: is also among login.headers",
@@ -101,9 +105,11 @@ func TestWrongLogins(t *testing.T) {
 			"a secret in the type", strings.Replace(body("scope"), `"text/plain"`, `"text/" + client_secret`, 1),
 			"login.content_type: cannot have a secret in it",
 		},
-		{"Host", with("headers: {Authorization", "headers: {Host: scope, Authorization"), "this header belongs to the connection"},
+		{"Host", with("headers: {Authorization", "headers: {Host: scope, Authorization"),
+			"this header belongs to the connection"},
 		{"a header of Vault's", with("headers: {Authorization", "headers: {X-Vault-Token: scope, Authorization"), "to Vault"},
-		{"a header twice", with("headers: {Authorization", "headers: {authorization: scope, Authorization"), "is there twice"},
+		{"a header twice", with("headers: {Authorization", "headers: {authorization: scope, Authorization"),
+			"is there twice"},
 		{"bytes", header("sha256(scope)"), "login.headers.Authorization: is bytes"},
 		{"a timestamp", form("a: now"), "login.form.a: is a timestamp"},
 		{"a bool", form("a: scope == client_id"), "login.form.a: must be string or secret, and is bool"},
@@ -130,7 +136,8 @@ func TestWrongLogins(t *testing.T) {
 		{"an HMAC that is a secret in a header", header("\"a\" + derive_hmac_sha1(client_secret, \"a\") + \"b\""), decoded},
 		{"a decoded secret as JSON", strings.Replace(json("a: client_secret"), "{client_secret: {}}",
 			"{client_secret: {encoding: hex}}", 1), "login.json.a: takes secrets of the encoding text"},
-		{"a derived secret as JSON", json("a: derive_md5(client_secret)"), "login.json.a: takes secrets of the encoding text"},
+		{"a derived secret as JSON", json("a: derive_md5(client_secret)"),
+			"login.json.a: takes secrets of the encoding text"},
 		{"a raw secret in a body", body("\"a=\" + client_secret"), asItIs},
 		{"a derived secret in a body", body("derive_sha256(client_secret)"), asItIs},
 		{"a secret raw and encoded in a body", body("json(client_secret) + client_secret"), asItIs},
@@ -144,8 +151,9 @@ func TestWrongLogins(t *testing.T) {
 		{"a digest that is compared", form("a: 'choose(hex(sha256(client_secret)).startsWith(scope), scope, scope)'"),
 			"cannot be compared"},
 		{"a length of a secret", form("a: length(client_secret)"), "length(x) takes (string)"},
-		{"an unused secret", secret("{}, more: {}"), "secrets.more: is not used in any header, query parameter or value, or in " +
-			"the login"},
+		{"an unused secret", secret("{}, more: {}"),
+			"secrets.more: is not used in any header, query parameter or value, or in " +
+				"the login"},
 		// Sizes
 		{"a header that is too large", header("base64(base64(base64(base64(percent_encode(client_secret)))))"),
 			"login.headers.Authorization: can have more than 32768 bytes as it is sent"},
@@ -180,7 +188,8 @@ func TestWrongLogins(t *testing.T) {
 			"    a: {pointer: /a, max: 16384}", "    b: {pointer: /a, max: 16384}", "    c: {pointer: /a, max: 8193}",
 		}, "\n")), "login.answer: what the login gives can have more than 65536 bytes together"},
 		{"what is expected of a text", with("is: base_url}", "is: client_id}"), "login.expect.instance.is" + isAddress},
-		{"what is expected of nothing", with("/instance, is: base_url}", "/instance}"), "login.expect.instance.is" + isAddress},
+		{"what is expected of nothing", with("/instance, is: base_url}", "/instance}"),
+			"login.expect.instance.is" + isAddress},
 		{"nothing that is expected", with("{pointer: /instance, is", "{is"), "login.expect.instance.pointer: is required"},
 		{"an expectation without a name", with("{instance:", "{In stance:"), "login.expect, line "},
 		{"a refusal without a value", refused("{pointer: /a}"), "login.refused: must have one of is and is_not"},
@@ -193,7 +202,8 @@ func TestWrongLogins(t *testing.T) {
 		{"a layout without a month", life("{pointer: /a, as: '%Y-%d %H:%M:%S'}"), as},
 		{"a layout with another directive", life("{pointer: /a, as: '%Y-%m-%d %H:%M:%S %Z'}"), as},
 		{"a JWT that is not given", life("{jwt: client_id}"), "login.life.jwt: must be a name of login.answer"},
-		{"a JWT with a pointer", life("{jwt: access_token, pointer: /a}"), "login.life: has a jwt, so it cannot have a pointer"},
+		{"a JWT with a pointer", life("{jwt: access_token, pointer: /a}"),
+			"login.life: has a jwt, so it cannot have a pointer"},
 		{"a life of nothing", life("{as: ms}"), "login.life.pointer: is required"},
 		{"nine lives", life("[" + strings.Repeat("{pointer: /a}, ", 9) + "]"), "login.life: has more than 8"},
 		{"a wrong one of two lives", life("[{pointer: /a}, {pointer: a}]"), "login.life[1].pointer: " + isPointer},
@@ -397,7 +407,8 @@ func TestPrivateKeysOfALogin(t *testing.T) {
 	_, err = scheme.Parse(signingLogin(t, twice, `hex(ed25519(pair, "a") + ed25519(pair, "b") + ed25519(pair, "c"))`, ""))
 	require.ErrorContains(t, err, "a scheme signs at most 4 times with private keys")
 	rsa := strings.NewReplacer("{client_secret: {}}", "{client_secret: {}, pair: {key: rsa}}",
-		"{client_secret: 'made up/secret'}", fmt.Sprintf("{client_secret: 'made up/secret', pair: %q}", testKey(t, "rsa.pem")),
+		"{client_secret: 'made up/secret'}", fmt.Sprintf("{client_secret: 'made up/secret', pair: %q}", testKey(t,
+			"rsa.pem")),
 		"scope: scope, at", "a: 'hex(rsa_sha256(pair, \"a\"))', b: signed, at",
 		"headers:\n  Auth", "let: {signed: 'hex(rsa_sha256(pair, \"b\"))'}\nttl: 60s\nheaders:\n  Auth",
 	).Replace(loggingIn)
@@ -415,4 +426,37 @@ func TestLoginsHaveNoLints(t *testing.T) {
 	}
 	s = parsed(t, signingLogin(t, `"a"`, `hex(sha256("a" + key + "b"))`, ""))
 	require.Contains(t, strings.Join(s.Lints(), "\n"), "headers.X-Sig: the hash of something that has a secret in it")
+}
+
+// What percent-encoding and JSON leave as it is counts with its own size, so that large assertions fit.
+func TestSizesOfAssertions(t *testing.T) {
+	t.Parallel()
+	assertion := `base64url(client_secret + json(client_id) + json(client_id) + json(client_id) + json(client_id)) + "." + hex(` +
+		`client_secret)`
+	for _, test := range []struct{ name, text, want string }{
+		{"in a form", loginWith(t, "scope: scope, at", "a: '"+assertion+"', at"), ""},
+		{"in a form, chosen", loginWith(t, "scope: scope, at",
+			"a: '"+assertion+" + choose(client_id == scope, \"a\", \"b\")', at"), ""},
+		{"in JSON", loginWith(t, "form: {grant_type", "json: {a: '"+assertion+"', grant_type", "        form: g",
+			"        json: g"), ""},
+		{"with a plus sign", loginWith(t, "scope: scope, at", "a: '"+assertion+" + \"+\"', at"),
+			"login.form.a: can have more"},
+		{"with a field", loginWith(t, "scope: scope, at", "a: '"+assertion+" + client_id', at"),
+			"login.form.a: can have more"},
+		{"in base64", loginWith(t, "scope: scope, at", "a: 'base64("+assertion+")', at"), "login.form.a: can have more"},
+		{"a choice of a field", loginWith(t, "scope: scope, at",
+			"a: '"+assertion+" + choose(client_id == scope, \"a\", client_id)', at"), "login.form.a: can have more"},
+		{"decoded", loginWith(t, "scope: scope, at", "a: 'sorted_pairs(base64url("+
+			"json(json(client_id))), \"\", \"\")', at"), "login.form.a: can have more"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := scheme.Parse(test.text)
+			if test.want == "" {
+				require.NoError(t, err)
+			} else {
+				require.ErrorContains(t, err, test.want)
+			}
+		})
+	}
 }

@@ -29,10 +29,10 @@ type exampleLogin struct {
 
 // given are what the login gives.
 func (x *exampleLogin) given() map[string]secret.Text {
-	if x == nil {
-		return nil
-	}
 	given := map[string]secret.Text{}
+	if x == nil {
+		return given
+	}
 	for name, value := range x.gives {
 		given[name] = secret.Text(value)
 	}

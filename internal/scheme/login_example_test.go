@@ -15,6 +15,8 @@ func TestWrongExamplesOfLogins(t *testing.T) {
 	with := func(pairs ...string) string { return loginWith(t, pairs...) }
 	before, rest, _ := strings.Cut(loggingIn, "    login:\n")
 	_, after, _ := strings.Cut(rest, "      life: 3600\n")
+	head, _, _ := strings.Cut(loggingIn, "      answer:")
+	_, tail, _ := strings.Cut(with("      life: 3600\n", ""), "      gives:")
 	const (
 		whole = "login: at least one example must have a login with all that it sends in want: path, query, form, headers " +
 			"(Authorization); an answer; and all that it gives: access_token, site"
@@ -25,8 +27,7 @@ func TestWrongExamplesOfLogins(t *testing.T) {
 		{"no query", with("        query: api-version=1%200\n", ""), whole},
 		{"no header", with(wants, ""), whole},
 		{"no form", with("        form: grant_type=client_credentials&at=1767323045\n", ""), whole},
-		{"no answer", with("      answer: >-", "      # >-", `        {"access_token": "made-up`, `        # {"access`,
-			"      life: 3600\n", ""), whole},
+		{"no answer", head + "      gives:" + tail, whole},
 		{"no login", before + after, "examples[0]: needs login.gives.access_token, which the scheme uses"},
 		{"nothing that is given", with("      gives: {access_token: made-up-token, site: 42}\n", ""),
 			"examples[0].login: has an answer, so it must have gives"},
@@ -40,11 +41,15 @@ func TestWrongExamplesOfLogins(t *testing.T) {
 			"unknown key in examples[0].login.want; the keys are path, query, headers, form, json, body"},
 		{"another header", with("headers: {Authorization: 'Basic Y", "headers: {Accept: a, Authorization: 'Basic Y"),
 			"examples[0].login.want.headers: has a key that the login does not declare; it declares: Authorization"},
-		{"an unknown key", with("      life: 3600", "      lives: 3600"), "unknown key in examples[0].login; the keys are want, " +
-			"answer, gives, life"},
-		{"a life of words", with("      life: 3600", "      life: canary"), "examples[0].login.life: must be a number of seconds"},
-		{"a life of nothing", with("      life: 3600", "      life: 0"), "examples[0].login.life: must be a number of seconds"},
-		{"an answer that is a list", with("      answer: >-", "      answer: [a]\n      more: >-"), "unknown key in examples[0].login"},
+		{"an unknown key", with("      life: 3600", "      lives: 3600"),
+			"unknown key in examples[0].login; the keys are want, " +
+				"answer, gives, life"},
+		{"a life of words", with("      life: 3600", "      life: canary"),
+			"examples[0].login.life: must be a number of seconds"},
+		{"a life of nothing", with("      life: 3600", "      life: 0"),
+			"examples[0].login.life: must be a number of seconds"},
+		{"an answer that is a list", with("      answer: >-", "      answer: [a]\n      more: >-"),
+			"unknown key in examples[0].login"},
 		{"an answer of other keys", with("      answer: >-", "      answer: {canary: a}\n      x: >-"),
 			"unknown key in examples[0].login"},
 		{"a login of a scheme without one", strings.Replace(small, "    want:", "    login: {}\n    want:", 1),
@@ -60,7 +65,8 @@ func TestWrongExamplesOfLogins(t *testing.T) {
 		})
 	}
 	// A second example need not be whole.
-	_, err := scheme.Parse(loggingIn + strings.NewReplacer("    login:\n", "    login: {gives: {access_token: a, site: b}}\n").
+	_, err := scheme.Parse(loggingIn + strings.NewReplacer("    login:\n",
+		"    login: {gives: {access_token: a, site: b}}\n").
 		Replace(`  - secrets: {client_secret: a}
     fields: {client_id: b}
     base_url: https://api.example
@@ -80,9 +86,10 @@ func TestExamplesOfLoginsThatDiffer(t *testing.T) {
 			`examples[0].login.want.path: the scheme gives "/oauth/token", and the example wants "/oauth"`},
 		{"the query", with("query: api-version=1%200", "query: api-version=1+0"),
 			`examples[0].login.want.query: the scheme gives "api-version=1%200", and the example wants "api-version=1+0"`},
-		{"a header", with("'Basic Y2w", "'Basic X2w"), `examples[0].login.want.headers.Authorization: the scheme gives "Basic Y2w`},
+		{"a header", with("'Basic Y2w", "'Basic X2w"),
+			`examples[0].login.want.headers.Authorization: the scheme gives "Basic Y2w`},
 		{"the form", with("form: grant_type=client_credentials&at", "form: grant_type=client&at"),
-			`examples[0].login.want.form: the scheme gives "grant_type=client_credentials&at=1767323045", and the example wants "g`},
+			`examples[0].login.want.form: the scheme gives "grant_type=client_credentials&at=1767323045", and `},
 		{"what is given", with("gives: {access_token: made-up-token", "gives: {access_token: made-up"),
 			`examples[0].login.gives.access_token: the scheme gives "made-up-token", and the example wants "made-up"`},
 		{"the life", with("      life: 3600", "      life: 3599"),
@@ -124,6 +131,7 @@ func TestExamplesOfAnswersWithHeaders(t *testing.T) {
 			"de4cb34f4add35d71369a211f8597d1d845aecc11251c994, X-Token: ts}").Replace(
 		sending("path: path\nheaders: {X-None: none}\nbody: any\ncontent_type: '\"text/plain\"'"))
 	require.NoError(t, parsed(t, text).CheckExamples())
-	require.ErrorContains(t, parsed(t, strings.Replace(text, "Content-Type: text/plain", "Content-Type: a/b", 1)).CheckExamples(),
+	require.ErrorContains(t, parsed(t, strings.Replace(text, "Content-Type: text/plain", "Content-Type: a/b",
+		1)).CheckExamples(),
 		`examples[0].login.want.headers.Content-Type: the scheme gives "text/plain", and the example wants "a/b"`)
 }

@@ -191,6 +191,48 @@ func TestJSONSchemaFitsDocuments(t *testing.T) {
 	require.Empty(t, fault(good))
 	_, err := Parse(good)
 	require.NoError(t, err)
+	const goodLogin = `{"secrets": {"key": {}}, "fields": {"host": {"address": true}},
+"login": {"address": "host", "method": "GET", "path": "\"/\"", "query": {"q": "key"}, "headers": {"X-A": "base64(key)"},
+"answer": {"token": {"pointer": "/t", "max": 9}, "sid": {"cookie": "sid"}, "all": {"body": true}},
+"expect": {"h": {"pointer": "/h", "is": "base_url"}}, "refused": {"pointer": "/ok", "is": false},
+"life": [{"jwt": "token"}, {"pointer": "/life", "as": "ms"}], "ttl": 60, "max": "2h", "exclusive": true},
+"headers": {"X-A": "token"}, "examples": [{"secrets": {"key": 5}, "fields": {"host": "https://b.example"},
+"base_url": "https://a.example", "login": {"want": {"path": "/", "query": "q=5", "headers": {"X-A": "NQ=="}},
+"answer": {"headers": {"A": "b"}, "body": "{}"}, "gives": {"token": "t", "sid": "s", "all": "a"}, "life": 60},
+"want": {"X-A": "t"}}]}`
+	require.Empty(t, fault(goodLogin))
+	_, err = Parse(goodLogin)
+	require.NoError(t, err)
+	require.Empty(t, fault(strings.Replace(goodLogin, `[{"jwt": "token"}, {"pointer": "/life", "as": "ms"}]`,
+		`{"jwt": "token"}`, 1)))
+	require.Empty(t, fault(strings.Replace(goodLogin, `{"headers": {"A": "b"}, "body": "{}"}`, `"t"`, 1)))
+	for name, change := range map[string][2]string{
+		"a key of a login": {`"exclusive"`, `"shared"`},
+		"a method":         {`"GET"`, `"PUT"`},
+		"no path":          {`"path": "\"/\"", `, ``},
+		"no answer": {
+			`{"token": {"pointer": "/t", "max": 9}, "sid": {"cookie": "sid"}, "all": {"body": true}}`, `{}`,
+		},
+		"no ttl of a login":        {`"ttl": 60, `, ``},
+		"a way":                    {`{"cookie": "sid"}`, `{"cookies": "sid"}`},
+		"an expectation":           {`, "is": "base_url"`, ``},
+		"a refusal":                {`{"pointer": "/ok", "is": false}`, `{"is": false}`},
+		"a unit's name":            {`"as": "ms"`, `"unit": "ms"`},
+		"a life that is a text":    {`[{"jwt": "token"}, {"pointer": "/life", "as": "ms"}]`, `"/life"`},
+		"a name of the answer":     {`"sid": {"cookie"`, `"Sid": {"cookie"`},
+		"a part that is wanted":    {`"query": "q=5"`, `"form": []`},
+		"a key of an answer":       {`"headers": {"A": "b"}`, `"header": {"A": "b"}`},
+		"an answer that is a list": {`{"headers": {"A": "b"}, "body": "{}"}`, `[]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Contains(t, goodLogin, change[0])
+			text := strings.Replace(goodLogin, change[0], change[1], 1)
+			require.NotEmpty(t, fault(text))
+			_, err := Parse(text)
+			require.Error(t, err)
+		})
+	}
 	for name, change := range map[string][2]string{
 		"an unknown key":         {`"growing"`, `"grows"`},
 		"a key of a secret":      {`"encoding": "text"`, `"coding": "text"`},
