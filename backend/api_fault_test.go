@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -27,6 +28,7 @@ import (
 
 	"github.com/apisig/vault-plugin-apisig/internal/api"
 	"github.com/apisig/vault-plugin-apisig/internal/apis"
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
@@ -93,18 +95,16 @@ func unsignedJWT(claims string) string {
 	return encode([]byte(`{"alg":"none"}`)) + "." + encode([]byte(claims)) + "."
 }
 
-// zipBomb returns 128 KiB of gzip that decompress to about a thousand times as many zeros.
-func zipBomb(t *testing.T) string {
-	t.Helper()
+// zipBomb is 300 KiB of gzip that decompress to about a thousand times as many zeros.
+var zipBomb = sync.OnceValue(func() string {
 	var bomb bytes.Buffer
-	zip, err := gzip.NewWriterLevel(&bomb, gzip.BestSpeed)
-	require.NoError(t, err)
-	for zeros := make([]byte, 1<<20); bomb.Len() < 128<<10; {
-		_, err := zip.Write(zeros)
-		require.NoError(t, err)
+	zip := gzip.NewWriter(&bomb)
+	for zeros := make([]byte, 1<<20); bomb.Len() < 300<<10; {
+		_, _ = zip.Write(zeros)
+		_ = zip.Flush()
 	}
 	return bomb.String()
-}
+})
 
 const okHeaders = "HTTP/1.1 200 OK\r\nX-Vendor: " + vendorText + "\r\n"
 
@@ -115,6 +115,8 @@ type faultyVendor struct {
 	// body is that of a good answer, of a token that lives for life.
 	body string
 	life time.Duration
+	// size is how large an answer can be, as errors say it.
+	size string
 	// empty and notToken are what the engine says of an empty body and of one without a token.
 	empty, notToken string
 	// faults are the vendor's own, beside those that all have; nil for none.
@@ -146,6 +148,51 @@ func avananFaults() map[string]vendorFault {
 		"JWT, exp a text":  accepted(jwt(`{"exp":"1"}`)),
 		"JWT, exp none":    accepted(jwt(`{}`)),
 		"JWT, exp no JSON": broken(http11("200 OK", "eyJhbGciOiJub25lIn0.!!.", ""), "not a token"),
+	}
+}
+
+func customFaults() map[string]vendorFault {
+	answer := func(body string) func(net.Conn, int) { return http11("200 OK", body) }
+	gives := func(token, more string) func(net.Conn, int) {
+		return answer(`{"access_token":"` + token + `"` + more + `}`)
+	}
+	lives := func(life string) func(net.Conn, int) { return gives("a.b.c", `,"expires_in":`+life) }
+	const (
+		token, life = "login.answer.access_token: ", "login.life: "
+		printable   = token + "must be printable ASCII"
+	)
+	deep := strings.Repeat(`{"a":`, 1_000_000)
+	return map[string]vendorFault{
+		"201":                   accepted(http11("201 Created", `{"access_token":"a.b.c","expires_in":1800}`)),
+		"200, failure":          refuses(gives("a.b.c", `,"success":false,"m":"`+vendorText+`"`), "it rejects the credentials"),
+		"200, no token":         broken(answer(`{"token":"`+vendorText+`"}`), token+"is not in the answer"),
+		"200, a number":         accepted(answer(`{"access_token":42,"expires_in":1800}`)),
+		"200, a list":           broken(answer(`{"access_token":["`+vendorText+`"]}`), token+"must be a string"),
+		"200, twice":            broken(gives("a", `,"access_token":"`+vendorText+`"`), "twice"),
+		"200, empty token":      broken(gives("", ""), token+"is empty"),
+		"200, a large token":    broken(gives(strings.Repeat("a", 8<<10+1), ""), token+"has more than 8192 bytes"),
+		"200, a million deep":   broken(answer(deep), "more than 256 KiB"),
+		"200, 50,000 deep":      broken(answer(deep[:250_000]), "JSON"),
+		"200, two documents":    broken(answer(`{"access_token":"a"}{}`), "JSON"),
+		"308, to http":          broken(http11("308 Moved", "", "Location: http://vendor.invalid/"+vendorText), "a redirect"),
+		"308, nowhere":          broken(http11("308 Moved", "", "Location: http://["+vendorText), ""),
+		"a NUL in a token":      broken(gives(`a\u0000b`, ""), printable),
+		"a line feed in it":     broken(gives(`a\nX-Canary: b`, ""), printable),
+		"a space at its end":    broken(gives("a ", ""), printable),
+		"a letter beyond ASCII": broken(gives("ä", ""), printable),
+		"the secret":            broken(gives("canary-secret", ""), "secret"),
+		"the secret, encoded":   broken(gives("Y2FuYXJ5LXNlY3JldA==", ""), "secret"),
+		"the secret, in hex":    broken(gives("x63616E6172792D736563726574", ""), "secret"),
+		"a life of 0":           broken(lives("0"), life),
+		"a life below 0":        broken(lives("-1"), life),
+		"a life of 2 s":         broken(lives("2"), "has expired, or is about to"),
+		"a life in words":       broken(lives(`"soon"`), life),
+		"a life of a list":      broken(lives(`[1800]`), life),
+		"a life of a year":      accepted(lives("31536000")),
+		"a life of ages":        broken(lives("99999999999999999999"), life),
+		"a life with a point":   accepted(lives("1800.9")),
+		"a life in a text":      accepted(lives(`"1800"`)),
+		"no life at all":        accepted(gives("a.b.c", "")),
 	}
 }
 
@@ -218,9 +265,9 @@ func vendorFaults(t *testing.T, ca authority, v *faultyVendor) map[string]vendor
 		"200, HTML": broken(ok("<html>"+vendorText, "Content-Type: text/html"),
 			v.notToken+" (content type text/html)"),
 		"200, empty":       broken(ok(""), v.empty),
-		"200, 1 GiB":       broken(repeated(okHeaders+"\r\n", bytes.Repeat([]byte("a"), 1<<20), 0), "more than 64 KiB"),
-		"200, gzip bomb":   broken(ok(zipBomb(t), zipped), "more than 64 KiB"),
-		"200, small bomb":  broken(ok(zipBomb(t)[:1<<10], zipped), v.notToken),
+		"200, 1 GiB":       broken(repeated(okHeaders+"\r\n", bytes.Repeat([]byte("a"), 1<<20), 0), "more than "+v.size),
+		"200, gzip bomb":   broken(ok(zipBomb(), zipped), "more than "+v.size),
+		"200, small bomb":  broken(ok(zipBomb()[:1<<10], zipped), v.notToken),
 		"NUL in the body":  broken(ok("a.b\x00.c"), v.notToken),
 		"line feeds in it": broken(ok("a.b\r\nx-av-sig: c\r\n"), v.notToken),
 		"NUL in a header":  broken(ok(v.body, "X-Bad: a\x00b"), noAnswer),
@@ -355,6 +402,7 @@ func tryFault(t *testing.T, a *api.API, v *faultyVendor, name string, fault vend
 	require.NoError(t, err)
 	current.token.Replace(token.Token{
 		Value:     "living",
+		Values:    map[string]secret.Text{"access_token": "living"},
 		AskedAt:   m.time().Add(-55 * time.Minute),
 		ExpiresAt: m.time().Add(5 * time.Minute),
 		Format:    "zoneless",

@@ -211,7 +211,8 @@ func clockWarning(timing exchange.Timing) string {
 // Setup is the framework's, with a view of Vault that does not ask it the same at every request. It reads the options of
 // the mount, which Vault passes here only.
 func (b *backend) Setup(ctx context.Context, conf *logical.BackendConfig) error {
-	if option := conf.Config[exchange.LoopbackOption]; option != "" {
+	option := conf.Config[exchange.LoopbackOption]
+	if b.client.LoopbackLogins = false; option != "" {
 		var err error
 		if b.client.LoopbackLogins, err = strconv.ParseBool(option); err != nil && conf.Logger != nil {
 			conf.Logger.Warn("the mount's option counts as false: it must be true or false", "option", exchange.LoopbackOption)

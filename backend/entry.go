@@ -140,13 +140,18 @@ func (e *entries) known(name string) *api.Values {
 	return nil
 }
 
-// names lists the configs in memory, in no order.
-func (e *entries) names() []string {
+// renews reports whether a config's token is renewed ahead.
+func (e *entry) renews() bool { return e.token != nil && !e.account.Exclusive }
+
+// renewable lists the configs in memory whose token is renewed ahead, in no order.
+func (e *entries) renewable() []string {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	names := make([]string, 0, len(e.byName))
-	for name := range e.byName {
-		names = append(names, name)
+	var names []string
+	for name, found := range e.byName {
+		if found.renews() {
+			names = append(names, name)
+		}
 	}
 	return names
 }

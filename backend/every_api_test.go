@@ -99,6 +99,7 @@ func apiRows() map[string]apiRow {
 				config:   values{"app_id": "app", "secret_key": "canary-secret", "date_format": "zoneless"},
 				body:     "a.b.c",
 				life:     time.Hour,
+				size:     "64 KiB",
 				empty:    "the body is empty",
 				notToken: "not a token",
 				faults:   avananFaults(),
@@ -129,6 +130,7 @@ func apiRows() map[string]apiRow {
 				config:   values{"client_id": "id", "access_key": "canary-secret"},
 				body:     `{"success":true,"data":{"token":"a.b.c","csrf":"c","expiresIn":1800}}`,
 				life:     30 * time.Minute,
+				size:     "64 KiB",
 				empty:    "not the JSON of a login",
 				notToken: "not the JSON of a login",
 				faults:   infinityFaults(),
@@ -145,6 +147,15 @@ func apiRows() map[string]apiRow {
 				"fields": {"application_key": "key1", "consumer_key": "consumer"},
 				"secret_written_at": "2026-01-02T03:04:05Z"
 			}`,
+			faulty: &faultyVendor{
+				config:   loginConfig(""),
+				body:     `{"access_token":"a.b.c","token_type":"Bearer","expires_in":1800}`,
+				life:     30 * time.Minute,
+				size:     "256 KiB",
+				empty:    "JSON",
+				notToken: "JSON",
+				faults:   customFaults(),
+			},
 		},
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/apisig/vault-plugin-apisig/internal/api"
 	"github.com/apisig/vault-plugin-apisig/internal/apis"
+	"github.com/apisig/vault-plugin-apisig/internal/secret"
 	"github.com/apisig/vault-plugin-apisig/internal/token"
 )
 
@@ -26,6 +27,9 @@ func withTokens(get func() (token.Token, error)) []*api.API {
 		if a.Lease != nil {
 			withLogin(a, func(context.Context, api.Caller, string) (api.Report, error) {
 				got, err := get()
+				if a.Document != nil {
+					got.Values, got.Value = map[string]secret.Text{"access_token": got.Value}, ""
+				}
 				return api.Report{Token: got, Format: got.Format, Status: http.StatusOK}, err
 			})
 		}
@@ -41,20 +45,35 @@ func (l login) Login(ctx context.Context, by api.Caller, learned string) (api.Re
 }
 func (login) Refused() string { return "check everything" }
 
-// withLogin changes how accounts of an API log in.
+// withLogin changes how those accounts of an API log in that do.
 func withLogin(a *api.API, l login) {
-	changeAccounts(a, func(_ api.Values, account *api.Account) { account.Login = l })
+	changeAccounts(a, func(_ api.Values, account *api.Account) {
+		if account.Login != nil {
+			account.Login = l
+		}
+	})
 }
 
 // changeAccounts changes the accounts of an API once they are open.
 func changeAccounts(a *api.API, change func(api.Values, *api.Account)) {
-	open := a.Form.Open
-	a.Form.Open = func(v api.Values) (*api.Account, error) {
-		account, err := open(v)
-		if err == nil {
-			change(v, account)
+	changing := func(form api.Form) api.Form {
+		open := form.Open
+		form.Open = func(v api.Values) (*api.Account, error) {
+			account, err := open(v)
+			if err == nil {
+				change(v, account)
+			}
+			return account, err
 		}
-		return account, err
+		return form
+	}
+	a.Form = changing(a.Form)
+	if a.Document != nil {
+		read := a.Document.Read
+		a.Document.Read = func(text string) (api.Form, error) {
+			form, err := read(text)
+			return changing(form), err
+		}
 	}
 }
 
@@ -154,6 +173,17 @@ func FuzzStoredCustomConfig(f *testing.F) {
 	})
 	require.NoError(f, err)
 	f.Add(whole)
+	logsIn, err := json.Marshal(values{
+		"scheme":          loginScheme,
+		"base_url":        "https://api.example",
+		"min_ttl":         20,
+		"request_timeout": "canary",
+		"secrets":         values{"client_secret": "canary-secret"},
+		"fields":          values{"client_id": "id"},
+	})
+	require.NoError(f, err)
+	f.Add(logsIn)
+	f.Add([]byte(strings.Replace(string(logsIn), `"canary"`, "12", 1)))
 	f.Fuzz(func(t *testing.T, entry []byte) {
 		m := newOfflineMount(t)
 		m.put("config/custom/x", entry)
@@ -213,6 +243,10 @@ func FuzzParameters(f *testing.F) {
 		{7, "ovh/batch", `{"requests":[{"method":1},["canary"],null,"canary"]}`},
 		{4, "us/batch", `{"requests":[{"request_string":"/v1.0/a"}],"request_strings":["canary"]}`},
 		{6, "ovh", `{"method":"canary"}`},
+		{5, "cc", `{"client_secret":"canary-secret","base_url":"https://b.example","min_ttl":"1h"}`},
+		{5, "cc", `{"verify":"canary","request_timeout":31,"ca_cert":"canary"}`},
+		{6, "cc", `{"min_ttl":"30m","unauthorized":true}`},
+		{6, "cc", `{"min_ttl":["canary"]}`},
 	} {
 		for operation := range operations {
 			f.Add(uint8(operation), seed.prefix, seed.name, []byte(seed.body))
@@ -227,6 +261,7 @@ func FuzzParameters(f *testing.F) {
 		m.write("config/pave/main", values{"username": "acme", "api_key": "key", "api_secret": "canary-old"})
 		m.write("config/avanan/us", values{"app_id": "US:app", "secret_key": "canary-old"})
 		m.write("config/custom/ovh", m.customValues())
+		m.write("config/custom/cc", loginConfig("https://api.example"))
 		path := prefixes[int(prefix)%len(prefixes)] + name
 		status, text := m.answer(m.request(operations[int(operation)%len(operations)], path, data))
 		require.Contains(t, []int{
@@ -237,6 +272,7 @@ func FuzzParameters(f *testing.F) {
 		for key := range m.stored() {
 			name := strings.TrimPrefix(key, "config/")
 			if strings.HasPrefix(name, "custom/") { // whether it serves creds/ or sign/, it has examples
+				m.advance(checkInterval)
 				m.must(logical.UpdateOperation, "check/"+name, nil)
 				continue
 			}

@@ -104,7 +104,7 @@ func TestUnknownParametersOfReadsAreIgnored(t *testing.T) {
 		"bank-vaults, PAVE":     {"creds/pave/main", values{"version": "-1"}, version + ofCreds},
 		"bank-vaults, Avanan":   {"creds/avanan/us", values{"version": "-1"}, version + ofTokens},
 		"bank-vaults, Infinity": {"creds/infinity/us", values{"version": "-1"}, version + ofTokens},
-		"bank-vaults, declared": {"creds/custom/x", values{"version": "-1"}, version + ofCreds},
+		"bank-vaults, declared": {"creds/custom/x", values{"version": "-1"}, version + ofTokens},
 		"a status": {
 			path:    "status/avanan/us",
 			query:   values{"format": "json"},

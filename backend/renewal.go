@@ -37,9 +37,6 @@ func (b *backend) doubtConfigs() {
 	}
 }
 
-// renews reports whether a config's token is renewed ahead.
-func (e *entry) renews() bool { return e.token != nil && !e.account.Exclusive }
-
 // renewTokens begins logins for tokens that are in use and soon stop being shared, so that no reader waits for one. It
 // waits for no login; readers get the current token meanwhile.
 func (b *backend) renewTokens(ctx context.Context, req *logical.Request) error {
@@ -48,7 +45,7 @@ func (b *backend) renewTokens(ctx context.Context, req *logical.Request) error {
 		if s.api.Lease == nil {
 			continue
 		}
-		for _, name := range s.entries.names() {
+		for _, name := range s.entries.renewable() {
 			if begun == renewalsAtOnce {
 				return nil
 			}

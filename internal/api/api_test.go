@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -46,7 +47,12 @@ type plainAPI struct {
 }
 
 // noLogin is a login that is not used.
-type noLogin struct{ api.Login }
+type noLogin struct{}
+
+func (noLogin) Login(context.Context, api.Caller, string) (api.Report, error) {
+	panic("a write logs in")
+}
+func (noLogin) Refused() string { return "" }
 
 func newPlain() *plainAPI {
 	p := &plainAPI{login: noLogin{}}

@@ -269,7 +269,7 @@ func (w Write) relied(next Values) string {
 		}
 		relied = append(relied, description)
 	}
-	if w.Old.text(CACert) != "" && !w.names(CACert) {
+	if stored := w.Old.text(CACert); stored != "" && !w.names(CACert) && stored == next.text(CACert) {
 		relied = append(relied, CACert.Name)
 	}
 	if relied == nil {
