@@ -147,11 +147,9 @@ func TestAvananOfTheCatalogueIsTheBuiltIn(t *testing.T) {
 					Credentials: credentials, BaseURL: url, DateFormat: format, Timeout: time.Minute,
 				}
 				moment.Gives = requireSameLogin(t, builtIn, made, moment, jwtOf(now), last)
-				call, err := made.Login(moment)
-				require.NoError(t, err)
 				if v.RequestString == nil {
-					if isVector {
-						require.Equal(t, []string{v.Sig}, call.Header["x-av-sig"])
+					if isVector { // the scheme sends what the built-in API does
+						require.Equal(t, v.Sig, credentials.Headers(avanan.Call{ReqID: v.ReqID, Date: v.Date})["x-av-sig"])
 					}
 					return
 				}
