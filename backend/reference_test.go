@@ -64,6 +64,12 @@ func referenceTables() map[string]string {
 		for _, f := range v.Form.Fields {
 			config.add(v.Name, fieldCells(f))
 		}
+		if v.Document == nil {
+			continue
+		}
+		for _, f := range v.Document.Login {
+			config.add(v.Name+" with a login", fieldCells(f))
+		}
 	}
 	for _, path := range newBackend(all, nil, nil).Paths {
 		name := strings.Replace(path.Pattern, "/"+framework.GenericNameRegex(nameField), "", 1)

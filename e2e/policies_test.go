@@ -520,6 +520,9 @@ func rotatorRows() []policyRow {
 		do(http.MethodDelete, "config/pave/rotated", byACL),
 		get("creds/pave/main", byACL),
 		get("status/pave/main", byACL),
+		get("config/custom/orders", served),
+		put("config/custom/orders", values{"secret": harness.NewSecret()}, byACL),
+		put("config/custom/rotated", values{"scheme": "ovhcloud"}, byACL),
 	}
 	for _, path := range []string{
 		"config/pave/main",

@@ -98,7 +98,7 @@ func (v *Server) Unmounted(t *testing.T, path string) *Mount {
 	return m
 }
 
-// Enable enables a version of a plugin at the mount's path. Declared logins may go to stand-ins, which are on loopback.
+// Enable enables a version of a plugin at the mount's path. Declared logins may go to loopback, where the stand-ins are.
 func (m *Mount) Enable(plugin, version string) {
 	m.T.Helper()
 	require.NoError(m.T, m.Client.Sys().MountWithContext(m.T.Context(), m.Path, &api.MountInput{

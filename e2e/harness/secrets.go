@@ -32,8 +32,8 @@ var standIns struct {
 	all []*sandbox.Sandbox
 }
 
-// bearerTokens are those of the Infinity Portal and of the OAuth 2.0 server that the stand-ins have issued so far.
-func bearerTokens() []string {
+// standInTokens are those of the Infinity Portal and of the OAuth 2.0 server that the stand-ins have issued so far.
+func standInTokens() []string {
 	standIns.mu.Lock()
 	defer standIns.mu.Unlock()
 	var tokens []string

@@ -4,6 +4,10 @@ path "apisig/config/*" {
   capabilities      = ["create", "read", "update", "patch", "list"]
   denied_parameters = { "base_url" = [], "ca_cert" = [] }
 }
+# A scheme can have an address of its own, which a login would be sent to. So these are for operators alone.
+path "apisig/config/custom/*" {
+  capabilities = ["read", "list"]
+}
 path "apisig/check/*" {
   capabilities = ["update"]
 }

@@ -25,7 +25,8 @@ func API() *api.API {
 		{Name: "base_url", Help: "Address of the API."},
 		{
 			Name: "expires_at",
-			Help: "Until when the result is good, RFC 3339: by the scheme's ttl and, with a login, no longer than what that gave.",
+			Help: "Until when the result is good, RFC 3339. That is by the scheme's ttl and, with a login, no longer than what " +
+				"that gave.",
 		},
 	}
 	return &api.API{
