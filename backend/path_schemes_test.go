@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/apisig/vault-plugin-apisig/internal/upstreamtest"
 	"github.com/apisig/vault-plugin-apisig/schemes"
 )
 
@@ -53,7 +55,31 @@ func TestSchemeIsRead(t *testing.T) {
 // catalogued is what these tests need of a scheme.
 type catalogued struct {
 	Secrets  map[string]struct{ Encoding, Key string }
-	Examples []struct{ Fields, Request map[string]string }
+	Fields   map[string]struct{ Address bool }
+	Login    map[string]any
+	Examples []struct {
+		Fields, Request map[string]string
+		BaseURL         string `yaml:"base_url"`
+		Now             time.Time
+		Login           upstreamtest.ExampleLogin
+	}
+}
+
+// vendorOf is a vendor that answers each login as the first example of a scheme has it. It returns the parameters of a
+// config that are addresses.
+func (m *mount) vendorOf(declared catalogued) values {
+	m.t.Helper()
+	example := declared.Examples[0]
+	vendor := upstreamtest.New(m.t, example.Login.Answer.Handler(example.BaseURL, m.time().Sub(example.Now)))
+	vendor.Start()
+	m.client.LoopbackLogins = true
+	addresses := values{"base_url": vendor.URL}
+	for name, field := range declared.Fields {
+		if field.Address {
+			addresses[name] = vendor.URL
+		}
+	}
+	return addresses
 }
 
 // secretFor is a secret of a kind: its encoding, or its kind of key.
@@ -100,6 +126,9 @@ func TestCommandsOfSchemesSucceed(t *testing.T) {
 			}
 			path, parameters := vaultCommand(t, read["write"].(string), value)
 			require.Equal(t, name, parameters["scheme"])
+			if declared.Login != nil {
+				maps.Copy(parameters, m.vendorOf(declared))
+			}
 			m.write(path, parameters)
 			config := m.read(path)
 			require.Equal(t, read["scheme"], config["scheme"])
@@ -364,7 +393,7 @@ func TestSchemeNamesThatAreWrong(t *testing.T) {
 		"aws":                           nearest("aws-s3, aws-sigv4, "),
 		"gate-io":                       nearest("gate, "),
 		"tencent-tc3":                   nearest("tencent-cloud, "),
-		"github":                        nearest("github-webhook, "),
+		"github":                        nearest("github-app, github-webhook, "),
 		"alibaba-o":                     nearest("alibaba-cloud-rpc, alibaba-cloud-acs3, "),
 		"ovh\n":                         nearest("ovhcloud, "),
 		"canary-5f0c":                   nearest(""),

@@ -11,18 +11,22 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
+	"github.com/apisig/vault-plugin-apisig/internal/upstreamtest"
 	"github.com/apisig/vault-plugin-apisig/schemes"
 )
 
 // declared is what this test needs of a scheme.
 type declared struct {
 	Secrets  map[string]struct{ Encoding, Key string }
+	Fields   map[string]struct{ Address bool }
 	Request  map[string]any
+	Login    map[string]any
 	Examples []example
 }
 
@@ -30,6 +34,27 @@ type declared struct {
 type example struct {
 	Fields, Request, Want map[string]string
 	BaseURL               string `yaml:"base_url"`
+	Now                   time.Time
+	Login                 upstreamtest.ExampleLogin
+}
+
+// vendorOf is a vendor that answers each login as an example has it. It returns the parameters of a config that are
+// addresses; none for a scheme without a login.
+func vendorOf(t *testing.T, scheme declared, x example) map[string]string {
+	t.Helper()
+	addresses := map[string]string{}
+	if scheme.Login == nil {
+		return addresses
+	}
+	vendor := upstreamtest.New(t, x.Login.Answer.Handler(x.BaseURL, time.Since(x.Now)))
+	vendor.Start()
+	addresses["base_url"] = vendor.URL
+	for name, field := range scheme.Fields {
+		if field.Address {
+			addresses[name] = vendor.URL
+		}
+	}
+	return addresses
 }
 
 // keyOfTests is a private key of a kind, which is in no scheme.
@@ -69,6 +94,9 @@ func requireSigns(t *testing.T, m *harness.Mount, name, text string, scheme decl
 	for field, value := range example.Fields {
 		config[field] = value
 	}
+	for name, address := range vendorOf(t, scheme, example) {
+		config[name] = address
+	}
 	for secret, how := range scheme.Secrets {
 		config[secret] = harness.NewSecret()
 		if how.Encoding == "base64" {
@@ -89,8 +117,9 @@ func requireSigns(t *testing.T, m *harness.Mount, name, text string, scheme decl
 	require.Equal(t, http.StatusOK, status, problem)
 	headers, _ := answer.Data["headers"].(values)
 	query, _ := answer.Data["query"].(values)
+	given, _ := answer.Data["values"].(values)
 	for wanted := range example.Want {
-		require.True(t, headers[wanted] != nil || query[wanted] != nil, "it gives no %s", wanted)
+		require.True(t, headers[wanted] != nil || query[wanted] != nil || given[wanted] != nil, "it gives no %s", wanted)
 	}
 	status, _, _ = m.Request(http.MethodPut, other+name, example.Request)
 	require.Equal(t, http.StatusBadRequest, status)
@@ -146,10 +175,16 @@ func TestCommandsOfSchemesSucceed(t *testing.T) {
 				require.NotEmpty(t, named, "a key is given as a file")
 				require.NoError(t, os.WriteFile(filepath.Join(work, named[1]), []byte(keyOfTests(t, how.Key)), 0o600))
 			}
-			run := harness.Command("bash", "-euo", "pipefail", "-c", script.String())
+			commands := script.String()
+			for name, address := range vendorOf(t, scheme, scheme.Examples[0]) {
+				// An address that the commands leave out has a default.
+				commands = regexp.MustCompile(" "+name+`=\S+`).ReplaceAllString(commands, "")
+				commands = strings.Replace(commands, " scheme=", " "+name+"="+address+" scheme=", 1)
+			}
+			run := harness.Command("bash", "-euo", "pipefail", "-c", commands)
 			run.Dir, run.Env = work, environment
 			printed, err := run.CombinedOutput()
-			require.NoError(t, err, "%s\n%s", script.String(), printed)
+			require.NoError(t, err, "%s\n%s", commands, printed)
 			for _, secret := range secrets {
 				require.NotContains(t, string(printed), secret)
 			}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,7 +40,7 @@ func TestCatalogueHasEveryFile(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("*.yml")
 	require.NoError(t, err)
-	require.GreaterOrEqual(t, len(files), 60)
+	require.GreaterOrEqual(t, len(files), 90)
 	require.Len(t, schemes.Names(), len(files))
 	require.True(t, slices.IsSorted(schemes.Names()))
 	for _, file := range files {
@@ -124,6 +125,12 @@ type example struct {
 	Name                  string
 	Fields, Request, Want map[string]string
 	BaseURL               string `yaml:"base_url"`
+	Login                 struct {
+		Want struct {
+			Path, Query, Form, JSON, Body string
+			Headers                       map[string]string
+		}
+	}
 }
 
 func examplesOf(t *testing.T, text string) []example {
@@ -223,14 +230,13 @@ func TestExamplesAreComputedIndependently(t *testing.T) {
 	}
 }
 
-// wants reports whether a text is in a value that an example wants.
+// wants reports whether a text is in a value that an example wants, of what it gives or of what its login sends.
 func wants(e example, text string) bool {
-	for _, value := range e.Want {
-		if strings.Contains(value, text) {
-			return true
-		}
-	}
-	return false
+	login := e.Login.Want
+	values := slices.Collect(maps.Values(e.Want))
+	values = slices.AppendSeq(values, maps.Values(login.Headers))
+	values = append(values, login.Path, login.Query, login.Form, login.JSON, login.Body)
+	return slices.ContainsFunc(values, func(value string) bool { return strings.Contains(value, text) })
 }
 
 // The comment at the top is the documentation of a scheme: its page, commands that name each secret and field, and its
@@ -343,7 +349,7 @@ func TestSchemesRefuseWhatTheyWouldSignWrongly(t *testing.T) {
 		field   [2]string
 	}{
 		"S3 without TLS does not protect the body": {
-			scheme: "aws-s3-unsigned-payload", refusal: "base_url must be https:// and host",
+			scheme: "aws-s3-unsigned-payload", refusal: "base_url must be https:// and a host in lower case",
 			request: request{"method": "PUT", "request_string": "/a"},
 			baseURL: "http://127.0.0.1:9000", field: [2]string{"host", "127.0.0.1:9000"},
 		},
@@ -637,5 +643,5 @@ func TestSchemesRefuseABaseURLThatIsNotSigned(t *testing.T) {
 	hawk := parse(t, texts()["hawk"]) // signs the port apart from the host, so both are fields
 	first := examplesOf(t, texts()["hawk"])[0]
 	err := sign(t, hawk, first.Fields, "https://another.example.com", first.Request)
-	require.ErrorContains(t, err, "base_url must be https:// and host")
+	require.ErrorContains(t, err, "base_url must be https:// and a host in lower case")
 }

@@ -1,7 +1,9 @@
-// Command apisig-sandbox stands in for the APIs of PAVE, Avanan and Check Point's Infinity Portal, and for one that an
+// Command apisig-sandbox stands in for the APIs of PAVE, Avanan and Check Point's Infinity Portal, and for two that an
 // operator declares, on loopback: PAVE under /v1/, Avanan under /v1.0/, the portal at /auth/external and under
-// /app/hec-api/v1.0/, and the declared API under /custom/. Set a config's base_url to its address. It prints a line for
-// each call, with the status and the reason. The README has the credentials that it takes.
+// /app/hec-api/v1.0/, an API whose calls are signed under /custom/, and one with an OAuth 2.0 server, /oauth2/token,
+// under /oauth2/v1/. Set a config's base_url to its address. It prints a line for each call, with the status and the
+// reason. The README has the credentials that it takes; the OAuth 2.0 client is sandbox-client with the secret
+// sandbox-oauth-secret.
 package main
 
 import (

@@ -43,6 +43,7 @@ func newLeakSearch() *leakSearch {
 		standIn.AvananSecretKey,
 		standIn.InfinityAccessKey,
 		standIn.CustomSecret,
+		standIn.OAuthClientSecret,
 		sandbox.PAVEWebhookToken,
 	} {
 		s.addParts("a secret", secret, len(secret))
@@ -50,8 +51,7 @@ func newLeakSearch() *leakSearch {
 	return s
 }
 
-// addTokens is for texts that must not contain a token either: a JWT, or any part of a token of the Infinity Portal's
-// or of a login server.
+// addTokens is for texts that must not contain a token either: a JWT, or any part of a bearer token.
 func (s *leakSearch) addTokens() {
 	s.add("a JWT", "eyJhbGciOiJ")
 	for _, token := range bearerTokens() {

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,7 +94,7 @@ func TestLeakSearchFindsEveryEncoding(t *testing.T) {
 func TestLeaksAreReportedByPlace(t *testing.T) {
 	t.Parallel()
 	const jwt = "eyJhbGciOiJIUzI1NiJ9.e30"
-	secret, bearer := NewSecret(), portalToken(t)
+	secret, bearer, access := NewSecret(), portalToken(t), accessToken(t)
 	line := func(planted string) string { return "a line with " + planted }
 	const after = " after: a line with "
 	inHex, inBase64 := fmt.Sprintf("%x", bearer), base64.StdEncoding.EncodeToString([]byte(bearer))
@@ -103,6 +104,7 @@ func TestLeaksAreReportedByPlace(t *testing.T) {
 		"a JWT":                   {"vault.log", line(jwt), "a JWT in vault.log" + after},
 		"a bearer token":          {"vault.log", line(bearer), "a bearer token in vault.log" + after},
 		"part of a bearer token":  {"vault.log", line(bearer[30:38] + "."), "a bearer token in vault.log" + after},
+		"part of another's token": {"vault.log", line(access[30:38] + "."), "a bearer token in vault.log" + after},
 		"a bearer token in hex":   {"audit.log", line(inHex), "a bearer token in hex in audit.log" + after},
 		"a bearer token, encoded": {"audit.log", line(inBase64), "a bearer token in base64 in audit.log" + after},
 		"a panic":                 {"vault.log", "panic: at the disco", "a crash in the log: panic: at the disco"},
@@ -141,6 +143,19 @@ func TestLeaksAreReportedByPlace(t *testing.T) {
 			require.Equal(t, want, v.leaks())
 		})
 	}
+}
+
+// accessToken logs in at a stand-in for an OAuth 2.0 server and returns the token.
+func accessToken(t *testing.T) string {
+	t.Helper()
+	standIn, address := startSandbox(t)
+	resp, err := http.PostForm(address+"/oauth2/token", url.Values{
+		"grant_type": {"client_credentials"}, "client_id": {"sandbox-client"}, "client_secret": {OAuthSecret},
+	})
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Len(t, standIn.OAuthTokens(), 1)
+	return standIn.OAuthTokens()[0]
 }
 
 // portalToken logs in at a stand-in for the Infinity Portal and returns the token.

@@ -91,5 +91,5 @@ func (s *LoginServer) Config(t *testing.T) Values {
 func bearerTokens() []string {
 	loginTokens.mu.Lock()
 	defer loginTokens.mu.Unlock()
-	return append(infinityTokens(), loginTokens.all...)
+	return append(standInTokens(), loginTokens.all...)
 }

@@ -21,6 +21,7 @@ func startSandbox(t *testing.T) (vendor *sandbox.Sandbox, url string) {
 	behaviour.AvananSecretKey = AvananSecret
 	behaviour.InfinityAccessKey = InfinitySecret
 	behaviour.CustomSecret = CustomSecret
+	behaviour.OAuthClientSecret = OAuthSecret
 	vendor = sandbox.New(behaviour, time.Now, io.Discard)
 	standIns.mu.Lock()
 	standIns.all = append(standIns.all, vendor)
@@ -66,6 +67,18 @@ func (m *Mount) CustomValues() Values {
 	text, err := os.ReadFile(Path("examples/schemes/sandbox.yml"))
 	require.NoError(m.T, err)
 	return Values{"scheme": string(text), "secret": CustomSecret, "base_url": m.URL}
+}
+
+// OAuthValues are a config of the API whose tokens the stand-in for an OAuth 2.0 server gives.
+func (m *Mount) OAuthValues() Values {
+	return Values{
+		"scheme":        "oauth2-client-credentials",
+		"base_url":      m.URL,
+		"token_address": m.URL,
+		"token_path":    "/oauth2/token",
+		"client_id":     sandbox.Default().OAuthClientID,
+		"client_secret": OAuthSecret,
+	}
 }
 
 // WriteCustom writes a config of that API. The answer has a warning, because the scheme has an optional parameter.

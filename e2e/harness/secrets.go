@@ -2,6 +2,7 @@ package harness
 
 import (
 	"crypto/rand"
+	"slices"
 	"sync"
 
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
@@ -16,6 +17,7 @@ var (
 	AvananSecret   = NewSecret()
 	InfinitySecret = NewSecret()
 	CustomSecret   = NewSecret()
+	OAuthSecret    = NewSecret()
 )
 
 // secrets are all that the tests made up.
@@ -24,20 +26,19 @@ var secrets struct {
 	all []string
 }
 
-// standIns are the stand-ins of all tests. Their Infinity Portal's tokens have no mark, so a search asks for all that
-// there are.
+// standIns are the stand-ins of all tests. Their bearer tokens have no mark, so a search asks for all that there are.
 var standIns struct {
 	mu  sync.Mutex
 	all []*sandbox.Sandbox
 }
 
-// infinityTokens are the tokens that the stand-ins have issued so far.
-func infinityTokens() []string {
+// standInTokens are those of the Infinity Portal and of the OAuth 2.0 server that the stand-ins have issued so far.
+func standInTokens() []string {
 	standIns.mu.Lock()
 	defer standIns.mu.Unlock()
 	var tokens []string
 	for _, standIn := range standIns.all {
-		tokens = append(tokens, standIn.InfinityTokens()...)
+		tokens = slices.Concat(tokens, standIn.InfinityTokens(), standIn.OAuthTokens())
 	}
 	return tokens
 }

@@ -56,9 +56,9 @@ func (s *Sandbox) issue(life time.Duration) answer {
 	return answer{http.StatusOK, token, "a JWT"}
 }
 
-// Living reports whether Avanan issued a JWT, or the portal a token, that has not expired.
+// Living reports whether a vendor issued a token that has not expired.
 func (s *Sandbox) Living(token string) bool {
-	return s.living(s.jwts, token) || s.living(s.bearers, token)
+	return s.living(s.jwts, token) || s.living(s.bearers, token) || s.living(s.access, token)
 }
 
 // living reports whether a token is among those that a vendor issued and has not expired.

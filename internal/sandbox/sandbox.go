@@ -1,6 +1,7 @@
-// Package sandbox stands in for the APIs of PAVE, Avanan and Check Point's Infinity Portal, and for one that an
+// Package sandbox stands in for the APIs of PAVE, Avanan and Check Point's Infinity Portal, and for two that an
 // operator declares. One handler serves them all: PAVE under /v1/, Avanan under /v1.0/, the portal at /auth/external
-// and under /app/hec-api/v1.0/, and the declared API under /custom/.
+// and under /app/hec-api/v1.0/, an API whose calls are signed under /custom/, and one with an OAuth 2.0 server under
+// /oauth2/.
 //
 // The sandbox knows one account of each vendor. It serves the endpoints that the vendors' pages and public clients
 // name, checks every header of every call, and answers errors as the vendors do, as far as that is known:
@@ -10,6 +11,7 @@
 //     /v1.0/public_key publishes the key.
 //   - The portal takes a client id and an access key, and its bearer token in calls. A login that fails has status 200.
 //   - The declared API takes an HMAC of the time, method, path, query and body.
+//   - The OAuth 2.0 server (/oauth2/token) takes client credentials by Basic, in a form, or with an assertion.
 //
 // The demo and the tests use it, and it lets you try the engine by hand. It computes signatures itself and shares no
 // code with the packages that sign, so a mistake in one shows in the other. It is not known to behave as the vendors'
@@ -35,8 +37,7 @@ type Fault string
 const (
 	// None behaves well.
 	None Fault = ""
-	// Refuse answers that the credentials are wrong: 401 from PAVE, 403 from Avanan, 401 from the portal or, to a login,
-	// 200.
+	// Refuse answers that the credentials are wrong: 401, but 403 from Avanan, and 200 to a login at the portal.
 	Refuse Fault = "refuse"
 	// Limit answers 429 with the Retry-After of Behaviour.
 	Limit Fault = "limit"
@@ -60,6 +61,11 @@ type Behaviour struct {
 	InfinityClientID, InfinityAccessKey string
 	// CustomSecret is the secret that calls to the declared API are signed with.
 	CustomSecret string
+	// OAuthClientID and OAuthClientSecret are the one client that the OAuth 2.0 server knows. OAuthPublicKey is its public
+	// key in PEM, of RSA or P-256; "" if it has none.
+	OAuthClientID, OAuthClientSecret, OAuthPublicKey string
+	// OAuthTokenLife is how long a token of the OAuth 2.0 server lives.
+	OAuthTokenLife time.Duration
 	// InfinityTokenLife is how long a token of the portal's lives.
 	InfinityTokenLife time.Duration
 	// TokenLife is the lifetime of Avanan's JWTs.
@@ -87,6 +93,8 @@ func Default() Behaviour {
 		InfinityClientID: "sandbox-client", InfinityAccessKey: "sandbox-infinity-key",
 		InfinityTokenLife: 30 * time.Minute,
 		CustomSecret:      "sandbox-custom-secret",
+		OAuthClientID:     "sandbox-client", OAuthClientSecret: "sandbox-oauth-secret",
+		OAuthTokenLife: time.Hour,
 	}
 }
 
@@ -95,13 +103,14 @@ type Sandbox struct {
 	now func() time.Time
 	log io.Writer
 
-	handshakes, logins atomic.Int64
+	handshakes, logins, oauthLogins atomic.Int64
 
 	mu        sync.Mutex
 	behaviour Behaviour
 	jwts      map[string]time.Time // that Avanan issued, with their expiry
 	bearers   map[string]time.Time // tokens that the portal issued, with their expiry
-	seen      map[string]bool      // request ids of calls to Avanan or the portal
+	access    map[string]time.Time // tokens that the OAuth 2.0 server issued, with their expiry
+	seen      map[string]bool      // request ids of calls to Avanan or the portal, and ids of assertions
 }
 
 // New makes a sandbox with a clock. For each call it writes a line to log: vendor, method, path, status, and why. A
@@ -113,6 +122,7 @@ func New(behaviour Behaviour, now func() time.Time, log io.Writer) *Sandbox {
 		behaviour: behaviour,
 		jwts:      map[string]time.Time{},
 		bearers:   map[string]time.Time{},
+		access:    map[string]time.Time{},
 		seen:      map[string]bool{},
 	}
 }
@@ -180,6 +190,10 @@ func (s *Sandbox) answerer(path string) answerer {
 		return answerer{"infinity", infinityFailure, s.infinityLogin}
 	case strings.HasPrefix(path, infinityAPI+"/v1.0/"):
 		return answerer{"infinity", infinityRefusal("told to refuse"), s.infinity}
+	case path == oauthToken:
+		return answerer{"oauth2", oauthError(http.StatusUnauthorized, "invalid_client", "told to refuse"), s.oauthLogin}
+	case strings.HasPrefix(path, oauthPrefix):
+		return answerer{"oauth2", oauthError(http.StatusUnauthorized, "invalid_token", "told to refuse"), s.oauth}
 	default:
 		return answerer{vendor: "?"}
 	}
@@ -201,6 +215,8 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.handshakes.Add(1)
 	case infinityLogin:
 		s.logins.Add(1)
+	case oauthToken:
+		s.oauthLogins.Add(1)
 	}
 
 	var a answer

@@ -171,8 +171,8 @@ func TestWrongLogins(t *testing.T) {
 		{"a length of a secret", form("a: length(client_secret)"), "length(x) takes (string)"},
 		{
 			"an unused secret", secret("{}, more: {}"),
-			"secrets.more: is not used in any header, query parameter or value, or in " +
-				"the login",
+			"secrets.more: is not used in any header, query parameter, value or body, or " +
+				"in the login",
 		},
 		// Sizes
 		{
