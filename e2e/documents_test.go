@@ -23,6 +23,7 @@ import (
 
 	"github.com/apisig/vault-plugin-apisig/backend"
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
+	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 	"github.com/apisig/vault-plugin-apisig/schemes"
 )
 
@@ -164,6 +165,38 @@ func TestReadmeBeginsWithTheCatalogue(t *testing.T) {
 	require.Less(t, time.Since(began), time.Minute)
 	require.Regexp(t, `(?m)^url +https://api\.binance\.com/api/v3/account\?timestamp=\d+.*&signature=[0-9a-f]{64}$`,
 		string(printed))
+}
+
+// The commands of docs/logins.md take a reader from an engine without the option to a call with a token.
+func TestLoginsTutorialSucceeds(t *testing.T) {
+	t.Parallel()
+	for _, tool := range []string{"openssl", "curl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip("the commands use " + tool + ", which is not on this machine")
+		}
+	}
+	document, err := os.ReadFile("../docs/logins.md")
+	require.NoError(t, err)
+	m := harness.Start(t).MountApisig(t)
+	known := sandbox.Default()
+	m.Vendor.Change(func(b *sandbox.Behaviour) {
+		b.OAuthClientID, b.OAuthClientSecret = known.OAuthClientID, known.OAuthClientSecret
+	})
+	work := t.TempDir()
+	require.NoError(t, os.Symlink(m.Server.Binary, filepath.Join(work, "vault")))
+	script := ""
+	for _, block := range shellBlock.FindAllSubmatch(document, -1) {
+		script += string(block[1]) + "\n"
+	}
+	run := harness.Command("bash", "-euo", "pipefail", "-c", script)
+	run.Dir = work
+	run.Env = append(m.Server.Environ(), "URL="+m.URL, "PATH="+work+":"+os.Getenv("PATH"))
+	printed, err := run.CombinedOutput()
+	require.NoError(t, err, "%s\n%s", script, printed)
+	require.Regexp(t, `(?m)^lease_id +lab/creds/custom/orders/\w+$`, string(printed))
+	require.Contains(t, string(printed), `{"orders":[]}`, "what the API answers")
+	require.NotContains(t, string(printed), known.OAuthClientSecret)
+	require.Equal(t, "Iv23liEXAMPLE", m.Read("config/custom/docs").Data["client_id"])
 }
 
 // The commands of docs/schemes.md take a reader from an API's page to a signature, and from a private key to a token.
