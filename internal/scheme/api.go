@@ -335,6 +335,7 @@ func (a *account) Sign(m api.Moment, given api.Inputs) (api.Answer, error) {
 	}
 	answer := api.Answer{
 		Headers:   signed.Headers,
+		PerCall:   a.scheme.PerCall(),
 		Query:     signed.Query,
 		Values:    signed.Values,
 		Fields:    map[string]any{"base_url": a.values.BaseURL},

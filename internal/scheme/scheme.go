@@ -58,6 +58,8 @@ type Scheme struct {
 	checked *checker
 	// uses are the names in the document.
 	uses map[string]bool
+	// perCall is what PerCall returns.
+	perCall []string
 	// lints are those of the document; nil if this is not the whole scheme.
 	lints []string
 	// unit is the smallest step of a clock that grows; 0 if the document does not say growing.
@@ -170,6 +172,7 @@ func compile(text string, functions map[string]*function, newer *newerRules) (_ 
 		maps.Copy(s.uses, let.uses)
 	}
 	c.addUses(uses)
+	s.perCall = c.freeUUIDs(s, d)
 	for _, f := range d.secrets {
 		if !uses[f.name] && !logsIn[f.name] {
 			panic(refuseAt("secrets."+f.name, "is not used in any header, query parameter, value or body, or in the login"))
@@ -443,6 +446,32 @@ func names[T any](of []T, name func(T) string) []string {
 		names[i] = name(of[i])
 	}
 	return names
+}
+
+// PerCall are the names of the headers that are of one call, and that a client can make by itself: a UUID which nothing
+// else of the call is made of. nil for none.
+func (s *Scheme) PerCall() []string { return s.perCall }
+
+// freeUUIDs are the names of the headers that are a uuid which nothing else of the call is made of, so that a client that
+// sends the headers again can put another one there.
+func (c *checker) freeUUIDs(s *Scheme, d *document) []string {
+	var free []string
+	for _, header := range d.headers {
+		if header.text == "uuid" {
+			free = append(free, header.name)
+		}
+	}
+	made := 0
+	for _, of := range s.outputs() {
+		uses := maps.Clone(of.uses)
+		if c.addUses(uses); uses["uuid"] {
+			made++
+		}
+	}
+	if made > len(free) {
+		return nil
+	}
+	return free
 }
 
 // addUses adds to names what the lets among them are made of. A let stands after those that it uses.
