@@ -62,7 +62,9 @@ func TestAttemptsOfALoginAreMadeAnew(t *testing.T) {
 	clock, ids := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), 0
 	by := api.Caller{
 		Client: exchange.Client{
-			Now: func() time.Time { clock = clock.Add(time.Second); return clock }, Pause: time.Millisecond, LoopbackLogins: true,
+			Now:            func() time.Time { clock = clock.Add(time.Second); return clock },
+			Pause:          time.Millisecond,
+			LoopbackLogins: true,
 		},
 		NewID: func() (string, error) { ids++; return []string{"", "one", "two"}[ids], nil },
 	}
