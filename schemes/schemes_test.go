@@ -286,7 +286,8 @@ func TestCommentsSayWhatToWrite(t *testing.T) {
 
 var update = flag.Bool("update", false, "write the list of README.md instead of comparing it")
 
-// The list in README.md is made of the catalogue, with the beginning of each title. To write it again:
+// The list in README.md is made of the catalogue, with the beginning of each title, which tells schemes apart. To write
+// it again:
 //
 //	go test ./schemes -run TestReadmeListsTheCatalogue -update
 func TestReadmeListsTheCatalogue(t *testing.T) {
@@ -297,8 +298,11 @@ func TestReadmeListsTheCatalogue(t *testing.T) {
 	require.Len(t, table.FindAll(readme, -1), 1)
 	rows := "<!-- table: schemes -->\n"
 	detail := regexp.MustCompile(`(: |\. |, | \().*`)
+	titles := map[string]string{}
 	for _, name := range schemes.Names() {
 		title := detail.ReplaceAllLiteralString(schemes.AboutOf(schemes.Text(name)).Title, "")
+		require.NotContains(t, titles, title, "%s has the title of %s", name, titles[title])
+		titles[title] = name
 		rows += fmt.Sprintf("- [`%s`](%[1]s.yml): %s\n", name, title)
 	}
 	want := table.ReplaceAllLiteralString(string(readme), rows+"<!-- end of table -->")
