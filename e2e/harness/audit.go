@@ -17,7 +17,10 @@ type AuditEntry struct {
 	Auth struct {
 		DisplayName string `json:"display_name"`
 	}
-	Request struct{ Operation, Path string }
+	Request struct {
+		Operation, Path string
+		Data            Values // whose values are hashed
+	}
 	Error   string
 }
 
