@@ -21,7 +21,7 @@ type AuditEntry struct {
 		Operation, Path string
 		Data            Values // whose values are hashed
 	}
-	Error   string
+	Error string
 }
 
 // AuditEntries are the lines of the server's audit log so far.
