@@ -339,7 +339,9 @@ func TestProxyCallsWithADeclaredLogin(t *testing.T) {
 	harness.Eventually(t, func() bool {
 		call(http.MethodPost)
 		return m.Vendor.OAuthLogins() >= logins+3
-	}, "three tokens that are followed by another in time")
+	}, "three tokens, one after the other")
+	_, unauthorized = reads()
+	require.Equal(t, 2, unauthorized, "no other call had a token that had ended")
 }
 
 // The proxy uses the token that is in the file now, and says which side failed while there is none that Vault takes.

@@ -178,7 +178,7 @@ func (m *Mount) TokenVendors() []TokenVendor {
 }
 
 // WriteShortLived writes configs pave/main, avanan/us, infinity/us and custom/main whose answers are good for seconds:
-// readers must read the headers again after one, the tokens live for five. That of custom/main is an OAuth 2.0 server's.
+// readers must read the headers again after one, the tokens live for five. custom/main has those of OAuth 2.0.
 func (m *Mount) WriteShortLived() {
 	m.T.Helper()
 	m.Write("config/pave/main", With(m.PaveValues(), Values{"ttl": 1}))

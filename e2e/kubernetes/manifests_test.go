@@ -121,8 +121,8 @@ type dynamicSecret struct {
 	}
 }
 
-// The External Secrets Operator's manifests read existing paths: again when the headers' default ttl has passed, and for
-// a token after half of the default min_ttl.
+// The External Secrets Operator's manifests read existing paths: again when the default ttl of headers has passed, or
+// half of the default min_ttl of tokens.
 func TestExternalSecretsManifestsMatchAnswers(t *testing.T) {
 	t.Parallel()
 	shared := newMount(t)
