@@ -18,11 +18,11 @@ import (
 func TestExternalSecretsOperatorKeepsSecretFresh(t *testing.T) {
 	t.Parallel()
 	needsKubernetes(t)
-	for file, row := range map[string]struct{ interval, secret, path string }{
+	for file, row := range map[string]struct{ interval, secret, path string }{ //nolint:paralleltest // each has a cluster
 		"external-secrets.yml":        {"150s", "pave-headers", "apisig/creds/pave/main"},
 		"external-secrets-oauth2.yml": {"5m", "oauth2-headers", "apisig/creds/custom/main"},
 	} {
-		t.Run(file, func(t *testing.T) { //nolint:paralleltest // each needs a cluster of its own
+		t.Run(file, func(t *testing.T) {
 			c, server, m := startWithEngine(t)
 			writeOAuth(m, 2*life)
 
