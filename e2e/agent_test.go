@@ -59,6 +59,9 @@ func TestAgentKeepsFilesFresh(t *testing.T) {
 		again := harness.With(headers(a, "infinity.headers"), values{"x-av-req-id": uuid.NewString()})
 		require.Equal(t, http.StatusOK, m.Call(m.URL+"/app/hec-api/v1.0/scopes", again))
 	})
+	a.Refreshes(t, "oauth2.headers", 5, func() {
+		require.Equal(t, http.StatusOK, m.Call(m.URL+"/oauth2/v1/orders", headers(a, "oauth2.headers")))
+	})
 	environment := environment(a)
 	require.Equal(t, http.StatusOK, m.Call(environment["PAVE_BASE_URL"]+"/v1/sessions", values{
 		"API-Key":       environment["PAVE_API_KEY"],

@@ -18,6 +18,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
@@ -25,6 +26,7 @@ import (
 
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 	"github.com/apisig/vault-plugin-apisig/internal/proxy"
+	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
 // exampleProxy is the configuration of examples/proxy, with more routes.
@@ -269,6 +271,77 @@ func TestProxyRetriesAfter401(t *testing.T) {
 			require.Equal(t, row.want, p.Status(t, p.URL+row.target))
 		})
 	}
+}
+
+// With the route for a declared login, applications call an API that wants OAuth 2.0's tokens. The proxy uses a token
+// until its lease ends. After a 401 it tells Vault, and calls once more with the token that Vault has by now.
+func TestProxyCallsWithADeclaredLogin(t *testing.T) {
+	t.Parallel()
+	m := harness.Start(t).MountApisig(t)
+	var mu sync.Mutex
+	last, ended := "none", "" // Authorization headers
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		last = r.Header.Get("Authorization")
+		refused := last == ended
+		mu.Unlock()
+		if refused {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		m.Vendor.ServeHTTP(w, r)
+	}))
+	t.Cleanup(api.Close)
+	// rotate is a rotation of the secret: Vault logs in anew, and the API ends the token that it saw last.
+	rotate := func() {
+		given := values{"base_url": api.URL + "/oauth2", "verify": true} // even if nothing changes
+		m.Write("config/custom/main", harness.With(m.OAuthValues(), given))
+		mu.Lock()
+		ended = last
+		mu.Unlock()
+	}
+	rotate()
+	p := harness.NewProxy(t, m, strings.ReplaceAll(exampleProxy(t, ""), "\n  # ", "\n  "))
+	reader, err := os.ReadFile("../examples/policies/custom-reader.hcl")
+	require.NoError(t, err)
+	p.SetToken(t, proxyToken(t, m, string(reader)))
+	p.Start(t)
+	call := func(method string) {
+		status, answer := bodyOf(t, method, p.URL+"/oauth2/v1/orders", "")
+		require.Equal(t, http.StatusOK, status, answer)
+	}
+	for range 3 {
+		call(http.MethodGet)
+	}
+	require.Equal(t, http.StatusForbidden, p.Status(t, p.URL+"/oauth2/v1/users"))
+	reads := func() (all, unauthorized int) {
+		for _, entry := range m.Server.AuditEntries(t) {
+			if entry.Type == "response" && entry.Request.Path == "apisig/creds/custom/main" {
+				all++
+				if entry.Request.Data["unauthorized"] != nil {
+					unauthorized++
+				}
+			}
+		}
+		return all, unauthorized
+	}
+	all, unauthorized := reads()
+	require.Equal(t, []int{1, 0}, []int{all, unauthorized}, "one token for every call")
+
+	rotate()
+	call(http.MethodGet)
+	all, unauthorized = reads()
+	require.Equal(t, []int{2, 1}, []int{all, unauthorized}, "a read that reports the 401")
+
+	m.Vendor.Change(func(b *sandbox.Behaviour) { b.OAuthTokenLife = 5 * time.Second })
+	rotate()
+	logins := m.Vendor.OAuthLogins()
+	harness.Eventually(t, func() bool {
+		call(http.MethodPost)
+		return m.Vendor.OAuthLogins() >= logins+3
+	}, "three tokens, one after the other")
+	_, unauthorized = reads()
+	require.Equal(t, 2, unauthorized, "no other call had a token that had ended")
 }
 
 // The proxy uses the token that is in the file now, and says which side failed while there is none that Vault takes.

@@ -13,7 +13,7 @@ import (
 )
 
 // AgentFiles are the files that the examples' Agent writes.
-var AgentFiles = []string{"pave.headers", "avanan.jwt", "infinity.headers", "apisig.env"}
+var AgentFiles = []string{"pave.headers", "avanan.jwt", "infinity.headers", "oauth2.headers", "apisig.env"}
 
 // Agent is a Vault Agent that renders the templates of examples/agent into a directory.
 type Agent struct {
@@ -22,17 +22,18 @@ type Agent struct {
 	starts    int
 }
 
-// StartAgent starts an Agent that logs in by an AppRole, whose policies are the examples' three readers, and waits
+// StartAgent starts an Agent that logs in by an AppRole, whose policies are the examples' four readers, and waits
 // until it has rendered each file once.
 func StartAgent(t *testing.T, m *Mount) *Agent {
 	t.Helper()
 	a := &Agent{Directory: t.TempDir()}
-	for _, policy := range []string{"pave-reader", "avanan-token-reader", "infinity-reader"} {
+	policies := []string{"pave-reader", "avanan-token-reader", "infinity-reader", "custom-reader"}
+	for _, policy := range policies {
 		rules, err := os.ReadFile(Path("examples/policies/" + policy + ".hcl"))
 		require.NoError(t, err)
 		require.NoError(t, m.Client.Sys().PutPolicyWithContext(t.Context(), policy, string(rules)))
 	}
-	a.writeAppRole(t, m, "pave-reader,avanan-token-reader,infinity-reader")
+	a.writeAppRole(t, m, strings.Join(policies, ","))
 	for _, file := range []string{"agent.hcl", "templates"} {
 		require.NoError(t, os.Symlink(Path("examples/agent/"+file), filepath.Join(a.Directory, file)))
 	}

@@ -17,8 +17,11 @@ type AuditEntry struct {
 	Auth struct {
 		DisplayName string `json:"display_name"`
 	}
-	Request struct{ Operation, Path string }
-	Error   string
+	Request struct {
+		Operation, Path string
+		Data            Values // whose values are hashed
+	}
+	Error string
 }
 
 // AuditEntries are the lines of the server's audit log so far.

@@ -177,8 +177,8 @@ func (m *Mount) TokenVendors() []TokenVendor {
 	}
 }
 
-// WriteShortLived writes configs pave/main, avanan/us and infinity/us whose answers are good for seconds: readers must
-// read the headers again after one, the tokens live for five.
+// WriteShortLived writes configs pave/main, avanan/us, infinity/us and custom/main whose answers are good for seconds:
+// readers must read the headers again after one, the tokens live for five. custom/main has those of OAuth 2.0.
 func (m *Mount) WriteShortLived() {
 	m.T.Helper()
 	m.Write("config/pave/main", With(m.PaveValues(), Values{"ttl": 1}))
@@ -186,6 +186,8 @@ func (m *Mount) WriteShortLived() {
 		vendor.Live(5 * time.Second)
 		m.Write("config/"+vendor.Name+"/us", With(vendor.Values, Values{"min_ttl": 3}))
 	}
+	m.Vendor.Change(func(b *sandbox.Behaviour) { b.OAuthTokenLife = 5 * time.Second })
+	m.Write("config/custom/main", With(m.OAuthValues(), Values{"min_ttl": 3}))
 }
 
 // Call calls the vendor with the headers of an answer and returns the status.

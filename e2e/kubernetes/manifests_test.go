@@ -52,6 +52,7 @@ func TestSecretsOperatorManifestsMatchAnswers(t *testing.T) {
 	}{
 		"pave.yml":   {false, map[string][]string{"headers": {"", "header_lines"}}},
 		"custom.yml": {false, map[string][]string{"headers": {"", "header_lines"}}},
+		"oauth2.yml": {true, map[string][]string{"headers": {"", "header_lines"}}},
 		"avanan.yml": {true, map[string][]string{"token": {"", "token"}}},
 		"infinity.yml": {true, map[string][]string{
 			"headers": {"Authorization: Bearer ", "token"},
@@ -84,6 +85,7 @@ func TestSecretsOperatorManifestsMatchAnswers(t *testing.T) {
 
 			if want.leased {
 				require.Positive(t, answer.LeaseDuration)
+				require.Equal(t, 67, manifest.Spec.RenewalPercent)
 				return
 			}
 			for _, field := range []string{"ttl", "rotation_period"} {
@@ -119,41 +121,57 @@ type dynamicSecret struct {
 	}
 }
 
-// The External Secrets Operator's manifest reads an existing path, and again when the headers' default ttl has passed.
-func TestExternalSecretsManifestMatchesAnswer(t *testing.T) {
+// The External Secrets Operator's manifests read existing paths: again when the default ttl of headers has passed, or
+// half of the default min_ttl of tokens.
+func TestExternalSecretsManifestsMatchAnswers(t *testing.T) {
 	t.Parallel()
-	m := newMount(t)
-	var generator struct {
-		Kind     string
-		Metadata struct{ Name string }
-		Spec     struct{ Path, Method string }
-	}
-	var secret struct {
-		Spec struct {
-			RefreshInterval time.Duration `yaml:"refreshInterval"`
-			Target          struct {
-				Template struct{ Data map[string]string }
+	shared := newMount(t)
+	for file, want := range map[string]struct { //nolint:paralleltest // waiting, a Vault would idle
+		leased   bool
+		interval time.Duration
+	}{
+		"external-secrets.yml":        {false, 150 * time.Second},
+		"external-secrets-oauth2.yml": {true, 5 * time.Minute},
+	} {
+		t.Run(file, func(t *testing.T) {
+			m := shared.In(t)
+			var generator struct {
+				Kind     string
+				Metadata struct{ Name string }
+				Spec     struct{ Path, Method string }
 			}
-			DataFrom []struct {
-				SourceRef struct {
-					GeneratorRef struct{ Kind, Name string } `yaml:"generatorRef"`
-				} `yaml:"sourceRef"`
-			} `yaml:"dataFrom"`
-		}
+			var secret struct {
+				Metadata struct{ Name string }
+				Spec     struct {
+					RefreshInterval time.Duration `yaml:"refreshInterval"`
+					Target          struct {
+						Name     string
+						Template struct{ Data map[string]string }
+					}
+					DataFrom []struct {
+						SourceRef struct {
+							GeneratorRef struct{ Kind, Name string } `yaml:"generatorRef"`
+						} `yaml:"sourceRef"`
+					} `yaml:"dataFrom"`
+				}
+			}
+			both := objects(t, file)
+			require.NoError(t, yaml.Unmarshal([]byte(both[0]), &generator))
+			require.NoError(t, yaml.Unmarshal([]byte(both[1]), &secret))
+			require.Equal(t, generator.Kind, secret.Spec.DataFrom[0].SourceRef.GeneratorRef.Kind)
+			require.Equal(t, generator.Metadata.Name, secret.Spec.DataFrom[0].SourceRef.GeneratorRef.Name)
+			require.Equal(t, secret.Metadata.Name, secret.Spec.Target.Name)
+			require.Equal(t, want.interval, secret.Spec.RefreshInterval)
+			require.Equal(t, "GET", generator.Spec.Method)
+			answer := m.Read(strings.TrimPrefix(generator.Spec.Path, m.Path+"/"))
+			require.Equal(t, want.leased, answer.LeaseID != "")
+			rendered := map[string]string{}
+			for key, text := range secret.Spec.Target.Template.Data {
+				rendered[key] = render(t, text, answer.Data)
+			}
+			require.Equal(t, map[string]string{"headers": answer.Data["header_lines"].(string)}, rendered)
+		})
 	}
-	both := objects(t, "external-secrets.yml")
-	require.NoError(t, yaml.Unmarshal([]byte(both[0]), &generator))
-	require.NoError(t, yaml.Unmarshal([]byte(both[1]), &secret))
-	require.Equal(t, generator.Kind, secret.Spec.DataFrom[0].SourceRef.GeneratorRef.Kind)
-	require.Equal(t, generator.Metadata.Name, secret.Spec.DataFrom[0].SourceRef.GeneratorRef.Name)
-	require.Equal(t, 150*time.Second, secret.Spec.RefreshInterval)
-	require.Equal(t, "GET", generator.Spec.Method)
-	answer := m.Read(strings.TrimPrefix(generator.Spec.Path, m.Path+"/"))
-	rendered := map[string]string{}
-	for key, text := range secret.Spec.Target.Template.Data {
-		rendered[key] = render(t, text, answer.Data)
-	}
-	require.Equal(t, map[string]string{"headers": answer.Data["header_lines"].(string)}, rendered)
 }
 
 // The objects of the CSI provider's manifest are fields of answers, and none is a signature: the provider would give
@@ -198,6 +216,8 @@ func TestPolicyAllowsOnlyWhatExamplesRead(t *testing.T) {
 		"creds/avanan/us":     http.StatusOK,
 		"creds/infinity/us":   http.StatusOK,
 		"creds/custom/orders": http.StatusOK,
+		"creds/custom/main":   http.StatusOK,
+		"creds/custom/other":  http.StatusForbidden,
 		"creds/pave/other":    http.StatusForbidden,
 		"config/pave/main":    http.StatusForbidden,
 		"status/pave/main":    http.StatusForbidden,

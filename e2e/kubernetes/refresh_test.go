@@ -43,7 +43,7 @@ func TestSecretsOperatorKeepsSecretsFresh(t *testing.T) {
 	c, server, m := startWithEngine(t)
 	c.strict(t)
 
-	for _, file := range []string{"auth.yml", "pave.yml", "avanan.yml", "infinity.yml", "custom.yml"} {
+	for _, file := range []string{"auth.yml", "pave.yml", "avanan.yml", "infinity.yml", "custom.yml", "oauth2.yml"} {
 		c.applyExample(t, file, m.Server.Address)
 	}
 	operator := c.startOperator(t, "first")
@@ -52,6 +52,7 @@ func TestSecretsOperatorKeepsSecretsFresh(t *testing.T) {
 		"avanan-token":   {"token"},
 		"infinity-token": {"headers", "token"},
 		"orders-headers": {"headers"},
+		"oauth2-headers": {"headers"},
 	})
 	w.refreshes(t, 1, "at first")
 	begin := time.Now()
@@ -81,7 +82,8 @@ func TestSecretsOperatorKeepsSecretsFresh(t *testing.T) {
 
 	deletionCostsNothing(t, c, w)
 	checkAudit(t, m, well, 1,
-		"apisig/creds/pave/main", "apisig/creds/custom/orders", "apisig/creds/avanan/us", "apisig/creds/infinity/us")
+		"apisig/creds/pave/main", "apisig/creds/custom/orders",
+		"apisig/creds/avanan/us", "apisig/creds/infinity/us", "apisig/creds/custom/main")
 }
 
 // writeShortLived writes the configs that the examples read, whose headers and tokens live for a tenth of their time.
@@ -94,6 +96,15 @@ func writeShortLived(m *harness.Mount) {
 		vendor.Live(life)
 		m.Write("config/"+vendor.Name+"/us", harness.With(vendor.Values, values{"min_ttl": half}))
 	}
+	writeOAuth(m, life)
+}
+
+// writeOAuth writes a config of an API with OAuth 2.0, and makes its tokens live so long from now on.
+func writeOAuth(m *harness.Mount, life time.Duration) {
+	m.T.Helper()
+	m.Vendor.Change(func(b *sandbox.Behaviour) { b.OAuthTokenLife = life })
+	given := values{"min_ttl": int(life/time.Second) / 2, "verify": true} // also if only min_ttl changes
+	m.Write("config/custom/main", harness.With(m.OAuthValues(), given))
 }
 
 // defineAll applies the custom resource definitions of the operators.
@@ -119,7 +130,9 @@ func (c *cluster) strict(t *testing.T) {
 	require.GreaterOrEqual(t, status, http.StatusBadRequest)
 	require.Contains(t, answer["message"], "allowStaticCredentials")
 
-	c.applyExample(t, "external-secrets.yml", vaultInExamples, "dryRun=All")
+	for _, file := range []string{"external-secrets.yml", "external-secrets-oauth2.yml"} {
+		c.applyExample(t, file, vaultInExamples, "dryRun=All")
+	}
 	auth, err := os.ReadFile(example("auth.yml"))
 	require.NoError(t, err)
 	objects := strings.Split(string(auth), "\n---\n")
@@ -162,7 +175,7 @@ func deletionCostsNothing(t *testing.T, c *cluster, w *secretWatch) {
 		require.True(t, again == reader.Data["token"], "the token stays") //nolint:testifylint // shows no token
 		require.Equal(t, exchanges, vendor.Exchanges())
 	}
-	for _, name := range []string{"pave-headers", "orders-headers"} {
+	for _, name := range []string{"pave-headers", "orders-headers", "oauth2-headers"} {
 		c.remove(t, name)
 	}
 	require.Empty(t, m.IrrevocableLeases())

@@ -80,6 +80,8 @@ func (w *secretWatch) call(t *testing.T, name string, current content) error {
 		path = "/v1/sessions"
 	case "orders-headers":
 		path = ordersPath
+	case "oauth2-headers":
+		path = "/oauth2/v1/orders"
 	case "infinity-token":
 		path, headers["x-av-req-id"] = "/app/hec-api/v1.0/scopes", uuid.NewString()
 		if headers["Authorization"] != "Bearer "+current["token"] {

@@ -1,7 +1,8 @@
-# Vault Agent keeps four files fresh in its working directory: pave.headers with the headers for PAVE, avanan.jwt with
-# Avanan's JWT, infinity.headers with the Infinity Portal's token, and apisig.env with all of them as environment variables.
-# Remove what you do not use, here and in templates/env.ctmpl. Start Agent there, with VAULT_ADDR set and with the files role-id
-# and secret-id of an AppRole (docs/agent.md says how to make them):
+# Vault Agent keeps five files fresh in its working directory: pave.headers with the headers for PAVE, avanan.jwt with
+# Avanan's JWT, infinity.headers with the Infinity Portal's token, oauth2.headers with the headers of a declared API that wants
+# a login (docs/schemes.md), and apisig.env with the first three as environment variables. Remove what you do not use, here and
+# in templates/env.ctmpl. Start Agent there, with VAULT_ADDR set and with the files role-id and secret-id of an AppRole
+# (docs/agent.md says how to make them):
 #
 #     vault agent -config=agent.hcl
 #
@@ -44,6 +45,12 @@ template {
 template {
   source      = "templates/infinity-headers.ctmpl"
   destination = "infinity.headers"
+  perms       = "0600"
+}
+
+template {
+  source      = "templates/oauth2-headers.ctmpl"
+  destination = "oauth2.headers"
   perms       = "0600"
 }
 

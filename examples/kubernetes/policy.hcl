@@ -11,6 +11,9 @@ path "apisig/creds/infinity/us" {
 path "apisig/creds/custom/orders" {
   capabilities = ["read"]
 }
+path "apisig/creds/custom/main" {
+  capabilities = ["read"]
+}
 
 # When a VaultDynamicSecret is deleted, the operator revokes its lease. Without this the lease ends by itself.
 path "sys/leases/revoke" {
