@@ -10,9 +10,9 @@ import (
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
-// A real Vault logs in at an OAuth 2.0 server by schemes of the catalogue: with a secret by Basic or in a form, and with
-// a signed assertion. The token opens the API, is leased, and is shared. A server that refuses or fails gives nothing
-// away, as the search for leaks shows.
+// A real Vault logs in at an OAuth 2.0 server by schemes of the catalogue: with a secret, by Basic or in a form, and
+// with a signed assertion. The token opens the API, is leased, and is shared. Where the server refuses or fails, the
+// search for leaks finds nothing.
 func TestClientCredentialsInVault(t *testing.T) {
 	t.Parallel()
 	key, public := harness.NewKey(t)

@@ -11,8 +11,8 @@ import (
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
 )
 
-// A restart of Vault, or of its killed plugin, loses the tokens in memory, which costs one exchange for each config, and
-// nothing else: configs and leases stay as they were.
+// A restart of Vault, or of its killed plugin, loses the tokens in memory, which costs one exchange for each config,
+// and nothing else: configs and leases stay as they were.
 func TestRestartKeepsConfigsAndLeases(t *testing.T) {
 	t.Parallel()
 	server := harness.StartRaft(t)
@@ -35,7 +35,7 @@ func TestRestartKeepsConfigsAndLeases(t *testing.T) {
 		require.NotContains(t, configs[vendor.Name], vendor.Secret)
 		read(m, vendor.Name)
 	}
-	for name, restart := range map[string]func(*testing.T){ //nolint:paralleltest // of one Vault
+	for name, restart := range map[string]func(*testing.T){
 		"a restart": server.Restart,
 		"kill -9 of the plugin": func(t *testing.T) {
 			t.Helper()
@@ -54,7 +54,7 @@ func TestRestartKeepsConfigsAndLeases(t *testing.T) {
 			}
 		})
 	}
-	for _, lease := range leases {
+	for _, lease := range leases { //nolint:paralleltest // the subtests above restart one Vault
 		m.RequireLeased(lease)
 	}
 	m.Revoke(leases...)

@@ -259,7 +259,7 @@ func upgradeAndBack(t *testing.T, before version) {
 	m.runAs(backend.Version)
 	m.serves(configs)
 	require.Equal(t, login, m.Read("config/custom/us").Data)
-	require.False(t, harness.Token(m.logsIn()) == harness.Token(forgotten), "the token is an old one")
+	require.NotEqual(t, harness.Token(forgotten), harness.Token(m.logsIn()))
 	m.end([]*api.Secret{forgotten})
 	require.NotEmpty(t, m.leased(configs))
 	require.NotEmpty(t, m.Leases())

@@ -29,8 +29,8 @@ type leakSearch struct {
 
 type needle struct{ form, text string }
 
-// newLeakSearch searches for any part of the secrets that the tests made up, and of the signatures of logins. It searches for the sandbox's own secrets
-// as a whole, since logs may contain the words that they consist of.
+// newLeakSearch searches for any part of the secrets that the tests made up, and of the signatures of assertions. It
+// searches for the sandbox's own secrets as a whole, since logs may contain the words that they consist of.
 func newLeakSearch() *leakSearch {
 	secrets.mu.Lock()
 	defer secrets.mu.Unlock()

@@ -105,16 +105,18 @@ func TestLeakSearchFindsWhatLoginsSend(t *testing.T) {
 	search := newLeakSearch()
 	search.addSecret(Canary + `k7/Qz 2Xw+9"pL4`)
 	for name, test := range map[string]struct{ text, form string }{
-		"Basic":                       {"aWQ6azcvUXogMlh3KzkicEw0", "a secret in base64"},
-		"Basic, percent-encoded":      {"aWQ6Pz9rNy9ReiAyWHcrOSJwTDQ%3D", "a secret in base64"},
-		"Basic of an encoded secret":  {"aWQ6eiUyMDJYdyUyQjklMjI=", "an encoded secret in base64"},
-		"Basic of one for forms":      {"aWQ6UXorMlh3JTJCOSUyMg==", "an encoded secret in base64"},
-		"a form":                      {"client_secret=z+2Xw%2B9", "an encoded secret"},
-		"a query":                     {"client_secret=z%202Xw%2", "an encoded secret"},
-		"JSON":                        {`{"secret":"7/Qz 2Xw+9\"pL4"}`, "a secret"},
-		"the signature of a login":    {"." + signature[:10], "an assertion"},
-		"the end of one":              {signature[len(signature)-leastPart:], "an assertion"},
-		"one in base64":               {base64.StdEncoding.EncodeToString([]byte("a." + signature)), "an assertion in base64"},
+		"Basic":                      {"aWQ6azcvUXogMlh3KzkicEw0", "a secret in base64"},
+		"Basic, percent-encoded":     {"aWQ6Pz9rNy9ReiAyWHcrOSJwTDQ%3D", "a secret in base64"},
+		"Basic of an encoded secret": {"aWQ6eiUyMDJYdyUyQjklMjI=", "an encoded secret in base64"},
+		"Basic of one for forms":     {"aWQ6UXorMlh3JTJCOSUyMg==", "an encoded secret in base64"},
+		"a form":                     {"client_secret=z+2Xw%2B9", "an encoded secret"},
+		"a query":                    {"client_secret=z%202Xw%2", "an encoded secret"},
+		"JSON":                       {`{"secret":"7/Qz 2Xw+9\"pL4"}`, "a secret"},
+		"the signature of a login":   {"." + signature[:10], "an assertion"},
+		"the end of one":             {signature[len(signature)-leastPart:], "an assertion"},
+		"one in base64": {
+			base64.StdEncoding.EncodeToString([]byte("a." + signature)), "an assertion in base64",
+		},
 		"seven characters of a query": {"%202Xw%", ""},
 		"the start of any assertion":  {"eyJhbGciOiJFUzI1NiJ9.e30.", ""},
 	} {

@@ -202,8 +202,8 @@ func (m *Mount) BuiltInTokenVendors() []TokenVendor {
 	}
 }
 
-// WriteShortLived writes configs pave/main, avanan/us, infinity/us and custom/us whose answers are good for seconds: readers must
-// read the headers again after one, the tokens live for five.
+// WriteShortLived writes configs pave/main, avanan/us, infinity/us and custom/us, whose answers are good for seconds:
+// readers must read the headers of pave/main again after one, and the tokens live for five.
 func (m *Mount) WriteShortLived() {
 	m.T.Helper()
 	m.Write("config/pave/main", With(m.PaveValues(), Values{"ttl": 1}))
