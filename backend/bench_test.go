@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http/httptest"
+	"os"
 	"testing"
 	"time"
 
@@ -34,9 +35,14 @@ func BenchmarkRead(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer engine.Cleanup(ctx)
+	scheme, err := os.ReadFile("../examples/schemes/sandbox.yml")
+	if err != nil {
+		b.Fatal(err)
+	}
 	for path, data := range map[string]map[string]any{
-		"config/pave/main": {"username": "acme", "api_key": "key", "api_secret": "secret"},
-		"config/avanan/us": {"app_id": "US:sandbox", "secret_key": "sandbox-avanan-secret", "base_url": vendor.URL},
+		"config/custom/orders": {"scheme": string(scheme), "secret": "the key of a call", "base_url": vendor.URL},
+		"config/pave/main":     {"username": "acme", "api_key": "key", "api_secret": "secret"},
+		"config/avanan/us":     {"app_id": "US:sandbox", "secret_key": "sandbox-avanan-secret", "base_url": vendor.URL},
 	} {
 		resp, err := engine.HandleRequest(ctx, request(logical.UpdateOperation, path, data))
 		if err != nil || resp.IsError() {
@@ -47,6 +53,9 @@ func BenchmarkRead(b *testing.B) {
 		request(logical.ReadOperation, "creds/pave/main", nil),
 		request(logical.ReadOperation, "creds/avanan/us", nil),
 		request(logical.ReadOperation, "sign/avanan/us", map[string]any{"request_string": "/v1.0/event/1"}),
+		request(logical.ReadOperation, "sign/custom/orders", map[string]any{
+			"method": "GET", "request_string": "/custom/v1/orders",
+		}),
 		request(logical.UpdateOperation, "sign/avanan/us/batch", map[string]any{"request_strings": batch}),
 	} {
 		b.Run(read.Path, func(b *testing.B) {

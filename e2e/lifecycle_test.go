@@ -36,7 +36,7 @@ func TestLeasesAreRevokedWithoutConfigOrVendor(t *testing.T) {
 			require.Empty(t, m.IrrevocableLeases())
 			m.Fault(sandbox.None)
 			m.Write(config, harness.With(vendor.Values, values{"verify": false}))
-			require.NotEqual(t, third.Data["token"], m.Read(creds).Data["token"])
+			require.NotEqual(t, harness.Token(third), harness.Token(m.Read(creds)))
 
 			for range 50 {
 				m.Read(creds)

@@ -17,7 +17,6 @@ func TestLoopbackLoginsOption(t *testing.T) {
 	t.Parallel()
 	const plugin = harness.PluginName + "-options"
 	require.NoError(t, harness.Shared(t).Register(plugin, harness.PluginName, backend.Version))
-	vendor := harness.NewLoginServer(t)
 	m := harness.Shared(t).Unmounted(t, plugin)
 	vault := func(args ...string) {
 		command := harness.Command(m.Server.Binary, args...)
@@ -26,24 +25,24 @@ func TestLoopbackLoginsOption(t *testing.T) {
 		require.NoError(t, err, "%s", printed)
 	}
 	vault("secrets", "enable", "-path="+m.Path, plugin)
-	status, _, text := m.Request(http.MethodPut, "config/custom/us", vendor.Config(t))
+	status, _, text := m.Request(http.MethodPut, "config/custom/us", m.OAuthValues())
 	require.Equal(t, http.StatusBadRequest, status)
-	require.Contains(t, text, "base_url is a loopback address, which a login may go to only with the mount's option "+
+	require.Contains(t, text, "token_address is a loopback address, which a login may go to only with the mount's option "+
 		"loopback_logins=true")
 
 	vault("secrets", "tune", "-options=loopback_logins=true", m.Path)
 	_, err := m.Client.Sys().ReloadPluginWithContext(t.Context(), &api.ReloadPluginInput{Plugin: plugin})
 	require.NoError(t, err)
-	m.Write("config/custom/us", vendor.Config(t))
-	require.Equal(t, http.StatusOK, m.Call(vendor.URL+"/v1/things", m.Read("creds/custom/us").Data["headers"]))
-	status, _, text = m.Request(http.MethodPut, "config/custom/wrong", harness.With(vendor.Config(t), values{
+	m.Write("config/custom/us", m.OAuthValues())
+	require.Equal(t, http.StatusOK, m.Call(m.URL+"/oauth2/v1/orders", m.Read("creds/custom/us").Data["headers"]))
+	status, _, text = m.Request(http.MethodPut, "config/custom/wrong", harness.With(m.OAuthValues(), values{
 		"client_secret": harness.NewSecret(),
 	}))
 	require.Equal(t, http.StatusBadRequest, status)
-	require.Contains(t, text, "it rejects the credentials; check client_id, client_secret, base_url")
+	require.Contains(t, text, "it rejects the credentials; check token_address, token_path, client_id")
 
 	vault("secrets", "disable", m.Path)
 	vault("secrets", "enable", "-path="+m.Path, "-options=loopback_logins=true", plugin)
-	m.Write("config/custom/us", vendor.Config(t))
+	m.Write("config/custom/us", m.OAuthValues())
 	vault("secrets", "disable", m.Path)
 }

@@ -543,8 +543,6 @@ func rotatorRows() []policyRow {
 			{"base_url": []string{}},
 			{"BASE_URL": elsewhere},
 			{"ca_cert": ""},
-			{"scheme": "binance", "secret_key": harness.NewSecret(), "api_key": "key"}, // which has an address
-			{"scheme_upgrade": true, "secret_key": harness.NewSecret(), "api_key": "key"},
 		} {
 			rows = append(rows, put(path, body, byACL), patch(path, body, byACL))
 		}

@@ -118,7 +118,10 @@ func requireSigns(t *testing.T, m *harness.Mount, name, text string, scheme decl
 	headers, _ := answer.Data["headers"].(values)
 	query, _ := answer.Data["query"].(values)
 	given, _ := answer.Data["values"].(values)
-	for wanted := range example.Want {
+	for wanted, value := range example.Want {
+		if value == "" { // it is left out
+			continue
+		}
 		require.True(t, headers[wanted] != nil || query[wanted] != nil || given[wanted] != nil, "it gives no %s", wanted)
 	}
 	status, _, _ = m.Request(http.MethodPut, other+name, example.Request)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
@@ -108,7 +109,7 @@ func (c *cluster) survives(
 	c.T.Helper()
 	leader := c.leader(nil)
 	m := c.at(c.standby())
-	configs, before := c.at(leader).configs(), m.Read("creds/avanan/us")
+	configs, before := c.at(leader).configs(), []*api.Secret{m.Read("creds/avanan/us"), m.Read("creds/custom/us")}
 	leases, outage := m.underLoad(func() {
 		change(leader)
 		c.leader(leader)
@@ -117,11 +118,14 @@ func (c *cluster) survives(
 	require.Less(c.T, outage, within)
 	require.Equal(c.T, configs, m.configs())
 	m.works()
-	kept := m.Leases()
-	for _, lease := range append(leases, before.LeaseID) {
+	for _, lease := range before {
+		m.RequireLeased(lease)
+		leases = append(leases, lease.LeaseID)
+	}
+	kept := m.leases()
+	for _, lease := range leases {
 		require.Contains(c.T, kept, path.Base(lease))
 	}
-	m.RequireLeased(before)
 	m.revokeAll()
 	return leader
 }

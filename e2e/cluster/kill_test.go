@@ -23,6 +23,7 @@ func TestKilledPluginLosesNoWrite(t *testing.T) {
 	m.Write("config/pave/main", m.PaveValues())
 	m.Write("config/avanan/us", m.AvananValues())
 	m.Write("config/infinity/us", m.InfinityValues())
+	m.Write("config/custom/us", m.OAuthValues())
 	harness.NeedsProc(t)
 	const workers, kills, between = 6, 12, 60
 	var done, failed atomic.Int64
@@ -63,12 +64,14 @@ func TestKilledPluginLosesNoWrite(t *testing.T) {
 	m.RevokeAll("creds")
 	require.Empty(t, m.Leases())
 	require.Empty(t, m.LeasesOf("infinity"))
+	require.Empty(t, m.LeasesOf("custom"))
 	require.Empty(t, m.IrrevocableLeases())
 }
 
 // useEverything makes every kind of request, with configs of its own, and reads back what it wrote.
 func (m mount) useEverything(name string, seconds int, done, failed *atomic.Int64) {
 	pave, avanan, infinity := "config/pave/"+name, "config/avanan/"+name, "config/infinity/"+name
+	custom := "config/custom/" + name
 	for _, r := range []struct {
 		method, path string
 		body         any
@@ -79,6 +82,8 @@ func (m mount) useEverything(name string, seconds int, done, failed *atomic.Int6
 		{http.MethodPut, avanan, harness.With(m.AvananValues(), values{"min_ttl": seconds})}, // tried with the vendor
 		{http.MethodDelete, infinity, nil},
 		{http.MethodPut, infinity, harness.With(m.InfinityValues(), values{"min_ttl": seconds})},
+		{http.MethodDelete, custom, nil},
+		{http.MethodPut, custom, harness.With(m.OAuthValues(), values{"min_ttl": seconds})},
 		{http.MethodPatch, "config/avanan/us", values{"min_ttl": 60 + seconds}},
 		{"LIST", "config/pave", nil},
 		{"LIST", "config/avanan", nil},
@@ -88,9 +93,12 @@ func (m mount) useEverything(name string, seconds int, done, failed *atomic.Int6
 		{http.MethodPut, "creds/avanan/" + name, nil},
 		{http.MethodGet, "creds/infinity/us", nil},
 		{http.MethodPut, "creds/infinity/" + name, nil},
+		{http.MethodGet, "creds/custom/us", nil},
+		{http.MethodPut, "creds/custom/" + name, nil},
 		{http.MethodPut, "check/pave/" + name, nil}, // a new config each time, so no check is too early
 		{http.MethodPut, "check/avanan/" + name, nil},
 		{http.MethodPut, "check/infinity/" + name, nil},
+		{http.MethodPut, "check/custom/" + name, nil},
 		{http.MethodGet, "status/avanan/us", nil},
 		{http.MethodGet, "metrics", nil},
 		{http.MethodPut, "sign/avanan/us", values{"request_string": "/v1.0/scopes"}},
@@ -99,7 +107,7 @@ func (m mount) useEverything(name string, seconds int, done, failed *atomic.Int6
 		m.insist(failed, r.method, r.path, r.body)
 		done.Add(1)
 	}
-	for path, field := range map[string]string{pave: "ttl", avanan: "min_ttl", infinity: "min_ttl"} {
+	for path, field := range map[string]string{pave: "ttl", avanan: "min_ttl", infinity: "min_ttl", custom: "min_ttl"} {
 		got := m.insist(failed, http.MethodGet, path, nil).Data[field]
 		if done.Add(1); fmt.Sprint(got) != fmt.Sprint(seconds) {
 			m.T.Errorf("%s of %s is %v, not %d", field, path, got, seconds)

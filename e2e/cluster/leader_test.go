@@ -16,8 +16,7 @@ import (
 func TestClusterSurvivesLossOfLeader(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
-	c.Write("config/pave/main", c.PaveValues())
-	c.Write("config/avanan/us", c.AvananValues())
+	c.write()
 	for i, node := range c.nodes {
 		m := c.at(node)
 		m.setTTL(strconv.Itoa(100 + i))
@@ -41,19 +40,20 @@ func TestClusterSurvivesLossOfLeader(t *testing.T) {
 	c.at(killed).works()
 }
 
-// A node that becomes the leader, for the first time or again, serves the config that was written last and no older
-// JWT.
+// A node that becomes the leader, for the first time or again, serves the configs that were written last and no
+// older token.
 func TestNewLeaderServesNothingStale(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
-	c.Write("config/pave/main", c.PaveValues())
-	c.Write("config/avanan/us", c.AvananValues())
+	c.write()
 	first := c.leader(nil)
 	seen := map[string]bool{}
-	// Not with require.NotContains, which would print a JWT.
-	isNew := func(token string) {
-		require.False(t, seen[token], "the JWT is an old one")
-		seen[token] = true
+	// Not with require.NotContains, which would print a token.
+	isNew := func(tokens []string) {
+		for i, token := range tokens {
+			require.False(t, seen[token], "token %d is an old one", i)
+			seen[token] = true
+		}
 	}
 	isNew(c.at(first).works())
 	others := slices.DeleteFunc(slices.Clone(c.nodes), func(node *harness.RaftServer) bool { return node == first })

@@ -25,7 +25,7 @@ type mount struct{ *harness.Mount }
 func (m mount) configs() values {
 	m.T.Helper()
 	configs := values{}
-	for _, vendor := range []string{"pave", "avanan"} {
+	for _, vendor := range []string{"pave", "avanan", "custom"} {
 		listed, err := m.Client.Logical().ListWithContext(m.T.Context(), m.Path+"/config/"+vendor)
 		require.NoError(m.T, err)
 		for _, name := range listed.Data["keys"].([]any) {
@@ -36,8 +36,17 @@ func (m mount) configs() values {
 	return configs
 }
 
-// works reads headers, a JWT and signatures, calls the vendors with them, and returns the JWT.
-func (m mount) works() string {
+// write writes a config of a vendor whose headers are signed, and of two whose tokens are shared. One of these has a
+// declared login.
+func (m mount) write() {
+	m.T.Helper()
+	m.Write("config/pave/main", m.PaveValues())
+	m.Write("config/avanan/us", m.AvananValues())
+	m.Write("config/custom/us", m.OAuthValues())
+}
+
+// works reads headers, tokens and signatures, calls the vendors with them, and returns the tokens.
+func (m mount) works() []string {
 	m.T.Helper()
 	require.Equal(m.T, http.StatusOK, m.Call(m.URL+"/v1/sessions", m.Read("creds/pave/main").Data["headers"]))
 	token := m.Read("creds/avanan/us").Data["token"].(string)
@@ -51,7 +60,9 @@ func (m mount) works() string {
 		signed := result.(values)
 		require.Equal(m.T, http.StatusOK, m.Call(signed["url"].(string), signed["headers"]))
 	}
-	return token
+	declared := m.Read("creds/custom/us")
+	require.Equal(m.T, http.StatusOK, m.Call(m.URL+"/oauth2/v1/orders", declared.Data["headers"]))
+	return []string{token, harness.Token(declared)}
 }
 
 // underLoad makes a change while readers read everything and retry what fails, and waits until they are answered again.
@@ -90,7 +101,7 @@ func (m mount) underLoad(change func()) (leases []string, outage time.Duration) 
 	for range readers {
 		all.Go(func() {
 			for {
-				if read("creds/pave/main", nil) && read("creds/avanan/us", nil) &&
+				if read("creds/pave/main", nil) && read("creds/avanan/us", nil) && read("creds/custom/us", nil) &&
 					read("sign/avanan/us", map[string][]string{"request_string": {"/v1.0/scopes"}}) {
 					mu.Lock()
 					rounds++
@@ -127,11 +138,17 @@ func (m mount) underLoad(change func()) (leases []string, outage time.Duration) 
 	return leases, outage
 }
 
-// revokeAll revokes every lease of config us.
+// leases lists those of the configs us.
+func (m mount) leases() []any {
+	m.T.Helper()
+	return slices.Concat(m.Leases(), m.LeasesOf("custom"))
+}
+
+// revokeAll revokes every lease of the configs us.
 func (m mount) revokeAll() {
 	m.T.Helper()
-	m.RevokeAll("creds/avanan/us")
-	require.Empty(m.T, m.Leases())
+	m.RevokeAll("creds")
+	require.Empty(m.T, m.leases())
 	require.Empty(m.T, m.IrrevocableLeases())
 }
 
@@ -171,11 +188,17 @@ func (m mount) hasTTL(ttl string) {
 	m.Server.Soon(m.T, func() bool { return m.Read("creds/pave/main").Data["ttl"] == json.Number(ttl) }, "ttl is "+ttl)
 }
 
-// rotate changes the secret at the vendor and in the config.
+// rotate changes the secret at the vendors whose tokens are shared, and in their configs.
 func (m mount) rotate(secret string) {
 	m.T.Helper()
-	m.Vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = secret })
+	m.accept(secret, secret)
 	m.Write("config/avanan/us", values{"secret_key": secret, "base_url": m.URL})
+	m.Write("config/custom/us", harness.With(m.OAuthValues(), values{"client_secret": secret}))
+}
+
+// accept changes the secrets that the vendors take.
+func (m mount) accept(avanan, oauth string) {
+	m.Vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey, b.OAuthClientSecret = avanan, oauth })
 }
 
 // answers waits until a read has a status.

@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/apisig/vault-plugin-apisig/e2e/harness"
-	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
 
 // signs returns the token of a signature.
@@ -28,8 +27,7 @@ func TestStandbysServeWrittenAndRestoredConfigs(t *testing.T) {
 			"all requests go to the active node, which loads its mounts again after a restore")
 	}
 	c := startCluster(t)
-	c.Write("config/pave/main", c.PaveValues())
-	c.Write("config/avanan/us", c.AvananValues())
+	c.write()
 	leader := c.leader(nil)
 	m := c.at(leader)
 	m.setTTL("100")
@@ -47,7 +45,7 @@ func TestStandbysServeWrittenAndRestoredConfigs(t *testing.T) {
 		tokens[m.signs()] = true
 	}
 	require.Len(t, tokens, len(c.nodes), "a token for each node")
-	m.Vendor.Change(func(b *sandbox.Behaviour) { b.AvananSecretKey = harness.AvananSecret })
+	m.accept(harness.AvananSecret, harness.OAuthSecret)
 
 	require.NoError(t, m.Client.Sys().RaftSnapshotRestoreWithContext(t.Context(), &snapshot, false))
 	restored := time.Now()

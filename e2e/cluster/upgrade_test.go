@@ -32,6 +32,7 @@ var earlier = map[string]version{
 	"the first with the whole engine":                           {commit: "71db71a", odd: true},
 	"the last before the vendors' fields were declared as data": {commit: "d310206", odd: true},
 	"the last with a vendor's parts in the engine":              {commit: "3250209", portal: true},
+	"the last without logins of declared APIs":                  {commit: "53b102d", portal: true},
 }
 
 // installEarlier builds the plugin of a commit, as a given version, into a server's plugin directory and registers it.
@@ -41,7 +42,7 @@ func installEarlier(t *testing.T, server *harness.Server, commit, version string
 		t.Skipf("%s is not in this clone's history: %s", commit, printed)
 	}
 	sources, archive := t.TempDir(), filepath.Join(t.TempDir(), "sources.tar")
-	pack := harness.Command("git", "archive", "-o", archive, commit, "go.mod", "go.sum", "cmd", "backend", "internal")
+	pack := harness.Command("git", "archive", "-o", archive, commit)
 	pack.Dir = harness.Path(".")
 	harness.Run(t, pack)
 	harness.Run(t, harness.Command("tar", "-xf", archive, "-C", sources))
@@ -236,8 +237,13 @@ func upgradeAndBack(t *testing.T, before version) {
 	m.holds(configs)
 	m.serves(configs)
 	endedByOld := m.leased(configs)
+	m.Write("config/custom/us", m.OAuthValues())
+	login, forgotten := m.Read("config/custom/us").Data, m.logsIn()
+	m.Revoke(m.logsIn()) // as docs/install.md says
+	m.RequireLeased(forgotten)
 
 	m.runAs(first)
+	m.knowsNoLogins(forgotten)
 	m.holds(configs)
 	m.holds(odd)
 	m.serves(configs)
@@ -252,6 +258,9 @@ func upgradeAndBack(t *testing.T, before version) {
 	// And forward once more: the mount can be disabled with leases of both versions while the vendor is down.
 	m.runAs(backend.Version)
 	m.serves(configs)
+	require.Equal(t, login, m.Read("config/custom/us").Data)
+	require.NotEqual(t, harness.Token(forgotten), harness.Token(m.logsIn()))
+	m.end([]*api.Secret{forgotten})
 	require.NotEmpty(t, m.leased(configs))
 	require.NotEmpty(t, m.Leases())
 	require.Equal(t, before.portal, len(m.LeasesOf("infinity")) > 0)
@@ -260,7 +269,32 @@ func upgradeAndBack(t *testing.T, before version) {
 	require.NoError(t, m.Client.Sys().UnmountWithContext(t.Context(), m.Path))
 	require.Empty(t, m.Leases())
 	require.Empty(t, m.LeasesOf("infinity"))
+	require.Empty(t, m.LeasesOf("custom"))
 	require.Empty(t, m.IrrevocableLeases())
+}
+
+// logsIn reads a token of a declared login, with which the vendor takes a call.
+func (m mount) logsIn() *api.Secret {
+	m.T.Helper()
+	answer := m.Read("creds/custom/us")
+	m.RequireLeased(answer)
+	require.Equal(m.T, http.StatusOK, m.Call(m.URL+"/oauth2/v1/orders", answer.Data["headers"]))
+	return answer
+}
+
+// knowsNoLogins requires that a version without declared logins neither uses config custom/us nor revokes its lease,
+// and loses none of both.
+func (m mount) knowsNoLogins(lease *api.Secret) {
+	m.T.Helper()
+	for _, path := range []string{"creds/custom/us", "sign/custom/us"} {
+		status, _, text := m.Request(http.MethodGet, path, nil)
+		require.GreaterOrEqual(m.T, status, http.StatusBadRequest, "%s: %s", path, text)
+	}
+	status, _, text := m.Request(http.MethodGet, "metrics", nil)
+	require.Equal(m.T, http.StatusOK, status, text)
+	revoke := &api.RevokeOptions{LeaseID: lease.LeaseID, Sync: true}
+	require.Error(m.T, m.Client.Sys().RevokeWithOptionsWithContext(m.T.Context(), revoke))
+	m.RequireLeased(lease)
 }
 
 // configs are those configs of a map that the version knows.

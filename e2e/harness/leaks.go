@@ -7,11 +7,13 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
 )
@@ -27,15 +29,18 @@ type leakSearch struct {
 
 type needle struct{ form, text string }
 
-// newLeakSearch searches for any part of the secrets that the tests made up. It searches for the sandbox's own secrets
-// as a whole, since logs may contain the words that they consist of.
+// newLeakSearch searches for any part of the secrets that the tests made up, and of the signatures of assertions. It
+// searches for the sandbox's own secrets as a whole, since logs may contain the words that they consist of.
 func newLeakSearch() *leakSearch {
 	secrets.mu.Lock()
 	defer secrets.mu.Unlock()
 	s := &leakSearch{needles: map[uint64][]needle{}}
 	s.add("the mark of a secret", Canary)
 	for _, secret := range secrets.all {
-		s.addParts("a secret", secret, leastPart)
+		s.addSecret(secret)
+	}
+	for _, assertion := range standInAssertions() {
+		s.addParts("an assertion", assertion[strings.LastIndexByte(assertion, '.')+1:], leastPart)
 	}
 	standIn := sandbox.Default()
 	for _, secret := range []string{
@@ -54,8 +59,17 @@ func newLeakSearch() *leakSearch {
 // addTokens is for texts that must not contain a token either: a JWT, or any part of a bearer token.
 func (s *leakSearch) addTokens() {
 	s.add("a JWT", "eyJhbGciOiJ")
-	for _, token := range bearerTokens() {
+	for _, token := range standInTokens() {
 		s.addParts("a bearer token", token, leastPart)
+	}
+}
+
+// addSecret adds all parts of a secret, and of it as it stands in forms and, before base64, in Basic.
+func (s *leakSearch) addSecret(secret string) {
+	s.addParts("a secret", secret, leastPart)
+	if encoded := url.QueryEscape(secret); encoded != secret && utf8.ValidString(secret) {
+		s.addParts("an encoded secret", encoded, leastPart)
+		s.addParts("an encoded secret", strings.ReplaceAll(encoded, "+", "%20"), leastPart)
 	}
 }
 

@@ -89,6 +89,45 @@ func TestLeakSearchFindsEveryEncoding(t *testing.T) {
 	require.Equal(t, len(clean), at)
 }
 
+// What logins make of a secret is found, at any place, and of it as little as eight characters. Python's urllib and
+// base64 made the texts.
+func TestLeakSearchFindsWhatLoginsSend(t *testing.T) {
+	t.Parallel()
+	standIn, address := startSandbox(t)
+	signature := rand.Text() + "-_" + rand.Text()
+	resp, err := http.PostForm(address+"/oauth2/token", url.Values{
+		"grant_type": {"client_credentials"}, "client_assertion": {"eyJhbGciOiJFUzI1NiJ9.e30." + signature},
+	})
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusUnauthorized, resp.StatusCode)
+	require.Len(t, standIn.OAuthAssertions(), 1)
+	search := newLeakSearch()
+	search.addSecret(Canary + `k7/Qz 2Xw+9"pL4`)
+	for name, test := range map[string]struct{ text, form string }{
+		"Basic":                      {"aWQ6azcvUXogMlh3KzkicEw0", "a secret in base64"},
+		"Basic, percent-encoded":     {"aWQ6Pz9rNy9ReiAyWHcrOSJwTDQ%3D", "a secret in base64"},
+		"Basic of an encoded secret": {"aWQ6eiUyMDJYdyUyQjklMjI=", "an encoded secret in base64"},
+		"Basic of one for forms":     {"aWQ6UXorMlh3JTJCOSUyMg==", "an encoded secret in base64"},
+		"a form":                     {"client_secret=z+2Xw%2B9", "an encoded secret"},
+		"a query":                    {"client_secret=z%202Xw%2", "an encoded secret"},
+		"JSON":                       {`{"secret":"7/Qz 2Xw+9\"pL4"}`, "a secret"},
+		"the signature of a login":   {"." + signature[:10], "an assertion"},
+		"the end of one":             {signature[len(signature)-leastPart:], "an assertion"},
+		"one in base64": {
+			base64.StdEncoding.EncodeToString([]byte("a." + signature)), "an assertion in base64",
+		},
+		"seven characters of a query": {"%202Xw%", ""},
+		"the start of any assertion":  {"eyJhbGciOiJFUzI1NiJ9.e30.", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			found, _ := search.first([]byte("sent " + test.text + " to it"))
+			require.Equal(t, test.form, found)
+		})
+	}
+}
+
 // A secret or token planted in the files of a Vault, or a secret in its answers, is reported by its place and not
 // shown. Nothing else is reported.
 func TestLeaksAreReportedByPlace(t *testing.T) {
@@ -150,7 +189,7 @@ func accessToken(t *testing.T) string {
 	t.Helper()
 	standIn, address := startSandbox(t)
 	resp, err := http.PostForm(address+"/oauth2/token", url.Values{
-		"grant_type": {"client_credentials"}, "client_id": {"sandbox-client"}, "client_secret": {OAuthSecret},
+		"grant_type": {"client_credentials"}, "client_id": {OAuthClient}, "client_secret": {OAuthSecret},
 	})
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())

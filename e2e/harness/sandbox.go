@@ -5,9 +5,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"github.com/apisig/vault-plugin-apisig/internal/sandbox"
@@ -21,7 +23,7 @@ func startSandbox(t *testing.T) (vendor *sandbox.Sandbox, url string) {
 	behaviour.AvananSecretKey = AvananSecret
 	behaviour.InfinityAccessKey = InfinitySecret
 	behaviour.CustomSecret = CustomSecret
-	behaviour.OAuthClientSecret = OAuthSecret
+	behaviour.OAuthClientID, behaviour.OAuthClientSecret = OAuthClient, OAuthSecret
 	vendor = sandbox.New(behaviour, time.Now, io.Discard)
 	standIns.mu.Lock()
 	standIns.all = append(standIns.all, vendor)
@@ -76,7 +78,7 @@ func (m *Mount) OAuthValues() Values {
 		"base_url":      m.URL,
 		"token_address": m.URL,
 		"token_path":    "/oauth2/token",
-		"client_id":     sandbox.Default().OAuthClientID,
+		"client_id":     OAuthClient,
 		"client_secret": OAuthSecret,
 	}
 }
@@ -153,8 +155,31 @@ type TokenVendor struct {
 	Live      func(time.Duration)
 }
 
-// TokenVendors are the vendors whose tokens readers share.
+// TokenVendors are the vendors whose tokens readers share, including the one of a declared login.
 func (m *Mount) TokenVendors() []TokenVendor {
+	return append(m.BuiltInTokenVendors(), TokenVendor{
+		Name:      "custom",
+		Values:    m.OAuthValues(),
+		Secret:    "client_secret",
+		Exchanges: m.Vendor.OAuthLogins,
+		Live: func(life time.Duration) {
+			m.Vendor.Change(func(b *sandbox.Behaviour) { b.OAuthTokenLife = life })
+		},
+	})
+}
+
+// Token is the token that an answer of creds/ has.
+func Token(answer *api.Secret) string {
+	if token, is := answer.Data["token"].(string); is {
+		return token
+	}
+	headers, _ := answer.Data["headers"].(Values)
+	bearer, _ := headers["Authorization"].(string)
+	return strings.TrimPrefix(bearer, "Bearer ")
+}
+
+// BuiltInTokenVendors are those of them that the engine has built in.
+func (m *Mount) BuiltInTokenVendors() []TokenVendor {
 	return []TokenVendor{
 		{
 			Name:      "avanan",
@@ -177,8 +202,8 @@ func (m *Mount) TokenVendors() []TokenVendor {
 	}
 }
 
-// WriteShortLived writes configs pave/main, avanan/us, infinity/us and custom/main whose answers are good for seconds:
-// readers must read the headers again after one, the tokens live for five. custom/main has those of OAuth 2.0.
+// WriteShortLived writes configs pave/main, avanan/us, infinity/us, custom/us and custom/main whose answers are good for
+// seconds: readers must read the headers of pave/main again after one, and the tokens live for five.
 func (m *Mount) WriteShortLived() {
 	m.T.Helper()
 	m.Write("config/pave/main", With(m.PaveValues(), Values{"ttl": 1}))
@@ -186,7 +211,6 @@ func (m *Mount) WriteShortLived() {
 		vendor.Live(5 * time.Second)
 		m.Write("config/"+vendor.Name+"/us", With(vendor.Values, Values{"min_ttl": 3}))
 	}
-	m.Vendor.Change(func(b *sandbox.Behaviour) { b.OAuthTokenLife = 5 * time.Second })
 	m.Write("config/custom/main", With(m.OAuthValues(), Values{"min_ttl": 3}))
 }
 

@@ -92,7 +92,7 @@ func writeShortLived(m *harness.Mount) {
 	m.Vendor.Change(func(b *sandbox.Behaviour) { b.SignatureLife = life })
 	m.Write("config/pave/main", harness.With(m.PaveValues(), values{"ttl": half}))
 	m.Write("config/custom/orders", values{"scheme": ordersScheme, "secret": harness.CustomSecret, "base_url": m.URL})
-	for _, vendor := range m.TokenVendors() {
+	for _, vendor := range m.BuiltInTokenVendors() {
 		vendor.Live(life)
 		m.Write("config/"+vendor.Name+"/us", harness.With(vendor.Values, values{"min_ttl": half}))
 	}
@@ -143,7 +143,7 @@ func (c *cluster) strict(t *testing.T) {
 // deletionCostsNothing deletes every VaultDynamicSecret, while others use the same tokens.
 func deletionCostsNothing(t *testing.T, c *cluster, w *secretWatch) {
 	t.Helper()
-	m, vendors := w.m, w.m.TokenVendors()
+	m, vendors := w.m, w.m.BuiltInTokenVendors()
 	for _, vendor := range vendors {
 		vendor.Live(time.Hour)
 	}

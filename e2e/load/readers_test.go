@@ -12,7 +12,7 @@ import (
 )
 
 // A thousand concurrent readers of a config that has no token yet cause one exchange: a handshake with Avanan, or a
-// login at the Infinity Portal.
+// login at the Infinity Portal or of a declared API.
 func TestColdReadersShareOneExchange(t *testing.T) {
 	t.Parallel()
 	m := harness.NewMount(t)
@@ -39,7 +39,7 @@ func readCold(t *testing.T, m *harness.Mount, path string) {
 				t.Error(err)
 				return
 			}
-			tokens <- secret.Data["token"].(string)
+			tokens <- harness.Token(secret)
 		})
 	}
 	readers.Wait()

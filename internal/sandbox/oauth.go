@@ -99,5 +99,12 @@ func (s *Sandbox) OAuthTokens() []string {
 	return slices.Collect(maps.Keys(s.access))
 }
 
+// OAuthAssertions are the assertions that clients have sent to the OAuth 2.0 server, including those that it refused.
+func (s *Sandbox) OAuthAssertions() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.assertions)
+}
+
 // OAuthLogins counts the logins at the OAuth 2.0 server, including those that failed.
 func (s *Sandbox) OAuthLogins() int { return int(s.oauthLogins.Load()) }

@@ -20,6 +20,9 @@ const assertionLife = time.Hour
 // assertionFault says what is wrong with a client's assertion; "" if nothing is. Its audience is the token endpoint. It
 // can be used once.
 func (s *Sandbox) assertionFault(text, kind, endpoint string, behaviour Behaviour) string {
+	s.mu.Lock()
+	s.assertions = append(s.assertions, text)
+	s.mu.Unlock()
 	var header struct{ Alg string }
 	var claims struct {
 		Iss, Sub, Aud, Jti string

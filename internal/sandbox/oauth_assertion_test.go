@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"encoding/base64"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -104,6 +105,9 @@ func TestOAuthClientSignsAnAssertion(t *testing.T) {
 				return
 			}
 			require.Equal(t, http.StatusOK, status, body)
+			sent, err := url.ParseQuery(test.form)
+			require.NoError(t, err)
+			require.Equal(t, []string{sent.Get("client_assertion")}, s.OAuthAssertions())
 			status, _ = send(s, http.MethodPost, "/oauth2/token", asForm(""), test.form)
 			require.Equal(t, http.StatusUnauthorized, status, "an assertion can be used once")
 		})

@@ -111,6 +111,8 @@ type Sandbox struct {
 	bearers   map[string]time.Time // tokens that the portal issued, with their expiry
 	access    map[string]time.Time // tokens that the OAuth 2.0 server issued, with their expiry
 	seen      map[string]bool      // request ids of calls to Avanan or the portal, and ids of assertions
+
+	assertions []string // that clients of the OAuth 2.0 server sent
 }
 
 // New makes a sandbox with a clock. For each call it writes a line to log: vendor, method, path, status, and why. A
