@@ -46,7 +46,8 @@ const onLoopback = "is a loopback address, which a login may go to only with the
 // refuses says why a guarded exchange may not go to an address; "" if it may. named reports whether its URL names
 // loopback.
 func (c Client) refuses(ip netip.Addr, named bool) (fault string) {
-	ip = ip.Unmap().WithZone("")
+	whole := ip.Unmap().WithZone("")
+	ip = embedded(whole)
 	switch {
 	case !ip.IsValid():
 		return "cannot be parsed"
@@ -60,10 +61,29 @@ func (c Client) refuses(ip netip.Addr, named bool) (fault string) {
 		return ""
 	case named:
 		return "is not a loopback address, although its name is localhost"
-	case c.isOwn(ip):
+	case c.isOwn(ip), ip != whole && c.isOwn(whole):
 		return "is one of this machine's; " + LoopbackOption + "=true admits 127.0.0.1, ::1 and localhost alone"
 	}
 	return ""
+}
+
+// embedded is the IPv4 address that an IPv6 address stands for: through NAT64 (RFC 6052, section 2.1) or 6to4
+// (RFC 3056, section 2), or compatible (RFC 4291, section 2.5.5.1). Others stand for themselves.
+func embedded(ip netip.Addr) netip.Addr {
+	if ip.Is4() {
+		return ip
+	}
+	bytes := ip.As16()
+	first, last := [4]byte(bytes[:4]), [4]byte(bytes[12:])
+	switch {
+	case first == [4]byte{0, 0x64, 0xff, 0x9b} && [8]byte(bytes[4:12]) == [8]byte{}:
+		return netip.AddrFrom4(last)
+	case bytes[0] == 0x20 && bytes[1] == 0x02:
+		return netip.AddrFrom4([4]byte(bytes[2:6]))
+	case [12]byte(bytes[:12]) == [12]byte{} && bytes[12] != 0: // neither :: nor ::1
+		return netip.AddrFrom4(last)
+	}
+	return ip
 }
 
 // isOwn reports whether an address is one of this machine's, or may be.

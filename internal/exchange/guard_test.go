@@ -26,6 +26,7 @@ func machine() ([]net.Addr, error) {
 		&net.IPNet{IP: net.ParseIP("198.51.100.7"), Mask: net.CIDRMask(24, 32)},
 		&net.IPNet{IP: net.ParseIP("2001:db8::7"), Mask: net.CIDRMask(64, 128)},
 		&net.IPAddr{IP: net.ParseIP("198.51.100.8")},
+		&net.IPNet{IP: net.ParseIP("2002:cb00:7109::7"), Mask: net.CIDRMask(48, 128)},
 	}, nil
 }
 
@@ -79,6 +80,17 @@ func TestCheckAddress(t *testing.T) {
 		"https://[::ffff:198.51.100.7]":        {machines, machines},
 		"https://[2001:db8::7]":                {machines, machines},
 		"https://[2001:db8::7%25eth0]":         {machines, machines},
+		"https://[64:ff9b::203.0.113.9]":       {"", ""},
+		"https://[64:ff9b::169.254.169.254]":   {nobodys, nobodys}, // RFC 6052, section 2.1
+		"https://[64:ff9b::0.0.0.0]":           {nobodys, nobodys},
+		"https://[64:ff9b::127.0.0.1]":         {needsOption, notNamed},
+		"https://[64:ff9b::198.51.100.7]":      {machines, machines},
+		"https://[2002:a9fe:a9fe::1]":          {nobodys, nobodys}, // RFC 3056, section 2
+		"https://[2002:7f00:1::1]":             {needsOption, notNamed},
+		"https://[2002:cb00:7109::7]":          {machines, machines},
+		"https://[2002:cb00:7109::8]":          {"", ""},
+		"https://[::169.254.169.254]":          {nobodys, nobodys}, // RFC 4291, section 2.5.5.1
+		"https://[::127.0.0.1]":                {needsOption, notNamed},
 		"https://127.1":                        {unusual, unusual},
 		"https://2130706433":                   {unusual, unusual},
 		"https://0177.0.0.1":                   {unusual, unusual},
@@ -136,6 +148,7 @@ func TestGuardedDials(t *testing.T) {
 		"loopback as IPv6 writes IPv4":   {"vendor.example.", []string{"::ffff:127.0.0.1"}, false, needsOption},
 		"metadata of a cloud":            {"vendor.example.", []string{"169.254.169.254"}, true, nobodys},
 		"the same as IPv6 writes IPv4":   {"vendor.example.", []string{"::ffff:169.254.169.254"}, true, nobodys},
+		"the same through NAT64":         {"vendor.example.", []string{"64:ff9b::169.254.169.254"}, true, nobodys},
 		"IPv6 link-local":                {"vendor.example.", []string{"fe80::1"}, true, nobodys},
 		"unspecified":                    {"vendor.example.", []string{"0.0.0.0"}, true, nobodys},
 		"IPv6 unspecified":               {"vendor.example.", []string{"::"}, true, nobodys},

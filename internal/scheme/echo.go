@@ -22,7 +22,7 @@ func (c *LoginCall) keepSecrets(made *loginRequest, e *environment) {
 			keep(e.values[firstSlot+i])
 		}
 	}
-	for _, text := range c.signer.keyTexts {
+	for _, text := range c.signer.givenTexts {
 		keep(text)
 		keep(pemBody(text))
 	}

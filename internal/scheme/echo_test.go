@@ -19,7 +19,8 @@ import (
 func echoed(t *testing.T) string {
 	t.Helper()
 	return fmt.Sprintf(`secrets:
-  {text: {}, raw: {encoding: base64}, digits: {encoding: hex}, short: {}, seed: {}, pair: {key: p256}, unsent: {}}
+  {text: {}, raw: {encoding: base64}, digits: {encoding: hex}, short: {}, seed: {}, pair: {key: p256}, unsent: {},
+  tiny: {encoding: base64}}
 fields: {client_id: {}}
 let:
   key: derive_hmac_sha256(seed, client_id)
@@ -36,11 +37,12 @@ login:
   form: {id: client_id, digits: hex(digits), key: hex(key), sig: 'hex(ecdsa_sha256(pair, "login"))', s: short}
   answer: {token: {pointer: /token}, more: {header: X-More}}
   ttl: 1h
-headers: {X-Token: token + more, X-Used: 'hex(hmac_sha384(unsent, uuid))'}
+headers: {X-Token: token + more, X-Used: 'hex(hmac_sha384(unsent + tiny, uuid))'}
 ttl: 60s
 examples:
   - secrets:
-      {text: made-up-1, raw: bWFkZS11cC0y, digits: 6d6164652d75702d33, short: ab, seed: made-up-4, pair: %q, unsent: a}
+      {text: made-up-1, raw: bWFkZS11cC0y, digits: 6d6164652d75702d33, short: ab, seed: made-up-4, pair: %q, unsent: a,
+      tiny: YQ==}
     uuid: u
     fields: {client_id: id}
     login:
@@ -61,7 +63,7 @@ func echoing(t *testing.T) scheme.LoginCall {
 		Secrets: map[string]secret.Text{
 			"text": "can ary/t\"ext+1é", "raw": secret.Text(base64.StdEncoding.EncodeToString([]byte("canary\x00raw\xff2"))),
 			"digits": secret.Text(hex.EncodeToString([]byte("canary-digits"))), "short": "pass12", "seed": "canary-seed",
-			"unsent": "canary-unsent",
+			"unsent": "canary-unsent", "tiny": "cGFzczM0",
 			"pair":   secret.Text(testKey(t, "p256-sec1-other.pem")),
 		},
 		Fields:  map[string]string{"client_id": "client-identifier"},
@@ -193,6 +195,8 @@ func TestShortSecretsThatAreGivenBack(t *testing.T) {
 		"both values":                 {"pas", "s12", false},
 		"percent-encoded":             {"p%61ss12", "more", false},
 		"escaped":                     {`p\u0061ss12`, "more", false},
+		"decoded":                     {"pass34", "more", false},
+		"as it is given, in base64":   {"token", "xcGFzczM0x", false},
 		"a part of a value":           {"xpass12", "more", true},
 		"a value that begins with it": {"pass12x", "more", true},
 	} {

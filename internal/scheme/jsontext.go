@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -62,6 +61,15 @@ type jsonText struct {
 	text []byte
 	// err is what is wrong with it.
 	err error
+	// known are the values on the ways of pointers so far, which have beginnings in common: looking for one takes as long
+	// as reading all that is around it.
+	known map[string]knownChild
+}
+
+// knownChild is what childOf returned.
+type knownChild struct {
+	value json.RawMessage
+	err   error
 }
 
 // newJSONText checks a text. It needs little memory, however the text is nested.
@@ -72,7 +80,7 @@ func newJSONText(text []byte) *jsonText {
 	case !json.Valid(text):
 		return &jsonText{err: errNotJSON}
 	}
-	return &jsonText{text: text}
+	return &jsonText{text: text, known: map[string]knownChild{}}
 }
 
 // jsonDepth is how deep a text of JSON is nested.
@@ -102,9 +110,16 @@ func (j *jsonText) find(at *pointer) (found jsonValue, is bool, err error) {
 		return jsonValue{}, false, nil //nolint:nilerr // a text that is not JSON has no values
 	}
 	value := bytes.TrimSpace(j.text)
+	way := ""
 	for _, token := range at.tokens {
-		if value, err = childOf(value, token); value == nil {
-			return jsonValue{}, false, err
+		way += token + "\n" // which no pointer has in it
+		child, is := j.known[way]
+		if !is {
+			child.value, child.err = childOf(value, token)
+			j.known[way] = child
+		}
+		if value = child.value; value == nil {
+			return jsonValue{}, false, child.err
 		}
 	}
 	switch value[0] {
@@ -143,7 +158,7 @@ func childOf(value json.RawMessage, token string) (child json.RawMessage, err er
 		if child != nil {
 			return nil, errJSONTwice
 		}
-		child = slices.Clone(next)
+		child = next
 	}
 	return child, nil
 }

@@ -17,6 +17,7 @@ import (
 const (
 	maxLoginHeader = 32 << 10 // bytes of a header, by what the document declares
 	maxRefused     = 256      // bytes of what is or is_not
+	maxExpected    = 8        // addresses in the answer
 	maxLife        = 768 * time.Hour
 	defaultLife    = 24 * time.Hour
 )
@@ -90,7 +91,11 @@ func (d *document) readLogin(node *yaml.Node) {
 		l.answers = append(l.answers, readAnswerField(p))
 	}
 	l.checkAnswers()
-	for _, p := range pairs(sections["expect"], "login.expect") {
+	expected := pairs(sections["expect"], "login.expect")
+	if len(expected) > maxExpected {
+		panic(refuseAt("login.expect", "has more than %d", maxExpected))
+	}
+	for _, p := range expected {
 		l.expected = append(l.expected, d.readExpectation(p))
 	}
 	l.refused = readRefusedIf(sections["refused"])

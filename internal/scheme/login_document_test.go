@@ -221,6 +221,11 @@ func TestWrongLogins(t *testing.T) {
 			"login.expect.instance.is" + isAddress,
 		},
 		{"nothing that is expected", with("{pointer: /instance, is", "{is"), "login.expect.instance.pointer: is required"},
+		{
+			"too many expectations", with("{instance:", "{"+many(8, "", func(i int) string {
+				return fmt.Sprintf("e%d: {pointer: /a, is: base_url}, ", i)
+			})+"instance:"), "login.expect: has more than 8",
+		},
 		{"an expectation without a name", with("{instance:", "{In stance:"), "login.expect, line "},
 		{"a refusal without a value", refused("{pointer: /a}"), "login.refused: must have one of is and is_not"},
 		{"a refusal with two", refused("{pointer: /a, is: a, is_not: b}"), "login.refused: must have one of is and is_not"},

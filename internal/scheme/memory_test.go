@@ -143,6 +143,34 @@ func TestMemoryOfTheHeaviestDocuments(t *testing.T) { //nolint:paralleltest // o
 	require.Less(t, got, 1<<20)
 }
 
+// Reading an answer takes about as long as reading it once for each part of a pointer, however many pointers go the same
+// way. What is allocated tells how much is read.
+func TestReadingAnAnswerIsBounded(t *testing.T) { //nolint:paralleltest // others would change what it measures
+	const names, parts = 40, 40
+	way := strings.Repeat("/a", parts)
+	s, err := scheme.Parse("secrets: {key: {}}\nlogin:\n  path: '\"/login\"'\n  form: {key: key}\n  ttl: 1h\n  answer:\n" +
+		many(names, "", func(i int) string { return fmt.Sprintf("    v%d: {pointer: %s/v, max: 1}\n", i, way) }) +
+		"headers: {X-Token: v1}\nexamples:\n  - secrets: {key: made-up-key}\n    login:\n" +
+		"      want: {path: /login, form: key=made-up-key}\n      answer: \"\"\n      gives: {" +
+		many(names, ", ", func(i int) string { return fmt.Sprintf("v%d: x", i) }) + "}\n    want: {X-Token: x}\n")
+	require.NoError(t, err)
+	signer, err := s.Signer(scheme.Values{
+		Secrets: map[string]secret.Text{"key": "canary-key"}, BaseURL: "https://api.example",
+	})
+	require.NoError(t, err)
+	call, err := signer.Login(scheme.Moment{})
+	require.NoError(t, err)
+	body := strings.Repeat(`{"a":`, parts) + `{"v":"x","filler":"` + strings.Repeat("x", 200<<10) + `"}` +
+		strings.Repeat("}", parts)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	gives, err := call.Read(scheme.LoginAnswer{Body: []byte(body)})
+	runtime.ReadMemStats(&after)
+	require.NoError(t, err)
+	require.Len(t, gives.Values, names)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8*parts*len(body)))
+}
+
 // BenchmarkMemory measures a thousand of each of the heaviest documents.
 func BenchmarkMemory(b *testing.B) {
 	for name, write := range heaviest {

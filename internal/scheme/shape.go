@@ -134,6 +134,7 @@ var (
 				help:  "Addresses in the answer that must be those of the config.",
 				each:  &expectShape,
 				names: namePattern.String(),
+				most:  maxExpected,
 			}},
 			{name: "refused", shape: refusedShape},
 			{name: "life", shape: shape{

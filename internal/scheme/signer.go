@@ -54,8 +54,9 @@ type Signer struct {
 	values []string
 	// keys are the key pairs by the names of the secrets. They are read once, which takes about as long as signing.
 	keys map[string]*keyPair
-	// keyTexts are the private keys as they were given, which a login's answer may not give back; nil without a login.
-	keyTexts []string
+	// givenTexts are the private keys, and the secrets that are decoded, as they were given: a login's answer may not give
+	// them back. It is nil without a login.
+	givenTexts []string
 }
 
 // Signer checks each value by itself and makes a signer. (CheckHidden compares them with the document.) An error is
@@ -117,7 +118,7 @@ func (s *Scheme) Warnings(v Values) []string {
 func (s *Scheme) signer(v Values) (*Signer, error) {
 	values := append(make([]string, 0, s.slots), "", "", strings.TrimRight(v.BaseURL, "/")) // see slotBaseURL
 	var keys map[string]*keyPair
-	var keyTexts []string
+	var givenTexts []string
 	for _, f := range s.document.secrets {
 		if f.key != "" {
 			key, err := readKeyPair(v.Secrets[f.name], f.key)
@@ -129,7 +130,7 @@ func (s *Scheme) signer(v Values) (*Signer, error) {
 			}
 			keys[f.name] = key
 			if s.login != nil {
-				keyTexts = append(keyTexts, plainKey(v.Secrets[f.name].Reveal()))
+				givenTexts = append(givenTexts, plainKey(v.Secrets[f.name].Reveal()))
 			}
 			values = append(values, f.name)
 			continue
@@ -137,6 +138,9 @@ func (s *Scheme) signer(v Values) (*Signer, error) {
 		decoded, err := f.decode(v.Secrets[f.name])
 		if err != nil {
 			return nil, fmt.Errorf("%s %w", f.name, err)
+		}
+		if s.login != nil && f.encoding != encodingText {
+			givenTexts = append(givenTexts, v.Secrets[f.name].Reveal())
 		}
 		values = append(values, decoded.Reveal())
 	}
@@ -150,7 +154,7 @@ func (s *Scheme) signer(v Values) (*Signer, error) {
 		}
 		values = append(values, value)
 	}
-	made := &Signer{scheme: s, values: values[:s.slots], keys: keys, keyTexts: keyTexts}
+	made := &Signer{scheme: s, values: values[:s.slots], keys: keys, givenTexts: givenTexts}
 	return made, made.checkLogin()
 }
 
