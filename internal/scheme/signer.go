@@ -216,7 +216,7 @@ func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
 		compute(e)
 	}
 	for _, condition := range s.scheme.conditions {
-		if condition.value(e) == "" && !(m.unsigned && condition.momentary) {
+		if condition.value(e) == "" && (!m.unsigned || !condition.momentary) {
 			return Signed{}, &RequestError{condition.name}
 		}
 	}
