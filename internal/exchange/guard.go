@@ -52,7 +52,7 @@ func (c Client) refuses(ip netip.Addr, named bool) (fault string) {
 	case !ip.IsValid():
 		return "cannot be parsed"
 	case ip.IsUnspecified(), ip.IsLinkLocalUnicast(), ip.IsMulticast():
-		return "is link-local, unspecified or multicast, where no login may go"
+		return "is link-local, unspecified or multicast; logins cannot go there"
 	case ip.IsLoopback() && !c.LoopbackLogins:
 		return onLoopback
 	case ip.IsLoopback() && !named:

@@ -61,7 +61,7 @@ const (
 	noJSON   = "the answer is not JSON"
 	tooDeep  = "the answer is JSON that is nested more than 64 deep"
 	absent   = "login.answer.token: is not in the answer"
-	twice    = "login.answer.token: has a name on its way that the answer has twice"
+	twice    = "login.answer.token: uses a name that the answer has twice"
 	noScalar = "login.answer.token: must be a string or a number in the answer"
 	unsafe   = "login.answer.token: must be printable ASCII in the answer, without a space at either end"
 	isEmpty  = "login.answer.token: is empty in the answer"
@@ -232,7 +232,7 @@ func TestRefusedLogins(t *testing.T) {
 		},
 		{
 			"twice", "{pointer: /ok, is: 'false'}", `{"ok":true,"ok":false,"token":"abc"}`,
-			"login.refused: has a name on its way that the answer has twice",
+			"login.refused: uses a name that the answer has twice",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -302,5 +302,5 @@ func TestExpectedAddresses(t *testing.T) {
 	_, err = readLogin(t, text, header, `<html>`)
 	require.EqualError(t, err, noJSON)
 	_, err = readLogin(t, text, header, `{"instance":"https://api.example","instance":"https://evil.example"}`)
-	require.EqualError(t, err, "login.expect.instance: has a name on its way that the answer has twice")
+	require.EqualError(t, err, "login.expect.instance: uses a name that the answer has twice")
 }

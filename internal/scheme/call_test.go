@@ -279,6 +279,22 @@ login:
 	require.EqualError(t, err, "the scheme has no login")
 }
 
+// A condition on the time is for the signing, not for the check before a login, which does not have the time.
+func TestConditionsOnTheMomentAreNotCheckedBeforeALogin(t *testing.T) {
+	t.Parallel()
+	const moment, field = "only in 2026", "only b"
+	signer := newSigner(t, loginWith(t,
+		"headers:\n  Auth", "request: {a: {pattern: 'b|c', max: 1}}\nlet: {year: now.format(\"%Y\")}\n"+
+			"require: {"+moment+": 'year == \"2026\"', "+field+": a == \"b\"}\nttl: 60s\nheaders:\n  X-A: a\n  Auth",
+		"    base_url", "    request: {a: b}\n    base_url", "want: {Auth", "want: {X-A: b, Auth"))
+	later := scheme.Moment{Now: asked.AddDate(5, 0, 0)}
+	require.NoError(t, signer.CheckRequest(later, map[string]string{"a": "b"}))
+	require.EqualError(t, signer.CheckRequest(later, map[string]string{"a": "c"}), field)
+	later.Gives = map[string]secret.Text{"access_token": "t", "site": "s"}
+	_, err := signer.Sign(later, map[string]string{"a": "b"})
+	require.EqualError(t, err, moment)
+}
+
 // The warnings about a config's values do not sign.
 func TestWarningsOfSchemesThatSign(t *testing.T) {
 	t.Parallel()

@@ -64,7 +64,7 @@ func echoing(t *testing.T) scheme.LoginCall {
 			"text": "can ary/t\"ext+1é", "raw": secret.Text(base64.StdEncoding.EncodeToString([]byte("canary\x00raw\xff2"))),
 			"digits": secret.Text(hex.EncodeToString([]byte("canary-digits"))), "short": "pass12", "seed": "canary-seed",
 			"unsent": "canary-unsent", "tiny": "cGFzczM0",
-			"pair":   secret.Text(testKey(t, "p256-sec1-other.pem")),
+			"pair": secret.Text(testKey(t, "p256-sec1-other.pem")),
 		},
 		Fields:  map[string]string{"client_id": "client-identifier"},
 		BaseURL: "https://api.example",

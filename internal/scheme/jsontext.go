@@ -15,7 +15,7 @@ const maxJSONDepth = 64
 var (
 	errNotJSON   = errors.New("the answer is not JSON")
 	errJSONDepth = errors.New("the answer is JSON that is nested more than 64 deep")
-	errJSONTwice = errors.New("has a name on its way that the answer has twice")
+	errJSONTwice = errors.New("uses a name that the answer has twice")
 )
 
 // pointer is where a value stands in JSON (RFC 6901). Without tokens it is the whole text.

@@ -89,8 +89,8 @@ func (l *login) readLife(node *yaml.Node, place string) life {
 
 var (
 	errLife = errors.New("must be a number of at most 15 digits, or a string of one, in the answer")
-	errOver = errors.New("is over in the answer: 0, negative, or in the past")
-	errWhen = errors.New("must be an instant in the answer, as the scheme has it")
+	errOver = errors.New("has already ended by the answer: it is 0, negative, or in the past")
+	errWhen = errors.New("must be a time in the answer, in the format that the scheme declares")
 )
 
 // life is how long what a login gave is good for, counted from an instant.

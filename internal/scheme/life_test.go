@@ -20,8 +20,8 @@ func TestLivesOfLogins(t *testing.T) {
 	t.Parallel()
 	const (
 		number  = "must be a number of at most 15 digits, or a string of one, in the answer"
-		over    = "is over in the answer: 0, negative, or in the past"
-		instant = "must be an instant in the answer, as the scheme has it"
+		over    = "has already ended by the answer: it is 0, negative, or in the past"
+		instant = "must be a time in the answer, in the format that the scheme declares"
 		none    = time.Hour // ttl
 	)
 	for _, test := range []struct {
@@ -107,7 +107,7 @@ func TestLivesOfLogins(t *testing.T) {
 		{"a JWT with an iat of words", "{jwt: token}", `{"iat":"soon","exp":1767323105}`, 0, number},
 		{
 			"a JWT with two exp", "{jwt: token}", `{"exp":1767323105,"exp":1767323106}`, 0,
-			"has a name on its way that the answer has twice",
+			"uses a name that the answer has twice",
 		},
 		{"a JWT of other claims", "{jwt: token}", `["exp"]`, none, ""},
 		{"a JWT that is no JSON", "{jwt: token}", `exp`, none, ""},
@@ -154,7 +154,7 @@ func TestFirstLifeCounts(t *testing.T) {
 		})
 	}
 	_, err := readLogin(t, answered("{pointer: /token}", rules), nil, `{"token":"abc","life":0}`)
-	require.EqualError(t, err, "login.life[2]: is over in the answer: 0, negative, or in the past")
+	require.EqualError(t, err, "login.life[2]: has already ended by the answer: it is 0, negative, or in the past")
 	// A body that need not be JSON tells no life if it is none.
 	gives, err := readLogin(t, answered("{header: X-Token}", rules), http.Header{"X-Token": {"abc"}}, "OK")
 	require.NoError(t, err)

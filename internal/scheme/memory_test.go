@@ -143,8 +143,8 @@ func TestMemoryOfTheHeaviestDocuments(t *testing.T) { //nolint:paralleltest // o
 	require.Less(t, got, 1<<20)
 }
 
-// Reading an answer takes about as long as reading it once for each part of a pointer, however many pointers go the same
-// way. What is allocated tells how much is read.
+// The parts that pointers have in common are read once, however many pointers there are. What is allocated tells how
+// much is read.
 func TestReadingAnAnswerIsBounded(t *testing.T) { //nolint:paralleltest // others would change what it measures
 	const names, parts = 40, 40
 	way := strings.Repeat("/a", parts)

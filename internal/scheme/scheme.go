@@ -84,6 +84,8 @@ type output struct {
 	isSecret bool
 	// given says that what a login gives is in it, and digest that a digest or a signature is.
 	given, digest bool
+	// momentary says of a condition that now, uuid or nonce is in it.
+	momentary bool
 }
 
 // outputs are the headers, query parameters, values and body.
@@ -155,6 +157,11 @@ func compile(text string, functions map[string]*function, newer *newerRules) (_ 
 	}
 	uses := map[string]bool{} // by what is signed
 	s.conditions = c.outputs(d.conditions, kindBool, uses)
+	for i, condition := range s.conditions {
+		own := maps.Clone(condition.uses)
+		c.addUses(own)
+		s.conditions[i].momentary = own["now"] || own["uuid"] || own[nonceName]
+	}
 	s.headers = c.outputs(d.headers, kindString, uses)
 	s.query = c.outputs(d.query, kindString, uses)
 	s.values = c.outputs(d.values, kindString, uses)

@@ -188,7 +188,7 @@ func requestFault(format string, args ...any) *RequestError {
 }
 
 // CheckRequest returns what Sign would find wrong with a request, before there is anything that a login gave. Private
-// keys do not sign for it. The error is a *RequestError.
+// keys do not sign for it, and conditions on the moment are left to Sign. The error is a *RequestError.
 func (s *Signer) CheckRequest(m Moment, request map[string]string) error {
 	m.Gives, m.unsigned = map[string]secret.Text{}, true
 	for _, name := range s.scheme.Gives() {
@@ -216,7 +216,7 @@ func (s *Signer) Sign(m Moment, request map[string]string) (Signed, error) {
 		compute(e)
 	}
 	for _, condition := range s.scheme.conditions {
-		if condition.value(e) == "" {
+		if condition.value(e) == "" && (!m.unsigned || !condition.momentary) {
 			return Signed{}, &RequestError{condition.name}
 		}
 	}
