@@ -290,8 +290,6 @@ func (m mount) knowsNoLogins(lease *api.Secret) {
 		status, _, text := m.Request(http.MethodGet, path, nil)
 		require.GreaterOrEqual(m.T, status, http.StatusBadRequest, "%s: %s", path, text)
 	}
-	status, _, text := m.Request(http.MethodGet, "metrics", nil)
-	require.Equal(m.T, http.StatusOK, status, text)
 	revoke := &api.RevokeOptions{LeaseID: lease.LeaseID, Sync: true}
 	require.Error(m.T, m.Client.Sys().RevokeWithOptionsWithContext(m.T.Context(), revoke))
 	m.RequireLeased(lease)
