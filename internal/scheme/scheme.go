@@ -459,8 +459,8 @@ func names[T any](of []T, name func(T) string) []string {
 // else of the call is made of. nil for none.
 func (s *Scheme) PerCall() []string { return s.perCall }
 
-// freeUUIDs are the names of the headers that are a uuid which nothing else of the call is made of, so that a client that
-// sends the headers again can put another one there.
+// freeUUIDs are the names of the headers that are a uuid which nothing else of the call is made of, so that a client
+// that sends the headers again can put another one there.
 func (c *checker) freeUUIDs(s *Scheme, d *document) []string {
 	var free []string
 	for _, header := range d.headers {
