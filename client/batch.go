@@ -171,6 +171,9 @@ func (s *Signer) signBatch(ctx context.Context, calls []*batchedCall) error {
 	if len(answers) != len(calls) {
 		return fmt.Errorf("the answer of %s has %d results for %d calls", s.Path, len(answers), len(calls))
 	}
+	if s.Batched != nil {
+		s.Batched(len(calls))
+	}
 	for i, call := range calls {
 		data, _ := answers[i].(map[string]any)
 		if call.signed, call.err = signing.Parse(s.Path, data); call.err == nil {

@@ -147,6 +147,13 @@ func TestCallsAreSignedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		signer, vault := newBatching(t)
 		vault.warning = "stale"
+		var mu sync.Mutex
+		var batched []int
+		signer.Batched = func(calls int) {
+			mu.Lock()
+			defer mu.Unlock()
+			batched = append(batched, calls)
+		}
 		calls := sign(t, signer, nil, "/1", "/2", "/3", "/4", "/5")
 		require.Equal(t, []string{"/1", "/2"}, vault.seen())
 		vault.let <- struct{}{}
@@ -163,6 +170,7 @@ func TestCallsAreSignedTogether(t *testing.T) {
 			require.Equal(t, fmt.Sprint("https://vendor.example/", i+1), call.URL)
 			require.Equal(t, []string{"stale"}, call.Warnings)
 		}
+		require.ElementsMatch(t, []int{1, 1, 3, 1}, batched)
 	})
 }
 

@@ -20,6 +20,8 @@ type Signer struct {
 	// Vault and Path are as those of a Transport. Both are required.
 	Vault *api.Client
 	Path  string
+	// Batched is told how many calls a request to a batch path signed, each time; nil: nobody is.
+	Batched func(calls int)
 
 	mu        sync.Mutex
 	cached    *read          // of a creds path; nil: none

@@ -231,6 +231,11 @@ func TestProxyHasCallsSignedTogether(t *testing.T) {
 	requests, err := m.Read("status/avanan/us").Data["reads"].(json.Number).Int64()
 	require.NoError(t, err)
 	require.Less(t, requests, int64(100))
+	metrics := harness.Run(t, harness.Command("curl", "-fsS", p.Monitor+"/metrics"))
+	require.Contains(t, metrics, `apisig_proxy_batch_calls_bucket{route="/avanan/us",le="+Inf"}`)
+	signed := regexp.MustCompile(`apisig_proxy_batch_calls_sum{route="/avanan/us"} (\d+)`).FindStringSubmatch(metrics)
+	require.NotEmpty(t, signed, metrics)
+	require.GreaterOrEqual(t, len(signed[1]), len("200"))
 }
 
 // A 401 of the vendor's is reported to Vault, and the call sent once more.

@@ -44,7 +44,7 @@ func check(ctx context.Context, out io.Writer, file string, config *proxy.Config
 // refused has a call signed for each pattern of each route, writes what Vault says, and returns how many it refuses.
 func (b *backend) refused(ctx context.Context, out io.Writer, config *proxy.Config) (refused int) {
 	for _, route := range config.Routes {
-		signer := b.Signer(route)
+		signer := b.Signer(route, nil)
 		warned := config.ForwardAuth == nil || route.NotForGateways(nil) != "" // or there is nothing to warn of
 		for _, sample := range route.Samples() {
 			signed, err := sample.Sign(ctx, route, signer)

@@ -118,7 +118,7 @@ func TestBatchesOfADeclaredAPI(t *testing.T) {
 	const path = "sign/custom/x/batch"
 	config, err := proxy.Parse("f", fmt.Appendf(nil, engineConfig, path+", send: [method, request_string]"))
 	require.NoError(t, err)
-	signer := made.Signer(config.Routes[0])
+	signer := made.Signer(config.Routes[0], nil)
 
 	const calls = 200
 	var all sync.WaitGroup

@@ -111,7 +111,7 @@ func signerFor(t *testing.T, vault proxy.Vault) (*backend, signing.Signer) {
 	t.Helper()
 	backend, err := connect(vault, &unwrapper{now: time.Now})
 	require.NoError(t, err)
-	return backend, backend.Signer(creds)
+	return backend, backend.Signer(creds, nil)
 }
 
 // later is a clock that goes on by a second whenever it is read.

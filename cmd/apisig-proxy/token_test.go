@@ -193,7 +193,7 @@ func TestWrappedTokenIsUnwrappedOnce(t *testing.T) {
 		made, err := connect(config, kept)
 		require.NoError(t, err)
 		made.now = later()
-		return made, made.Signer(creds)
+		return made, made.Signer(creds, nil)
 	}
 	_, signer := backendOf()
 	var calls sync.WaitGroup
@@ -244,7 +244,7 @@ func TestFailedUnwrappingIsTriedAgainLater(t *testing.T) {
 		return now
 	}})
 	require.NoError(t, err)
-	signer := made.Signer(creds)
+	signer := made.Signer(creds, nil)
 	for range 3 {
 		_, err = signer.Sign(t.Context(), client.Call{})
 		require.EqualError(t, err, "Vault answered with status 503: "+

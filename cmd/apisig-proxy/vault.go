@@ -73,10 +73,10 @@ func connect(vault proxy.Vault, unwrapper *unwrapper) (*backend, error) {
 }
 
 // Signer returns a new signer for a route.
-func (b *backend) Signer(route *proxy.Route) signing.Signer {
+func (b *backend) Signer(route *proxy.Route, batched func(calls int)) signing.Signer {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	made := &client.Signer{Vault: b.vault, Path: route.Path}
+	made := &client.Signer{Vault: b.vault, Path: route.Path, Batched: batched}
 	b.signers = append(b.signers, made)
 	return &signer{b, made}
 }

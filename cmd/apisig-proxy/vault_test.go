@@ -96,7 +96,7 @@ func TestConnectionsToVaultAreKept(t *testing.T) {
 	t.Cleanup(vault.Close)
 	made, err := connect(proxy.Vault{Address: vault.URL}, nil)
 	require.NoError(t, err)
-	signer := made.Signer(&proxy.Route{Path: "apisig/sign/avanan/us"})
+	signer := made.Signer(&proxy.Route{Path: "apisig/sign/avanan/us"}, nil)
 	for range 3 {
 		var wave sync.WaitGroup
 		arrived.Add(calls)

@@ -419,7 +419,7 @@ type countingBackend struct {
 	made atomic.Int64
 }
 
-func (b *countingBackend) Signer(route *Route) signing.Signer {
+func (b *countingBackend) Signer(route *Route, batched func(int)) signing.Signer {
 	b.made.Add(1)
-	return b.Backend.Signer(route)
+	return b.Backend.Signer(route, batched)
 }

@@ -14,10 +14,10 @@ import (
 
 // Metrics are what /metrics shows: routes, methods, statuses and times.
 type Metrics struct {
-	registry          *prometheus.Registry
-	requests          *prometheus.CounterVec
-	upstream, signing *prometheus.HistogramVec
-	failures          *prometheus.CounterVec
+	registry                   *prometheus.Registry
+	requests                   *prometheus.CounterVec
+	upstream, signing, batches *prometheus.HistogramVec
+	failures                   *prometheus.CounterVec
 }
 
 // NewMetrics makes metrics in a registry of their own.
@@ -36,6 +36,10 @@ func NewMetrics() *Metrics {
 		signing: in.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "apisig_proxy_signing_seconds", Help: "Time that it took to have a call signed.",
 			Buckets: []float64{.0001, .0005, .001, .0025, .005, .01, .025, .05, .1, .5, 1, 5, 10, 60},
+		}, []string{"route"}),
+		batches: in.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "apisig_proxy_batch_calls", Help: "Calls that one request to a batch path signed.",
+			Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 100},
 		}, []string{"route"}),
 		failures: in.NewCounterVec(prometheus.CounterOpts{
 			Name: "apisig_proxy_signing_failures_total", Help: "Calls that Vault did not sign.",
@@ -61,6 +65,11 @@ func (m *Metrics) signed(route *Route, took time.Duration, failed bool) {
 	if failed {
 		m.failures.WithLabelValues(route.Name()).Inc()
 	}
+}
+
+// batched counts the calls that a request to a route's batch path signed.
+func (m *Metrics) batched(route *Route) func(calls int) {
+	return func(calls int) { m.batches.WithLabelValues(route.Name()).Observe(float64(calls)) }
 }
 
 // Monitor serves /metrics, /healthz and /readyz on a listener, and no web page. On loopback a request must name the

@@ -24,6 +24,8 @@ func TestMetricsShowRoutesMethodsAndStatuses(t *testing.T) {
 	}
 	r.stub.mu.Unlock()
 	r.get(t, "/pave/v1/sessions")
+	r.stub.batched(3)
+	r.stub.batched(40)
 	scrape := func() string {
 		return r.monitor(t, "/metrics").Body.String()
 	}
@@ -35,6 +37,7 @@ func TestMetricsShowRoutesMethodsAndStatuses(t *testing.T) {
 		`apisig_proxy_requests_total{method="GET",route="/pave",status="502"} 1`,
 		`apisig_proxy_signing_failures_total{route="/pave"} 1`, `apisig_proxy_signing_seconds_count{route="/avanan/us"} 1`,
 		`apisig_proxy_upstream_seconds_count{route="/avanan/us"} 1`,
+		`apisig_proxy_batch_calls_sum{route="/pave"} 43`, `apisig_proxy_batch_calls_bucket{route="/pave",le="4"} 1`,
 	} {
 		require.Contains(t, scrape(), line)
 	}

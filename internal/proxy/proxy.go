@@ -26,8 +26,9 @@ import (
 
 // Backend is Vault, as a configuration describes it.
 type Backend interface {
-	// Signer returns a new signer for a route. The errors of its Sign are a *signing.Failure, or the context's.
-	Signer(route *Route) signing.Signer
+	// Signer returns a new signer for a route. The errors of its Sign are a *signing.Failure, or the context's. batched is
+	// told how many calls a request to a batch path signed, each time.
+	Signer(route *Route, batched func(calls int)) signing.Signer
 	// Health returns nil if Vault answers and is unsealed.
 	Health(ctx context.Context) error
 }
@@ -85,7 +86,8 @@ func New(options Options, listener net.Listener) *Proxy {
 func (p *Proxy) Use(config *Config, backend Backend) {
 	next := &setup{routes: config.Routes, signers: map[*Route]*routeSigner{}, backend: backend}
 	for _, route := range config.Routes {
-		next.signers[route] = &routeSigner{Signer: backend.Signer(route), log: p.Log, route: route.Name()}
+		signer := backend.Signer(route, p.Metrics.batched(route))
+		next.signers[route] = &routeSigner{Signer: signer, log: p.Log, route: route.Name()}
 	}
 	if config.ForwardAuth != nil {
 		next.gateway = config.ForwardAuth.Gateway

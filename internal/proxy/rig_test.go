@@ -28,12 +28,18 @@ type stub struct {
 	rejected []*signing.Signed
 	answer   func(route *Route, call signing.Call) (*signing.Signed, error)
 	health   error
+	batched  func(calls int)           // of the signer that was made last
 	waits    func(ctx context.Context) // before it answers; nil: not at all
 }
 
 func (s *stub) Health(context.Context) error { return s.health }
 
-func (s *stub) Signer(route *Route) signing.Signer { return &stubSigner{s, route} }
+func (s *stub) Signer(route *Route, batched func(int)) signing.Signer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.batched = batched
+	return &stubSigner{s, route}
+}
 
 func (s *stub) seen() []signing.Call {
 	s.mu.Lock()
