@@ -208,6 +208,17 @@ func clockWarning(timing exchange.Timing) string {
 	return ""
 }
 
+// reportWarnings are for who had a login made: about the clock, and what the API says of it.
+func reportWarnings(report api.Report) []string {
+	var warnings []string
+	for _, warning := range []string{report.Warning, clockWarning(report.Timing)} {
+		if warning != "" {
+			warnings = append(warnings, warning)
+		}
+	}
+	return warnings
+}
+
 // Setup is the framework's, with a view of Vault that does not ask it the same at every request. It reads the options
 // of the mount, which Vault passes here only.
 func (b *backend) Setup(ctx context.Context, conf *logical.BackendConfig) error {

@@ -638,3 +638,23 @@ func TestValuesOfOneLoginStayTogether(t *testing.T) {
 		m.advance(time.Hour)
 	}
 }
+
+// An operator is told that a login's life is the scheme's ttl because the answer does not tell one that is believed: with
+// another pointer or unit it might.
+func TestUntoldLifeWarns(t *testing.T) {
+	t.Parallel()
+	m, v := newMount(t), newTokenVendor(t)
+	v.life.Store(3600_000) // milliseconds, which the scheme takes for seconds
+	const warning = "login.life: the answer tells a life longer than max, 24h0m0s, which counts as none, so ttl counts: 30m0s"
+	resp, _, text := m.handle(logical.UpdateOperation, "config/custom/cc", loginConfig(v.url))
+	require.Empty(t, text)
+	require.Contains(t, resp.Warnings, warning)
+	resp, _, text = m.handle(logical.UpdateOperation, "check/custom/cc", nil)
+	require.Empty(t, text)
+	require.Contains(t, resp.Warnings, warning)
+	v.life.Store(60)
+	m.advance(time.Minute)
+	resp, _, text = m.handle(logical.UpdateOperation, "check/custom/cc", nil)
+	require.Empty(t, text)
+	require.NotContains(t, strings.Join(resp.Warnings, "\n"), "login.life")
+}

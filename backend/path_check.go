@@ -147,7 +147,7 @@ func (b *backend) checked(a *api.API, report api.Report) *logical.Response {
 		data["formats"] = report.Tried
 	}
 	resp := &logical.Response{Data: data}
-	if warning := clockWarning(report.Timing); warning != "" {
+	for _, warning := range reportWarnings(report) {
 		resp.AddWarning(warning)
 	}
 	return resp

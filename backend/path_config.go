@@ -278,9 +278,7 @@ func written(change api.Change, tried *trial) *logical.Response {
 		warnings = append(warnings, change.Outlived)
 	}
 	if tried != nil {
-		if clock := clockWarning(tried.report.Timing); clock != "" {
-			warnings = append(warnings, clock)
-		}
+		warnings = append(warnings, reportWarnings(tried.report)...)
 	}
 	if len(warnings) == 0 {
 		return nil

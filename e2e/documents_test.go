@@ -181,6 +181,7 @@ func TestLoginsTutorialSucceeds(t *testing.T) {
 	known := sandbox.Default()
 	m.Vendor.Change(func(b *sandbox.Behaviour) {
 		b.OAuthClientID, b.OAuthClientSecret = known.OAuthClientID, known.OAuthClientSecret
+		b.InfinityClientID, b.InfinityAccessKey = known.InfinityClientID, known.InfinityAccessKey
 	})
 	work := t.TempDir()
 	require.NoError(t, os.Symlink(m.Server.Binary, filepath.Join(work, "vault")))
@@ -195,7 +196,9 @@ func TestLoginsTutorialSucceeds(t *testing.T) {
 	require.NoError(t, err, "%s\n%s", script, printed)
 	require.Regexp(t, `(?m)^lease_id +lab/creds/custom/orders/\w+$`, string(printed))
 	require.Contains(t, string(printed), `{"orders":[]}`, "what the API answers")
+	require.Contains(t, string(printed), `"responseText":"Success"`, "what the portal answers")
 	require.NotContains(t, string(printed), known.OAuthClientSecret)
+	require.NotContains(t, string(printed), known.InfinityAccessKey)
 	require.Equal(t, "Iv23liEXAMPLE", m.Read("config/custom/docs").Data["client_id"])
 }
 

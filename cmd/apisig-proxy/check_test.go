@@ -120,7 +120,7 @@ func TestCheckOfTheToken(t *testing.T) {
 	for name, row := range map[string]struct {
 		token, warning, fault, vaultFault string
 	}{
-		"missing":  {"", "warning: " + missing + "\n", "", missing},
+		"missing":  {"", "warning: " + missing + " (FILE)\n", "", missing},
 		"there":    {"hvs.token", "", "", ""},
 		"wrong":    {"a b", "", "must have a token and nothing else", "must have a token and nothing else"},
 		"a prompt": {"\xef\xbb\xbfhvs", "", "byte-order mark", "byte-order mark"},
@@ -139,7 +139,7 @@ func TestCheckOfTheToken(t *testing.T) {
 				require.ErrorContains(t, err, row.fault)
 			} else {
 				require.NoError(t, err)
-				require.Equal(t, row.warning+"f.yml is valid\n", said)
+				require.Equal(t, strings.ReplaceAll(row.warning, "FILE", file)+"f.yml is valid\n", said)
 			}
 			said, err = checked(t, text, true)
 			if row.vaultFault != "" {

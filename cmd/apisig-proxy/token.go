@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -72,7 +73,7 @@ func readToken(file string) (fileToken, error) {
 	}
 	content, err := os.ReadFile(file) //nolint:gosec // the operator names the file
 	if err != nil || len(bytes.TrimSpace(content)) == 0 {
-		return fileToken{}, errNoToken
+		return fileToken{}, fmt.Errorf("%w (%s)", errNoToken, file)
 	}
 	return parseToken(content)
 }

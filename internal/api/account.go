@@ -84,6 +84,8 @@ type Report struct {
 	Format string
 	// Tried has what each format met that was tried, "accepted" or a status; nil if that is not known.
 	Tried map[string]string
+	// Warning is for who wrote the config or checks it; "" for none.
+	Warning string
 	// Status and Timing are those of the API's answer.
 	Status int
 	Timing exchange.Timing

@@ -44,10 +44,15 @@ func (a *account) Login(ctx context.Context, by api.Caller, _ string) (api.Repor
 	case gives.Life < token.MinLife:
 		return api.Report{}, answer.Nonsense("what it gives has expired, or is about to (is this server's clock right?)")
 	}
+	warning := ""
+	if gives.Assumed != "" {
+		warning = "login.life: " + gives.Assumed
+	}
 	return api.Report{
-		Token:  token.Token{Values: gives.Values, AskedAt: answer.Asked, ExpiresAt: answer.Asked.Add(gives.Life)},
-		Status: answer.Status,
-		Timing: answer.Timing,
+		Warning: warning,
+		Token:   token.Token{Values: gives.Values, AskedAt: answer.Asked, ExpiresAt: answer.Asked.Add(gives.Life)},
+		Status:  answer.Status,
+		Timing:  answer.Timing,
 	}, nil
 }
 

@@ -164,6 +164,8 @@ type Gives struct {
 	Values map[string]secret.Text
 	// Life is how long they can be used, counted from when the request was sent.
 	Life time.Duration
+	// Assumed is why Life is the document's ttl although it says where the answer tells a life; else "".
+	Assumed string
 }
 
 // ErrLoginRefused is the error of an answer of 2xx that the document says is a refusal.
@@ -230,7 +232,7 @@ func (c LoginCall) take(a LoginAnswer) (gives Gives, taken []string, err error) 
 		gives.Values[field.name] = secret.Text(value)
 		taken = append(taken, value)
 	}
-	gives.Life, err = l.life(body, gives.Values, a.At)
+	gives.Life, gives.Assumed, err = l.life(body, gives.Values, a.At)
 	return gives, taken, err
 }
 

@@ -93,23 +93,30 @@ var (
 	errWhen = errors.New("must be a time in the answer, in the format that the scheme declares")
 )
 
-// life is how long what a login gave is good for, counted from an instant.
-func (l *loginRules) life(body *jsonText, given map[string]secret.Text, at time.Time) (time.Duration, error) {
+// life is how long what a login gave is good for, counted from an instant. assumed is why that is the ttl although the
+// document says where the answer tells a life; "" if it does not, or the answer tells one.
+func (l *loginRules) life(
+	body *jsonText, given map[string]secret.Text, at time.Time,
+) (lasts time.Duration, assumed string, err error) {
 	for _, where := range l.lives {
 		lasts, is, err := where.read(body, given, at)
 		switch {
 		case err != nil:
-			return 0, wrongAnswer(where.place, err.Error())
+			return 0, "", wrongAnswer(where.place, err.Error())
 		case !is:
 			continue
 		case lasts <= 0:
-			return 0, wrongAnswer(where.place, errOver.Error())
-		case lasts > l.max: // which counts as none
-			return l.ttl, nil
+			return 0, "", wrongAnswer(where.place, errOver.Error())
+		case lasts > l.max:
+			return l.ttl, fmt.Sprintf("the answer tells a life longer than max, %s, which counts as none, so ttl counts: %s",
+				l.max, l.ttl), nil
 		}
-		return lasts, nil
+		return lasts, "", nil
 	}
-	return l.ttl, nil
+	if l.lives != nil {
+		assumed = fmt.Sprintf("the answer tells no life where the scheme looks for it, so ttl counts: %s", l.ttl)
+	}
+	return l.ttl, assumed, nil
 }
 
 // read is what one place tells. is reports whether it tells anything.

@@ -136,21 +136,25 @@ func TestLivesOfLogins(t *testing.T) {
 func TestFirstLifeCounts(t *testing.T) {
 	t.Parallel()
 	const rules = "life: [{jwt: token}, {pointer: /until, as: rfc3339}, {pointer: /life}]"
+	const longer = "the answer tells a life longer than max, 24h0m0s, which counts as none, so ttl counts: 1h0m0s"
+	const none = "the answer tells no life where the scheme looks for it, so ttl counts: 1h0m0s"
 	for _, test := range []struct {
 		name, body string
 		want       time.Duration
+		assumed    string
 	}{
-		{"the first", `{"token":"` + jwt(`{"exp":1767323105}`) + `","until":"x","life":-1}`, time.Minute},
-		{"the second", `{"token":"abc","until":"2026-01-02T03:06:05Z","life":-1}`, 2 * time.Minute},
-		{"the third", `{"token":"a.b","life":180}`, 3 * time.Minute},
-		{"one that is too long counts as none", `{"token":"abc","until":"2036-01-02T03:06:05Z","life":180}`, time.Hour},
-		{"none", `{"token":"a.b.c"}`, time.Hour},
+		{"the first", `{"token":"` + jwt(`{"exp":1767323105}`) + `","until":"x","life":-1}`, time.Minute, ""},
+		{"the second", `{"token":"abc","until":"2026-01-02T03:06:05Z","life":-1}`, 2 * time.Minute, ""},
+		{"the third", `{"token":"a.b","life":180}`, 3 * time.Minute, ""},
+		{"one that is too long", `{"token":"abc","until":"2036-01-02T03:06:05Z","life":180}`, time.Hour, longer},
+		{"none", `{"token":"a.b.c"}`, time.Hour, none},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			gives, err := readLogin(t, answered("{pointer: /token}", rules), nil, test.body)
 			require.NoError(t, err)
 			require.Equal(t, test.want, gives.Life)
+			require.Equal(t, test.assumed, gives.Assumed)
 		})
 	}
 	_, err := readLogin(t, answered("{pointer: /token}", rules), nil, `{"token":"abc","life":0}`)
@@ -159,8 +163,8 @@ func TestFirstLifeCounts(t *testing.T) {
 	gives, err := readLogin(t, answered("{header: X-Token}", rules), http.Header{"X-Token": {"abc"}}, "OK")
 	require.NoError(t, err)
 	require.Equal(t, time.Hour, gives.Life)
-	longer := answered("{pointer: /token}", "life: {pointer: /life}\n  max: 768h")
-	gives, err = readLogin(t, longer, nil, `{"token":"abc","life":2764800}`)
+	longest := answered("{pointer: /token}", "life: {pointer: /life}\n  max: 768h")
+	gives, err = readLogin(t, longest, nil, `{"token":"abc","life":2764800}`)
 	require.NoError(t, err)
 	require.Equal(t, 768*time.Hour, gives.Life)
 }

@@ -313,7 +313,8 @@ func (c *checker) checkPath(d *document, path output) {
 		isField := slices.ContainsFunc(d.fields, func(f field) bool { return f.name == name })
 		isLet := slices.ContainsFunc(d.lets, func(let source) bool { return let.name == name })
 		if !isField && !isLet {
-			panic(refuseAt(path.place, "a path is made of literals and fields only"))
+			panic(refuseAt(path.place, "a path is made of literals and fields only; a secret goes into query, headers, form, "+
+				"json or body"))
 		}
 	}
 }

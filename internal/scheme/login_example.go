@@ -169,7 +169,7 @@ func (s *Scheme) checkLoginWanted() {
 		return
 	}
 	wanted := strings.Join(s.login.parts(), ", ")
-	if headers != nil {
+	if len(headers) > 0 {
 		wanted += ", headers (" + strings.Join(headers, ", ") + ")"
 	}
 	panic(refuseAt("login", "at least one example must have a login with all that it sends in want: %s; an answer; and "+
@@ -251,5 +251,9 @@ func (s *Scheme) runAnswer(x example, call LoginCall, differs func(place, got, w
 	if x.login.life == 0 {
 		return nil
 	}
-	return differs("life", fmt.Sprint(int(gives.Life/time.Second)), fmt.Sprint(x.login.life))
+	err = differs("life", fmt.Sprint(int(gives.Life/time.Second)), fmt.Sprint(x.login.life))
+	if err != nil && gives.Assumed != "" {
+		return fmt.Errorf("%w (%s)", err, gives.Assumed)
+	}
+	return err
 }

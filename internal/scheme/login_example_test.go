@@ -131,6 +131,10 @@ func TestExamplesOfLoginsThatDiffer(t *testing.T) {
 			`examples[0].login.life: the scheme gives "3600", and the example wants "3599"`,
 		},
 		{
+			"a life that the answer does not tell", with(`"expires_in": 3600`, `"expires": 3600`, "life: 3600", "life: 7200"),
+			`the example wants "7200" (the answer tells no life where the scheme looks for it, so ttl counts: `,
+		},
+		{
 			"an output", with("{Authorization: Bearer made-up-token", "{Authorization: Bearer made-up"),
 			`examples[0].want.Authorization: the scheme gives "Bearer made-up-token", and the example wants "Bearer made-up"`,
 		},
