@@ -48,6 +48,9 @@ func TestCustomSign(t *testing.T) {
 	}, m.read("config/custom/ovh"))
 	require.Equal(t, values{"verified_at": "2026-01-02T03:04:05Z"},
 		m.must(logical.UpdateOperation, "check/custom/ovh", nil))
+	resp, _, _ := m.handle(logical.UpdateOperation, "check/custom/ovh", nil)
+	require.Len(t, resp.Warnings, 1)
+	require.Contains(t, resp.Warnings[0], "the API was not called")
 	require.NotContains(t, m.logged(), "canary")
 }
 

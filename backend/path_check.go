@@ -83,7 +83,11 @@ func (b *backend) check(ctx context.Context, r *request) (*logical.Response, err
 		}
 	}
 	if c.account.Login == nil {
-		return &logical.Response{Data: map[string]any{"verified_at": api.RFC3339(b.now())}}, nil
+		return &logical.Response{
+			Data: map[string]any{"verified_at": api.RFC3339(b.now())},
+			Warnings: []string{"the examples of the scheme were signed again and compared; the API was not called, so this " +
+				"does not show whether it accepts the secrets"},
+		}, nil
 	}
 	if c.account.Exclusive {
 		living, err := r.livingToken(ctx, c.values)
