@@ -36,7 +36,7 @@ examples:
     want: {body: account=a&sig=de6af3cdbd886418bd03ce7e6e8f6aec826502e3a940e663690161c9b3defae8}
 `
 
-// The answer has the body that is to be sent, also an empty one, and its Content-Type.
+// The answer has the body to send, even an empty one, and its Content-Type.
 func TestCustomBodies(t *testing.T) {
 	t.Parallel()
 	m := newMount(t)

@@ -65,8 +65,8 @@ type catalogued struct {
 	}
 }
 
-// vendorOf is a vendor that answers each login as the first example of a scheme has it. It returns the parameters of a
-// config that are addresses.
+// vendorOf starts a vendor that answers logins as the first example of a scheme does. It returns base_url and the
+// fields that are addresses, all with the vendor's address.
 func (m *mount) vendorOf(declared catalogued) values {
 	m.t.Helper()
 	example := declared.Examples[0]

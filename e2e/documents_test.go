@@ -167,23 +167,11 @@ func TestReadmeBeginsWithTheCatalogue(t *testing.T) {
 		string(printed))
 }
 
-// The commands of docs/logins.md take a reader from an engine without the option to a call with a token.
-func TestLoginsTutorialSucceeds(t *testing.T) {
-	t.Parallel()
-	for _, tool := range []string{"openssl", "curl"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skip("the commands use " + tool + ", which is not on this machine")
-		}
-	}
-	document, err := os.ReadFile("../docs/logins.md")
+// runDocument runs a document's shell commands in a folder, as one user would paste them, and returns what they print.
+func runDocument(t *testing.T, m *harness.Mount, file, work string) string {
+	t.Helper()
+	document, err := os.ReadFile(file)
 	require.NoError(t, err)
-	m := harness.Start(t).MountApisig(t)
-	known := sandbox.Default()
-	m.Vendor.Change(func(b *sandbox.Behaviour) {
-		b.OAuthClientID, b.OAuthClientSecret = known.OAuthClientID, known.OAuthClientSecret
-		b.InfinityClientID, b.InfinityAccessKey = known.InfinityClientID, known.InfinityAccessKey
-	})
-	work := t.TempDir()
 	require.NoError(t, os.Symlink(m.Server.Binary, filepath.Join(work, "vault")))
 	script := ""
 	for _, block := range shellBlock.FindAllSubmatch(document, -1) {
@@ -194,11 +182,29 @@ func TestLoginsTutorialSucceeds(t *testing.T) {
 	run.Env = append(m.Server.Environ(), "URL="+m.URL, "PATH="+work+":"+os.Getenv("PATH"))
 	printed, err := run.CombinedOutput()
 	require.NoError(t, err, "%s\n%s", script, printed)
-	require.Regexp(t, `(?m)^lease_id +lab/creds/custom/orders/\w+$`, string(printed))
-	require.Contains(t, string(printed), `{"orders":[]}`, "what the API answers")
-	require.Contains(t, string(printed), `"responseText":"Success"`, "what the portal answers")
-	require.NotContains(t, string(printed), known.OAuthClientSecret)
-	require.NotContains(t, string(printed), known.InfinityAccessKey)
+	return string(printed)
+}
+
+// The commands of docs/logins.md take a reader from an engine without the option to a call with a token.
+func TestLoginsTutorialSucceeds(t *testing.T) {
+	t.Parallel()
+	for _, tool := range []string{"openssl", "curl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip("the commands use " + tool + ", which is not on this machine")
+		}
+	}
+	m := harness.Start(t).MountApisig(t)
+	known := sandbox.Default()
+	m.Vendor.Change(func(b *sandbox.Behaviour) {
+		b.OAuthClientID, b.OAuthClientSecret = known.OAuthClientID, known.OAuthClientSecret
+		b.InfinityClientID, b.InfinityAccessKey = known.InfinityClientID, known.InfinityAccessKey
+	})
+	printed := runDocument(t, m, "../docs/logins.md", t.TempDir())
+	require.Regexp(t, `(?m)^lease_id +lab/creds/custom/orders/\w+$`, printed)
+	require.Contains(t, printed, `{"orders":[]}`, "what the API answers")
+	require.Contains(t, printed, `"responseText":"Success"`, "what the portal answers")
+	require.NotContains(t, printed, known.OAuthClientSecret)
+	require.NotContains(t, printed, known.InfinityAccessKey)
 	require.Equal(t, "Iv23liEXAMPLE", m.Read("config/custom/docs").Data["client_id"])
 }
 
@@ -215,17 +221,7 @@ func TestSchemesTutorialSucceeds(t *testing.T) {
 	require.NoError(t, err)
 	m := harness.Start(t).MountApisig(t)
 	work := t.TempDir()
-	require.NoError(t, os.Symlink(m.Server.Binary, filepath.Join(work, "vault")))
-	script := ""
-	for _, block := range shellBlock.FindAllSubmatch(document, -1) {
-		script += string(block[1]) + "\n"
-	}
-	run := harness.Command("bash", "-euo", "pipefail", "-c", script)
-	run.Dir = work
-	run.Env = append(m.Server.Environ(), "PATH="+work+":"+os.Getenv("PATH"))
-	printed, err := run.CombinedOutput()
-	require.NoError(t, err, "%s\n%s", script, printed)
-	output := string(printed)
+	output := runDocument(t, m, "../docs/schemes.md", work)
 	digest := regexp.MustCompile(`(?m)^([0-9a-f]{40})  -$`).FindStringSubmatch(output)
 	require.NotEmpty(t, digest, output)
 	require.Contains(t, string(document), "want: {X-Ovh-Signature: $1$"+digest[1]+"}")

@@ -38,8 +38,8 @@ type example struct {
 	Login                 upstreamtest.ExampleLogin
 }
 
-// vendorOf is a vendor that answers each login as an example has it. It returns the parameters of a config that are
-// addresses; none for a scheme without a login.
+// vendorOf starts a vendor that answers logins as an example does. It returns base_url and the fields that are
+// addresses, all with the vendor's address; none for a scheme without a login.
 func vendorOf(t *testing.T, scheme declared, x example) map[string]string {
 	t.Helper()
 	addresses := map[string]string{}

@@ -30,18 +30,9 @@ func checked(t *testing.T, text string, askVault bool) (string, error) {
 	return out.String(), err
 }
 
-// checkScheme signs a parameter that no route of the proxy can send, and appends a query.
-const checkScheme = `secrets: {key: {}}
-request: {method: {pattern: GET|POST}, request_string: {}, order: {pattern: '[0-9]', optional: true}}
-headers: {X-Signature: 'hex(hmac_sha256(key, method + "\n" + request_string))'}
-query: {of: method}
-ttl: 60s
-examples:
-  - secrets: {key: made-up}
-    request: {method: GET, request_string: /}
-    now: 2026-01-02T03:04:05Z
-    want: {X-Signature: 25411248c974c43a5f257c87f96685b3f3304c82cf61c1cd2d33525786960be1}
-`
+// checkScheme is batchScheme with a parameter that no route of the proxy can send.
+var checkScheme = strings.Replace(batchScheme, "request_string: {}",
+	"request_string: {}, order: {pattern: '[0-9]', optional: true}", 1)
 
 // -check -vault says of each pattern of each route what the engine says, and what a gateway cannot add.
 func TestCheckSaysWhatTheEngineMisses(t *testing.T) {
@@ -106,8 +97,8 @@ routes:
 		"ask without a body and its headers, and it sends body_sha256\nf.yml is valid\n", said)
 }
 
-// A token that is not there yet is a warning, unless Vault is to be asked. A wrapped one is not unwrapped: the proxy
-// could not do so again.
+// A missing token is a warning; with -vault it is an error. A wrapped token is not unwrapped: that works only once, and
+// the proxy needs it.
 func TestCheckOfTheToken(t *testing.T) {
 	t.Parallel()
 	const answer = `{"initialized": true, "data": {"headers": {"A": "b"}, "base_url": "https://v.example"}}`

@@ -29,7 +29,7 @@ type Account struct {
 	MaxBatch int
 }
 
-// Address is a URL, and the name of the field that has it.
+// Address is a URL of a config. Field is the name of the field that it is written in.
 type Address struct{ Field, URL string }
 
 // Creds gives readers credentials.

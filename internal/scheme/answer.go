@@ -25,8 +25,8 @@ const (
 	maxCookieOrSelector = 128
 )
 
-// answerField is what a login gives under a name, and where the answer has it: at a pointer, in a header, in a cookie,
-// or as the whole body.
+// answerField names a value of an answer, and says where it stands: at a pointer, in a header, in a cookie, or as the
+// whole body.
 type answerField struct {
 	name, place    string
 	header, cookie string
@@ -108,9 +108,7 @@ func (d *document) readExpectation(p pair) expectation {
 	options := texts(p.value, place, expectShape.keyNames()...)
 	read := expectation{place: place, address: options["is"]}
 	read.pointer = requiredPointer(options, place)
-	if read.address != baseURLName && !slices.ContainsFunc(d.fields, func(f field) bool {
-		return f.name == read.address && f.address
-	}) {
+	if read.address != baseURLName && !d.isAddress(read.address) {
 		panic(refuseAt(place+".is", "must be base_url, or the name of a field with address: true"))
 	}
 	return read

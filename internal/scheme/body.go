@@ -1,6 +1,7 @@
 package scheme
 
 import (
+	"maps"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -92,21 +93,15 @@ func (c *checker) body(b *bodySource, uses map[string]bool) (body, header output
 func (c *checker) form(sources []source, uses map[string]bool) output {
 	const place = "body.form"
 	whole := output{name: bodyOutput, place: place, uses: map[string]bool{}}
-	type parameter struct {
-		begin string
-		value evaluate
-	}
-	parameters := make([]parameter, len(sources))
+	parameters := make([]output, len(sources))
 	size := 0
 	for i, source := range sources {
 		compiled, known := c.output(source, kindString, uses)
-		parameters[i] = parameter{percentEncode(source.name) + "=", compiled.value}
+		parameters[i] = output{name: source.name, value: compiled.value}
 		whole.ofSecret = whole.ofSecret || compiled.ofSecret
 		whole.given, whole.digest = whole.given || compiled.given, whole.digest || compiled.digest
-		for name := range compiled.uses {
-			whole.uses[name] = true
-		}
-		size += len("&") + len(parameters[i].begin) + 3*known.max
+		maps.Copy(whole.uses, compiled.uses)
+		size += len("&") + len(encodedPair(source.name, "")) + 3*known.max
 	}
 	if size--; size > maxValue { // no & stands before the first
 		panic(refuseAt(place, "can have more than %d bytes when it is percent-encoded; declare a smaller max", maxValue))
@@ -114,20 +109,6 @@ func (c *checker) form(sources []source, uses map[string]bool) output {
 	if c.total += size; c.total > maxTotal {
 		panic(refuseAt(place, "the values of all expressions together can have more than 4 MiB; declare a smaller max"))
 	}
-	whole.value = func(e *environment) string {
-		var text strings.Builder
-		for _, p := range parameters {
-			value := p.value(e)
-			if value == "" {
-				continue
-			}
-			if text.Len() > 0 {
-				text.WriteByte('&')
-			}
-			text.WriteString(p.begin)
-			text.WriteString(percentEncode(value))
-		}
-		return text.String()
-	}
+	whole.value = func(e *environment) string { return encodedPairs(parameters, e) }
 	return whole
 }

@@ -74,14 +74,7 @@ func (s *Signer) Login(m Moment) (LoginCall, error) {
 	if c.sent.body != "" {
 		c.Body = []byte(c.sent.body)
 	}
-	c.URL = s.LoginAddress() + c.sent.path
-	if c.sent.query != "" {
-		separator := "?"
-		if strings.Contains(c.sent.path, "?") {
-			separator = "&"
-		}
-		c.URL += separator + c.sent.query
-	}
+	c.URL = s.LoginAddress() + withParameters(c.sent.path, c.sent.query)
 	c.keepSecrets(made, e)
 	return c, nil
 }
@@ -124,10 +117,23 @@ func encodedPairs(outputs []output, e *environment) string {
 	var encoded []string
 	for _, output := range outputs {
 		if value := output.value(e); value != "" {
-			encoded = append(encoded, percentEncode(output.name)+"="+percentEncode(value))
+			encoded = append(encoded, encodedPair(output.name, value))
 		}
 	}
 	return strings.Join(encoded, "&")
+}
+
+func encodedPair(name, value string) string { return percentEncode(name) + "=" + percentEncode(value) }
+
+// withParameters is a request string with parameters after its own, which are encoded already; "" for none.
+func withParameters(target, encoded string) string {
+	switch {
+	case encoded == "":
+		return target
+	case strings.Contains(target, "?"):
+		return target + "&" + encoded
+	}
+	return target + "?" + encoded
 }
 
 // jsonObject is an object of strings. Empty ones are left out.

@@ -123,9 +123,7 @@ func defaultWords(is bool) string {
 
 // checkRequest refuses what a login cannot send.
 func (l *login) checkRequest(d *document, sections map[string]*yaml.Node) {
-	if l.address != baseURLName && !slices.ContainsFunc(d.fields, func(f field) bool {
-		return f.name == l.address && f.address
-	}) {
+	if l.address != baseURLName && !d.isAddress(l.address) {
 		panic(refuseAt("login.address", "must be base_url, or the name of a field with address: true"))
 	}
 	if l.method != http.MethodPost && l.method != http.MethodGet {

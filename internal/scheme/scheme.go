@@ -504,8 +504,10 @@ func (s *Scheme) Default(name string) (fallback string, has bool) {
 func (s *Scheme) BaseURL() string { return s.document.baseURL }
 
 // IsAddress reports whether a field is an address of an API.
-func (s *Scheme) IsAddress(name string) bool {
-	return slices.ContainsFunc(s.document.fields, func(f field) bool { return f.name == name && f.address })
+func (s *Scheme) IsAddress(name string) bool { return s.document.isAddress(name) }
+
+func (d *document) isAddress(name string) bool {
+	return slices.ContainsFunc(d.fields, func(f field) bool { return f.name == name && f.address })
 }
 
 // HasBody reports whether the document declares what the call carries.

@@ -302,11 +302,7 @@ func (s *Signer) environment(m Moment, request map[string]string) (*environment,
 func (s *Signer) withQuery(signed Signed, e *environment, request map[string]string) (Signed, error) {
 	target, hasTarget := request[requestString]
 	hasTarget = hasTarget && slices.Contains(s.scheme.Request(), requestString)
-	url := e.values[slotBaseURL] + target
-	separator := "?"
-	if strings.Contains(target, "?") {
-		separator = "&"
-	}
+	encoded := ""
 	for _, parameter := range s.scheme.query {
 		if hasTarget && hasParameter(target, parameter.name) {
 			return Signed{}, &RequestError{requestString + " has a parameter in its query that the scheme appends: " +
@@ -327,11 +323,13 @@ func (s *Signer) withQuery(signed Signed, e *environment, request map[string]str
 			signed.Query = make(map[string]string, len(s.scheme.query))
 		}
 		signed.Query[parameter.name] = value
-		url += separator + percentEncode(parameter.name) + "=" + percentEncode(value)
-		separator = "&"
+		if encoded != "" {
+			encoded += "&"
+		}
+		encoded += encodedPair(parameter.name, value)
 	}
 	if hasTarget {
-		signed.URL = url
+		signed.URL = e.values[slotBaseURL] + withParameters(target, encoded)
 	}
 	return signed, nil
 }
