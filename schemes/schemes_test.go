@@ -553,6 +553,14 @@ func TestSchemesRefuseWhatTheyWouldSignWrongly(t *testing.T) {
 			scheme: "oracle-cloud", refusal: "not both",
 			request: request{"method": "PUT", "request_string": "/n/a/b/c/o/d", "body": "a", "content_length": "5"},
 		},
+		"OAuth 1.0a signs no JSON": {
+			scheme: "oauth1-hmac-sha1", refusal: "body does not match the pattern",
+			request: request{"method": "POST", "request_string": "/2/tweets", "body": `{"text":"hello"}`},
+		},
+		"OAuth 1.0a signs no JSON without a token": {
+			scheme: "oauth1-two-legged", refusal: "body does not match the pattern",
+			request: request{"method": "POST", "request_string": "/v1/items", "body": `{"a":1}`},
+		},
 		"Mastercard's clients differ about a colon": {
 			scheme: "mastercard", refusal: pattern, request: request{"method": "GET", "request_string": "/a?b=c:d"},
 		},
