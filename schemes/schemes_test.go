@@ -164,6 +164,10 @@ func commandsOf(t *testing.T, text string) (commands, others map[string]string) 
 // else run in one process, because Python takes long to start.
 func runAll(t *testing.T, commands map[string]string) map[string]string {
 	t.Helper()
+	// The python3 that is first in PATH can be a launcher, such as pyenv's, which takes longer than Python itself.
+	where, err := exec.CommandContext(t.Context(), "python3", "-c", "import sys; print(sys.executable)").Output()
+	require.NoError(t, err)
+	path := "PATH=" + filepath.Dir(string(where)) + string(filepath.ListSeparator) + os.Getenv("PATH")
 	printed, programs := map[string]string{}, map[string]string{}
 	for key, command := range commands {
 		program, is := strings.CutPrefix(strings.TrimSpace(command), "python3 -c '")
@@ -171,7 +175,9 @@ func runAll(t *testing.T, commands map[string]string) map[string]string {
 			programs[key] = program
 			continue
 		}
-		output, err := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", command).Output()
+		bash := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", command)
+		bash.Env = append(os.Environ(), path)
+		output, err := bash.Output()
 		require.NoError(t, err, command)
 		printed[key] = string(output)
 	}
