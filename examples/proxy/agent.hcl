@@ -1,6 +1,11 @@
 # Vault Agent logs in by an AppRole and keeps the proxy's token in a file. apisig-proxy reads the file again when it changes.
-# VAULT_ADDR must be set. The files role-id and secret-id are those of the AppRole, whose policy is ../policies/proxy.hcl. Write them
-# under umask 077, and make Agent's user their owner.
+# VAULT_ADDR must be set. The AppRole has the policy ../policies/proxy.hcl, and Agent's user must own its two files:
+#
+#     umask 077
+#     vault auth enable approle
+#     vault write auth/approle/role/apisig-proxy token_policies=apisig-proxy token_ttl=1h
+#     vault read -format=table -field=role_id auth/approle/role/apisig-proxy/role-id > role-id
+#     vault write -f -format=table -field=secret_id auth/approle/role/apisig-proxy/secret-id > secret-id
 
 auto_auth {
   method "approle" {
