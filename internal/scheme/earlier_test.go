@@ -60,17 +60,19 @@ func addEarlierSchemes(t *testing.T) {
 	}
 	history := git("log", "--reverse", "--full-history", "--format=", "--raw", "--no-abbrev", "--", ":/schemes/*.yml")
 	for line := range strings.Lines(string(history)) {
-		change := strings.Fields(line) // modes, blobs, what was done, file
-		if strings.Trim(change[3], "0") == "" {
-			continue // it was deleted
-		}
-		text := git("cat-file", "blob", change[3])
-		if means := withoutComments(t, text); !known[means] {
-			known[means] = true
-			name := strings.TrimSuffix(filepath.Base(change[len(change)-1]), ".yml")
-			count[name]++
-			file := fmt.Sprintf("testdata/earlier/%s-%d.yml", name, count[name])
-			require.NoError(t, os.WriteFile(file, text, 0o600))
+		change := strings.Fields(line)     // modes, blobs, what was done, file
+		for _, blob := range change[2:4] { // before, which a merge can have made, and after
+			if strings.Trim(blob, "0") == "" {
+				continue // there was none
+			}
+			text := git("cat-file", "blob", blob)
+			if means := withoutComments(t, text); !known[means] {
+				known[means] = true
+				name := strings.TrimSuffix(filepath.Base(change[len(change)-1]), ".yml")
+				count[name]++
+				file := fmt.Sprintf("testdata/earlier/%s-%d.yml", name, count[name])
+				require.NoError(t, os.WriteFile(file, text, 0o600))
+			}
 		}
 	}
 }
