@@ -38,9 +38,8 @@ type incoming struct {
 
 	mu    sync.Mutex
 	end   time.Time // when all of it must be there; zero: any time
-	until time.Time // when the next bytes must be there
-	whole bool      // it came to its end
-	over  bool      // it ended, or was closed: the connection's deadline is not this body's any more
+	until time.Time // when the next bytes must be there; zero: nobody reads
+	over  bool      // the connection's deadline is not this body's any more
 }
 
 // within has the whole body end in a time, for all that reads it. net/http reads what is left of it, before it sends
@@ -70,18 +69,7 @@ func (b *incoming) late() bool {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return !b.whole && b.now().After(b.until)
-}
-
-// ends ends the deadline. After the body, the server reads on, to notice that the client goes away.
-func (b *incoming) ends(whole bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.whole = b.whole || whole
-	if !b.over {
-		b.over = true
-		_ = b.connection.SetReadDeadline(time.Time{})
-	}
+	return !b.until.IsZero() && b.now().After(b.until)
 }
 
 func (b *incoming) Read(p []byte) (int, error) {
@@ -89,21 +77,25 @@ func (b *incoming) Read(p []byte) (int, error) {
 	b.sends()
 	b.mu.Unlock()
 	n, err := b.ReadCloser.Read(p)
-	switch {
-	case err == nil:
-		return n, nil
-	case errors.Is(err, io.EOF):
-		b.ends(true)
-		return n, err
-	default:
+	ended := errors.Is(err, io.EOF)
+	if err != nil && !ended {
 		return n, broken(err)
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.until = time.Time{}
+	if ended && !b.over { // the server reads on, to notice that the client goes away
+		b.over = true
+		_ = b.connection.SetReadDeadline(time.Time{})
+	}
+	return n, err
 }
 
-// Close may read what is left of the body.
-func (b *incoming) Close() error {
-	defer b.ends(false)
-	return b.ReadCloser.Close()
+// leave leaves the connection to the server: it reads what is left of the body, and then another request.
+func (b *incoming) leave() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
 }
 
 var errLate = refusal(http.StatusRequestTimeout, "the body of the request did not come in time")

@@ -118,6 +118,9 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, e *exchange, next 
 		if e.body != nil {
 			e.body.release()
 		}
+		if e.incoming != nil {
+			e.incoming.leave()
+		}
 		reason := recover()
 		p.record(r, recorded, e, started, reason)
 		if reason != nil {

@@ -296,6 +296,25 @@ func TestSlowVendorIs504(t *testing.T) {
 	require.Equal(t, "vendor", problemOf(t, response).Side)
 }
 
+// A vendor that cannot be reached is 502, whether the body of the call streams or was read.
+func TestVendorThatCannotBeReachedIs502(t *testing.T) {
+	t.Parallel()
+	for name, target := range map[string]string{
+		"a body that streams":  "/avanan/us/v1.0/event/query",
+		"a body that was read": "/hashed/upload",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, nil)
+			r.vendor.Close()
+			response := r.do(t, http.MethodPost, target, strings.NewReader("body"))
+			require.Equal(t, http.StatusBadGateway, response.StatusCode)
+			require.Equal(t, "vendor", problemOf(t, response).Side)
+			r.logs(t, `"status":502,"reason":"could not connect","side":"vendor"`, 1)
+		})
+	}
+}
+
 // Each part of an answer reaches the client when the vendor sends it, and each part of a body reaches the vendor.
 func TestBodiesStream(t *testing.T) {
 	t.Parallel()
