@@ -21,11 +21,11 @@ type patience struct {
 	send, take time.Duration // for the next bytes
 	linger     time.Duration // for the rest of a body that nobody needs, before the connection can have another request
 	whole      time.Duration // for a body that is read before its call is signed
-	answer     time.Duration // for the next bytes of an answer, by the vendor
+	stall      time.Duration // for the next bytes, by the vendor: to take those of a body, or to send those of an answer
 }
 
 var defaultPatience = patience{
-	send: 2 * time.Minute, take: 2 * time.Minute, linger: time.Second, whole: 30 * time.Second, answer: 2 * time.Minute,
+	send: 2 * time.Minute, take: 2 * time.Minute, linger: time.Second, whole: 30 * time.Second, stall: 2 * time.Minute,
 }
 
 // takes gives the client time to take what is written next.

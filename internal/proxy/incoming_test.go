@@ -210,27 +210,12 @@ func TestAnswerThatNobodyTakesEnds(t *testing.T) {
 	<-ended
 }
 
-// A vendor that sends the beginning of an answer and no more breaks it off.
-func TestAnswerThatNeverComesBreaksOff(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, func(w http.ResponseWriter, req *http.Request) {
-		_, _ = io.WriteString(w, "part")
-		_ = http.NewResponseController(w).Flush()
-		<-req.Context().Done()
-	})
-	r.answer = 10 * time.Millisecond
-	response := r.get(t, "/avanan/us/v1.0/event/1")
-	_, err := io.ReadAll(response.Body)
-	require.Error(t, err)
-	r.logs(t, "the connection broke during the answer", 1)
-}
-
 // Without a configuration of these limits in the tests' way, a stream may rest for two minutes, and a body that is read
 // for 30 seconds.
 func TestTimeLimits(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
 	require.Equal(t, patience{
-		send: 2 * time.Minute, take: 2 * time.Minute, linger: time.Second, whole: 30 * time.Second, answer: 2 * time.Minute,
+		send: 2 * time.Minute, take: 2 * time.Minute, linger: time.Second, whole: 30 * time.Second, stall: 2 * time.Minute,
 	}, r.patience)
 }
