@@ -179,13 +179,13 @@ func (p *Proxy) record(r *http.Request, recorded *statusRecorder, e *exchange, s
 	p.Metrics.request(name, r.Method, status)
 }
 
-// shortened is a method for the log: a client can send one of as many bytes as its headers may have.
-func shortened(method string) string {
+// shortened is a word of a client's for the log: it can be as long as a request's headers may be.
+func shortened(word string) string {
 	const longest = 32
-	if len(method) > longest {
-		return method[:longest] + "…"
+	if len(word) > longest {
+		return word[:longest] + "…"
 	}
-	return method
+	return word
 }
 
 // rewrite makes the call to the vendor of a request, except for the vendor's address and Vault's headers, which
@@ -208,6 +208,9 @@ func rewrite(pr *httputil.ProxyRequest) {
 // modify takes out of an answer what Vault appended to the call, and has a redirect, or the address of what was
 // created, lead through the proxy.
 func modify(response *http.Response) error {
+	if response.StatusCode == http.StatusSwitchingProtocols { // no call asks for it; ReverseProxy would keep the connection
+		return failure(http.StatusBadGateway, sideVendor, "the vendor did not answer", "the vendor switched protocols")
+	}
 	e := exchangeOf(response.Request.Context())
 	e.to.appended.leave(response.Header)
 	for i, value := range response.Header["Location"] {

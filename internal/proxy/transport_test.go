@@ -315,6 +315,33 @@ func TestVendorThatCannotBeReachedIs502(t *testing.T) {
 	}
 }
 
+// A vendor that switches protocols is 502, and its connection is closed.
+func TestVendorThatSwitchesProtocolsIs502(t *testing.T) {
+	t.Parallel()
+	closed := make(chan error, 1)
+	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
+		connection, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			defer connection.Close()
+			_, err = io.WriteString(connection, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+		}
+		if err == nil {
+			_, err = connection.Read(make([]byte, 1))
+		}
+		closed <- err
+	})
+	response := r.get(t, "/avanan/us/v1.0/event/1")
+	require.Equal(t, http.StatusBadGateway, response.StatusCode)
+	require.Equal(t, "vendor", problemOf(t, response).Side)
+	select {
+	case err := <-closed:
+		require.ErrorIs(t, err, io.EOF)
+	case <-time.After(30 * time.Second):
+		require.Fail(t, "the connection is still open")
+	}
+	r.logs(t, "the vendor switched protocols", 1)
+}
+
 // Each part of an answer reaches the client when the vendor sends it, and each part of a body reaches the vendor.
 func TestBodiesStream(t *testing.T) {
 	t.Parallel()
