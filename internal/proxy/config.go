@@ -134,7 +134,7 @@ func (d *document) forGateways(config *Config, node *yaml.Node) {
 	if node == nil || d.err != nil {
 		return
 	}
-	if config.ForwardAuth.Listen == config.Listen {
+	if config.ForwardAuth.Listen.TCP == config.Listen.TCP && config.ForwardAuth.Listen.Socket == config.Listen.Socket {
 		d.wrong(node, "listen and forward_auth must listen on different addresses")
 	}
 	for i, below := range config.Routes {

@@ -355,6 +355,11 @@ func TestMistakesOfForwardAuth(t *testing.T) {
 			"8: listen and forward_auth must listen on different addresses",
 		},
 		{
+			"the socket of listen", strings.Replace(oneRoute, "127.0.0.1:8410", "unix:///run/x", 1) +
+				"forward_auth:\n  gateway: caddy\n  listen: unix:///run/x\n  socket_mode: \"0660\"",
+			"8: listen and forward_auth must listen on different addresses",
+		},
+		{
 			"Envoy, a route below another", oneRoute + nested + "envoy",
 			"9: with envoy, no route can be below another, as /a/b is below /a: a client could choose which",
 		},
