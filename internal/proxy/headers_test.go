@@ -141,8 +141,8 @@ func TestHeadersThatNeverPass(t *testing.T) {
 func TestNoHeaderOfTheClientsSaysWhereTheCallEnds(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	response := r.raw(t, "POST /avanan/us/v1.0/event/query HTTP/1.1\r\nHost: "+r.address+"\r\nTransfer_Encoding: chunked\r\n"+
-		"Content_Length: 3\r\nContent-Length: 4\r\n\r\nbody")
+	response := r.raw(t, "POST /avanan/us/v1.0/event/query HTTP/1.1\r\nHost: "+r.address+"\r\n"+
+		"Transfer_Encoding: chunked\r\nContent_Length: 3\r\nContent-Length: 4\r\n\r\nbody")
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	got := r.vendorGot()[0]
 	require.Equal(t, "body", got.body)

@@ -37,8 +37,8 @@ func (*deadlines) WriteHeader(int)             {}
 func (*deadlines) Write(p []byte) (int, error) { return len(p), nil }
 
 // Each read and each write has the whole time again. A body that is read before the call is signed has an end, too.
-// After the body there is no deadline, and after the request the body sets none: the connection may have another request
-// by then.
+// After the body there is no deadline, and after the request the body sets none: the connection may have another
+// request by then.
 func TestDeadlinesMoveWithProgress(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

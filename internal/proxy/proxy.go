@@ -208,7 +208,7 @@ func rewrite(pr *httputil.ProxyRequest) {
 // modify takes out of an answer what Vault appended to the call, and has a redirect, or the address of what was
 // created, lead through the proxy.
 func modify(response *http.Response) error {
-	if response.StatusCode == http.StatusSwitchingProtocols { // no call asks for it; ReverseProxy would keep the connection
+	if response.StatusCode == http.StatusSwitchingProtocols { // ReverseProxy would not close the connection
 		return failure(http.StatusBadGateway, sideVendor, "the vendor did not answer", "the vendor switched protocols")
 	}
 	e := exchangeOf(response.Request.Context())

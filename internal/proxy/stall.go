@@ -26,7 +26,7 @@ func send(next http.RoundTripper, request *http.Request, stall time.Duration) (*
 	})
 	out := request.WithContext(ctx)
 	out.Body = &sending{request.Body, timer, stall}
-	if getBody := request.GetBody; getBody != nil { // http.Transport sends a call again by itself if a connection was stale
+	if getBody := request.GetBody; getBody != nil { // for http.Transport, which tries again if a connection was stale
 		out.GetBody = func() (io.ReadCloser, error) {
 			body, err := getBody()
 			return &sending{body, timer, stall}, err
