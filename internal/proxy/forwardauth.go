@@ -195,11 +195,8 @@ func (e *exchange) signUnsent(call *http.Request) (*signing.Signed, error) {
 		return nil, refusal(http.StatusForbidden, fault)
 	}
 	signed, err := Unsent{call.Method, e.requestString}.Sign(call.Context(), e.route, e)
-	if other, is := errors.AsType[*signing.TargetError](err); is {
-		return nil, failure(http.StatusForbidden, sideVault, "Vault's answer is for another call", other.Error())
-	}
 	if err != nil {
-		return nil, err
+		return nil, forAnotherCall(err)
 	}
 	if fault := e.route.NotForGateways(signed); fault != "" {
 		return nil, refusal(http.StatusForbidden, fault)

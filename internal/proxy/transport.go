@@ -43,13 +43,10 @@ func (transport) RoundTrip(out *http.Request) (*http.Response, error) {
 		}
 	}
 	response, _, err := (&signing.Transport{Signer: e, Send: e.route.Send, Next: e}).Do(out)
-	if other, is := errors.AsType[*signing.TargetError](err); is {
-		err = failure(http.StatusBadGateway, sideVault, "Vault's answer is for another call", other.Error())
-	}
 	if wrong, is := errors.AsType[*signing.CallError](err); is {
-		err = refusal(wrong.Status, wrong.Reason)
+		return nil, refusal(wrong.Status, wrong.Reason)
 	}
-	return response, err
+	return response, forAnotherCall(err)
 }
 
 // readBody reads the body of a request. From then on it can be sent again.
