@@ -525,19 +525,6 @@ func TestBodiesAreNotDecompressed(t *testing.T) {
 	require.Empty(t, r.vendorGot()[0].Header["User-Agent"])
 }
 
-// A vendor that changes protocol unasked is refused.
-func TestVendorCannotSwitchProtocols(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Upgrade", "websocket")
-		w.Header().Set("Connection", "Upgrade")
-		w.WriteHeader(http.StatusSwitchingProtocols)
-	})
-	response := r.get(t, "/avanan/us/v1.0/event/1")
-	require.Equal(t, http.StatusBadGateway, response.StatusCode)
-	require.Equal(t, "vendor", problemOf(t, response).Side)
-}
-
 // Over HTTP/2 too, the vendor gets the bytes of the client.
 func TestBytesOfTheClientPassOverHTTP2(t *testing.T) {
 	t.Parallel()

@@ -3,9 +3,12 @@ package proxy
 import (
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -168,4 +171,43 @@ func TestVendorsTimeForABody(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Connections to a vendor are kept, however many calls there are at once.
+func TestConnectionsToVendorsAreKept(t *testing.T) {
+	t.Parallel()
+	const calls = 64
+	var opened atomic.Int32
+	var arrived sync.WaitGroup // a wave's calls are at the vendor at the same time
+	vendor := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		arrived.Done()
+		arrived.Wait()
+	}))
+	vendor.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	vendor.Start()
+	t.Cleanup(vendor.Close)
+	next := NewTransport()
+	t.Cleanup(next.CloseIdleConnections)
+	for range 3 {
+		var wave sync.WaitGroup
+		arrived.Add(calls)
+		for range calls {
+			wave.Go(func() {
+				request, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, vendor.URL, http.NoBody)
+				response, err := next.RoundTrip(request)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, response.Body)
+				_ = response.Body.Close()
+			})
+		}
+		wave.Wait()
+	}
+	require.EqualValues(t, calls, opened.Load())
 }

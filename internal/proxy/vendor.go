@@ -4,10 +4,31 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"sync/atomic"
 	"time"
 )
+
+// dialer connects to vendors.
+var dialer = &net.Dialer{Timeout: 10 * time.Second}
+
+// NewTransport makes the transport to vendors. It passes bodies as they are, and waits for headers, not for bodies,
+// with a limit.
+func NewTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           dialer.DialContext,
+		ForceAttemptHTTP2:     true,
+		HTTP2:                 &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
+		MaxIdleConnsPerHost:   256,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ResponseHeaderTimeout: 2 * time.Minute,
+		ExpectContinueTimeout: time.Second,
+		DisableCompression:    true,
+	}
+}
 
 var errVendorLate = failure(http.StatusGatewayTimeout, sideVendor, "the vendor did not answer in time", "timeout")
 
