@@ -43,7 +43,8 @@ func TestAnswersOfVaultAreBounded(t *testing.T) {
 			require.Len(t, v.body, test.length)
 			made, err := connect(proxy.Vault{Address: v.URL}, nil)
 			require.NoError(t, err)
-			got, err := made.Signer(test.route, nil).Sign(t.Context(), client.Call{Parameters: map[string]any{"request_string": "/"}})
+			call := client.Call{Parameters: map[string]any{"request_string": "/"}}
+			got, err := made.Signer(test.route, nil).Sign(t.Context(), call)
 			if test.want != "" {
 				require.EqualError(t, err, test.want)
 				return

@@ -111,8 +111,8 @@ forward_auth: {listen: 127.0.0.1:8411, gateway: %s}
 vault: {token_file: /run/apisig-agent/token}
 routes:`
 
-// newRig starts a gateway with its example, which change may change.
-func newRig(t *testing.T, k kind, change func(config string) string) *rig {
+// newRig starts a gateway with its example, or with one that is careless.
+func newRig(t *testing.T, k kind, careless bool) *rig {
 	t.Helper()
 	binary := harness.Gateway(t, k.name)
 	r := &rig{Mount: harness.Start(t).MountApisig(t)}
@@ -142,8 +142,13 @@ func newRig(t *testing.T, k kind, change func(config string) string) *rig {
 	require.NoError(t, os.WriteFile(filepath.Join(directory, "ca.pem"), certificate, 0o600))
 	r.address, err = harness.FreeAddress()
 	require.NoError(t, err)
-	config, err := os.ReadFile(harness.Path(k.example))
+	file, err := os.ReadFile(harness.Path(k.example))
 	require.NoError(t, err)
+	config := string(file)
+	if careless {
+		config = k.careless(config)
+		require.NotEqual(t, string(file), config)
+	}
 	vendor := strings.TrimPrefix(forwarded.URL, "https://")
 	_, port, err := net.SplitHostPort(r.address)
 	require.NoError(t, err)
@@ -158,7 +163,7 @@ func newRig(t *testing.T, k kind, change func(config string) string) *rig {
 		"listen 127.0.0.1:8088", "listen "+r.address,
 		":8088", ":"+port,
 		"127.0.0.1:8411", r.proxy.Gateways,
-	).Replace(change(string(config)))
+	).Replace(config)
 	require.NoError(t, os.WriteFile(filepath.Join(directory, "gateway"), []byte(changed), 0o600))
 	harness.Background(t, k.run(binary, directory), filepath.Join(directory, "log"), harness.Canary)
 	harness.Eventually(t, func() bool {
@@ -174,5 +179,3 @@ func (r *rig) since(before int) []arrival {
 	defer r.mu.Unlock()
 	return slices.Clone(r.arrived[before:])
 }
-
-func asIs(config string) string { return config }

@@ -227,7 +227,8 @@ func TestContentTypeIsNoTrailer(t *testing.T) {
 	t.Parallel()
 	r := newTextRig(t, nil)
 	response := r.raw(t, "POST /avanan/us/v1.0/event/query HTTP/1.1\r\nHost: "+r.address+
-		"\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum, Content-Type\r\n\r\n4\r\nbody\r\n0\r\nX-Sum: 1\r\nContent-Type: text/other\r\n\r\n")
+		"\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum, Content-Type\r\n\r\n4\r\nbody\r\n0\r\n"+
+		"X-Sum: 1\r\nContent-Type: text/other\r\n\r\n")
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	require.Equal(t, http.Header{"X-Sum": {"1"}}, r.vendorGot()[0].trailer)
 }

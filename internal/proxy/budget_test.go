@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 // Sixty clients that each hold back the end of a body of 10 MiB take no more memory than the budget. Those that it has
@@ -160,6 +163,63 @@ func TestPartsAreUsedAgain(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "another", string(content))
 		read.release()
+	}
+}
+
+// However a request ends, the room of its body is given back.
+func TestRoomOfABodyIsGivenBack(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		sent   string // of a body of nine bytes
+		change func(r *rig, leave func())
+		leaves bool // the client, after that
+	}{
+		"the client goes away while it sends": {sent: "part", leaves: true},
+		"the client goes away while Vault signs": {sent: "the whole", change: func(r *rig, leave func()) {
+			r.stub.waits = func(ctx context.Context) {
+				leave()
+				<-ctx.Done()
+			}
+		}},
+		"a panic while Vault signs": {sent: "the whole", change: func(r *rig, _ func()) {
+			r.stub.answer = func(*Route, signing.Call) (*signing.Signed, error) { panic("canary") }
+		}},
+		"a panic while the call is sent": {sent: "the whole", change: func(r *rig, _ func()) {
+			r.Next = roundTrip(func(*http.Request) (*http.Response, error) { panic("canary") })
+		}},
+		"the answer breaks off": {sent: "the whole", change: func(r *rig, _ func()) {
+			r.Next = roundTrip(func(request *http.Request) (*http.Response, error) {
+				body := io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))
+				return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body, Request: request}, nil
+			})
+		}},
+	} {
+		for route, target := range map[string]string{"as a text": "/texts/orders", "to be hashed": "/hashed/upload"} {
+			t.Run(name+", "+route, func(t *testing.T) {
+				t.Parallel()
+				r := newTextRig(t, nil)
+				connection, err := net.Dial("tcp", r.address)
+				require.NoError(t, err)
+				t.Cleanup(func() { _ = connection.Close() })
+				if row.change != nil {
+					row.change(r, func() { _ = connection.Close() })
+				}
+				_, err = io.WriteString(connection,
+					"POST "+target+" HTTP/1.1\r\nHost: "+r.address+"\r\nContent-Length: 9\r\n\r\n"+row.sent)
+				require.NoError(t, err)
+				taken := func() int64 {
+					r.bodies.mu.Lock()
+					defer r.bodies.mu.Unlock()
+					return r.bodies.used
+				}
+				if row.leaves {
+					eventually(t, func() bool { return taken() == 9 }, "the body is being read")
+					require.NoError(t, connection.Close())
+				}
+				r.logs(t, `"msg":"request"`, 1)
+				require.Zero(t, taken())
+			})
+		}
 	}
 }
 

@@ -59,6 +59,9 @@ func (g Gateway) headers() (method, uri string) {
 // choose it. (Caddy puts the client's query behind that path.)
 func (g Gateway) call(asks *http.Request, routes []*Route) (*http.Request, *Route, *problem) {
 	path, _, _ := strings.Cut(asks.RequestURI, "?")
+	if g == "" {
+		return asks, nil, refusal(http.StatusForbidden, "the configuration has no forward_auth any more")
+	}
 	if g == envoy {
 		route, _ := find(routes, path)
 		if route == nil {
@@ -88,13 +91,14 @@ func (g Gateway) told(header http.Header) (map[string]string, *problem) {
 	told := map[string]string{}
 	for name, values := range header {
 		switch plain := signing.PlainName(name); {
-		case g != envoy && (plain == method || plain == uri):
+		case plain == method || plain == uri:
 			if _, twice := told[plain]; twice || len(values) != 1 {
 				return nil, refusal(http.StatusForbidden, "the header "+plain+" is repeated")
 			}
 			told[plain] = values[0]
 		case otherwise(plain):
-			return nil, refusal(http.StatusForbidden, fmt.Sprintf("the header %s is not one that %s sends", plain, g))
+			return nil, refusal(http.StatusForbidden, fmt.Sprintf("the header %s is not one that %s sends",
+				shortened(plain), g))
 		}
 	}
 	for _, name := range []string{method, uri} {
@@ -191,11 +195,8 @@ func (e *exchange) signUnsent(call *http.Request) (*signing.Signed, error) {
 		return nil, refusal(http.StatusForbidden, fault)
 	}
 	signed, err := Unsent{call.Method, e.requestString}.Sign(call.Context(), e.route, e)
-	if other, is := errors.AsType[*signing.TargetError](err); is {
-		return nil, failure(http.StatusForbidden, sideVault, "Vault's answer is for another call", other.Error())
-	}
 	if err != nil {
-		return nil, err
+		return nil, forAnotherCall(err)
 	}
 	if fault := e.route.NotForGateways(signed); fault != "" {
 		return nil, refusal(http.StatusForbidden, fault)

@@ -173,6 +173,10 @@ func TestOnlyTheGatewaysOwnHeadersDecide(t *testing.T) {
 		"nginx, another method's other name": {
 			nginx, nginx.asks("/avanan/us", "GET", event, "X-Method-Override: PUT\r\n"), "x-method-override is not one",
 		},
+		"nginx, a long name": {
+			nginx, nginx.asks("/avanan/us", "GET", event, "X-Original-"+strings.Repeat("a", 50000)+": x\r\n"),
+			"the header x-original-" + strings.Repeat("a", 21) + "… is not one",
+		},
 		"Traefik, what nginx sends": {traefik, nginx.asks("/avanan/us", "GET", event), "is not one that traefik sends"},
 		"Traefik, a client's original URI": {
 			traefik, traefik.asks("/avanan/us", "GET", event, "X-Original-URI: "+event+"\r\n"), "x-original-uri is not one",
@@ -351,6 +355,11 @@ func TestMistakesOfForwardAuth(t *testing.T) {
 			"8: listen and forward_auth must listen on different addresses",
 		},
 		{
+			"the socket of listen", strings.Replace(oneRoute, "127.0.0.1:8410", "unix:///run/x", 1) +
+				"forward_auth:\n  gateway: caddy\n  listen: unix:///run/x\n  socket_mode: \"0660\"",
+			"8: listen and forward_auth must listen on different addresses",
+		},
+		{
 			"Envoy, a route below another", oneRoute + nested + "envoy",
 			"9: with envoy, no route can be below another, as /a/b is below /a: a client could choose which",
 		},
@@ -397,4 +406,7 @@ func TestProgramAnswersGateways(t *testing.T) {
 		require.Equal(t, row.restarts, strings.Count(r.log.String(), "change only with a restart"))
 	}
 	require.Equal(t, 3, strings.Count(r.log.String(), cannot))
+	eventually(t, func() bool {
+		return strings.Count(r.log.String(), "the configuration has no forward_auth any more") == 2
+	}, "both were told why")
 }

@@ -10,10 +10,12 @@ import (
 )
 
 // neverPassed reports whether a header of the client's is dropped on every route: it may authenticate to the vendor or
-// to Vault, change the method or the path that was allowed, or say who the client is.
+// to Vault, change the method or the path that was allowed, or say who the client is. The last two are the client's own
+// only with an underscore, and say where the call ends to a server that reads that as a dash.
 func neverPassed(plain string) bool {
 	switch plain {
-	case "authorization", "proxy-authorization", "cookie", "x-method-override", "forwarded", "x-real-ip":
+	case "authorization", "proxy-authorization", "cookie", "x-method-override", "forwarded", "x-real-ip",
+		"transfer-encoding", "content-length":
 		return true
 	}
 	return slices.ContainsFunc(neverPassedPrefixes, func(prefix string) bool { return strings.HasPrefix(plain, prefix) })

@@ -137,6 +137,20 @@ func TestHeadersThatNeverPass(t *testing.T) {
 	}
 }
 
+// What says where a call ends is the proxy's, however a vendor's server reads names.
+func TestNoHeaderOfTheClientsSaysWhereTheCallEnds(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	response := r.raw(t, "POST /avanan/us/v1.0/event/query HTTP/1.1\r\nHost: "+r.address+"\r\n"+
+		"Transfer_Encoding: chunked\r\nContent_Length: 3\r\nContent-Length: 4\r\n\r\nbody")
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	got := r.vendorGot()[0]
+	require.Equal(t, "body", got.body)
+	require.NotContains(t, got.Header, "Transfer_encoding")
+	require.NotContains(t, got.Header, "Content_length")
+	require.Equal(t, []string{"4"}, got.Header["Content-Length"])
+}
+
 // A client cannot have Vault's headers dropped by naming them in Connection, nor add its own beside them.
 func TestVaultsHeadersReplaceTheClients(t *testing.T) {
 	t.Parallel()

@@ -21,11 +21,11 @@ type patience struct {
 	send, take time.Duration // for the next bytes
 	linger     time.Duration // for the rest of a body that nobody needs, before the connection can have another request
 	whole      time.Duration // for a body that is read before its call is signed
-	answer     time.Duration // for the next bytes of an answer, by the vendor
+	stall      time.Duration // for the next bytes, by the vendor: to take those of a body, or to send those of an answer
 }
 
 var defaultPatience = patience{
-	send: 2 * time.Minute, take: 2 * time.Minute, linger: time.Second, whole: 30 * time.Second, answer: 2 * time.Minute,
+	send: 2 * time.Minute, take: 2 * time.Minute, linger: time.Second, whole: 30 * time.Second, stall: 2 * time.Minute,
 }
 
 // takes gives the client time to take what is written next.
@@ -38,9 +38,8 @@ type incoming struct {
 
 	mu    sync.Mutex
 	end   time.Time // when all of it must be there; zero: any time
-	until time.Time // when the next bytes must be there
-	whole bool      // it came to its end
-	over  bool      // it ended, or was closed: the connection's deadline is not this body's any more
+	until time.Time // when the next bytes must be there; zero: nobody reads
+	over  bool      // the connection's deadline is not this body's any more
 }
 
 // within has the whole body end in a time, for all that reads it. net/http reads what is left of it, before it sends
@@ -70,18 +69,7 @@ func (b *incoming) late() bool {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return !b.whole && b.now().After(b.until)
-}
-
-// ends ends the deadline. After the body, the server reads on, to notice that the client goes away.
-func (b *incoming) ends(whole bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.whole = b.whole || whole
-	if !b.over {
-		b.over = true
-		_ = b.connection.SetReadDeadline(time.Time{})
-	}
+	return !b.until.IsZero() && b.now().After(b.until)
 }
 
 func (b *incoming) Read(p []byte) (int, error) {
@@ -89,21 +77,25 @@ func (b *incoming) Read(p []byte) (int, error) {
 	b.sends()
 	b.mu.Unlock()
 	n, err := b.ReadCloser.Read(p)
-	switch {
-	case err == nil:
-		return n, nil
-	case errors.Is(err, io.EOF):
-		b.ends(true)
-		return n, err
-	default:
+	ended := errors.Is(err, io.EOF)
+	if err != nil && !ended {
 		return n, broken(err)
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.until = time.Time{}
+	if ended && !b.over { // the server reads on, to notice that the client goes away
+		b.over = true
+		_ = b.connection.SetReadDeadline(time.Time{})
+	}
+	return n, err
 }
 
-// Close may read what is left of the body.
-func (b *incoming) Close() error {
-	defer b.ends(false)
-	return b.ReadCloser.Close()
+// leave leaves the connection to the server: it reads what is left of the body, and then another request.
+func (b *incoming) leave() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
 }
 
 var errLate = refusal(http.StatusRequestTimeout, "the body of the request did not come in time")

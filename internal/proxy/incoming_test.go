@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -35,8 +37,8 @@ func (*deadlines) WriteHeader(int)             {}
 func (*deadlines) Write(p []byte) (int, error) { return len(p), nil }
 
 // Each read and each write has the whole time again. A body that is read before the call is signed has an end, too.
-// After the body there is no deadline, and after Close the body sets none: the connection may have another request by
-// then.
+// After the body there is no deadline, and after the request the body sets none: the connection may have another
+// request by then.
 func TestDeadlinesMoveWithProgress(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -65,15 +67,14 @@ func TestDeadlinesMoveWithProgress(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 	streamed.within(time.Minute)
 	_, _ = streamed.Read(part)
-	require.NoError(t, streamed.Close())
 	require.Equal(t, []time.Time{at(3), at(4), at(3), at(3), at(3), {}}, connection.read)
 
-	closed := body("abc")
-	_, err = closed.Read(part)
+	left := body("abc")
+	_, err = left.Read(part)
 	require.NoError(t, err)
-	require.NoError(t, closed.Close())
-	_, _ = closed.Read(part)
-	require.Equal(t, []time.Time{at(4), {}}, connection.read)
+	left.leave()
+	_, _ = left.Read(part)
+	require.Equal(t, []time.Time{at(4)}, connection.read)
 
 	rest := body("abc")
 	answer := &statusRecorder{ResponseWriter: connection, client: client, body: rest, exchange: &exchange{}}
@@ -87,6 +88,45 @@ func TestDeadlinesMoveWithProgress(t *testing.T) {
 	_, err = answer.Write(part)
 	require.NoError(t, err)
 	require.Equal(t, []time.Time{at(5), at(11)}, connection.write)
+}
+
+// A client is late only while the proxy waits for it: not before anybody reads, nor while the vendor takes what came.
+func TestClientIsLateOnlyWhileItIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	client := &peer{
+		connection: http.NewResponseController(&deadlines{}),
+		now:        func() time.Time { return now },
+		patience:   patience{send: time.Minute},
+	}
+	reader := io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(os.ErrDeadlineExceeded))
+	body := &incoming{ReadCloser: io.NopCloser(reader), peer: client}
+	late := func() bool {
+		now = now.Add(2 * time.Minute)
+		return body.late()
+	}
+	require.False(t, late(), "nobody has read")
+	_, err := body.Read(make([]byte, 8))
+	require.NoError(t, err)
+	require.False(t, late(), "nobody reads on")
+	_, err = body.Read(make([]byte, 8))
+	require.Equal(t, errLate, err)
+	require.True(t, late())
+	require.False(t, (*incoming)(nil).late())
+}
+
+// What reads a body after its request has ended sets no deadline: the connection may have another request by then.
+func TestBodyOfAnEndedRequestSetsNoDeadline(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	connection := &deadlines{}
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader("abc"))
+	var kept io.Reader
+	r.serve(connection, request, &exchange{proxy: r.Proxy},
+		http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) { kept = request.Body }))
+	_, err := kept.Read(make([]byte, 8))
+	require.NoError(t, err)
+	require.Empty(t, connection.read)
 }
 
 // A client that sends the beginning of a body and no more gets 408, whether the body streams or is read first. One
@@ -170,27 +210,12 @@ func TestAnswerThatNobodyTakesEnds(t *testing.T) {
 	<-ended
 }
 
-// A vendor that sends the beginning of an answer and no more breaks it off.
-func TestAnswerThatNeverComesBreaksOff(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, func(w http.ResponseWriter, req *http.Request) {
-		_, _ = io.WriteString(w, "part")
-		_ = http.NewResponseController(w).Flush()
-		<-req.Context().Done()
-	})
-	r.answer = 10 * time.Millisecond
-	response := r.get(t, "/avanan/us/v1.0/event/1")
-	_, err := io.ReadAll(response.Body)
-	require.Error(t, err)
-	r.logs(t, "the connection broke during the answer", 1)
-}
-
 // Without a configuration of these limits in the tests' way, a stream may rest for two minutes, and a body that is read
 // for 30 seconds.
 func TestTimeLimits(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
 	require.Equal(t, patience{
-		send: 2 * time.Minute, take: 2 * time.Minute, linger: time.Second, whole: 30 * time.Second, answer: 2 * time.Minute,
+		send: 2 * time.Minute, take: 2 * time.Minute, linger: time.Second, whole: 30 * time.Second, stall: 2 * time.Minute,
 	}, r.patience)
 }

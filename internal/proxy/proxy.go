@@ -118,6 +118,9 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, e *exchange, next 
 		if e.body != nil {
 			e.body.release()
 		}
+		if e.incoming != nil {
+			e.incoming.leave()
+		}
 		reason := recover()
 		p.record(r, recorded, e, started, reason)
 		if reason != nil {
@@ -134,56 +137,6 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, e *exchange, next 
 // flushAfter is how long a part of an answer may wait for the next. Most answers end sooner, so that they are sent at
 // once. What has no length, or is a stream of events, never waits.
 const flushAfter = 10 * time.Millisecond
-
-// statusClientGone is what is logged and counted of a request whose client went away.
-const statusClientGone = 499
-
-// record logs and counts a request that came in at an instant.
-func (p *Proxy) record(r *http.Request, recorded *statusRecorder, e *exchange, started time.Time, panicked any) {
-	now := p.Now()
-	line := slog.NewRecord(now, slog.LevelInfo, "request", 0) // without the place in the code, which slog would look up
-	line.AddAttrs(slog.String("method", shortened(r.Method)), slog.Int64("ms", now.Sub(started).Milliseconds()))
-	name, status := "", recorded.status
-	if e.route != nil {
-		name = e.route.Name()
-		line.AddAttrs(slog.String("route", name))
-	}
-	// The server ends the context of a client that goes away, and of one that is too slow, which is told so.
-	if r.Context().Err() != nil && (panicked != nil || e.failed != nil && status != http.StatusRequestTimeout) {
-		status = statusClientGone
-	}
-	line.AddAttrs(slog.Int("status", status))
-	if e.retried {
-		line.AddAttrs(slog.Bool("retried", true))
-	}
-	switch aborted, _ := panicked.(error); {
-	case status == statusClientGone:
-		line.AddAttrs(slog.String("reason", "the client went away"))
-	case errors.Is(aborted, http.ErrAbortHandler):
-		line.Level = slog.LevelWarn
-		line.AddAttrs(slog.String("reason", "the connection broke during the answer"))
-	case panicked != nil:
-		line.Level = slog.LevelError
-		line.AddAttrs(slog.String("reason", "internal error"))
-	case e.failed != nil:
-		line.Level = slog.LevelWarn
-		line.AddAttrs(slog.String("reason", e.failed.reason))
-		if e.failed.Side != "" {
-			line.AddAttrs(slog.String("side", e.failed.Side))
-		}
-	}
-	_ = p.Log.Handler().Handle(r.Context(), line)
-	p.Metrics.request(name, r.Method, status)
-}
-
-// shortened is a method for the log: a client can send one of as many bytes as its headers may have.
-func shortened(method string) string {
-	const longest = 32
-	if len(method) > longest {
-		return method[:longest] + "…"
-	}
-	return method
-}
 
 // rewrite makes the call to the vendor of a request, except for the vendor's address and Vault's headers, which
 // transport adds.
@@ -205,6 +158,9 @@ func rewrite(pr *httputil.ProxyRequest) {
 // modify takes out of an answer what Vault appended to the call, and has a redirect, or the address of what was
 // created, lead through the proxy.
 func modify(response *http.Response) error {
+	if response.StatusCode == http.StatusSwitchingProtocols { // ReverseProxy would not close the connection
+		return failure(http.StatusBadGateway, sideVendor, "the vendor did not answer", "the vendor switched protocols")
+	}
 	e := exchangeOf(response.Request.Context())
 	e.to.appended.leave(response.Header)
 	for i, value := range response.Header["Location"] {
@@ -225,38 +181,6 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 	failed.write(w)
 }
 
-// statusRecorder keeps the status of an answer. A client that takes nothing of it for too long ends it.
-type statusRecorder struct {
-	http.ResponseWriter
-	client *peer
-	body   *incoming // of the request; nil: there is none
-	status int
-
-	exchange *exchange
-}
-
-func (w *statusRecorder) WriteHeader(status int) {
-	if status < http.StatusOK && w.exchange.to != nil { // such as 103, which modify does not get
-		w.exchange.to.appended.leave(w.Header())
-	}
-	if status >= http.StatusOK && w.status == 0 {
-		w.status = status
-		if w.body != nil {
-			w.body.within(w.client.linger)
-		}
-	}
-	w.client.takes()
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *statusRecorder) Write(p []byte) (int, error) {
-	w.client.takes()
-	return w.ResponseWriter.Write(p)
-}
-
-// Unwrap is for http.ResponseController.
-func (w *statusRecorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
 const bufferSize = 32 << 10
 
 // Buffers are what bodies are copied through, an httputil.BufferPool.
@@ -272,23 +196,3 @@ func (b *Buffers) Get() []byte {
 
 // Put takes a buffer back.
 func (b *Buffers) Put(buffer []byte) { b.pool.Put(&buffer) }
-
-// dialer connects to vendors.
-var dialer = &net.Dialer{Timeout: 10 * time.Second}
-
-// NewTransport makes the transport to vendors. It passes bodies as they are, and waits for headers, not for bodies,
-// with a limit.
-func NewTransport() *http.Transport {
-	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           dialer.DialContext,
-		ForceAttemptHTTP2:     true,
-		HTTP2:                 &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
-		MaxIdleConnsPerHost:   256,
-		IdleConnTimeout:       90 * time.Second,
-		TLSHandshakeTimeout:   10 * time.Second,
-		ResponseHeaderTimeout: 2 * time.Minute,
-		ExpectContinueTimeout: time.Second,
-		DisableCompression:    true,
-	}
-}

@@ -292,3 +292,8 @@ func (g *generated) Read(p []byte) (int, error) {
 	g.left -= n
 	return int(n), nil
 }
+
+// roundTrip is an http.RoundTripper in the vendors' place.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }

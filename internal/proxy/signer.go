@@ -47,3 +47,11 @@ func unsigned(err error, call signing.Call) *problem {
 	}
 	return failure(status, sideVault, "Vault did not sign the call", err.Error())
 }
+
+// forAnotherCall returns the problem with an answer of Vault's that is for another call. Other errors stay.
+func forAnotherCall(err error) error {
+	if other, is := errors.AsType[*signing.TargetError](err); is {
+		return failure(http.StatusBadGateway, sideVault, "Vault's answer is for another call", other.Error())
+	}
+	return err
+}

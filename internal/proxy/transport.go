@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"time"
 
 	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
@@ -44,13 +43,10 @@ func (transport) RoundTrip(out *http.Request) (*http.Response, error) {
 		}
 	}
 	response, _, err := (&signing.Transport{Signer: e, Send: e.route.Send, Next: e}).Do(out)
-	if other, is := errors.AsType[*signing.TargetError](err); is {
-		err = failure(http.StatusBadGateway, sideVault, "Vault's answer is for another call", other.Error())
-	}
 	if wrong, is := errors.AsType[*signing.CallError](err); is {
-		err = refusal(wrong.Status, wrong.Reason)
+		return nil, refusal(wrong.Status, wrong.Reason)
 	}
-	return response, err
+	return response, forAnotherCall(err)
 }
 
 // readBody reads the body of a request. From then on it can be sent again.
@@ -105,23 +101,23 @@ func (e *exchange) RoundTrip(request *http.Request) (*http.Response, error) {
 		signing.Drop(request.Trailer, name)
 	}
 	started := e.proxy.Now()
-	response, err := e.proxy.Next.RoundTrip(request)
+	response, err := send(e.proxy.Next, request, e.proxy.stall)
 	broken, is := errors.AsType[*problem](err)
 	switch {
 	case err == nil:
 		e.proxy.Metrics.upstream.WithLabelValues(e.route.Name()).Observe(e.proxy.Now().Sub(started).Seconds())
-		response.Body = &answer{ReadCloser: response.Body, stall: e.proxy.answer, ends: func() {
+		response.Body = &answer{ReadCloser: response.Body, stall: e.proxy.stall, ends: func() {
 			e.to.appended.leave(response.Trailer)
 		}}
 		return response, nil
-	case is: // the client's body
+	case is: // the client's body, or a vendor that does not take it
 		return nil, broken
 	case e.incoming.late(): // the server ended the context, before the transport returned the body's error
 		return nil, errLate
 	case request.Context().Err() != nil:
 		return nil, request.Context().Err()
 	case isTimeout(err):
-		return nil, failure(http.StatusGatewayTimeout, sideVendor, "the vendor did not answer in time", "timeout")
+		return nil, errVendorLate
 	default:
 		return nil, failure(http.StatusBadGateway, sideVendor, "the vendor did not answer", signing.Explain(err))
 	}
@@ -145,28 +141,6 @@ func (b *trailing) Read(p []byte) (int, error) {
 		for name := range b.out {
 			b.out[name] = b.in[name]
 		}
-	}
-	return n, err
-}
-
-// answer is the body of a vendor's answer. If nothing comes for too long, it breaks off.
-type answer struct {
-	io.ReadCloser
-	stall time.Duration
-	timer *time.Timer // nil before the first Read
-	ends  func()      // is called at its end, when the trailers are there
-}
-
-func (a *answer) Read(p []byte) (int, error) {
-	if a.timer == nil {
-		a.timer = time.AfterFunc(a.stall, func() { _ = a.Close() })
-	} else {
-		a.timer.Reset(a.stall)
-	}
-	defer a.timer.Stop()
-	n, err := a.ReadCloser.Read(p)
-	if errors.Is(err, io.EOF) {
-		a.ends()
 	}
 	return n, err
 }

@@ -296,6 +296,52 @@ func TestSlowVendorIs504(t *testing.T) {
 	require.Equal(t, "vendor", problemOf(t, response).Side)
 }
 
+// A vendor that cannot be reached is 502, whether the body of the call streams or was read.
+func TestVendorThatCannotBeReachedIs502(t *testing.T) {
+	t.Parallel()
+	for name, target := range map[string]string{
+		"a body that streams":  "/avanan/us/v1.0/event/query",
+		"a body that was read": "/hashed/upload",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, nil)
+			r.vendor.Close()
+			response := r.do(t, http.MethodPost, target, strings.NewReader("body"))
+			require.Equal(t, http.StatusBadGateway, response.StatusCode)
+			require.Equal(t, "vendor", problemOf(t, response).Side)
+			r.logs(t, `"status":502,"reason":"could not connect","side":"vendor"`, 1)
+		})
+	}
+}
+
+// A vendor that switches protocols is 502, and its connection is closed.
+func TestVendorThatSwitchesProtocolsIs502(t *testing.T) {
+	t.Parallel()
+	closed := make(chan error, 1)
+	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
+		connection, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			defer connection.Close()
+			_, err = io.WriteString(connection, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+		}
+		if err == nil {
+			_, err = connection.Read(make([]byte, 1))
+		}
+		closed <- err
+	})
+	response := r.get(t, "/avanan/us/v1.0/event/1")
+	require.Equal(t, http.StatusBadGateway, response.StatusCode)
+	require.Equal(t, "vendor", problemOf(t, response).Side)
+	select {
+	case err := <-closed:
+		require.ErrorIs(t, err, io.EOF)
+	case <-time.After(30 * time.Second):
+		require.Fail(t, "the connection is still open")
+	}
+	r.logs(t, "the vendor switched protocols", 1)
+}
+
 // Each part of an answer reaches the client when the vendor sends it, and each part of a body reaches the vendor.
 func TestBodiesStream(t *testing.T) {
 	t.Parallel()
@@ -477,19 +523,6 @@ func TestBodiesAreNotDecompressed(t *testing.T) {
 	require.Equal(t, "gzip", response.Header.Get("Content-Encoding"))
 	require.Empty(t, r.vendorGot()[0].Header["Accept-Encoding"])
 	require.Empty(t, r.vendorGot()[0].Header["User-Agent"])
-}
-
-// A vendor that changes protocol unasked is refused.
-func TestVendorCannotSwitchProtocols(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Upgrade", "websocket")
-		w.Header().Set("Connection", "Upgrade")
-		w.WriteHeader(http.StatusSwitchingProtocols)
-	})
-	response := r.get(t, "/avanan/us/v1.0/event/1")
-	require.Equal(t, http.StatusBadGateway, response.StatusCode)
-	require.Equal(t, "vendor", problemOf(t, response).Side)
 }
 
 // Over HTTP/2 too, the vendor gets the bytes of the client.
