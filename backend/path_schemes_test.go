@@ -354,6 +354,29 @@ func TestSchemeIsUpgraded(t *testing.T) {
 		"scheme_upgrade takes a scheme by its name")
 }
 
+// An upgrade keeps the config's own address. One that was the old scheme's becomes the new one's.
+func TestSchemeUpgradeKeepsBaseURL(t *testing.T) {
+	t.Parallel()
+	const own, before, now = "https://testnet.binance.vision", "https://before.binance.com", "https://api.binance.com"
+	withBaseURL := strings.Replace(schemes.Text("binance"), "base_url: "+now, "base_url: "+before, 1)
+	for name, test := range map[string]struct{ text, stored, want string }{
+		"its own":                      {withBaseURL, own, own},
+		"the old scheme's":             {withBaseURL, before, now},
+		"its own, the scheme has none": {strings.Replace(withBaseURL, "base_url: "+before+"\n", "", 1), own, own},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, _ := older(t, "binance")
+			m.elsewhere("config/custom/x", "scheme", test.text)
+			m.elsewhere("config/custom/x", "base_url", test.stored)
+			m.InvalidateKey(t.Context(), "config/custom/x")
+			m.write("config/custom/x", values{"scheme_upgrade": true, "secret_key": "canary-new", "api_key": "key1"})
+			require.Equal(t, schemes.Text("binance"), m.read("config/custom/x")["scheme"])
+			require.Equal(t, test.want, m.read("config/custom/x")["base_url"])
+		})
+	}
+}
+
 // A config whose scheme is not in the catalogue any more goes on working, and can be written again.
 func TestSchemeThatLeftTheCatalogue(t *testing.T) {
 	t.Parallel()

@@ -40,7 +40,9 @@ type choice struct {
 	text string
 	// name is the one in the catalogue; "" if a text was given.
 	name string
-	// warning says that the catalogue has another text by now; "" if it does not.
+	// upgraded reports whether the config has a document of the same name, whose text is that of another version.
+	upgraded bool
+	// warning says that the catalogue has another text by now, or that a value was lost with the old one; "" if neither.
 	warning string
 }
 
@@ -91,7 +93,7 @@ func (c *Catalogue) choose(field, name string, stored choice, upgrade bool) (cho
 	case text == "":
 		return choice{}, c.noDocument(field, name)
 	}
-	return choice{text: text, name: name}, nil
+	return choice{text: text, name: name, upgraded: stored.name == name}, nil
 }
 
 // noDocument is the error for what is not the name of a document.
