@@ -377,6 +377,46 @@ func TestSchemeUpgradeKeepsBaseURL(t *testing.T) {
 	}
 }
 
+// A new secret relies on nobody if the address is that of the catalogue's scheme. One that someone set, or that stands in
+// a text that is not the catalogue's, is named.
+func TestSecretForTheCataloguesAddress(t *testing.T) {
+	t.Parallel()
+	const own, testNetwork = "https://api.binance.com", "https://testnet.binance.vision"
+	for name, test := range map[string]struct {
+		given  values
+		older  bool
+		warned string
+	}{
+		"the catalogue's":      {nil, false, ""},
+		"the same, and named":  {values{"base_url": own}, false, ""},
+		"the config's own":     {values{"base_url": testNetwork}, false, testNetwork},
+		"that of a text":       {values{"scheme": schemes.Text("binance")}, false, own},
+		"that of another text": {nil, true, own},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.write("config/custom/x", with(values{"scheme": "binance", "secret_key": "canary", "api_key": "k1"}, test.given))
+			if test.older {
+				text := strings.Replace(schemes.Text("binance"), "ttl: 5s", "ttl: 4s", 1)
+				m.elsewhere("config/custom/x", "scheme", text)
+				m.InvalidateKey(t.Context(), "config/custom/x")
+			}
+			resp, _, fault := m.handle(logical.UpdateOperation, "config/custom/x", values{"secret_key": "canary-new"})
+			require.Empty(t, fault)
+			warned := ""
+			if resp != nil {
+				warned = strings.Join(resp.Warnings, "\n")
+			}
+			if test.warned == "" {
+				require.NotContains(t, warned, "the stored base_url")
+			} else {
+				require.Contains(t, warned, "the new secret is used with the stored base_url "+test.warned+";")
+			}
+		})
+	}
+}
+
 // A config whose scheme is not in the catalogue any more goes on working, and can be written again.
 func TestSchemeThatLeftTheCatalogue(t *testing.T) {
 	t.Parallel()

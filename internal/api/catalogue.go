@@ -169,6 +169,16 @@ func (v Values) withDocument(c choice) Values {
 	return v
 }
 
+// isOfCatalogue reports whether a config's document is what the catalogue has by that name: nobody else wrote it.
+func (v Values) isOfCatalogue() bool {
+	d := v.api.Document
+	if d == nil {
+		return false
+	}
+	name := v.text(d.Catalogue.Name)
+	return name != "" && d.Catalogue.Text(name) == v.text(d.Field)
+}
+
 // hint is what to add to what is wrong with a document of the catalogue that a config keeps.
 func (d *Document) hint(c choice) string {
 	if c.warning == "" {

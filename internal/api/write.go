@@ -270,7 +270,8 @@ func (w Write) relied(next Values) string {
 	for _, f := range next.Fields() {
 		stored := w.Old.text(f)
 		isAddress := f.Name == baseURLName || f.Address && f.OneOf == nil // a region is none
-		if !isAddress || w.names(f) || stored == "" || stored != next.text(f) || slices.Contains(a.OwnURLs, stored) {
+		isOwn := slices.Contains(a.OwnURLs, stored) || next.isOfCatalogue() && stored == f.Default
+		if !isAddress || w.names(f) || stored == "" || stored != next.text(f) || isOwn {
 			continue
 		}
 		description := f.Name + " " + stored
