@@ -55,8 +55,13 @@ func TestCustomBaseURLAndValues(t *testing.T) {
 	// A scheme that changes starts over, so the address is that of the new one, or the old one if the new one has none.
 	m.write("config/custom/x", values{"base_url": "https://own.example/", "key": "canary-key"})
 	other := strings.Replace(addressScheme, "https://api.example/v1/", "https://other.example", 1)
-	m.write("config/custom/x", with(first, values{"scheme": other}))
+	resp, _, _ := m.handle(logical.UpdateOperation, "config/custom/x", with(first, values{"scheme": other}))
+	const lost = "base_url is now that of the scheme, https://other.example, and no longer the config's own"
+	require.Contains(t, resp.Warnings, lost)
 	require.Equal(t, "https://other.example", m.read("config/custom/x")["base_url"])
+	m.write("config/custom/x", first)
+	resp, _, _ = m.handle(logical.UpdateOperation, "config/custom/x", with(first, values{"scheme": other}))
+	require.NotContains(t, resp.Warnings, lost, "it was that of the scheme before too")
 	without := strings.Replace(addressScheme, "base_url: https://api.example/v1/\n", "", 1)
 	m.write("config/custom/x", with(first, values{"scheme": without}))
 	require.Equal(t, "https://other.example", m.read("config/custom/x")["base_url"])

@@ -452,13 +452,25 @@ func TestFailedWriteOfADeclaredLoginChangesNothing(t *testing.T) {
 		require.Equal(t, before, m.stored(), name)
 		require.Equal(t, "token-1", m.bearer(), name)
 	}
-	v.status.Store(http.StatusServiceUnavailable)
-	_, status, text := m.handle(logical.UpdateOperation, "config/custom/cc",
-		values{"client_secret": "canary-new", "base_url": v.url})
-	require.Equal(t, http.StatusBadGateway, status)
-	require.Contains(t, text, "verify=false stores it without trying it")
-	require.NotContains(t, text, "canary")
-	require.Equal(t, before, m.stored())
+	// To store what was not tried helps only where the failure may pass.
+	for answered, test := range map[int]struct {
+		status int
+		passes bool
+	}{
+		http.StatusServiceUnavailable: {http.StatusBadGateway, true},
+		http.StatusTooManyRequests:    {http.StatusTooManyRequests, true},
+		http.StatusNotFound:           {http.StatusBadGateway, false},
+		http.StatusFound:              {http.StatusBadGateway, false},
+		http.StatusNoContent:          {http.StatusBadGateway, false},
+	} {
+		v.status.Store(int64(answered))
+		_, status, text := m.handle(logical.UpdateOperation, "config/custom/cc",
+			values{"client_secret": "canary-new", "base_url": v.url})
+		require.Equal(t, test.status, status, answered)
+		require.Equal(t, test.passes, strings.Contains(text, "; verify=false stores it without trying it"), text)
+		require.NotContains(t, text, "canary")
+		require.Equal(t, before, m.stored())
+	}
 	require.Equal(t, "token-1", m.bearer())
 }
 
@@ -531,7 +543,7 @@ func TestLoopbackLoginsNeedTheOption(t *testing.T) {
 				return
 			}
 			const fault = "is a loopback address, which a login may go to only with the mount's option loopback_logins=true " +
-				"(vault secrets enable -options=loopback_logins=true)"
+				"(vault secrets enable or tune -options=loopback_logins=true; after tune, reload the plugin)"
 			require.Equal(t, http.StatusBadRequest, status)
 			require.Equal(t, "base_url "+fault, text)
 			_, status, text = m.handle(logical.ReadOperation, "creds/custom/cc", nil)

@@ -93,7 +93,7 @@ func parametersOf(operation logical.Operation, fields map[string]*framework.Fiel
 
 // parameterName is what a parameter's name can look like. Anything else may be a secret that was pasted in the wrong
 // place.
-var parameterName = regexp.MustCompile(`^[A-Za-z_]{1,32}$`)
+var parameterName = regexp.MustCompile(`^[A-Za-z_]{1,32}[0-9]{0,3}$`)
 
 // quoted is a name as it is shown in an error, if it looks like one.
 func quoted(name string) string {

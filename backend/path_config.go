@@ -294,10 +294,12 @@ func (b *backend) take(e *entry, report api.Report) {
 	}
 }
 
-// notStored is the error of a write whose trial failed.
+// notStored is the error of a write whose trial failed. Only a failure that may pass leaves it to the operator to store
+// what was not tried.
 func notStored(key string, err error) error {
 	err = fmt.Errorf("%s was not stored: %w", key, err)
-	if failure, is := errors.AsType[*exchange.Error](err); is && failure.Kind != exchange.Refused {
+	failure, is := errors.AsType[*exchange.Error](err)
+	if is && (failure.Kind == exchange.Unavailable || failure.Kind == exchange.Limited) {
 		err = fmt.Errorf("%w; verify=false stores it without trying it", err)
 	}
 	return err

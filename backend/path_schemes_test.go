@@ -354,6 +354,69 @@ func TestSchemeIsUpgraded(t *testing.T) {
 		"scheme_upgrade takes a scheme by its name")
 }
 
+// An upgrade keeps the config's own address. One that was the old scheme's becomes the new one's.
+func TestSchemeUpgradeKeepsBaseURL(t *testing.T) {
+	t.Parallel()
+	const own, before, now = "https://testnet.binance.vision", "https://before.binance.com", "https://api.binance.com"
+	withBaseURL := strings.Replace(schemes.Text("binance"), "base_url: "+now, "base_url: "+before, 1)
+	for name, test := range map[string]struct{ text, stored, want string }{
+		"its own":                      {withBaseURL, own, own},
+		"the old scheme's":             {withBaseURL, before, now},
+		"its own, the scheme has none": {strings.Replace(withBaseURL, "base_url: "+before+"\n", "", 1), own, own},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, _ := older(t, "binance")
+			m.elsewhere("config/custom/x", "scheme", test.text)
+			m.elsewhere("config/custom/x", "base_url", test.stored)
+			m.InvalidateKey(t.Context(), "config/custom/x")
+			m.write("config/custom/x", values{"scheme_upgrade": true, "secret_key": "canary-new", "api_key": "key1"})
+			require.Equal(t, schemes.Text("binance"), m.read("config/custom/x")["scheme"])
+			require.Equal(t, test.want, m.read("config/custom/x")["base_url"])
+		})
+	}
+}
+
+// A new secret relies on nobody if the address is that of the catalogue's scheme. One that someone set, or that stands in
+// a text that is not the catalogue's, is named.
+func TestSecretForTheCataloguesAddress(t *testing.T) {
+	t.Parallel()
+	const own, testNetwork = "https://api.binance.com", "https://testnet.binance.vision"
+	for name, test := range map[string]struct {
+		given  values
+		older  bool
+		warned string
+	}{
+		"the catalogue's":      {nil, false, ""},
+		"the same, and named":  {values{"base_url": own}, false, ""},
+		"the config's own":     {values{"base_url": testNetwork}, false, testNetwork},
+		"that of a text":       {values{"scheme": schemes.Text("binance")}, false, own},
+		"that of another text": {nil, true, own},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.write("config/custom/x", with(values{"scheme": "binance", "secret_key": "canary", "api_key": "k1"}, test.given))
+			if test.older {
+				text := strings.Replace(schemes.Text("binance"), "ttl: 5s", "ttl: 4s", 1)
+				m.elsewhere("config/custom/x", "scheme", text)
+				m.InvalidateKey(t.Context(), "config/custom/x")
+			}
+			resp, _, fault := m.handle(logical.UpdateOperation, "config/custom/x", values{"secret_key": "canary-new"})
+			require.Empty(t, fault)
+			warned := ""
+			if resp != nil {
+				warned = strings.Join(resp.Warnings, "\n")
+			}
+			if test.warned == "" {
+				require.NotContains(t, warned, "the stored base_url")
+			} else {
+				require.Contains(t, warned, "the new secret is used with the stored base_url "+test.warned+";")
+			}
+		})
+	}
+}
+
 // A config whose scheme is not in the catalogue any more goes on working, and can be written again.
 func TestSchemeThatLeftTheCatalogue(t *testing.T) {
 	t.Parallel()

@@ -21,6 +21,9 @@ func Explain(err error) *Failure {
 		reason := "no reason given"
 		if !answer.RawError && len(answer.Errors) > 0 { // the engine's and Vault's errors quote no values
 			reason = strings.Join(answer.Errors, "; ")
+			if _, list, is := strings.Cut(reason, " occurred:\n\t* "); is { // "2 errors occurred:", and a line each
+				reason = strings.ReplaceAll(strings.TrimSpace(list), "\n\t* ", "; ")
+			}
 		}
 		return &Failure{Status: answer.StatusCode, Reason: reason}
 	}

@@ -31,7 +31,7 @@ func check(ctx context.Context, out io.Writer, file string, config *proxy.Config
 			"proxy: -vault needs the token itself")
 	case askVault:
 		if err := made.Health(ctx); err != nil {
-			return fmt.Errorf("no answer of an unsealed Vault: %s", client.Explain(err).Reason)
+			return fmt.Errorf("vault.address, else VAULT_ADDR, leads to no unsealed Vault: %s", client.Explain(err).Reason)
 		}
 		if refused := made.refused(ctx, out, config); refused > 0 {
 			return fmt.Errorf("%d of the calls that %s allows are not signed", refused, file)

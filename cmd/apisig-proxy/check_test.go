@@ -86,7 +86,7 @@ routes:
 		"route /none: GET /a is not signed: Vault answered with status 400: ",
 		"route /commas: GET /a is signed",
 		"route /commas: GET /a?a=1,2;b=3 is not signed: Vault answered with status 400: request_string contains a comma",
-		"route /hashed: GET /a is not signed: Vault answered with status 400: unknown ",
+		"route /hashed: GET /a is not signed: Vault answered with status 400: unknown parameter \"body_sha256\"; this takes ",
 	} {
 		require.Contains(t, said, line)
 	}
@@ -149,6 +149,6 @@ func TestCheckAsksAVaultThatAnswers(t *testing.T) {
 	text := fmt.Sprintf("listen: 127.0.0.1:1\nvault: {address: %q}\nroutes: {/a: {creds: m/creds/a/b, allow: [GET /]}}",
 		sealed.URL)
 	_, err := checked(t, text, true)
-	require.EqualError(t, err, "no answer of an unsealed Vault: sealed")
+	require.EqualError(t, err, "vault.address, else VAULT_ADDR, leads to no unsealed Vault: sealed")
 	require.Len(t, sealed.seen, 1)
 }

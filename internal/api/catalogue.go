@@ -40,7 +40,9 @@ type choice struct {
 	text string
 	// name is the one in the catalogue; "" if a text was given.
 	name string
-	// warning says that the catalogue has another text by now; "" if it does not.
+	// upgraded reports whether the config has a document of the same name, whose text is that of another version.
+	upgraded bool
+	// warning says that the catalogue has another text by now, or that a value was lost with the old one; "" if neither.
 	warning string
 }
 
@@ -91,7 +93,7 @@ func (c *Catalogue) choose(field, name string, stored choice, upgrade bool) (cho
 	case text == "":
 		return choice{}, c.noDocument(field, name)
 	}
-	return choice{text: text, name: name}, nil
+	return choice{text: text, name: name, upgraded: stored.name == name}, nil
 }
 
 // noDocument is the error for what is not the name of a document.
@@ -165,6 +167,16 @@ func (v Values) withDocument(c choice) Values {
 		v = v.with(d.Catalogue.Name, Value{Text: secret.Text(c.name)})
 	}
 	return v
+}
+
+// isOfCatalogue reports whether a config's document is what the catalogue has by that name: nobody else wrote it.
+func (v Values) isOfCatalogue() bool {
+	d := v.api.Document
+	if d == nil {
+		return false
+	}
+	name := v.text(d.Catalogue.Name)
+	return name != "" && d.Catalogue.Text(name) == v.text(d.Field)
 }
 
 // hint is what to add to what is wrong with a document of the catalogue that a config keeps.

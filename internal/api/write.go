@@ -144,12 +144,20 @@ func (a *API) begin(w Write) (begun Values, restarted bool, warning string, err 
 	begun = w.Old
 	if restarted = w.Old.text(document) != chosen.text; restarted {
 		begun = a.newValues(a.formOf(chosen.text))
-		common := a.New()
-		for at, value := range w.Old.of {
-			// A default of the document's own starts over too.
-			before, isCommon := common.of[at]
-			if initial, has := begun.of[at]; has && isCommon && initial == before {
-				begun.of[at] = value
+		common, before := a.New(), a.newValues(w.Old.form)
+		for _, f := range begun.Fields() {
+			at := f.place()
+			initial, isCommon := common.of[at]
+			stored, has := w.Old.of[at]
+			// A default of the document's own starts over too. An upgrade keeps what a config has in place of it.
+			isOwn := begun.of[at] != initial
+			switch {
+			case !isCommon || !has:
+			case !isOwn, chosen.upgraded && stored != before.of[at]:
+				begun.of[at] = stored
+			case stored != before.of[at] && stored != begun.of[at] && !w.names(f):
+				chosen.warning = fmt.Sprintf("%s is now that of the %s, %s, and no longer the config's own", f.Name, document.Name,
+					begun.text(f))
 			}
 		}
 	}
@@ -262,7 +270,8 @@ func (w Write) relied(next Values) string {
 	for _, f := range next.Fields() {
 		stored := w.Old.text(f)
 		isAddress := f.Name == baseURLName || f.Address && f.OneOf == nil // a region is none
-		if !isAddress || w.names(f) || stored == "" || stored != next.text(f) || slices.Contains(a.OwnURLs, stored) {
+		isOwn := slices.Contains(a.OwnURLs, stored) || next.isOfCatalogue() && stored == f.Default
+		if !isAddress || w.names(f) || stored == "" || stored != next.text(f) || isOwn {
 			continue
 		}
 		description := f.Name + " " + stored

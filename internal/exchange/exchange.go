@@ -358,6 +358,8 @@ func (e *exchange) judge(response *http.Response) *Error {
 		failure.Kind, failure.Reason = Unavailable, "server error"
 	case status >= http.StatusMultipleChoices && status < http.StatusBadRequest:
 		failure.Kind, failure.Reason = Nonsense, "a redirect, which is not followed"
+	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed:
+		failure.Kind, failure.Reason = Nonsense, "unexpected status; check the address and the path"
 	default:
 		failure.Kind, failure.Reason = Nonsense, "unexpected status"
 	}

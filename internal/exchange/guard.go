@@ -41,7 +41,7 @@ func (c Client) CheckAddress(address string) (fault string) {
 }
 
 const onLoopback = "is a loopback address, which a login may go to only with the mount's option " + LoopbackOption +
-	"=true (vault secrets enable -options=" + LoopbackOption + "=true)"
+	"=true (vault secrets enable or tune -options=" + LoopbackOption + "=true; after tune, reload the plugin)"
 
 // refuses says why a guarded exchange may not go to an address; "" if it may. named reports whether its URL names
 // loopback.

@@ -33,7 +33,7 @@ func machine() ([]net.Addr, error) {
 // What the faults of an address say.
 const (
 	needsOption = "is a loopback address, which a login may go to only with the mount's option loopback_logins=true " +
-		"(vault secrets enable -options=loopback_logins=true)"
+		"(vault secrets enable or tune -options=loopback_logins=true; after tune, reload the plugin)"
 	nobodys     = "is link-local, unspecified or multicast; logins cannot go there"
 	machines    = "is one of this machine's; loopback_logins=true admits 127.0.0.1, ::1 and localhost alone"
 	notNamed    = "is a loopback address; loopback_logins admits those that a URL names as 127.0.0.1, ::1 or localhost"

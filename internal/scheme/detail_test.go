@@ -17,14 +17,19 @@ func TestDetailsOfDocuments(t *testing.T) {
 	}
 	named := func(name string) string { return replaced(t, "    request: {", "    name: "+name+"\n    request: {") }
 	call := func(call string) string { return replaced(t, "hex(hmac_sha256(key, body))", "hex("+call+")") }
+	yaml := func(line string) string { return "at or after line " + line + ": is not YAML; " }
 	const tooLong = "examples[0].name: must be printable ASCII of at most 256 bytes"
 	const noKey = "(string, string); the key must be a secret"
 	const column = "headers.X-Sig, column 5: "
 	const takes = "hmac_sha256(key, message) takes (secret, string), (secret, bytes) or (secret, secret), not "
 	for name, test := range map[string]struct{ text, want string }{
-		"line of bad YAML":        {replaced(t, "ttl: 60s", "ttl: 60s\n\tx: y"), "at or after line 4: is not YAML; put"},
-		"bad YAML of two":         {small + "---\n[\n", "at or after line 10: is not YAML; put"},
-		"unknown alias":           {replaced(t, "{key: {}}", "*secrets"), "scheme: is not YAML; put"},
+		"a tab":                   {replaced(t, "ttl: 60s", "ttl: 60s\n\tx: y"), yaml("5") + "indent it with spaces, not"},
+		"bad YAML of two":         {small + "---\n[\n", yaml("10") + "put"},
+		"unknown alias":           {replaced(t, "{key: {}}", "*secrets"), yaml("1") + "put"},
+		"too little indented":     {replaced(t, "    want:", "   want:"), yaml("8") + "put"},
+		"too much indented":       {replaced(t, "    want:", "      want:"), yaml("8") + "put"},
+		"an open quote":           {replaced(t, "ttl: 60s", "ttl: '60s"), yaml("4") + "put"},
+		"a list of two lines":     {replaced(t, "ttl: 60s", "a: [b,\nc]\nttl: 60s: s"), yaml("6") + "put"},
 		"allow_static false":      {static("false"), "headers.X-Sig: has a digest of a secret that stays the same"},
 		"allow_static true":       {static("true"), ""},
 		"longest name":            {named(strings.Repeat("n", 256)), ""},

@@ -32,7 +32,7 @@ const notPart = "this is not part of the language; " + inQuotes + "; " + grammar
 
 // inQuotes and noNumbers are for what people write who know other languages.
 const (
-	inQuotes  = `text stands in quotes: "HMAC-SHA256"`
+	inQuotes  = `text stands in quotes of its own: '"HMAC-SHA256"'`
 	noNumbers = "numbers are not part of the language"
 )
 

@@ -709,7 +709,7 @@ var hostileExpressions = []struct{ expression, want string }{
 	{`now.strftime("%Y")`, "there is no method strftime of a timestamp; there are rfc3339, rfc3339_ms, http_date, unix, " +
 		"unix_ms, format, plus, minus"},
 	{`method.strip()`, "there is no method strip of a string; there are startsWith, endsWith, contains"},
-	{`HMAC-SHA256`, notPart + "; text stands in quotes: \"HMAC-SHA256\""},
+	{`HMAC-SHA256`, notPart + "; text stands in quotes of its own: '\"HMAC-SHA256\"'"},
 	{`"a" + HMAC_SHA256`, "this name is not declared"},
 	{`GET`, "text stands in quotes"},
 	{`now.format("")`, "the layout has no %"},

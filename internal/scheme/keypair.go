@@ -213,8 +213,8 @@ func notPEM(text string, wanted keyKind) error {
 	if wanted == keyEd25519 {
 		or = ", or the base64 of its seed"
 	}
-	return fmt.Errorf("is not PEM; the scheme wants %s as PEM, which begins with -----BEGIN PRIVATE KEY-----%s",
-		wanted.words(), or)
+	return fmt.Errorf("is not PEM; the scheme wants %s as PEM, which begins with -----BEGIN PRIVATE KEY-----%s "+
+		"(vault takes a file as @key.pem)", wanted.words(), or)
 }
 
 // labelFault says what a PEM block is, by its label, if it is no plain private key; else "".

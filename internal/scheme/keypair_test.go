@@ -138,7 +138,8 @@ func TestWrongPrivateKeys(t *testing.T) {
 			"PEM in base64", "rsa", base64.StdEncoding.EncodeToString([]byte(rsa)),
 			"is PEM in base64; decode it (base64 -d); the scheme wants an RSA key",
 		},
-		{"a path", "rsa", "@key.pem", notPEM},
+		{"a path", "rsa", "key.pem", notPEM + "the scheme wants an RSA key as PEM, which begins with -----BEGIN PRIVATE " +
+			"KEY----- (vault takes a file as @key.pem)"},
 		{"a seed for P-256", "p256", base64.StdEncoding.EncodeToString(seed), notPEM + "the scheme wants a P-256 key as PEM"},
 		{"a seed in hex", "ed25519", hex.EncodeToString(seed), notPEM + "the scheme wants an Ed25519 key as PEM, which " +
 			"begins with -----BEGIN PRIVATE KEY-----, or the base64 of its seed"},

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
+	"sort"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -92,8 +92,6 @@ func firstDifference(a, b *yaml.Node) *yaml.Node {
 	return nil
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: line (\d{1,9}): `)
-
 // decodeYAML is yaml.Decoder without its messages, which quote the document, and without its panics, if it has any
 // left.
 func decodeYAML(text string) *yaml.Node {
@@ -106,28 +104,50 @@ func decodeYAML(text string) *yaml.Node {
 			panic(fault)
 		}
 	}()
-	decoder := yaml.NewDecoder(strings.NewReader(text))
-	var document, more yaml.Node
-	err := decoder.Decode(&document)
-	if errors.Is(err, io.EOF) {
+	document, more, err := readYAML(text)
+	switch {
+	case err != nil:
+		place, fault := faultyLine(text)
+		panic(refuseAt(place, "is not YAML; %s", fault))
+	case document == nil:
 		panic(refuseAt("scheme", "is empty"))
-	}
-	if err == nil {
-		if err = decoder.Decode(&more); err == nil {
-			panic(refuseAt(lineOf(&more), "a second document begins here; write one"))
-		}
-	}
-	if !errors.Is(err, io.EOF) {
-		place := "scheme"
-		if found := yamlLine.FindStringSubmatch(err.Error()); found != nil {
-			place = "at or after line " + found[1] // package yaml often names where what is wrong begins
-		}
-		panic(refuseAt(place, "is not YAML; put a value that begins with a quote, or has a colon, a #, a comma, a ? or "+
-			"braces in it, in single quotes, or on a line of its own after >-"))
+	case more != nil:
+		panic(refuseAt(lineOf(more), "a second document begins here; write one"))
 	}
 	root := document.Content[0]
 	checkNodes(root)
 	return root
+}
+
+// readYAML reads the document of a text, and another one after it; nil if there is none.
+func readYAML(text string) (document, more *yaml.Node, err error) {
+	decoder := yaml.NewDecoder(strings.NewReader(text))
+	for _, node := range []**yaml.Node{&document, &more} {
+		var read yaml.Node
+		if err := decoder.Decode(&read); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return nil, nil, err
+		}
+		*node = &read
+	}
+	return document, more, nil
+}
+
+// faultyLine says where a text is not YAML, and what may help: all lines before it are YAML. Package yaml says where
+// the map begins that the fault is in.
+func faultyLine(text string) (place, help string) {
+	lines := strings.SplitAfter(text, "\n")
+	before := sort.Search(len(lines)-1, func(n int) bool {
+		_, _, err := readYAML(strings.Join(lines[:n+1], ""))
+		return err != nil
+	})
+	help = "put a value that begins with a quote, or has a colon, a #, a comma, a ? or braces in it, in single quotes, " +
+		"or on a line of its own after >-; indent the names of a map alike"
+	if strings.HasPrefix(strings.TrimLeft(lines[before], " "), "\t") {
+		help = "indent it with spaces, not with a tab"
+	}
+	return fmt.Sprintf("at or after line %d", before+1), help
 }
 
 // checkNodes refuses what the document may not contain: anchors, tags, merge keys and null.
