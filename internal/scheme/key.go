@@ -86,6 +86,7 @@ func (k *keys) derived(at call, args []operand, by facts) facts {
 		raw:       []int{number},
 		unescaped: true,
 		given:     args[0].given || args[len(args)-1].given,
+		first:     by.first.hashed(),
 	}
 }
 

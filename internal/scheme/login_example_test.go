@@ -152,7 +152,7 @@ func TestExamplesOfLoginsThatDiffer(t *testing.T) {
 		},
 		{
 			"an answer that gives the secret back", with(`"made-up-token",`, `"made up/secret",`),
-			"examples[0].login.answer: what login.answer takes has a secret of the config in it",
+			"examples[0].login.answer: what login.answer or login.life takes has a secret of the config in it",
 		},
 		{
 			"a signature", with("scope: scope, at", "sig: 'hex(hmac_sha256(client_secret, client_id + scope))', at"),
