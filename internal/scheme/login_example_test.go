@@ -38,6 +38,11 @@ func TestWrongExamplesOfLogins(t *testing.T) {
 			"examples[0]: needs login.gives.access_token, which the scheme uses",
 		},
 		{
+			"a value that nothing uses, and is not given",
+			with("answer:\n    access_token", "answer:\n    unused: {pointer: /unused}\n    access_token"),
+			whole[:strings.LastIndex(whole, "access_token")] + "unused, access_token, site",
+		},
+		{
 			"another value", with("gives: {access", "gives: {canary: a, access"),
 			"examples[0].login.gives: has a key that the login does not declare; it declares: access_token, site",
 		},
