@@ -15,8 +15,7 @@ import (
 // tests.
 const asksEarly = "TEST_ASKS_EARLY_VENDOR"
 
-// askEarly calls a vendor that answers before it is asked, on connections that wait for a call. net/http sees the answer
-// without one, and logs it.
+// askEarly calls a vendor that answers before it is asked. net/http sees an answer without a call, and logs it.
 func askEarly() {
 	client := http.Client{Timeout: time.Second}
 	for range 100 {

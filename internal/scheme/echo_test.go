@@ -251,7 +251,9 @@ func TestTextsThatAreGivenBack(t *testing.T) {
 // What a vendor makes of a body that it takes for a form is not used either: a + of base64 is a space there.
 func TestFormsThatAreGivenBack(t *testing.T) {
 	t.Parallel()
-	for name, of := range map[string]string{"a secret": "base64(key)", "what is joined": `base64(percent_encode(key)) + "+%41"`} {
+	for name, of := range map[string]string{
+		"a secret": "base64(key)", "what is joined": `base64(percent_encode(key)) + "+%41"`,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const key = "canary~~>>??~~~>"

@@ -417,14 +417,42 @@ func TestKeysOfALogin(t *testing.T) {
 		{"a derived key", `hex(hmac_sha1(derive_sha256(seed), "a"))`, `hex(hmac_sha1(derive_sha256(seed), body))`, true},
 		{"a let of both", `"a"`, `hex(hmac_sha256(other, body))`, true},
 		{"digests of both", `hex(hmac_sha256(key, sha256("login")))`, `hex(hmac_sha256(key, sha256(body)))`, true},
-		{"a key derived from the field", `hex(hmac_md5(derive_hmac_md5(seed, "login"), uuid))`,
-			`hex(hmac_md5(derive_hmac_md5(seed, body), uuid))`, true},
-		{"a derived message", `hex(hmac_md5(other, derive_hmac_md5(seed, "login")))`,
-			`hex(hmac_md5(other, derive_hmac_md5(seed, body)))`, true},
-		{"digests of other texts", `hex(hmac_sha256(key, sha256("login")))`, `hex(hmac_sha256(key, sha256("call" + body)))`,
-			false},
-		{"a text before the digest", `hex(hmac_sha256(key, sha256("login")))`, `hex(hmac_sha256(key, "a" + hex(sha256(body))))`,
-			false},
+		{
+			"a key derived from the field", `hex(hmac_md5(derive_hmac_md5(seed, "login"), uuid))`,
+			`hex(hmac_md5(derive_hmac_md5(seed, body), uuid))`, true,
+		},
+		{
+			"a key of a key derived from the field", `hex(hmac_md5(derive_hmac_md5(derive_hmac_md5(seed, "login"), "a"), uuid))`,
+			`hex(hmac_md5(derive_hmac_md5(derive_hmac_md5(seed, body), "a"), uuid))`, true,
+		},
+		{
+			"a key that is joined with such", `hex(hmac_md5(key + hex(derive_hmac_md5(seed, "login")), uuid))`,
+			`hex(hmac_md5(key + hex(derive_hmac_md5(seed, body)), uuid))`, true,
+		},
+		{
+			"a key of a key that is joined", `hex(hmac_md5(derive_hmac_md5(seed + derive_hmac_md5(seed, "a"), "a"), uuid))`,
+			`hex(hmac_md5(derive_hmac_md5(seed + derive_hmac_md5(seed, body), "a"), uuid))`, true,
+		},
+		{
+			"a message that is derived from a key", `hex(hmac_md5(other, derive_hmac_md5(derive_sha1(seed), "a")))`,
+			`hex(hmac_md5(other, derive_hmac_md5(derive_sha1(body + seed), "a")))`, true,
+		},
+		{
+			"a key derived from a text and the field", `hex(hmac_md5(derive_hmac_md5(seed, "login"), uuid))`,
+			`hex(hmac_md5(derive_hmac_md5(seed, "call" + body), uuid))`, false,
+		},
+		{
+			"a derived message", `hex(hmac_md5(other, derive_hmac_md5(seed, "login")))`,
+			`hex(hmac_md5(other, derive_hmac_md5(seed, body)))`, true,
+		},
+		{
+			"digests of other texts", `hex(hmac_sha256(key, sha256("login")))`,
+			`hex(hmac_sha256(key, sha256("call" + body)))`, false,
+		},
+		{
+			"a text before the digest", `hex(hmac_sha256(key, sha256("login")))`,
+			`hex(hmac_sha256(key, "a" + hex(sha256(body))))`, false,
+		},
 		{"a text before the field", `hex(hmac_sha256(key, "login"))`, `hex(hmac_sha256(key, "call" + body))`, false},
 		{"a digest of the field", `hex(hmac_sha256(key, "login"))`, `hex(hmac_sha256(key, hex(sha256(body))))`, false},
 		{"another key", `hex(hmac_sha256(key, "login"))`, `hex(ed25519(second, body))`, false},

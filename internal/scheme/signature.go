@@ -179,11 +179,9 @@ type keyOperation struct {
 type signedMessage struct {
 	text  string
 	first opening
-	// chosenKey says that the key is derived from what begins with a request field.
-	chosenKey bool
-	key       int
-	at        call
-	node      ast.Expr
+	key   int
+	at    call
+	node  ast.Expr
 }
 
 // signs notes that a key signs a message. It warns if the key signs another one too, and a caller could choose one of
@@ -191,7 +189,7 @@ type signedMessage struct {
 func (c *checker) signs(at call, key, message operand) {
 	text := at.text[message.node.Pos()-1 : message.node.End()-1]
 	for _, number := range key.direct {
-		is := signedMessage{text, message.first, key.first.digestOfRequest, number, at, message.node}
+		is := signedMessage{text, message.first, number, at, message.node}
 		by := fmt.Sprint(at.function.name, number)
 		for _, other := range c.signed[by] {
 			if other.text != is.text && (other.first.request || is.first.request) {
@@ -222,7 +220,7 @@ func (c *checker) checkSharedKeys(logsIn, signs map[string]bool) {
 		for _, message := range c.signed[by] {
 			isLet := strings.HasPrefix(message.at.place, "let.")
 			login, is := inLogin[message.key]
-			chosen := message.first.request || message.chosenKey || message.first.digestOfRequest && login.digest
+			chosen := message.first.request || c.keys.chosen[message.key] || message.first.digestOfRequest && login.digest
 			if is && chosen && (!isLet || used(message.at.place, signs)) {
 				panic(message.at.refuse(message.node, "is or begins with a request field, or the digest of one, and its key signs "+
 					"in the login too, so a caller could have a login signed; use two keys, or put a text before the field, or "+
