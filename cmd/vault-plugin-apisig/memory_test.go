@@ -20,6 +20,10 @@ func TestMain(m *testing.M) {
 		fmt.Print(debug.SetMemoryLimit(-1))
 		return
 	}
+	if os.Getenv(asksEarly) != "" {
+		askEarly()
+		return
+	}
 	os.Exit(m.Run())
 }
 

@@ -171,8 +171,8 @@ var ErrLoginRefused = errors.New("the answer is a refusal, as login.refused has 
 
 // The errors of answers that make no sense. They quote nothing of the answer.
 var (
-	errGivesBack = errors.New("what login.answer takes has a secret of the config in it, or a part of the request that " +
-		"was made with one; nothing of it is used")
+	errGivesBack = errors.New("what login.answer or login.life takes has a secret of the config in it, or a part of the " +
+		"request that was made with one; nothing of it is used")
 	errAnswerSize = fmt.Errorf("the answer has more than %d bytes", maxAnswer)
 )
 
@@ -193,7 +193,8 @@ func (c LoginCall) Read(a LoginAnswer) (Gives, error) {
 	return gives, nil
 }
 
-// take is Read, and lets an answer give secrets back. taken are the values in the document's order.
+// take is Read, and lets an answer give secrets back. taken is all that it takes: the values, these joined in the
+// document's order, and what tells the life, which readers see in the answer's expires_at.
 func (c LoginCall) take(a LoginAnswer) (gives Gives, taken []string, err error) {
 	if c.signer == nil {
 		return Gives{}, nil, errNoLogin
@@ -231,7 +232,8 @@ func (c LoginCall) take(a LoginAnswer) (gives Gives, taken []string, err error) 
 		taken = append(taken, value)
 	}
 	gives.Life, gives.Assumed, err = l.life(body, gives.Values, a.At)
-	return gives, taken, err
+	taken = append(taken, strings.Join(taken, ""))
+	return gives, append(taken, l.tells(body)...), err
 }
 
 // readable refuses a body that must be JSON and is not.

@@ -9,12 +9,14 @@ import (
 )
 
 // keepSecrets keeps what an answer may not give back: the secrets, values of type secret that the request is made of,
-// and the texts of the request that a secret flows into.
+// and the texts of the request that a secret flows into; each also as a vendor reads it that takes it for a form.
 func (c *LoginCall) keepSecrets(made *loginRequest, e *environment) {
 	d := c.signer.scheme.document
 	keep := func(text string) {
-		if text != "" && !slices.Contains(c.secrets, text) {
-			c.secrets = append(c.secrets, text)
+		for _, kept := range []string{text, formDecode(text)} { // a form loses a + of base64
+			if kept != "" && !slices.Contains(c.secrets, kept) {
+				c.secrets = append(c.secrets, kept)
+			}
 		}
 	}
 	for i, f := range d.secrets {
@@ -47,11 +49,11 @@ func pemBody(text string) string {
 	return strings.Join(lines[min(1, len(lines)-1):max(1, len(lines)-1)], "")
 }
 
-// givesBack reports whether values, or all of them joined, have in them what an answer may not give back: as it is, in
-// hex, in base64 or base64url wherever it begins there, percent-encoded or escaped as in JSON.
-func (c LoginCall) givesBack(values []string) bool {
-	texts := append(slices.Clone(values), strings.Join(values, ""))
-	for _, text := range texts {
+// givesBack reports whether some texts have in them what an answer may not give back: as it is, in hex, in base64 or
+// base64url wherever it begins there, percent-encoded or escaped as in JSON.
+func (c LoginCall) givesBack(taken []string) bool {
+	texts := slices.Clone(taken)
+	for _, text := range taken {
 		texts = append(texts, readings(text)...)
 	}
 	lower := lowered(texts)

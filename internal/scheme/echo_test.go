@@ -53,8 +53,8 @@ examples:
 `, testKey(t, "p256.pem"))
 }
 
-const givesBack = "what login.answer takes has a secret of the config in it, or a part of the request that was made " +
-	"with one; nothing of it is used"
+const givesBack = "what login.answer or login.life takes has a secret of the config in it, or a part of the request " +
+	"that was made with one; nothing of it is used"
 
 // echoing is the login of echoed, with what it is made of.
 func echoing(t *testing.T) scheme.LoginCall {
@@ -245,6 +245,70 @@ func TestTextsThatAreGivenBack(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What a vendor makes of a body that it takes for a form is not used either: a + of base64 is a space there.
+func TestFormsThatAreGivenBack(t *testing.T) {
+	t.Parallel()
+	for name, of := range map[string]string{
+		"a secret": "base64(key)", "what is joined": `base64(percent_encode(key)) + "+%41"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const key = "canary~~>>??~~~>"
+			text := sending("path: path\nbody: '\"a=\" + " + of + "'\ncontent_type: '\"text/plain\"'")
+			signer, err := parsed(t, text).Signer(scheme.Values{
+				Secrets: map[string]secret.Text{"key": key}, BaseURL: "https://api.example",
+			})
+			require.NoError(t, err)
+			call, err := signer.Login(scheme.Moment{Now: asked})
+			require.NoError(t, err)
+			form, err := url.ParseQuery(string(call.Body))
+			require.NoError(t, err)
+			require.Contains(t, form.Get("a"), " ")
+			_, err = call.Read(scheme.LoginAnswer{Body: []byte(form.Get("a")), At: asked})
+			require.EqualError(t, err, givesBack)
+			_, err = call.Read(scheme.LoginAnswer{Body: []byte(form.Get("a")[1:]), At: asked})
+			require.NoError(t, err, "a part of it")
+		})
+	}
+}
+
+// Readers see the life of what a login gives, so the answer must not tell a secret of digits as one.
+func TestSecretsThatAreGivenBackAsALife(t *testing.T) {
+	t.Parallel()
+	const rules = "life: [{pointer: /none}, {pointer: /life}, {pointer: /until, as: unix}]"
+	text := answered("{pointer: /token}", rules)
+	for _, test := range []struct {
+		name, key, body string
+		good            bool
+	}{
+		{"a number", "12345", `{"token":"t","life":12345}`, false},
+		{"a string", "0012345", `{"token":"t","life":"0012345"}`, false},
+		{"an instant", "1767323105", `{"token":"t","until":1767323105}`, false},
+		{"a part of an instant", "67323105", `{"token":"t","until":1767323105}`, false},
+		{"another number", "12345", `{"token":"t","life":12346}`, true},
+		{"with the token", "t12345", `{"token":"t","life":12345}`, true},
+		{"elsewhere", "12345", `{"token":"t","other":12345}`, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			signer, err := parsed(t, text).Signer(scheme.Values{
+				Secrets: map[string]secret.Text{"key": secret.Text(test.key)}, BaseURL: "https://api.example",
+			})
+			require.NoError(t, err)
+			call, err := signer.Login(scheme.Moment{Now: asked})
+			require.NoError(t, err)
+			_, err = call.Read(scheme.LoginAnswer{
+				Header: http.Header{"X-Other": {"o"}}, Body: []byte(test.body), At: asked,
+			})
+			if test.good {
+				require.NoError(t, err)
+			} else {
+				require.EqualError(t, err, givesBack)
+			}
+		})
 	}
 }
 

@@ -56,8 +56,8 @@ type facts struct {
 	endsPublic bool // with something public
 	// lastRequest says that the last part of the value that changes is a request field as it is.
 	lastRequest bool
-	// firstRequest says that a request field, encoded or not, is the value or begins it.
-	firstRequest bool
+	// first is what the value can begin with, encoded or not.
+	first opening
 	// escapes says that a request field flows into the value, as it is or percent-encoded, that can have an encoded & or
 	// = in it. separates says that one flows into it as it is that can have a &, = or %.
 	escapes, separates bool
@@ -66,6 +66,21 @@ type facts struct {
 	address bool
 	// offset is how far a timestamp is from now.
 	offset time.Duration
+}
+
+// opening is what a value can begin with, or be: a request field, a digest or derived key, and one of what begins with
+// a request field itself.
+type opening struct{ request, digest, digestOfRequest bool }
+
+func (o opening) or(other opening) opening {
+	return opening{
+		o.request || other.request, o.digest || other.digest, o.digestOfRequest || other.digestOfRequest,
+	}
+}
+
+// hashed is the opening of a digest of a value, or of a key that is derived from it.
+func (o opening) hashed() opening {
+	return opening{digest: true, digestOfRequest: o.request || o.digestOfRequest}
 }
 
 // join is what holds for a value that is made of others.
@@ -101,11 +116,10 @@ func concatenate(left, right facts) facts {
 		left.kind != kindBytes && right.kind != kindBytes
 	joined.endsPublic = right.endsPublic || right.min == 0 && left.endsPublic
 	joined.lastRequest = right.lastRequest || (!right.changes || right.min == 0) && left.lastRequest
-	joined.firstRequest = left.firstRequest || left.min == 0 && right.firstRequest
 	joined.unreserved = left.unreserved && right.unreserved
-	joined.begin, joined.end = left.begin, right.end
+	joined.begin, joined.end, joined.first = left.begin, right.end, left.first
 	if left.min == 0 {
-		joined.begin = joined.begin.or(right.begin)
+		joined.begin, joined.first = joined.begin.or(right.begin), joined.first.or(right.first)
 	}
 	if right.min == 0 {
 		joined.end = joined.end.or(left.end)
@@ -122,7 +136,7 @@ func either(a, b facts) facts {
 	both.unreserved = a.unreserved && b.unreserved
 	both.endsPublic = a.endsPublic || b.endsPublic
 	both.lastRequest = a.lastRequest || b.lastRequest
-	both.firstRequest = a.firstRequest || b.firstRequest
+	both.first = a.first.or(b.first)
 	both.begin, both.end = a.begin.or(b.begin), a.end.or(b.end)
 	return both
 }

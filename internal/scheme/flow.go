@@ -18,7 +18,7 @@ func flowShorten(_ *checker, at call, args []operand) facts {
 	part.min = 0
 	if part.varies {
 		part.begin, part.end, part.lastRequest = part.begin.or(inside), part.end.or(inside), true
-		part.firstRequest = true
+		part.first.request = true
 	}
 	return part
 }
@@ -187,6 +187,7 @@ func (h hashing) flowDigest(c *checker, at call, args []operand) facts {
 	c.keys.use(h.name, hashed.direct)
 	digest := join(hashed.facts)
 	digest.stale = hashed.ofSecret && !hashed.fresh
+	digest.first = hashed.first.hashed()
 	return h.public(digest)
 }
 

@@ -17,6 +17,8 @@ type keys struct {
 	intoHash   map[int]refusal
 	// uses are those that flow into a public hash, by its name, or into the key of an hmac_ with its hash undone.
 	uses map[string][]int
+	// chosen are the derived keys that are derived from what begins with a request field, or from one of these.
+	chosen map[int]bool
 	// longKeys are those of an hmac_, and derivingKeys those of a derive_hmac_.
 	longKeys, derivingKeys []conflict
 }
@@ -39,6 +41,7 @@ type conflict struct {
 func newKeys() keys {
 	return keys{
 		numbers: map[string]int{}, made: map[int]derivation{}, intoHash: map[int]refusal{}, uses: map[string][]int{},
+		chosen: map[int]bool{},
 	}
 }
 
@@ -76,6 +79,9 @@ func (k *keys) derived(at call, args []operand, by facts) facts {
 	}
 	number := k.number(fmt.Sprint(at.function.name, made))
 	k.made[number] = derivation{at.function.name, direct}
+	first := by.first.or(args[0].first).hashed()
+	k.chosen[number] = k.chosen[number] || first.digestOfRequest ||
+		slices.ContainsFunc(direct, func(from int) bool { return k.chosen[from] })
 	return facts{
 		ofSecret:  true,
 		changes:   true,
@@ -86,6 +92,7 @@ func (k *keys) derived(at call, args []operand, by facts) facts {
 		raw:       []int{number},
 		unescaped: true,
 		given:     args[0].given || args[len(args)-1].given,
+		first:     first,
 	}
 }
 

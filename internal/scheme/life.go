@@ -119,6 +119,19 @@ func (l *loginRules) life(
 	return l.ttl, assumed, nil
 }
 
+// tells are the texts in an answer that can tell a life, apart from a JWT, which is among the values.
+func (l *loginRules) tells(body *jsonText) (texts []string) {
+	for _, where := range l.lives {
+		if where.pointer == nil {
+			continue
+		}
+		if found, is, err := body.find(where.pointer); is && err == nil {
+			texts = append(texts, found.text)
+		}
+	}
+	return texts
+}
+
 // read is what one place tells. is reports whether it tells anything.
 func (f life) read(
 	body *jsonText, given map[string]secret.Text, at time.Time,

@@ -3,6 +3,7 @@ package scheme_test
 import (
 	"encoding/base64"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -109,16 +110,25 @@ func TestLivesOfLogins(t *testing.T) {
 			"a JWT with two exp", "{jwt: token}", `{"exp":1767323105,"exp":1767323106}`, 0,
 			"uses a name that the answer has twice",
 		},
+		{"a JWT with padding", "{jwt: padded}", `{"exp":1767323105 }`, time.Minute, ""},
+		{"a text of two parts", "{jwt: halved}", `{"exp":1767323105}`, none, ""},
 		{"a JWT of other claims", "{jwt: token}", `["exp"]`, none, ""},
 		{"a JWT that is no JSON", "{jwt: token}", `exp`, none, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			token := "abc"
-			if test.rule == "{jwt: token}" {
-				token = jwt(test.value)
-				test.value = "0"
+			switch test.rule {
+			case "{jwt: token}":
+				token, test.value = jwt(test.value), "0"
+			case "{jwt: padded}":
+				payload := base64.URLEncoding.EncodeToString([]byte(test.value))
+				require.Contains(t, payload, "=")
+				token, test.value = "e30."+payload+".sig", "0"
+			case "{jwt: halved}":
+				token, test.value = strings.TrimSuffix(jwt(test.value), ".sig"), "0"
 			}
+			test.rule = strings.NewReplacer("padded", "token", "halved", "token").Replace(test.rule)
 			gives, err := readLogin(t, answered("{pointer: /token}", "life: "+test.rule), nil,
 				`{"token":"`+token+`","life":`+test.value+`}`)
 			if test.fault != "" {

@@ -403,7 +403,7 @@ examples:
 // A key that signs in a login cannot sign what a caller could choose to be the login.
 func TestKeysOfALogin(t *testing.T) {
 	t.Parallel()
-	const shared = "is or begins with a request field, and its key signs in the login too"
+	const shared = "is or begins with a request field, or the digest of one, and its key signs in the login too"
 	for _, test := range []struct {
 		name, inLogin, outside string
 		refused                bool
@@ -416,6 +416,43 @@ func TestKeysOfALogin(t *testing.T) {
 		{"a key that is joined", `hex(hmac_sha256(key + "a", "login"))`, `hex(hmac_sha256(other + key, body))`, true},
 		{"a derived key", `hex(hmac_sha1(derive_sha256(seed), "a"))`, `hex(hmac_sha1(derive_sha256(seed), body))`, true},
 		{"a let of both", `"a"`, `hex(hmac_sha256(other, body))`, true},
+		{"digests of both", `hex(hmac_sha256(key, sha256("login")))`, `hex(hmac_sha256(key, sha256(body)))`, true},
+		{
+			"a key derived from the field", `hex(hmac_md5(derive_hmac_md5(seed, "login"), uuid))`,
+			`hex(hmac_md5(derive_hmac_md5(seed, body), uuid))`, true,
+		},
+		{
+			"a key of a key derived from the field", `hex(hmac_md5(derive_hmac_md5(derive_hmac_md5(seed, "login"), "a"), uuid))`,
+			`hex(hmac_md5(derive_hmac_md5(derive_hmac_md5(seed, body), "a"), uuid))`, true,
+		},
+		{
+			"a key that is joined with such", `hex(hmac_md5(key + hex(derive_hmac_md5(seed, "login")), uuid))`,
+			`hex(hmac_md5(key + hex(derive_hmac_md5(seed, body)), uuid))`, true,
+		},
+		{
+			"a key of a key that is joined", `hex(hmac_md5(derive_hmac_md5(seed + derive_hmac_md5(seed, "a"), "a"), uuid))`,
+			`hex(hmac_md5(derive_hmac_md5(seed + derive_hmac_md5(seed, body), "a"), uuid))`, true,
+		},
+		{
+			"a message that is derived from a key", `hex(hmac_md5(other, derive_hmac_md5(derive_sha1(seed), "a")))`,
+			`hex(hmac_md5(other, derive_hmac_md5(derive_sha1(body + seed), "a")))`, true,
+		},
+		{
+			"a key derived from a text and the field", `hex(hmac_md5(derive_hmac_md5(seed, "login"), uuid))`,
+			`hex(hmac_md5(derive_hmac_md5(seed, "call" + body), uuid))`, false,
+		},
+		{
+			"a derived message", `hex(hmac_md5(other, derive_hmac_md5(seed, "login")))`,
+			`hex(hmac_md5(other, derive_hmac_md5(seed, body)))`, true,
+		},
+		{
+			"digests of other texts", `hex(hmac_sha256(key, sha256("login")))`,
+			`hex(hmac_sha256(key, sha256("call" + body)))`, false,
+		},
+		{
+			"a text before the digest", `hex(hmac_sha256(key, sha256("login")))`,
+			`hex(hmac_sha256(key, "a" + hex(sha256(body))))`, false,
+		},
 		{"a text before the field", `hex(hmac_sha256(key, "login"))`, `hex(hmac_sha256(key, "call" + body))`, false},
 		{"a digest of the field", `hex(hmac_sha256(key, "login"))`, `hex(hmac_sha256(key, hex(sha256(body))))`, false},
 		{"another key", `hex(hmac_sha256(key, "login"))`, `hex(ed25519(second, body))`, false},
@@ -440,6 +477,11 @@ func TestKeysOfALogin(t *testing.T) {
 			require.ErrorContains(t, err, shared)
 		})
 	}
+	text := strings.Replace(signingLogin(t, `hex(hmac_sha256(key, "login"))`, "signed", ""), "let: {",
+		"let: {signed: 'hex(hmac_sha256(key, body))', ", 1)
+	_, err := scheme.Parse(text)
+	require.ErrorContains(t, err, "let.signed, column ")
+	require.ErrorContains(t, err, shared)
 }
 
 // A scheme signs at most four times with private keys, its login included. A batch does not log in for each call.

@@ -38,6 +38,11 @@ func TestWrongExamplesOfLogins(t *testing.T) {
 			"examples[0]: needs login.gives.access_token, which the scheme uses",
 		},
 		{
+			"a value that nothing uses, and is not given",
+			with("answer:\n    access_token", "answer:\n    unused: {pointer: /unused}\n    access_token"),
+			whole[:strings.LastIndex(whole, "access_token")] + "unused, access_token, site",
+		},
+		{
 			"another value", with("gives: {access", "gives: {canary: a, access"),
 			"examples[0].login.gives: has a key that the login does not declare; it declares: access_token, site",
 		},
@@ -152,7 +157,7 @@ func TestExamplesOfLoginsThatDiffer(t *testing.T) {
 		},
 		{
 			"an answer that gives the secret back", with(`"made-up-token",`, `"made up/secret",`),
-			"examples[0].login.answer: what login.answer takes has a secret of the config in it",
+			"examples[0].login.answer: what login.answer or login.life takes has a secret of the config in it",
 		},
 		{
 			"a signature", with("scope: scope, at", "sig: 'hex(hmac_sha256(client_secret, client_id + scope))', at"),

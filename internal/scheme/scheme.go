@@ -310,20 +310,20 @@ func newChecker(d *document, functions map[string]*function) *checker {
 		itself := edge{fields: []*edgeField{{f.name, alphabet}}}
 		requested, distinct := f.hasTwoValues()
 		add(f.name, facts{
-			kind:         kindString,
-			max:          f.max,
-			min:          f.least(),
-			requested:    requested,
-			distinct:     distinct,
-			escapes:      alphabet.hasAll("%"),
-			separates:    alphabet.hasAll("&") || alphabet.hasAll("=") || alphabet.hasAll("%"),
-			varies:       true,
-			changes:      true,
-			endsPublic:   true,
-			lastRequest:  true,
-			firstRequest: true,
-			begin:        itself,
-			end:          itself,
+			kind:        kindString,
+			max:         f.max,
+			min:         f.least(),
+			requested:   requested,
+			distinct:    distinct,
+			escapes:     alphabet.hasAll("%"),
+			separates:   alphabet.hasAll("&") || alphabet.hasAll("=") || alphabet.hasAll("%"),
+			varies:      true,
+			changes:     true,
+			endsPublic:  true,
+			lastRequest: true,
+			first:       opening{request: true},
+			begin:       itself,
+			end:         itself,
 		})
 	}
 	if d.login != nil {

@@ -177,12 +177,11 @@ type keyOperation struct {
 
 // signedMessage is a message that a key signs, as its expression.
 type signedMessage struct {
-	text string
-	// chosen says that a request field is the message, or begins it.
-	chosen bool
-	key    int
-	at     call
-	node   ast.Expr
+	text  string
+	first opening
+	key   int
+	at    call
+	node  ast.Expr
 }
 
 // signs notes that a key signs a message. It warns if the key signs another one too, and a caller could choose one of
@@ -190,10 +189,10 @@ type signedMessage struct {
 func (c *checker) signs(at call, key, message operand) {
 	text := at.text[message.node.Pos()-1 : message.node.End()-1]
 	for _, number := range key.direct {
-		is := signedMessage{text, message.firstRequest, number, at, message.node}
+		is := signedMessage{text, message.first, number, at, message.node}
 		by := fmt.Sprint(at.function.name, number)
 		for _, other := range c.signed[by] {
-			if other.text != is.text && (other.chosen || is.chosen) {
+			if other.text != is.text && (other.first.request || is.first.request) {
 				c.lint(at.place + ": the key of " + at.function.name + " signs two messages, and a request field is or begins " +
 					"one of them, so a caller may be able to choose it to be the other; use two keys")
 			}
@@ -209,21 +208,23 @@ func (c *checker) checkSharedKeys(logsIn, signs map[string]bool) {
 		let, is := strings.CutPrefix(place, "let.")
 		return is && names[let]
 	}
-	inLogin := map[int]bool{}
+	inLogin := map[int]opening{}
 	for _, messages := range c.signed {
 		for _, message := range messages {
 			if strings.HasPrefix(message.at.place, "login.") || used(message.at.place, logsIn) {
-				inLogin[message.key] = true
+				inLogin[message.key] = inLogin[message.key].or(message.first)
 			}
 		}
 	}
 	for _, by := range slices.Sorted(maps.Keys(c.signed)) {
 		for _, message := range c.signed[by] {
 			isLet := strings.HasPrefix(message.at.place, "let.")
-			if message.chosen && inLogin[message.key] && (!isLet || used(message.at.place, signs)) {
-				panic(message.at.refuse(message.node, "is or begins with a request field, and its key signs in the login too, so "+
-					"a caller could have a login signed; use two keys, or put a text before the field, or set allow_shared_key: "+
-					"true"))
+			login, is := inLogin[message.key]
+			chosen := message.first.request || c.keys.chosen[message.key] || message.first.digestOfRequest && login.digest
+			if is && chosen && (!isLet || used(message.at.place, signs)) {
+				panic(message.at.refuse(message.node, "is or begins with a request field, or the digest of one, and its key signs "+
+					"in the login too, so a caller could have a login signed; use two keys, or put a text before the field, or "+
+					"set allow_shared_key: true"))
 			}
 		}
 	}
