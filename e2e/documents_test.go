@@ -6,12 +6,14 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"html"
 	"math/big"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -312,26 +314,36 @@ func TestCommandsWriteSecretsForTheirOwnerAlone(t *testing.T) {
 	require.Equal(t, 5, found)
 }
 
-var link = regexp.MustCompile(`\]\(([^)#]+)[)#]`)
+var (
+	link       = regexp.MustCompile(`\]\(([^)#]*)(?:#([^)]*))?\)`)
+	heading    = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	notInNames = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
+)
 
-// Every relative link of a document leads to a file, and no document is left unlinked.
+// Every relative link of a document leads to a file, and to a heading of it, and no document is left unlinked.
 func TestDocumentsLinkToFiles(t *testing.T) {
 	t.Parallel()
 	documents, err := filepath.Glob("../docs/*.md")
 	require.NoError(t, err)
 	linked := map[string]bool{}
-	for _, document := range append(documents, "../README.md", "../CONTRIBUTING.md", "../SECURITY.md", "../CHANGELOG.md") {
+	for _, document := range append(documents,
+		"../README.md", "../CONTRIBUTING.md", "../SECURITY.md", "../CHANGELOG.md", "../schemes/README.md") {
 		content, err := os.ReadFile(document)
 		require.NoError(t, err)
 		for _, found := range link.FindAllStringSubmatch(string(content), -1) {
 			if strings.Contains(found[1], "://") {
 				continue
 			}
-			target := filepath.Join(filepath.Dir(document), found[1])
+			target := document
+			if found[1] != "" {
+				target = filepath.Join(filepath.Dir(document), found[1])
+			}
 			if _, err := os.Stat(target); err != nil {
 				t.Errorf("%s links to %s, which does not exist", document, found[1])
+			} else if found[2] != "" && !slices.Contains(headings(t, target), found[2]) {
+				t.Errorf("%s links to #%s, which %s does not have", document, found[2], target)
 			}
-			linked[target] = true
+			linked[target] = linked[target] || target != document
 		}
 	}
 	for _, document := range documents {
@@ -339,6 +351,18 @@ func TestDocumentsLinkToFiles(t *testing.T) {
 			t.Errorf("nothing links to %s", document)
 		}
 	}
+}
+
+// headings are the names of a document's headings in links, as GitHub makes them.
+func headings(t *testing.T, document string) (names []string) {
+	t.Helper()
+	content, err := os.ReadFile(document)
+	require.NoError(t, err)
+	for _, found := range heading.FindAllStringSubmatch(string(content), -1) {
+		text := strings.ToLower(html.UnescapeString(found[1]))
+		names = append(names, strings.ReplaceAll(notInNames.ReplaceAllString(text, ""), " ", "-"))
+	}
+	return names
 }
 
 var (
