@@ -155,6 +155,7 @@ func newRig(t *testing.T, answer http.HandlerFunc) *rig {
 	require.NoError(t, err)
 	r.address, r.listens = listener.Addr().String(), listener
 	next := NewTransport()
+	next.ExpectContinueTimeout = time.Minute // a vendor on a busy machine can take longer than a second
 	t.Cleanup(next.CloseIdleConnections)
 	r.Proxy = New(Options{
 		Next: next, Log: slog.New(slog.NewJSONHandler(r.log, nil)), Metrics: NewMetrics(), Now: time.Now,
