@@ -40,7 +40,7 @@ func TestBodyThatTheVendorDoesNotTakeIs504(t *testing.T) {
 			r := newRig(t, nil)
 			next := NewTransport()
 			t.Cleanup(next.CloseIdleConnections)
-			next.TLSClientConfig = vendor.Client().Transport.(*http.Transport).TLSClientConfig
+			next.TLSClientConfig = vendor.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 			r.Next, r.stall, r.linger = next, 100*time.Millisecond, time.Millisecond
 			r.stub.answer = func(route *Route, call signing.Call) (*signing.Signed, error) {
 				signed, err := r.sign(route, call)
