@@ -42,10 +42,14 @@ func (b *budget) take(size int64) bool {
 
 // body is the body of a request that was read. It is in parts, so that none has to be copied when the next is needed.
 type body struct {
-	parts  [][]byte
 	length int64
 	budget *budget
 	taken  int64 // of the budget; not less than length
+
+	mu       sync.Mutex
+	parts    [][]byte // nil once nobody needs them, and for a body that is a text
+	open     int      // readers that have not come to an end
+	answered bool     // no more readers are opened
 }
 
 // read reads a body. length is -1 for one whose length is not known. The room for all others is taken before the first
@@ -157,10 +161,65 @@ func (b *body) release() {
 	b.taken = 0
 }
 
-func (b *body) reader() io.Reader {
+// finish gives the memory of a body back as soon as all that read it have come to an end. None begins after it.
+func (b *body) finish() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.answered = true
+	b.forget()
+}
+
+// forget drops the parts if nobody needs them. Their room is given back with them.
+func (b *body) forget() {
+	if b.answered && b.open == 0 && b.parts != nil {
+		b.parts = nil
+		b.release()
+	}
+}
+
+// reader reads a body from its beginning. It must be closed, or read to its end.
+func (b *body) reader() io.ReadCloser {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.open++
 	readers := make([]io.Reader, len(b.parts))
 	for i, part := range b.parts {
 		readers[i] = bytes.NewReader(part)
 	}
-	return io.MultiReader(readers...)
+	return &bodyReader{body: b, rest: io.MultiReader(readers...)}
+}
+
+// bodyReader lets go of the body at its end, because http.Transport keeps it for as long as the answer comes.
+type bodyReader struct {
+	body *body
+	rest io.Reader // nil: it has come to an end
+}
+
+func (r *bodyReader) Read(p []byte) (int, error) {
+	r.body.mu.Lock()
+	defer r.body.mu.Unlock()
+	if r.rest == nil {
+		return 0, io.EOF
+	}
+	n, err := r.rest.Read(p)
+	if err != nil {
+		r.end()
+	}
+	return n, err
+}
+
+// Close may be called while another goroutine reads.
+func (r *bodyReader) Close() error {
+	r.body.mu.Lock()
+	defer r.body.mu.Unlock()
+	r.end()
+	return nil
+}
+
+func (r *bodyReader) end() {
+	if r.rest != nil {
+		r.rest = nil
+		r.body.open--
+		r.body.forget()
+	}
 }

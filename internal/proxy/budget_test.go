@@ -12,9 +12,12 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 
@@ -220,6 +223,86 @@ func TestRoomOfABodyIsGivenBack(t *testing.T) {
 				require.Zero(t, taken())
 			})
 		}
+	}
+}
+
+// A body's room and memory are given back when the vendor has it and answers, however long the client takes for the
+// answer. A vendor that answers first gets the rest of the body.
+func TestMemoryOfABodyIsFreeDuringTheAnswer(t *testing.T) {
+	t.Parallel()
+	const length = 10 << 20
+	for name, row := range map[string]struct {
+		http2    bool
+		rejected int64  // how many calls get 401, before their body is read
+		instead  string // what Vault has the call carry in place of the body
+	}{
+		"HTTP/1.1":                   {},
+		"HTTP/2":                     {http2: true},
+		"HTTP/1.1, after a 401":      {rejected: 1},
+		"HTTP/2, after a 401":        {http2: true, rejected: 1},
+		"401 twice":                  {rejected: 2},
+		"a body of Vault's":          {instead: "a=b"},
+		"a body of Vault's, and 401": {instead: "a=b", rejected: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var calls atomic.Int64
+			reads, ends := make(chan struct{}), make(chan struct{})
+			read := sync.OnceFunc(func() { close(reads) })
+			r := newTLSRig(t, row.http2, func(w http.ResponseWriter, request *http.Request) {
+				call := calls.Add(1)
+				if call <= row.rejected {
+					w.WriteHeader(http.StatusUnauthorized)
+				}
+				if call == 1 && row.rejected > 0 {
+					return
+				}
+				connection := http.NewResponseController(w)
+				if !row.http2 {
+					_ = connection.EnableFullDuplex()
+				}
+				_ = connection.Flush()
+				<-reads
+				got, _ := io.Copy(io.Discard, request.Body)
+				_, _ = fmt.Fprintln(w, got)
+				_ = connection.Flush()
+				<-ends
+			})
+			t.Cleanup(func() { read(); close(ends) })
+			if row.instead != "" {
+				r.stub.answer = func(route *Route, call signing.Call) (*signing.Signed, error) {
+					signed, err := r.sign(route, call)
+					signed.Body = &row.instead
+					return signed, err
+				}
+			}
+			next, parts := r.Next, make(chan weak.Pointer[byte], 2)
+			r.Next = roundTrip(func(request *http.Request) (*http.Response, error) {
+				parts <- weak.Make(&exchangeOf(request.Context()).body.parts[0][0])
+				return next.RoundTrip(request)
+			})
+			taken := func() int64 {
+				r.bodies.mu.Lock()
+				defer r.bodies.mu.Unlock()
+				return r.bodies.used
+			}
+			response := r.do(t, http.MethodPost, "/hashed/upload", bytes.NewReader(make([]byte, length)))
+			sent := len(row.instead)
+			if row.instead == "" {
+				sent = length
+				require.EqualValues(t, length, taken(), "the vendor reads the body later")
+			}
+			read()
+			got, err := bufio.NewReader(response.Body).ReadString('\n')
+			require.NoError(t, err)
+			require.Equal(t, strconv.Itoa(sent)+"\n", got)
+			eventually(t, func() bool { return taken() == 0 }, "the room is free")
+			part := <-parts
+			eventually(t, func() bool {
+				runtime.GC()
+				return part.Value() == nil
+			}, "the memory is free")
+		})
 	}
 }
 

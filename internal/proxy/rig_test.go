@@ -167,6 +167,21 @@ func newRig(t *testing.T, answer http.HandlerFunc) *rig {
 	return r
 }
 
+// newTLSRig starts a proxy with defaultRoutes in front of a vendor with TLS.
+func newTLSRig(t *testing.T, http2 bool, answer http.HandlerFunc) *rig {
+	t.Helper()
+	r := newRig(t, nil)
+	r.vendor = httptest.NewUnstartedServer(answer)
+	r.vendor.EnableHTTP2 = http2
+	r.vendor.StartTLS()
+	t.Cleanup(r.vendor.Close)
+	next := NewTransport()
+	t.Cleanup(next.CloseIdleConnections)
+	next.TLSClientConfig = r.vendor.Client().Transport.(*http.Transport).TLSClientConfig
+	r.Next = next
+	return r
+}
+
 // sign is what Vault returns: a signature for one call, or headers for all of them.
 func (r *rig) sign(route *Route, call signing.Call) (*signing.Signed, error) {
 	if route.kind == signing.Creds {

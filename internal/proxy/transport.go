@@ -42,7 +42,13 @@ func (transport) RoundTrip(out *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	response, _, err := (&signing.Transport{Signer: e, Send: e.route.Send, Next: e}).Do(out)
+	response, sent, err := (&signing.Transport{Signer: e, Send: e.route.Send, Next: e}).Do(out)
+	if e.body != nil { // which was read, so that another call can be made with it
+		if !sent {
+			_ = out.Body.Close()
+		}
+		e.body.finish()
+	}
 	if wrong, is := errors.AsType[*signing.CallError](err); is {
 		return nil, refusal(wrong.Status, wrong.Reason)
 	}
@@ -70,7 +76,7 @@ func (e *exchange) readBody(out *http.Request) (err error) {
 		if text != "" {
 			return signing.NewText(text), nil // which Vault gets, too
 		}
-		return io.NopCloser(e.body.reader()), nil
+		return e.body.reader(), nil
 	}
 	out.Body, err = out.GetBody()
 	return err

@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/apisig/vault-plugin-apisig/internal/signing"
 )
 
 // A vendor that takes the beginning of a body and no more ends the call, and the body's room is given back.
@@ -33,20 +31,9 @@ func TestBodyThatTheVendorDoesNotTakeIs504(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ended := make(chan struct{})
-			vendor := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-ended }))
-			vendor.EnableHTTP2 = row.http2
-			vendor.StartTLS()
-			t.Cleanup(func() { close(ended); vendor.Close() })
-			r := newRig(t, nil)
-			next := NewTransport()
-			t.Cleanup(next.CloseIdleConnections)
-			next.TLSClientConfig = vendor.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
-			r.Next, r.stall, r.linger = next, 100*time.Millisecond, time.Millisecond
-			r.stub.answer = func(route *Route, call signing.Call) (*signing.Signed, error) {
-				signed, err := r.sign(route, call)
-				signed.URL = strings.Replace(signed.URL, r.vendor.URL, vendor.URL, 1)
-				return signed, err
-			}
+			r := newTLSRig(t, row.http2, func(http.ResponseWriter, *http.Request) { <-ended })
+			t.Cleanup(func() { close(ended) })
+			r.stall, r.linger = 100*time.Millisecond, time.Millisecond
 			response := r.do(t, http.MethodPost, row.target, strings.NewReader(strings.Repeat("x", 10<<20)))
 			require.Equal(t, http.StatusGatewayTimeout, response.StatusCode)
 			require.Equal(t, "vendor", problemOf(t, response).Side)
