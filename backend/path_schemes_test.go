@@ -381,6 +381,36 @@ func TestSchemeUpgradeKeepsBaseURL(t *testing.T) {
 	}
 }
 
+// Another scheme of the catalogue brings its own address, and a write that loses the config's own says so.
+func TestAnotherSchemeBringsItsBaseURL(t *testing.T) {
+	t.Parallel()
+	const lost = "base_url is now that of the scheme, https://api.binance.com, and no longer the config's own"
+	for name, test := range map[string]struct {
+		given values
+		want  string
+		lost  bool
+	}{
+		"not named":      {nil, "https://api.binance.com", true},
+		"an upgrade too": {values{"scheme_upgrade": true}, "https://api.binance.com", true},
+		"named":          {values{"base_url": "https://own.example"}, "https://own.example", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.write("config/custom/x", values{
+				"scheme": "spotify", "client_id": "abc", "client_secret": "canary", "verify": false,
+				"base_url": "https://elsewhere.example",
+			})
+			resp, _, fault := m.handle(logical.UpdateOperation, "config/custom/x", with(values{
+				"scheme": "binance", "secret_key": "canary-new", "api_key": "k1",
+			}, test.given))
+			require.Empty(t, fault)
+			require.Equal(t, test.want, m.read("config/custom/x")["base_url"])
+			require.Equal(t, test.lost, strings.Contains(strings.Join(resp.Warnings, "\n"), lost))
+		})
+	}
+}
+
 // A new secret relies on nobody if the address is that of the catalogue's scheme. One that someone set, or that stands
 // in a text that is not the catalogue's, is named.
 func TestSecretForTheCataloguesAddress(t *testing.T) {
