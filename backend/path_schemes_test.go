@@ -370,15 +370,49 @@ func TestSchemeUpgradeKeepsBaseURL(t *testing.T) {
 			m.elsewhere("config/custom/x", "scheme", test.text)
 			m.elsewhere("config/custom/x", "base_url", test.stored)
 			m.InvalidateKey(t.Context(), "config/custom/x")
-			m.write("config/custom/x", values{"scheme_upgrade": true, "secret_key": "canary-new", "api_key": "key1"})
+			resp, _, fault := m.handle(logical.UpdateOperation, "config/custom/x",
+				values{"scheme_upgrade": true, "secret_key": "canary-new", "api_key": "key1"})
+			require.Empty(t, fault)
 			require.Equal(t, schemes.Text("binance"), m.read("config/custom/x")["scheme"])
 			require.Equal(t, test.want, m.read("config/custom/x")["base_url"])
+			require.Equal(t, test.want == own, strings.Contains(strings.Join(resp.Warnings, "\n"),
+				"the new secret is used with the stored base_url "+own))
 		})
 	}
 }
 
-// A new secret relies on nobody if the address is that of the catalogue's scheme. One that someone set, or that stands in
-// a text that is not the catalogue's, is named.
+// Another scheme of the catalogue brings its own address, and a write that loses the config's own says so.
+func TestAnotherSchemeBringsItsBaseURL(t *testing.T) {
+	t.Parallel()
+	const lost = "base_url is now that of the scheme, https://api.binance.com, and no longer the config's own"
+	for name, test := range map[string]struct {
+		given values
+		want  string
+		lost  bool
+	}{
+		"not named":      {nil, "https://api.binance.com", true},
+		"an upgrade too": {values{"scheme_upgrade": true}, "https://api.binance.com", true},
+		"named":          {values{"base_url": "https://own.example"}, "https://own.example", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.write("config/custom/x", values{
+				"scheme": "spotify", "client_id": "abc", "client_secret": "canary", "verify": false,
+				"base_url": "https://elsewhere.example",
+			})
+			resp, _, fault := m.handle(logical.UpdateOperation, "config/custom/x", with(values{
+				"scheme": "binance", "secret_key": "canary-new", "api_key": "k1",
+			}, test.given))
+			require.Empty(t, fault)
+			require.Equal(t, test.want, m.read("config/custom/x")["base_url"])
+			require.Equal(t, test.lost, strings.Contains(strings.Join(resp.Warnings, "\n"), lost))
+		})
+	}
+}
+
+// A new secret relies on nobody if the address is that of the catalogue's scheme. One that someone set, or that stands
+// in a text that is not the catalogue's, is named.
 func TestSecretForTheCataloguesAddress(t *testing.T) {
 	t.Parallel()
 	const own, testNetwork = "https://api.binance.com", "https://testnet.binance.vision"
@@ -413,6 +447,71 @@ func TestSecretForTheCataloguesAddress(t *testing.T) {
 			} else {
 				require.Contains(t, warned, "the new secret is used with the stored base_url "+test.warned+";")
 			}
+		})
+	}
+}
+
+// A secret that a login sends goes to the stored addresses only if they are those of the catalogue's scheme. A null is
+// a wish for what the stored scheme says, which someone may have written.
+func TestSentSecretForTheCataloguesAddress(t *testing.T) {
+	t.Parallel()
+	const elsewhere = "https://elsewhere.example"
+	catalogues := schemes.Text("spotify")
+	text := strings.Replace(catalogues, "https://accounts.spotify.com'", elsewhere+"'", 1)
+	older := strings.Replace(catalogues, "ttl: 1h", "ttl: 2h", 1)
+	for name, test := range map[string]struct {
+		stored, given values
+		older         string
+		relied        string
+	}{
+		"the catalogue's": {values{"scheme": "spotify"}, nil, "", ""},
+		"null, and the catalogue's": {
+			values{"scheme": "spotify"}, values{"base_url": nil, "token_address": nil}, "", "",
+		},
+		"null of the config's own": {
+			values{"scheme": "spotify", "token_address": elsewhere}, values{"token_address": nil}, "", "",
+		},
+		"the config's own": {
+			values{"scheme": "spotify", "token_address": elsewhere}, nil, "", "token_address " + elsewhere,
+		},
+		"null of a text": {
+			values{"scheme": text}, values{"base_url": nil, "token_address": nil}, "",
+			"base_url https://api.spotify.com and the stored token_address " + elsewhere,
+		},
+		"null of a text that the write names": {
+			values{"scheme": text}, values{"scheme": text, "base_url": nil, "token_address": nil}, "", "",
+		},
+		"the config's own base_url, and an upgrade": {
+			values{"scheme": "spotify", "base_url": elsewhere},
+			values{"scheme_upgrade": true, "client_id": "abc"}, older, "base_url " + elsewhere,
+		},
+		"the old scheme's addresses, and an upgrade": {
+			values{"scheme": "spotify"}, values{"scheme_upgrade": true, "client_id": "abc"}, older, "",
+		},
+		"a certificate, and the catalogue's addresses": {
+			values{"scheme": "spotify", "ca_cert": testCertificate}, nil, "", "ca_cert",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t)
+			m.write("config/custom/x", with(values{
+				"client_id": "abc", "client_secret": "canary", "verify": false,
+			}, test.stored))
+			if test.older != "" {
+				m.elsewhere("config/custom/x", "scheme", test.older)
+				m.InvalidateKey(t.Context(), "config/custom/x")
+			}
+			before := m.stored()
+			_, status, fault := m.handle(logical.PatchOperation, "config/custom/x",
+				with(values{"client_secret": "canary-new", "verify": false}, test.given))
+			if test.relied == "" {
+				require.Empty(t, fault)
+				return
+			}
+			require.Equal(t, http.StatusBadRequest, status)
+			require.Contains(t, fault, "this write relies on the stored "+test.relied+"; name it again")
+			require.Equal(t, before, m.stored())
 		})
 	}
 }

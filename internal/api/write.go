@@ -269,9 +269,13 @@ func (w Write) relied(next Values) string {
 	a := w.Old.api
 	for _, f := range next.Fields() {
 		stored := w.Old.text(f)
+		_, null, named := w.Parameters.Given(f)
+		if null && a.Document != nil && !w.names(a.Document.Field) {
+			stored, named = next.text(f), false // a default of the stored document, which someone may have written
+		}
 		isAddress := f.Name == baseURLName || f.Address && f.OneOf == nil // a region is none
 		isOwn := slices.Contains(a.OwnURLs, stored) || next.isOfCatalogue() && stored == f.Default
-		if !isAddress || w.names(f) || stored == "" || stored != next.text(f) || isOwn {
+		if !isAddress || named || stored == "" || stored != next.text(f) || isOwn {
 			continue
 		}
 		description := f.Name + " " + stored
