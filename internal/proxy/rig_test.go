@@ -177,7 +177,7 @@ func newTLSRig(t *testing.T, http2 bool, answer http.HandlerFunc) *rig {
 	t.Cleanup(r.vendor.Close)
 	next := NewTransport()
 	t.Cleanup(next.CloseIdleConnections)
-	next.TLSClientConfig = r.vendor.Client().Transport.(*http.Transport).TLSClientConfig
+	next.TLSClientConfig = r.vendor.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	r.Next = next
 	return r
 }
