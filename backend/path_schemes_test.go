@@ -475,7 +475,9 @@ func TestSentSecretForTheCataloguesAddress(t *testing.T) {
 			values{"scheme": "spotify", "token_address": elsewhere}, nil, "", "token_address " + elsewhere,
 		},
 		"null of a text": {
-			values{"scheme": text}, values{"base_url": nil, "token_address": nil}, "",
+			values{"scheme": text},
+			values{"base_url": nil, "token_address": nil},
+			"",
 			"base_url https://api.spotify.com and the stored token_address " + elsewhere,
 		},
 		"null of a text that the write names": {
@@ -483,7 +485,8 @@ func TestSentSecretForTheCataloguesAddress(t *testing.T) {
 		},
 		"the config's own base_url, and an upgrade": {
 			values{"scheme": "spotify", "base_url": elsewhere},
-			values{"scheme_upgrade": true, "client_id": "abc"}, older, "base_url " + elsewhere,
+			values{"scheme_upgrade": true, "client_id": "abc"},
+			older, "base_url " + elsewhere,
 		},
 		"the old scheme's addresses, and an upgrade": {
 			values{"scheme": "spotify"}, values{"scheme_upgrade": true, "client_id": "abc"}, older, "",
