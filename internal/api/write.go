@@ -143,23 +143,7 @@ func (a *API) begin(w Write) (begun Values, restarted bool, warning string, err 
 	}
 	begun = w.Old
 	if restarted = w.Old.text(document) != chosen.text; restarted {
-		begun = a.newValues(a.formOf(chosen.text))
-		common, before := a.New(), a.newValues(w.Old.form)
-		for _, f := range begun.Fields() {
-			at := f.place()
-			initial, isCommon := common.of[at]
-			stored, has := w.Old.of[at]
-			// A default of the document's own starts over too. An upgrade keeps what a config has in place of it.
-			isOwn := begun.of[at] != initial
-			switch {
-			case !isCommon || !has:
-			case !isOwn, chosen.upgraded && stored != before.of[at]:
-				begun.of[at] = stored
-			case stored != before.of[at] && stored != begun.of[at] && !w.names(f):
-				chosen.warning = fmt.Sprintf("%s is now that of the %s, %s, and no longer the config's own", f.Name, document.Name,
-					begun.text(f))
-			}
-		}
+		begun, chosen.warning = a.restart(w, chosen)
 	}
 	if problem := begun.form.Problem; problem != nil {
 		return Values{}, false, "", Invalidf("%s%s", problem, a.Document.hint(chosen))
@@ -168,6 +152,31 @@ func (a *API) begin(w Write) (begun Values, restarted bool, warning string, err 
 		return Values{}, false, "", Invalidf("%s%s", outdated, a.Document.hint(chosen))
 	}
 	return begun.withDocument(chosen), restarted, chosen.warning, nil
+}
+
+// restart is a config with another document. Fields that every document has keep their values. A default of the new
+// document's own replaces them, except that an upgrade keeps what the config had in place of the old document's. The
+// warning says what was replaced; "" for nothing.
+func (a *API) restart(w Write, to choice) (begun Values, warning string) {
+	begun = a.newValues(a.formOf(to.text))
+	common, before := a.New(), a.newValues(w.Old.form)
+	for _, f := range begun.Fields() {
+		at := f.place()
+		initial, isCommon := common.of[at]
+		stored, has := w.Old.of[at]
+		if !isCommon || !has {
+			continue
+		}
+		changed := stored != before.of[at]
+		switch {
+		case begun.of[at] == initial, to.upgraded && changed:
+			begun.of[at] = stored
+		case changed && stored != begun.of[at] && !w.names(f):
+			warning = fmt.Sprintf("%s is now that of the %s, %s, and no longer the config's own", f.Name,
+				a.Document.Field.Name, begun.text(f))
+		}
+	}
+	return begun, warning
 }
 
 // merge returns a config with what the write names for some of its fields, cleaned. What it names must keep the rules.

@@ -226,8 +226,8 @@ func TestRoomOfABodyIsGivenBack(t *testing.T) {
 	}
 }
 
-// A body's room and memory are given back when the vendor has it and answers, however long the client takes for the
-// answer. A vendor that answers first gets the rest of the body.
+// Once the vendor has the whole body and has begun to answer, the proxy frees the body's memory, and its part of the
+// budget, even if the client takes the answer slowly. A vendor that answers early still gets the rest of the body.
 func TestMemoryOfABodyIsFreeDuringTheAnswer(t *testing.T) {
 	t.Parallel()
 	const length = 10 << 20

@@ -57,7 +57,7 @@ func TestAnswerThatNeverComesBreaksOff(t *testing.T) {
 	r.logs(t, "the connection broke during the answer", 1)
 }
 
-// hesitant is a body whose client takes ten minutes for each part.
+// hesitant is a body whose client takes ten minutes for each part, on the clock of synctest's bubble.
 type hesitant struct{ io.Reader }
 
 func (h hesitant) Read(p []byte) (int, error) {
@@ -66,7 +66,8 @@ func (h hesitant) Read(p []byte) (int, error) {
 }
 
 // A vendor has its time for each part of a body, also if http.Transport sends it again. A client's time is not the
-// vendor's, and what is sent after the answer has no limit.
+// vendor's, and what is sent after the answer has no limit. All that sleeps here does so on the clock of synctest's
+// bubble: no real time passes.
 func TestVendorsTimeForABody(t *testing.T) {
 	t.Parallel()
 	const stall, slow = 2 * time.Minute, time.Minute
@@ -148,7 +149,7 @@ func TestVendorsTimeForABody(t *testing.T) {
 				started := time.Now()
 				response, err := send(roundTrip(row.vendor), request, stall) //nolint:bodyclose // it is empty
 				require.Equal(t, row.after, time.Since(started))
-				time.Sleep(time.Hour)
+				time.Sleep(time.Hour) // until nothing is left that could still end the call
 				if row.want != nil {
 					require.Equal(t, row.want, err)
 					return
